@@ -1,0 +1,3 @@
+pub mod env;
+pub mod storage;
+pub mod types;

@@ -1,0 +1,124 @@
+//! A service's own tree: typed records changed by compare-and-swap, the events that they owe, group commit, backup.
+//!
+//! The only room that knows `sled`. [`Storage`] opens a data folder and hands each service a [`Tree`] of its own;
+//! a service lays [`Table`]s of typed [`Record`]s over it. The rules that make a crash harmless live here, once:
+//!
+//! - **One aggregate, one record.** A change is a compare-and-swap of one record ([`Table::change`]): load, decide,
+//!   swap, and again if somebody was faster. What must change together lives in one record, its [`Outbox`] too.
+//! - **Entries before records.** An index entry is written before the record that it leads to. One that leads nowhere is
+//!   harmless: whoever reads it looks at the record and skips it.
+//! - **Open markers.** A record with unfinished business (events owed, a saga under way) has a key under `open/`, written
+//!   before the record says so and removed after it no longer does: start-up finds all unfinished work without a scan.
+//! - **Group commit.** Nobody answers a command before [`Tree::commit`] returned: it is on disk then.
+
+mod commit;
+mod error;
+mod outbox;
+mod record;
+mod table;
+
+pub use error::StorageError;
+pub use outbox::{Outbox, Owed, Owing};
+pub use record::Record;
+pub use table::{Decision, Table};
+
+use crate::{env::Env, types::Service};
+use commit::Committer;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// An open data folder. One process at a time has it.
+pub struct Storage {
+    db: sled::Db,
+    committer: Committer,
+    folder: PathBuf,
+}
+
+impl Storage {
+    /// Opens the folder, and makes it where there is none.
+    pub fn open(folder: &Path, env: &Env) -> Result<Self, StorageError> {
+        let db = sled::Config::new()
+            .path(folder.join("db"))
+            .cache_capacity(32 * 1024 * 1024)
+            // Commits flush; a flush by the clock would only hide a forgotten one.
+            .flush_every_ms(None)
+            .open()?;
+        let committer = Committer::start(db.clone(), env.threads());
+        Ok(Self { db, committer, folder: folder.to_owned() })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The tree of a service. It is for [`crate::app`] to see that nobody gets another's.
+    pub fn tree(&self, service: Service) -> Result<Tree, StorageError> {
+        self.named_tree(service.name())
+    }
+
+    /// The tree of somebody who is no service: the payment provider's own books.
+    pub fn outside_tree(&self, name: &'static str) -> Result<Tree, StorageError> {
+        self.named_tree(name)
+    }
+
+    fn named_tree(&self, name: &'static str) -> Result<Tree, StorageError> {
+        let sled = self.db.open_tree(name)?;
+        Ok(Tree(Arc::new(Inner {
+            name,
+            sled,
+            db: self.db.clone(),
+            committer: self.committer.clone(),
+            wake: OnceLock::new(),
+        })))
+    }
+}
+
+/// One service's part of the folder; cheap to clone.
+#[derive(Clone)]
+pub struct Tree(Arc<Inner>);
+
+struct Inner {
+    name: &'static str,
+    sled: sled::Tree,
+    db: sled::Db,
+    committer: Committer,
+    /// Where keys of records that came to owe an event are sent.
+    wake: OnceLock<UnboundedSender<String>>,
+}
+
+impl Tree {
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    pub fn table<R: Record>(&self) -> Table<R> {
+        Table::over(self.clone())
+    }
+
+    /// Returns when everything written before is on disk. Many who wait share one flush.
+    pub async fn commit(&self) -> Result<(), StorageError> {
+        self.0.committer.commit().await
+    }
+
+    /// The keys (`table/key`) of records as they come to owe an event. One listener a tree: the relay.
+    /// `None` where there is one already.
+    pub fn listen(&self) -> Option<UnboundedReceiver<String>> {
+        let (send, receive) = unbounded_channel();
+        self.0.wake.set(send).ok().map(|()| receive)
+    }
+
+    fn wake(&self, key: String) {
+        if let Some(listener) = self.0.wake.get() {
+            // A relay that is gone is restarted by its supervisor, and then reads the open markers.
+            let _ = listener.send(key);
+        }
+    }
+
+    /// A number that no other caller gets, also after a restart.
+    fn nonce(&self) -> Result<[u8; 8], StorageError> {
+        Ok(self.0.db.generate_id()?.to_be_bytes())
+    }
+}

@@ -1,0 +1,68 @@
+//! A record: what a key in a tree leads to.
+
+use super::{Outbox, StorageError};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt::Display, str::FromStr};
+
+/// One aggregate of a service, kept under `TABLE/key` as a checksum, a schema version and JSON.
+///
+/// JSON, because whoever learns from this shop can read it, and because a backup is then the records as they are.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The first part of its keys: `order` in `order/ord_…`. No slash in it.
+    const TABLE: &'static str;
+    /// Goes up when a stored field changes its meaning. New fields with `#[serde(default)]` need no new version.
+    const VERSION: u8 = 1;
+    /// Its `Display` form is the second part of the key, and what comes out of a backup is read by `FromStr`.
+    type Key: Display + FromStr;
+
+    /// The index entries that lead here, such as `by_user/usr_…/ord_…`: keys of the tree whose last part is this record's key.
+    fn entries(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The events that this record owes to subscribers.
+    fn outbox(&self) -> Option<&Outbox> {
+        None
+    }
+
+    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
+        None
+    }
+
+    /// Whether there is unfinished business, so that a start-up must find it.
+    fn is_open(&self) -> bool {
+        self.outbox().is_some_and(|outbox| !outbox.is_empty())
+    }
+}
+
+const HEADER: usize = 5;
+
+/// CRC-32 of the rest (4 bytes, little endian), schema version (1 byte), JSON.
+pub(super) fn encode<R: Record>(record: &R) -> Result<Vec<u8>, StorageError> {
+    let mut bytes = Vec::with_capacity(512);
+    bytes.extend([0, 0, 0, 0, R::VERSION]);
+    serde_json::to_writer(&mut bytes, record)
+        .map_err(|error| StorageError::Damaged { what: format!("a {} record cannot be written: {error}", R::TABLE) })?;
+    let sum = crc32fast::hash(&bytes[4..]);
+    bytes[..4].copy_from_slice(&sum.to_le_bytes());
+    Ok(bytes)
+}
+
+pub(super) fn decode<R: Record>(key: &str, bytes: &[u8]) -> Result<R, StorageError> {
+    let (version, json) = open(key, bytes)?;
+    if version > R::VERSION {
+        return Err(StorageError::Newer { what: key.to_owned(), found: version.into(), known: R::VERSION.into() });
+    }
+    serde_json::from_slice(json)
+        .map_err(|error| StorageError::Damaged { what: format!("{key} is no {} record: {error}", R::TABLE) })
+}
+
+/// The schema version and the JSON of stored bytes whose checksum holds.
+pub(super) fn open<'a>(key: &str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), StorageError> {
+    let damaged = || StorageError::Damaged { what: format!("{key} fails its checksum") };
+    let (sum, rest) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
+    if bytes.len() < HEADER || crc32fast::hash(rest) != u32::from_le_bytes(*sum) {
+        return Err(damaged());
+    }
+    Ok((rest[0], &rest[1..]))
+}

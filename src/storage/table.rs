@@ -1,0 +1,360 @@
+//! Typed records over a tree, changed by compare-and-swap.
+
+use super::{
+    Record, StorageError, Tree,
+    record::{decode, encode},
+};
+use sled::IVec;
+use std::{marker::PhantomData, ops::Bound};
+
+/// The records of one type in a service's tree; cheap to clone.
+pub struct Table<R> {
+    tree: Tree,
+    record: PhantomData<fn() -> R>,
+}
+
+/// What a change comes to.
+pub enum Decision<R, T> {
+    /// Write this record.
+    Save(R, T),
+    /// Leave everything as it is.
+    Keep(T),
+    Delete(T),
+}
+
+impl<R> Clone for Table<R> {
+    fn clone(&self) -> Self {
+        Self { tree: self.tree.clone(), record: PhantomData }
+    }
+}
+
+impl<R: Record> Table<R> {
+    pub(super) fn over(tree: Tree) -> Self {
+        Self { tree, record: PhantomData }
+    }
+
+    pub fn get(&self, key: &R::Key) -> Result<Option<R>, StorageError> {
+        self.get_text(&key.to_string())
+    }
+
+    /// Load, decide, swap; and again if another instance was faster. `decide` sees the record as it is
+    /// (`None` where there is none) and must not do anything but decide: it may be asked more than once.
+    pub fn change<T, E: From<StorageError>>(
+        &self,
+        key: &R::Key,
+        decide: impl FnMut(Option<R>) -> Result<Decision<R, T>, E>,
+    ) -> Result<T, E> {
+        self.change_text(&key.to_string(), decide)
+    }
+
+    /// Writes the record unless there is one already; says whether it did. This is what makes a key unique.
+    pub fn create(&self, key: &R::Key, record: R) -> Result<bool, StorageError> {
+        let mut record = Some(record);
+        self.change(key, |found| {
+            Ok(match (found, record.take()) {
+                (None, Some(new)) => Decision::Save(new, true),
+                _ => Decision::Keep(false),
+            })
+        })
+    }
+
+    /// The records that the index entries under `prefix` lead to, in the entries' order, from after the entry `after`
+    /// (exclusive; an entry, not a record's key), with their entries. Descending where `newest_first`.
+    ///
+    /// Entries that no longer hold are skipped. Reads no further than it is iterated.
+    pub fn under(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        newest_first: bool,
+    ) -> impl Iterator<Item = Result<(String, R), StorageError>> + use<R> {
+        let table = self.clone();
+        let first = Bound::Included(prefix.as_bytes().to_vec());
+        let last = Bound::Excluded(end_of(prefix));
+        let range = match (after.map(|entry| Bound::Excluded(entry.as_bytes().to_vec())), newest_first) {
+            (None, _) => (first, last),
+            (Some(after), false) => (after, last),
+            (Some(after), true) => (first, after),
+        };
+        let mut entries = self.tree.0.sled.range::<Vec<u8>, _>(range);
+        let next = move || if newest_first { entries.next_back() } else { entries.next() };
+        std::iter::from_fn(next).filter_map(move |entry| {
+            let found = entry.map_err(StorageError::from).and_then(|(entry, _)| {
+                let entry = text(&entry)?;
+                let key = entry.rsplit('/').next().unwrap_or_default();
+                let record = table.get_text(key)?;
+                Ok(record.filter(|record| record.entries().contains(&entry)).map(|record| (entry, record)))
+            });
+            found.transpose()
+        })
+    }
+
+    /// Every record with its key, in the order of the keys, from after `after` (exclusive).
+    pub fn all(&self, after: Option<&R::Key>) -> impl Iterator<Item = Result<(R::Key, R), StorageError>> + use<R> {
+        let prefix = format!("{}/", R::TABLE);
+        let last = Bound::Excluded(end_of(&prefix));
+        let first = match after {
+            Some(key) => Bound::Excluded(format!("{prefix}{key}").into_bytes()),
+            None => Bound::Included(prefix.clone().into_bytes()),
+        };
+        self.tree.0.sled.range::<Vec<u8>, _>((first, last)).map(move |pair| {
+            let (key, bytes) = pair?;
+            let full = text(&key)?;
+            let record = decode(&full, &bytes)?;
+            let key = full[prefix.len()..]
+                .parse()
+                .map_err(|_| StorageError::Damaged { what: format!("{full} is no key") })?;
+            Ok((key, record))
+        })
+    }
+
+    /// The keys of the records with unfinished business, and perhaps of some that have just come to rest.
+    pub fn open_keys(&self) -> Result<Vec<String>, StorageError> {
+        let prefix = format!("open/{}/", R::TABLE);
+        self.tree.0.sled.scan_prefix(&prefix).keys().map(|key| Ok(text(&key?)?[prefix.len()..].to_owned())).collect()
+    }
+
+    pub(super) fn get_text(&self, key: &str) -> Result<Option<R>, StorageError> {
+        let key = format!("{}/{key}", R::TABLE);
+        self.tree.0.sled.get(&key)?.map(|bytes| decode(&key, &bytes)).transpose()
+    }
+
+    pub(super) fn change_text<T, E: From<StorageError>>(
+        &self,
+        key: &str,
+        mut decide: impl FnMut(Option<R>) -> Result<Decision<R, T>, E>,
+    ) -> Result<T, E> {
+        let full = format!("{}/{key}", R::TABLE);
+        loop {
+            let found = self.tree.0.sled.get(&full).map_err(StorageError::from)?;
+            let old = found.as_deref().map(|bytes| decode::<R>(&full, bytes)).transpose()?;
+            let before = old.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
+            let (new, answer) = match decide(old)? {
+                Decision::Keep(answer) => return Ok(answer),
+                Decision::Save(record, answer) => (Some(record), answer),
+                Decision::Delete(answer) => (None, answer),
+            };
+            let after = new.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
+            if self.swap(&full, found, new.as_ref(), &before, &after)? {
+                if new.as_ref().and_then(Record::outbox).is_some_and(|outbox| !outbox.is_empty()) {
+                    self.tree.wake(full);
+                }
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// One attempt, with the entries and the open marker kept true around it: `false` where somebody was faster.
+    ///
+    /// Each entry holds a number of its own. One that has gone is removed only if it still holds the number that
+    /// was read *before* the swap: whoever needs it again after us has written a new number, and keeps it.
+    fn swap(
+        &self,
+        key: &str,
+        found: Option<IVec>,
+        new: Option<&R>,
+        before: &[String],
+        after: &[String],
+    ) -> Result<bool, StorageError> {
+        let sled = &self.tree.0.sled;
+        let bytes = new.map(encode).transpose()?;
+        let mut gone = Vec::new();
+        for entry in before.iter().filter(|entry| !after.contains(entry)) {
+            gone.push((entry, sled.get(entry)?));
+        }
+        for entry in after.iter().filter(|entry| !before.contains(entry)) {
+            sled.insert(entry.as_bytes(), &self.tree.nonce()?)?;
+        }
+        if sled.compare_and_swap(key, found, bytes)?.is_err() {
+            return Ok(false);
+        }
+        for (entry, number) in gone {
+            // Beaten: the entry holds again for somebody else.
+            let _ = sled.compare_and_swap(entry, number, None::<IVec>)?;
+        }
+        Ok(true)
+    }
+}
+
+fn keys_of<R: Record>(key: &str, record: &R) -> Vec<String> {
+    let mut entries = record.entries();
+    if record.is_open() {
+        entries.push(format!("open/{}/{key}", R::TABLE));
+    }
+    entries
+}
+
+/// The first key after all that start with `prefix`, which ends in ASCII.
+fn end_of(prefix: &str) -> Vec<u8> {
+    let mut end = prefix.as_bytes().to_vec();
+    if let Some(last) = end.last_mut() {
+        *last += 1;
+    }
+    end
+}
+
+fn text(key: &[u8]) -> Result<String, StorageError> {
+    String::from_utf8(key.to_vec()).map_err(|_| StorageError::Damaged { what: format!("{key:?} is no key") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        env::Env,
+        storage::{Outbox, Owing, Storage},
+        types::{Service, Timestamp},
+    };
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    struct Jar {
+        key: u32,
+        sweets: u64,
+        shelf: String,
+        outbox: Outbox,
+    }
+
+    impl Record for Jar {
+        const TABLE: &'static str = "jar";
+        type Key = u32;
+        fn entries(&self) -> Vec<String> {
+            vec![format!("by_shelf/{}/{}", self.shelf, self.key)]
+        }
+        fn outbox(&self) -> Option<&Outbox> {
+            Some(&self.outbox)
+        }
+        fn outbox_mut(&mut self) -> Option<&mut Outbox> {
+            Some(&mut self.outbox)
+        }
+    }
+
+    fn jar(key: u32, shelf: &str) -> Jar {
+        Jar { key, shelf: shelf.into(), ..Jar::default() }
+    }
+
+    fn jars() -> (tempfile::TempDir, Table<Jar>) {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::open(folder.path(), &Env::system()).unwrap();
+        (folder, storage.tree(Service::Products).unwrap().table())
+    }
+
+    fn edit(jars: &Table<Jar>, key: u32, edit: impl Fn(&mut Jar)) {
+        let changed: Result<(), StorageError> = jars.change(&key, |jar| {
+            let mut jar = jar.unwrap();
+            edit(&mut jar);
+            Ok(Decision::Save(jar, ()))
+        });
+        changed.unwrap();
+    }
+
+    fn on_shelf(jars: &Table<Jar>, shelf: &str) -> Vec<u32> {
+        jars.under(&format!("by_shelf/{shelf}/"), None, false).map(|found| found.unwrap().1.key).collect()
+    }
+
+    #[test]
+    fn changes_by_many_hands_lose_nothing() {
+        let (_folder, jars) = jars();
+        jars.create(&1, jar(1, "top")).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..250).for_each(|_| edit(&jars, 1, |jar| jar.sweets += 1)));
+            }
+        });
+        assert_eq!(jars.get(&1).unwrap().unwrap().sweets, 1000);
+    }
+
+    #[test]
+    fn a_key_is_taken_once() {
+        let (_folder, jars) = jars();
+        assert!(jars.create(&1, jar(1, "top")).unwrap());
+        assert!(!jars.create(&1, jar(1, "low")).unwrap());
+        assert_eq!(jars.get(&1).unwrap().unwrap().shelf, "top");
+    }
+
+    #[test]
+    fn an_entry_leads_to_its_record_only_while_it_holds() {
+        let (_folder, jars) = jars();
+        jars.create(&1, jar(1, "top")).unwrap();
+        jars.create(&2, jar(2, "top")).unwrap();
+        edit(&jars, 1, |jar| jar.shelf = "low".into());
+        assert_eq!((on_shelf(&jars, "top"), on_shelf(&jars, "low")), (vec![2], vec![1]));
+        // One that was left behind by a crash is skipped.
+        jars.tree.0.sled.insert("by_shelf/top/1", b"stale").unwrap();
+        assert_eq!(on_shelf(&jars, "top"), [2]);
+    }
+
+    #[test]
+    fn pages_go_on_after_an_entry_in_both_directions() {
+        let (_folder, jars) = jars();
+        (1..=5).for_each(|key| assert!(jars.create(&key, jar(key, "top")).unwrap()));
+        let from = |after, newest_first| {
+            let found = jars.under("by_shelf/top/", after, newest_first);
+            found.map(|found| found.unwrap().1.key).collect::<Vec<_>>()
+        };
+        assert_eq!(from(Some("by_shelf/top/2"), false), [3, 4, 5]);
+        assert_eq!(from(Some("by_shelf/top/4"), true), [3, 2, 1]);
+        let all: Vec<u32> = jars.all(Some(&3)).map(|found| found.unwrap().0).collect();
+        assert_eq!(all, [4, 5]);
+    }
+
+    #[test]
+    fn a_record_that_owes_events_is_open_until_all_are_settled() {
+        let (_folder, jars) = jars();
+        let mut woken = jars.tree.listen().unwrap();
+        jars.create(&1, jar(1, "top")).unwrap();
+        assert!(jars.open_keys().unwrap().is_empty());
+        edit(&jars, 1, |jar| {
+            jar.outbox.push("jars.filled", 1.into(), Timestamp::UNIX_EPOCH);
+            jar.outbox.push("jars.closed", 2.into(), Timestamp::UNIX_EPOCH);
+        });
+        assert_eq!(woken.try_recv().unwrap(), "jar/1");
+        assert_eq!(jars.open_keys().unwrap(), ["1"]);
+        let first = jars.first_owed("1").unwrap().unwrap();
+        assert_eq!((first.seq, first.name.as_str()), (0, "jars.filled"));
+        jars.settle("1", 0).unwrap();
+        assert_eq!(jars.first_owed("1").unwrap().unwrap().seq, 1);
+        jars.settle("1", 1).unwrap();
+        assert!(jars.open_keys().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_marker_survives_whoever_closes_while_another_opens() {
+        let (_folder, jars) = jars();
+        jars.create(&1, jar(1, "top")).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    edit(&jars, 1, |jar| jar.outbox.push("jars.filled", 1.into(), Timestamp::UNIX_EPOCH));
+                }
+            });
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    if let Some(owed) = jars.first_owed("1").unwrap() {
+                        jars.settle("1", owed.seq).unwrap();
+                    }
+                    let open = !jars.get(&1).unwrap().unwrap().outbox.is_empty();
+                    let marked = !jars.open_keys().unwrap().is_empty();
+                    assert!(marked || !open, "an open record without its marker");
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn a_flipped_bit_and_a_newer_schema_are_told_apart() {
+        let (_folder, jars) = jars();
+        jars.create(&1, jar(1, "top")).unwrap();
+        let good = jars.tree.0.sled.get("jar/1").unwrap().unwrap();
+        let mut flipped = good.to_vec();
+        flipped[9] ^= 4;
+        jars.tree.0.sled.insert("jar/1", flipped).unwrap();
+        assert!(matches!(jars.get(&1), Err(StorageError::Damaged { .. })));
+        let mut newer = good.to_vec();
+        newer[4] = 2;
+        let sum = crc32fast::hash(&newer[4..]);
+        newer[..4].copy_from_slice(&sum.to_le_bytes());
+        jars.tree.0.sled.insert("jar/1", newer).unwrap();
+        assert!(matches!(jars.get(&1), Err(StorageError::Newer { found: 2, known: 1, .. })));
+    }
+}
