@@ -1,0 +1,152 @@
+//! The way to a service and back.
+
+use super::{Answers, CallError, Caller, Context, Envelope, Failure, MeshError, Pool, Request, message::EventId};
+use crate::{
+    env::Env,
+    storage::{Owed, Owing, Tree},
+    types::Service,
+};
+use actix::{ArbiterHandle, MailboxError};
+use std::sync::{Arc, atomic::Ordering};
+
+/// Who may call whom: a service and those that it may call.
+pub type Calls = &'static [(Service, &'static [Service])];
+
+/// One caller's handle on the mesh; cheap to clone. Every service has its own, so that the mesh knows who calls.
+#[derive(Clone)]
+pub struct Mesh {
+    caller: Caller,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    env: Env,
+    calls: Calls,
+    pools: [Arc<Pool>; Service::COUNT],
+}
+
+impl Mesh {
+    /// A mesh in which nobody is registered yet, held by somebody who may call everybody.
+    pub fn new(env: Env, calls: Calls) -> Self {
+        let pools = Service::ALL.map(|service| Arc::new(Pool::new(service)));
+        Self { caller: Caller::Outside("system"), shared: Arc::new(Shared { env, calls, pools }) }
+    }
+
+    /// The same mesh in the hands of another.
+    pub fn for_caller(&self, caller: Caller) -> Self {
+        Self { caller, shared: self.shared.clone() }
+    }
+
+    /// Sends the request to one of its service's instances and waits for the answer, no longer than the context's deadline.
+    ///
+    /// After [`MeshError::TimedOut`], [`Crashed`](MeshError::Crashed) and [`Failed`](MeshError::Failed) nobody knows whether it was carried out.
+    pub async fn call<R: Request>(&self, context: &Context, request: R) -> Result<R::Reply, CallError<R::Error>> {
+        self.attempt(context, request).await.map_err(|failure| match failure {
+            Failure::Domain(error) => CallError::Domain(error),
+            Failure::Fault(error) => {
+                log::debug!(caller = self.caller.to_string().as_str(), request = R::NAME, trace = context.trace.to_string().as_str(); "{error}");
+                CallError::Mesh(error)
+            }
+        })
+    }
+
+    async fn attempt<R: Request>(&self, context: &Context, request: R) -> Result<R::Reply, Failure<R::Error>> {
+        if !self.may_call(R::SERVICE) {
+            return Err(MeshError::Refused.into());
+        }
+        if context.time_left().is_zero() {
+            return Err(MeshError::TimedOut.into());
+        }
+        let pool = self.pool(R::SERVICE);
+        loop {
+            let permit = pool.pick()?;
+            let instance = permit.instance.clone();
+            let recipient = instance.recipient::<R>().ok_or(MeshError::NoInstance)?;
+            if !recipient.connected() {
+                pool.bury(&instance);
+                continue;
+            }
+            let begun = permit.begun.clone();
+            let envelope = Envelope { context: context.clone(), request: request.clone(), permit: Some(permit) };
+            match tokio::time::timeout_at(context.deadline, recipient.send(envelope)).await {
+                Ok(Ok(answer)) => return answer,
+                Ok(Err(MailboxError::Closed)) => {
+                    pool.bury(&instance);
+                    // It died with the request still in its mailbox: a sibling can take it, whatever its kind.
+                    if begun.load(Ordering::Acquire) {
+                        return Err(MeshError::Crashed.into());
+                    }
+                }
+                Ok(Err(MailboxError::Timeout)) | Err(_) => return Err(MeshError::TimedOut.into()),
+            }
+        }
+    }
+
+    /// Whether `CALLS` has a line for it.
+    fn may_call(&self, callee: Service) -> bool {
+        match self.caller {
+            Caller::Outside(_) => true,
+            Caller::Service(caller) => {
+                self.shared.calls.iter().any(|(service, callees)| *service == caller && callees.contains(&callee))
+            }
+        }
+    }
+
+    /// Delivers an event to one instance of a subscriber.
+    pub(super) async fn deliver(
+        &self,
+        context: &Context,
+        to: Service,
+        id: &EventId,
+        owed: &Owed,
+    ) -> Result<(), MeshError> {
+        let pool = self.pool(to);
+        let permit = pool.pick()?;
+        let delivered =
+            permit.instance.deliver(context.clone(), id.clone(), &owed.name, owed.at, owed.payload.clone()).await;
+        if delivered == Err(MeshError::Crashed) {
+            pool.bury(&permit.instance);
+        }
+        delivered
+    }
+
+    /// Who hears an event of that name.
+    pub(super) fn subscribers(&self, event: &str) -> Vec<Service> {
+        Service::ALL.into_iter().filter(|service| self.pool(*service).any_hears(event)).collect()
+    }
+
+    /// Starts a service: `count` actors, each made by `start` on the thread that it is given.
+    pub fn launch(
+        &self,
+        service: Service,
+        count: usize,
+        start: impl Fn(&ArbiterHandle) -> Answers + Send + Sync + 'static,
+    ) {
+        self.pool(service).launch(count, &self.shared.env, start);
+    }
+
+    /// Delivers the events that the tables of the service's tree owe, from now on.
+    pub fn relay(&self, service: Service, tree: Tree, tables: Vec<Box<dyn Owing>>) {
+        super::relay::start(self.clone(), self.shared.env.clone(), service, tree, tables);
+    }
+
+    /// Puts a double in a service's place.
+    pub fn register(&self, service: Service, answers: Answers) {
+        self.pool(service).register(answers);
+    }
+
+    pub fn pool(&self, service: Service) -> &Arc<Pool> {
+        &self.shared.pools[service as usize]
+    }
+
+    pub fn pools(&self) -> &[Arc<Pool>] {
+        &self.shared.pools
+    }
+
+    /// Ends every service. To be called when nobody waits for an answer any more.
+    pub fn stop(&self) {
+        for pool in &self.shared.pools {
+            pool.stop();
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What travels: requests with their context, and events.
+
+use super::{Failure, MeshError, registry::Permit};
+use crate::{
+    storage::Outbox,
+    types::{Principal, Service, Timestamp},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{fmt, sync::atomic::Ordering, time::Duration};
+use tokio::time::Instant;
+
+/// A question or an order to a service. Its type says everything a caller must know. Made by [`requests!`].
+pub trait Request: Serialize + DeserializeOwned + Clone + Send + 'static {
+    /// Who answers.
+    const SERVICE: Service;
+    /// Such as `products.reserve_stock`.
+    const NAME: &'static str;
+    const KIND: Kind;
+    type Reply: Serialize + DeserializeOwned + Send + 'static;
+    /// What the service may have to say against it.
+    type Error: std::error::Error + Serialize + DeserializeOwned + Send + 'static;
+}
+
+/// What may be done again when nobody knows how it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Changes nothing: may be asked again freely.
+    Query,
+    /// Changes something, each time: is never sent again.
+    Command,
+    /// A command that names what it is for (an order and a step, an id), so that the second time gives the first answer.
+    Keyed,
+}
+
+/// Something that happened, told by the service that it happened to. Made by [`events!`].
+pub trait Event: Serialize + DeserializeOwned + Send + 'static {
+    const PUBLISHER: Service;
+    /// Such as `orders.confirmed`.
+    const NAME: &'static str;
+
+    /// Puts the event into the outbox of the record that changes, to be told when the change is on disk.
+    fn owe(&self, outbox: &mut Outbox, at: Timestamp) {
+        let payload = serde_json::to_value(self).unwrap_or_default();
+        outbox.push(Self::NAME, payload, at);
+    }
+}
+
+/// What goes along with a request.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// On whose behalf.
+    pub principal: Principal,
+    /// When nobody waits for the answer any longer. It covers everything that is called on the way.
+    pub deadline: Instant,
+    /// The trace that all of it belongs to.
+    pub trace: TraceId,
+}
+
+impl Context {
+    pub fn new(principal: Principal, patience: Duration, trace: TraceId) -> Self {
+        Self { principal, deadline: Instant::now() + patience, trace }
+    }
+
+    /// For what a service does on its own account, in the trace that caused it.
+    pub fn of_service(service: Service, patience: Duration, trace: TraceId) -> Self {
+        Self::new(Principal::Service { name: service }, patience, trace)
+    }
+
+    /// The same caller and trace with less time: never more than is left.
+    pub fn within(&self, patience: Duration) -> Self {
+        Self { deadline: self.deadline.min(Instant::now() + patience), ..self.clone() }
+    }
+
+    pub fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+/// The id of a trace: 16 bytes, not all zero (W3C Trace Context).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TraceId(pub [u8; 16]);
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Whose handle on the mesh is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Caller {
+    Service(Service),
+    /// The gateway, the Lab, the audit, the program itself: they may call every service.
+    Outside(&'static str),
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(service) => f.write_str(service.name()),
+            Self::Outside(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A request on its way to an actor.
+pub struct Envelope<R: Request> {
+    pub context: Context,
+    pub request: R,
+    /// Travels along, so that the place of a call in its instance is free when the handler is done,
+    /// not when the caller gives up.
+    pub(super) permit: Option<Permit>,
+}
+
+impl<R: Request> Envelope<R> {
+    /// Takes the request in hand. The last part is to be held until the answer is there.
+    pub(crate) fn open(self) -> (Context, R, impl Sized) {
+        if let Some(permit) = &self.permit {
+            permit.begun.store(true, Ordering::Release);
+        }
+        (self.context, self.request, self.permit)
+    }
+}
+
+impl<R: Request> actix::Message for Envelope<R> {
+    type Result = Result<R::Reply, Failure<R::Error>>;
+}
+
+/// Which event of which record: the same at every delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EventId {
+    pub publisher: Service,
+    /// `table/key` of the record that owes it.
+    pub record: String,
+    /// Counts from 0 within the record.
+    pub seq: u64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.publisher, self.record, self.seq)
+    }
+}
+
+/// An event on its way to a subscriber.
+pub struct Delivery<E: Event> {
+    pub context: Context,
+    pub id: EventId,
+    /// When it happened.
+    pub at: Timestamp,
+    pub event: E,
+}
+
+impl<E: Event> actix::Message for Delivery<E> {
+    type Result = Result<(), MeshError>;
+}
+
+/// Binds each request of a service to its name, its kind and its reply: the service at a glance.
+///
+/// ```text
+/// requests! { Service::Products, ProductsError,
+///     query   GetProduct   "products.get"           -> Product,
+///     keyed   ReserveStock "products.reserve_stock" -> Reservation,
+/// }
+/// ```
+macro_rules! requests {
+    ($service:expr, $error:ty, $($kind:ident $request:ident $name:literal -> $reply:ty,)*) => {$(
+        impl $crate::mesh::Request for $request {
+            const SERVICE: $crate::types::Service = $service;
+            const NAME: &'static str = $name;
+            const KIND: $crate::mesh::Kind = $crate::mesh::requests!(@kind $kind);
+            type Reply = $reply;
+            type Error = $error;
+        }
+    )*
+        /// The names of all requests that this service answers.
+        pub const REQUESTS: &[&str] = &[$($name),*];
+
+        impl From<$error> for $crate::mesh::Failure<$error> {
+            fn from(error: $error) -> Self {
+                Self::Domain(error)
+            }
+        }
+    };
+    (@kind query) => { $crate::mesh::Kind::Query };
+    (@kind command) => { $crate::mesh::Kind::Command };
+    (@kind keyed) => { $crate::mesh::Kind::Keyed };
+}
+pub(crate) use requests;
+
+/// Binds each event of a service to its name.
+macro_rules! events {
+    ($service:expr, $($event:ident $name:literal,)*) => {$(
+        impl $crate::mesh::Event for $event {
+            const PUBLISHER: $crate::types::Service = $service;
+            const NAME: &'static str = $name;
+        }
+    )*};
+}
+pub(crate) use events;

@@ -1,0 +1,141 @@
+//! How events reach their subscribers: at least once, in order per record, as soon as the change is on disk.
+//!
+//! The relay reads what the records themselves owe, so it has nothing of its own to lose: after a crash it begins again with
+//! the open markers. Different records do not wait for each other.
+
+use super::{Context, EventId, Mesh, MeshError, TraceId};
+use crate::{
+    env::Env,
+    storage::{Decision, Owed, Owing, Record, StorageError, Tree},
+    types::{Service, Timestamp},
+};
+use serde::{Deserialize, Serialize};
+use std::{cell::RefCell, collections::HashSet, rc::Rc, time::Duration};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+const BACKOFF: Duration = Duration::from_millis(100);
+const BACKOFF_MOST: Duration = Duration::from_secs(30);
+/// After so many failures an event is put aside, so that the record's later ones can go on.
+const ATTEMPTS: u32 = 10;
+
+/// An event that a subscriber would not take: kept for an operator, in the publisher's tree.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DeadLetter {
+    pub event: Owed,
+    pub record: String,
+    pub subscriber: Service,
+    pub error: String,
+    pub at: Timestamp,
+}
+
+impl Record for DeadLetter {
+    const TABLE: &'static str = "dead";
+    /// `table:key:seq:subscriber`
+    type Key = String;
+}
+
+struct Relay {
+    mesh: Mesh,
+    env: Env,
+    service: Service,
+    tree: Tree,
+    tables: Vec<Box<dyn Owing>>,
+    /// The records that are being worked on: one delivery at a time for each.
+    busy: RefCell<HashSet<String>>,
+}
+
+/// Runs on the thread that calls it, until that ends.
+pub(super) fn start(mesh: Mesh, env: Env, service: Service, tree: Tree, tables: Vec<Box<dyn Owing>>) {
+    let Some(mut woken) = tree.listen() else { return };
+    let relay = Rc::new(Relay { mesh, env, service, tree, tables, busy: RefCell::default() });
+    actix::spawn(async move {
+        for table in &relay.tables {
+            match table.open_keys() {
+                Ok(keys) => keys.into_iter().for_each(|key| relay.clone().work_on(format!("{}/{key}", table.table()))),
+                Err(error) => {
+                    log::error!(service = service.name(); "events owed by {} cannot be read: {error}", table.table())
+                }
+            }
+        }
+        while let Some(record) = woken.recv().await {
+            relay.clone().work_on(record);
+        }
+    });
+}
+
+impl Relay {
+    fn work_on(self: Rc<Self>, record: String) {
+        // Who is at it will see what was added, too: it reads the record anew after each event.
+        if !self.busy.borrow_mut().insert(record.clone()) {
+            return;
+        }
+        actix::spawn(async move {
+            if let Err(error) = self.deliver_all(&record).await {
+                log::error!(service = self.service.name(), record = record.as_str(); "the events of a record wait: {error}");
+                tokio::time::sleep(BACKOFF_MOST).await;
+                self.busy.borrow_mut().remove(&record);
+                self.work_on(record);
+            }
+        });
+    }
+
+    async fn deliver_all(&self, record: &str) -> Result<(), MeshError> {
+        let (table, key) = record.split_once('/').unwrap_or((record, ""));
+        let Some(table) = self.tables.iter().find(|known| known.table() == table) else {
+            self.busy.borrow_mut().remove(record);
+            return Ok(());
+        };
+        loop {
+            // No subscriber learns of a change that a crash could still undo.
+            self.tree.commit().await?;
+            let Some(owed) = table.first_owed(key)? else {
+                // Nothing is awaited between this look and the removal, so no wake-up falls in between.
+                self.busy.borrow_mut().remove(record);
+                return Ok(());
+            };
+            let id = EventId { publisher: self.service, record: record.to_owned(), seq: owed.seq };
+            for subscriber in self.mesh.subscribers(&owed.name) {
+                self.deliver(subscriber, &id, &owed).await?;
+            }
+            table.settle(key, owed.seq)?;
+        }
+    }
+
+    async fn deliver(&self, subscriber: Service, id: &EventId, owed: &Owed) -> Result<(), MeshError> {
+        let mut pause = BACKOFF;
+        for attempt in 1.. {
+            let context = Context::of_service(self.service, PATIENCE, TraceId(self.env.bytes()));
+            let Err(error) = self.mesh.deliver(&context, subscriber, id, owed).await else { break };
+            log::warn!(event = owed.name.as_str(), record = id.record.as_str(), subscriber = subscriber.name(), attempt; "not delivered: {error}");
+            if attempt == ATTEMPTS {
+                return self.put_aside(subscriber, id, owed, error).await;
+            }
+            tokio::time::sleep(pause + self.env.jitter(pause / 2)).await;
+            pause = (pause * 2).min(BACKOFF_MOST);
+        }
+        Ok(())
+    }
+
+    async fn put_aside(
+        &self,
+        subscriber: Service,
+        id: &EventId,
+        owed: &Owed,
+        error: MeshError,
+    ) -> Result<(), MeshError> {
+        log::error!(event = owed.name.as_str(), record = id.record.as_str(), subscriber = subscriber.name(); "put aside as undeliverable: {error}");
+        let key = format!("{}:{}:{subscriber}", id.record.replace('/', ":"), id.seq);
+        let kept: Result<(), StorageError> = self.tree.table().change(&key, |_| {
+            let letter = DeadLetter {
+                event: owed.clone(),
+                record: id.record.clone(),
+                subscriber,
+                error: error.to_string(),
+                at: self.env.now(),
+            };
+            Ok(Decision::Save(letter, ()))
+        });
+        kept?;
+        Ok(self.tree.commit().await?)
+    }
+}

@@ -1,0 +1,144 @@
+//! How a service says what it answers and hears: one list, from which its actor is made.
+
+use super::{EventId, Failure, MeshError, Request};
+use crate::storage::{Decision, Record, StorageError, Tree};
+use serde::{Deserialize, Serialize};
+
+/// What a handler gives.
+pub type Answer<R> = Result<<R as Request>::Reply, Failure<<R as Request>::Error>>;
+
+/// "Are you there?"
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Ping;
+
+/// "Panic." For the Lab, and for tests that want to see what happens then.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub struct Crash;
+
+/// Makes the private actor of a service from the list of what it answers and hears.
+///
+/// ```text
+/// service! { Products,
+///     answers { GetProduct => get, ReserveStock => reserve_stock, }
+///     hears   { OrderShipped => order_shipped, }
+/// }
+/// ```
+///
+/// `Products` is what every instance shares (its store, its environment, its handle on the mesh), `Clone + Send`. For each request it has
+/// `async fn get(&self, context: Context, request: GetProduct) -> Answer<GetProduct>`, and for each event
+/// `async fn order_shipped(&self, context: Context, event: OrderShipped) -> Result<(), MeshError>`. A service that hears events has
+/// `fn heard(&self) -> &Heard`: an event that was handled is not handed to it again.
+///
+/// Handlers run beside each other on the instance's thread: what was read before an `.await` may be old after it.
+/// One that panics takes down its instance, not its siblings' calls.
+macro_rules! service {
+    ($core:ident, answers { $($request:ident => $answer:ident,)* } $(hears { $($event:ident => $hear:ident,)* })?) => {
+        struct Instance(std::rc::Rc<$core>);
+
+        impl actix::Actor for Instance {
+            type Context = actix::Context<Self>;
+
+            fn started(&mut self, context: &mut Self::Context) {
+                // The pool bounds the calls in flight; a mailbox that filled up before would only hide it.
+                context.set_mailbox_capacity(1024);
+            }
+        }
+
+        impl actix::Handler<$crate::mesh::Ping> for Instance {
+            type Result = ();
+            fn handle(&mut self, _: $crate::mesh::Ping, _: &mut Self::Context) {}
+        }
+
+        impl actix::Handler<$crate::mesh::Crash> for Instance {
+            type Result = ();
+            fn handle(&mut self, _: $crate::mesh::Crash, _: &mut Self::Context) {
+                panic!("asked to crash");
+            }
+        }
+
+        $(impl actix::Handler<$crate::mesh::Envelope<$request>> for Instance {
+            type Result = actix::ResponseFuture<$crate::mesh::Answer<$request>>;
+            fn handle(&mut self, envelope: $crate::mesh::Envelope<$request>, _: &mut Self::Context) -> Self::Result {
+                let core = self.0.clone();
+                Box::pin(async move {
+                    let (context, request, _place) = envelope.open();
+                    core.$answer(context, request).await
+                })
+            }
+        })*
+
+        $($(impl actix::Handler<$crate::mesh::Delivery<$event>> for Instance {
+            type Result = actix::ResponseFuture<Result<(), $crate::mesh::MeshError>>;
+            fn handle(&mut self, delivery: $crate::mesh::Delivery<$event>, _: &mut Self::Context) -> Self::Result {
+                let core = self.0.clone();
+                Box::pin(async move {
+                    if core.heard().already(&delivery.id)? {
+                        return Ok(());
+                    }
+                    core.$hear(delivery.context, delivery.event).await?;
+                    core.heard().remember(&delivery.id).await
+                })
+            }
+        })*)?
+
+        /// Starts one instance on the given thread.
+        fn start(core: &$core, on: &actix::ArbiterHandle) -> $crate::mesh::Answers {
+            use actix::Actor;
+            let core = core.clone();
+            let instance = Instance::start_in_arbiter(on, move |_| Instance(std::rc::Rc::new(core)));
+            $crate::mesh::Answers::of(&instance)
+                $(.answers::<$request>(instance.clone().recipient()))*
+                $($(.hears::<$event>(instance.clone().recipient()))*)?
+        }
+    };
+}
+pub(crate) use service;
+
+/// Which events a subscriber has handled, kept in its own tree.
+///
+/// Written after the handler's own write: a crash between the two hands the event over once more, so handlers name what they
+/// write by what the event is about.
+#[derive(Clone)]
+pub struct Heard {
+    tree: Tree,
+}
+
+/// The last event handled of one record of a publisher. Events of a record come in order.
+#[derive(Serialize, Deserialize)]
+struct LastHeard {
+    seq: u64,
+}
+
+impl Record for LastHeard {
+    const TABLE: &'static str = "heard";
+    /// `publisher/table/key` with the slashes turned into colons.
+    type Key = String;
+}
+
+impl Heard {
+    pub fn in_tree(tree: &Tree) -> Self {
+        Self { tree: tree.clone() }
+    }
+
+    pub(crate) fn already(&self, id: &EventId) -> Result<bool, MeshError> {
+        let last = self.tree.table::<LastHeard>().get(&key(id))?;
+        Ok(last.is_some_and(|last| last.seq >= id.seq))
+    }
+
+    pub(crate) async fn remember(&self, id: &EventId) -> Result<(), MeshError> {
+        let remembered: Result<(), StorageError> = self.tree.table().change(&key(id), |last: Option<LastHeard>| {
+            Ok(match last {
+                Some(last) if last.seq >= id.seq => Decision::Keep(()),
+                _ => Decision::Save(LastHeard { seq: id.seq }, ()),
+            })
+        });
+        remembered?;
+        Ok(self.tree.commit().await?)
+    }
+}
+
+fn key(id: &EventId) -> String {
+    format!("{}:{}", id.publisher, id.record.replace('/', ":"))
+}

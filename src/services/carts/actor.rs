@@ -1,0 +1,135 @@
+//! The actor: one short handler per request.
+
+use super::{
+    messages::*,
+    rules,
+    store::{CartRecord, Store},
+};
+use crate::{
+    env::Env,
+    mesh::{Answer, CallError, Context, Failure, Mesh, service},
+    services::{
+        Home,
+        products::messages::{GetProducts, Product, ProductsError},
+    },
+    types::{CartId, Id, ProductId, Service},
+};
+
+/// What every instance shares.
+#[derive(Clone)]
+struct Carts {
+    env: Env,
+    mesh: Mesh,
+    store: Store,
+}
+
+service! { Carts,
+    answers {
+        GetCart    => get,
+        SetItem    => set_item,
+        ClearCart  => clear,
+        MergeCarts => merge,
+        CheckOut   => check_out,
+    }
+}
+
+pub fn launch(home: Home) {
+    let carts = Carts { store: Store::new(&home.tree), env: home.env.clone(), mesh: home.mesh.clone() };
+    home.mesh.launch(Service::Carts, home.instances, move |on| start(&carts, on));
+}
+
+/// How many orders a cart remembers to have been taken out of it: more than anybody places while one is under way.
+const REMEMBERED_ORDERS: usize = 32;
+
+impl Carts {
+    async fn get(&self, context: Context, request: GetCart) -> Answer<GetCart> {
+        let cart = self.store.cart(request.owner)?.unwrap_or_else(|| self.empty(request.owner));
+        self.priced(&context, cart).await
+    }
+
+    async fn set_item(&self, context: Context, request: SetItem) -> Answer<SetItem> {
+        // Only what is on sale can be put in; taking out needs nobody's leave.
+        if request.quantity.is_some() {
+            let found = self.products(&context, vec![request.product_id]).await?;
+            if !found.iter().any(|product| !product.retired) {
+                return Err(CartsError::ProductNotFound.into());
+            }
+        }
+        let cart = self.change(request.owner, |cart| rules::set(&mut cart.lines, request.product_id, request.quantity));
+        self.priced(&context, cart.await?).await
+    }
+
+    async fn clear(&self, context: Context, request: ClearCart) -> Answer<ClearCart> {
+        let cart = self.change(request.owner, |cart| {
+            cart.lines.clear();
+            Ok(())
+        });
+        self.priced(&context, cart.await?).await
+    }
+
+    async fn merge(&self, context: Context, request: MergeCarts) -> Answer<MergeCarts> {
+        let user = CartOwner::User(request.user_id);
+        // The guest's cart is emptied first: should the shop stop in between, nothing is in the user's cart twice.
+        let mut gathered = Vec::new();
+        self.change(CartOwner::Guest(request.guest), |guest| {
+            gathered = std::mem::take(&mut guest.lines);
+            Ok(())
+        })
+        .await?;
+        let merged = self.change(user, |cart| {
+            rules::merge(&mut cart.lines, &gathered);
+            Ok(())
+        });
+        self.priced(&context, merged.await?).await
+    }
+
+    async fn check_out(&self, _: Context, request: CheckOut) -> Answer<CheckOut> {
+        self.change(CartOwner::User(request.user_id), |cart| {
+            if !cart.checked_out.contains(&request.order_id) {
+                rules::check_out(&mut cart.lines, &request.lines);
+                cart.checked_out.push(request.order_id);
+                let old = cart.checked_out.len().saturating_sub(REMEMBERED_ORDERS);
+                cart.checked_out.drain(..old);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn change(
+        &self,
+        owner: CartOwner,
+        mut decide: impl FnMut(&mut CartRecord) -> Result<(), CartsError>,
+    ) -> Result<CartRecord, Failure<CartsError>> {
+        let now = self.env.now();
+        self.store
+            .change(owner, self.empty(owner), |cart| {
+                cart.changed_at = now;
+                decide(cart)
+            })
+            .await
+    }
+
+    fn empty(&self, owner: CartOwner) -> CartRecord {
+        let id = match owner {
+            CartOwner::Guest(id) => id,
+            // The same at each look, also before anything is in it.
+            CartOwner::User(id) => CartId::from_uuid(id.uuid()),
+        };
+        CartRecord { id, lines: Vec::new(), changed_at: self.env.now(), checked_out: Vec::new() }
+    }
+
+    async fn priced(&self, context: &Context, cart: CartRecord) -> Result<Cart, Failure<CartsError>> {
+        let products = self.products(context, cart.lines.iter().map(|(id, _)| *id).collect()).await?;
+        Ok(rules::price(cart.id, &cart.lines, &products)?)
+    }
+
+    async fn products(&self, context: &Context, ids: Vec<ProductId>) -> Result<Vec<Product>, Failure<CartsError>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.mesh.call(context, GetProducts { ids }).await;
+        found.map_err(|error: CallError<ProductsError>| error.into_mesh().into())
+    }
+}

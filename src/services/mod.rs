@@ -1,0 +1,61 @@
+//! The seven services: one folder per capability; none knows HTTP, none knows another but by its messages.
+//!
+//! Inside each, always the same rooms: `messages.rs` (the only public one: what it can be asked, what it answers, what it tells),
+//! `rules.rs` (decisions as pure functions), `store.rs` (the layout of its tree), `actor.rs` (one short handler per request) and
+//! `mod.rs` (what it is, and `launch`).
+
+pub mod carts;
+pub mod notifications;
+pub mod orders;
+pub mod payments;
+pub mod products;
+pub mod shipping;
+pub mod users;
+
+use crate::{
+    env::Env,
+    mesh::Mesh,
+    storage::Tree,
+    types::Service::{self, *},
+};
+
+/// Who may call whom. No circles: an answer that must travel the other way is an event.
+#[rustfmt::skip]
+pub const CALLS: &[(Service, &[Service])] = &[
+    (Users,         &[]),
+    (Products,      &[]),
+    (Payments,      &[]),
+    (Shipping,      &[]),
+    (Notifications, &[]),
+    (Carts,         &[Products]),
+    (Orders,        &[Users, Products, Carts, Payments, Shipping]),
+];
+
+/// Where a service lives: what `launch` is given. A service that is cloned into each of its instances holds these.
+#[derive(Clone)]
+pub struct Home {
+    pub env: Env,
+    /// Its own handle: calls from here are calls by this service.
+    pub mesh: Mesh,
+    /// Its own tree, that nobody else has.
+    pub tree: Tree,
+    /// How many instances to start.
+    pub instances: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_called_back_by_those_whom_it_calls() {
+        // Kahn's order: take away who calls nobody that is left, until nobody is left.
+        let mut left = CALLS.to_vec();
+        while let Some(at) = left.iter().position(|(_, callees)| !left.iter().any(|(other, _)| callees.contains(other)))
+        {
+            left.remove(at);
+        }
+        assert!(left.is_empty(), "a circle among {left:?}");
+        assert_eq!(CALLS.len(), Service::COUNT);
+    }
+}

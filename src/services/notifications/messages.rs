@@ -1,0 +1,60 @@
+//! What notifications can be asked, and what it answers. What it writes, it learns from other services' events.
+
+use crate::{
+    mesh::requests,
+    types::{BadCursor, Cursor, Limit, NotificationId, Page, Service, Timestamp, UserId},
+};
+use serde::{Deserialize, Serialize};
+
+#[rustfmt::skip]
+requests! { Service::Notifications, NotificationsError,
+    query   ListNotifications "notifications.list"         -> Page<Notification>,
+    query   CountUnread       "notifications.count_unread" -> u32,
+    keyed   MarkRead          "notifications.mark_read"    -> Notification,
+}
+
+/// One message in a user's inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    pub id: NotificationId,
+    pub title: String,
+    pub body: String,
+    /// A path in the shop that shows what it is about.
+    pub link: Option<String>,
+    pub created_at: Timestamp,
+    pub read: bool,
+}
+
+/// The user's messages, newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListNotifications {
+    pub user_id: UserId,
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CountUnread {
+    pub user_id: UserId,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MarkRead {
+    pub user_id: UserId,
+    pub notification_id: NotificationId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationsError {
+    #[error("there is no such notification")]
+    NotificationNotFound,
+    #[error("the cursor is not one that this list gave out")]
+    BadCursor,
+}
+
+impl From<BadCursor> for NotificationsError {
+    fn from(_: BadCursor) -> Self {
+        Self::BadCursor
+    }
+}

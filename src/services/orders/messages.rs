@@ -1,0 +1,359 @@
+//! What orders can be asked, what it answers, and what it tells.
+
+use crate::{
+    mesh::{events, requests},
+    services::{
+        payments::messages::Refund,
+        products::messages::{Shortage, StockLine},
+        shipping::messages::ShippingService,
+    },
+    types::{
+        Address, AddressId, BadCursor, Cursor, Limit, Money, OrderId, Page, PaymentMethodId, ProductId, Quantity,
+        Service, Text, Timestamp, UserId,
+    },
+};
+use serde::{Deserialize, Serialize};
+
+#[rustfmt::skip]
+requests! { Service::Orders, OrdersError,
+    keyed   PlaceOrder   "orders.place"        -> Order,
+    query   GetOrder     "orders.get"          -> Order,
+    query   AwaitChange  "orders.await_change" -> Order,
+    query   ListOrders   "orders.list"         -> Page<Order>,
+    keyed   CancelOrder  "orders.cancel"       -> Order,
+    keyed   ReturnItems  "orders.return"       -> Refund,
+    keyed   FulfilOrder  "orders.fulfil"       -> Order,
+    keyed   ClaimKey     "orders.claim_key"    -> Claim,
+    keyed   KeepAnswer   "orders.keep_answer"  -> (),
+    keyed   DropClaim    "orders.drop_claim"   -> (),
+    query   TallyOrders  "orders.tally"        -> Vec<OrderTally>,
+}
+
+#[rustfmt::skip]
+events! { Service::Orders,
+    OrderConfirmed "orders.confirmed",
+    OrderRejected  "orders.rejected",
+    OrderShipped   "orders.shipped",
+    OrderDelivered "orders.delivered",
+    OrderCancelled "orders.cancelled",
+    OrderReturned  "orders.returned",
+}
+
+/// Places an order, once per user and `key`: asking again gives the same order. Answers when the saga is at rest, or with the
+/// order still `pending` shortly before the context's deadline.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlaceOrder {
+    pub user_id: UserId,
+    pub key: String,
+    /// The user's cart where absent.
+    pub items: Option<Vec<StockLine>>,
+    pub destination: Destination,
+    pub shipping_service: ShippingService,
+    pub payment_method_id: PaymentMethodId,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Destination {
+    Saved(AddressId),
+    Given(Address),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    pub id: OrderId,
+    pub user_id: UserId,
+    pub status: OrderStatus,
+    /// Why it was rejected or cancelled.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<Reason>,
+    pub items: Vec<OrderItem>,
+    pub subtotal: Money,
+    pub shipping_cost: Money,
+    pub total: Money,
+    pub address: Address,
+    pub shipping_service: ShippingService,
+    pub payment_method_id: PaymentMethodId,
+    pub placed_at: Timestamp,
+    pub timeline: Vec<TimelineEntry>,
+    pub returns: Vec<ReturnEntry>,
+    /// What is still being done for it in the background, in words for people; empty when it is at rest.
+    pub in_progress: Option<String>,
+    /// Goes up with every change.
+    pub version: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderStatus {
+    Pending,
+    Confirmed,
+    Packed,
+    Shipped,
+    Delivered,
+    Rejected,
+    Cancelled,
+    Returned,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "code", rename_all = "snake_case")]
+pub enum Reason {
+    OutOfStock {
+        lines: Vec<Shortage>,
+    },
+    PaymentDeclined {
+        decline_code: String,
+    },
+    Undeliverable {
+        detail: String,
+    },
+    /// A service that is needed could not be reached in time.
+    Unavailable,
+    /// By the customer or an operator.
+    Cancelled,
+}
+
+/// A line of an order, with the product as it was when it was bought.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderItem {
+    pub product_id: ProductId,
+    pub name: String,
+    pub image: String,
+    pub unit_price: Money,
+    pub quantity: Quantity,
+    pub line_total: Money,
+    pub weight_grams: u32,
+    /// Pieces that came back.
+    pub returned: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    pub status: OrderStatus,
+    pub at: Timestamp,
+    /// What happened, in words for people.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReturnEntry {
+    pub lines: Vec<StockLine>,
+    pub reason: Text<1, 200>,
+    pub amount: Money,
+    pub at: Timestamp,
+}
+
+/// An order of the principal's own (or anybody's, for staff).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GetOrder {
+    pub order_id: OrderId,
+}
+
+/// Answers when the order has a version above `after`, or shortly before the context's deadline as it is then.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AwaitChange {
+    pub order_id: OrderId,
+    pub after: u64,
+}
+
+/// Newest first. `user_id: None` is everybody's, for staff.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListOrders {
+    pub user_id: Option<UserId>,
+    pub status: Option<OrderStatus>,
+    pub limit: Limit,
+    pub cursor: Option<Cursor>,
+}
+
+/// `confirmed` or `packed` → `cancelled`: the shipment is cancelled, the money given back, the pieces put back.
+/// Cancelling a cancelled order changes nothing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CancelOrder {
+    pub order_id: OrderId,
+}
+
+/// Pieces of a delivered order come back: refunded at the price paid, and put back on the shelf. Once per `key`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReturnItems {
+    pub order_id: OrderId,
+    pub key: String,
+    pub lines: Vec<StockLine>,
+    pub reason: Text<1, 200>,
+}
+
+/// `confirmed → packed`, `packed → shipped`. For staff. To a state that it is in already, it changes nothing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FulfilOrder {
+    pub order_id: OrderId,
+    pub to: Fulfilment,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fulfilment {
+    Packed,
+    Shipped,
+}
+
+/// Claims an idempotency key for the request with this fingerprint. Keys are forgotten after 24 hours.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClaimKey {
+    /// Whose key: keys of different principals do not meet.
+    pub scope: String,
+    pub key: String,
+    /// Of method, path and body.
+    pub fingerprint: String,
+    /// How long the claim holds without an answer; then another may try.
+    pub lease_seconds: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claim {
+    /// It is yours: do the work, then [`KeepAnswer`].
+    Granted,
+    /// Somebody is at it.
+    InFlight,
+    /// The key was used with another request.
+    Reused,
+    /// It was done; this was the answer.
+    Answered(KeptAnswer),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptAnswer {
+    pub status: u16,
+    pub location: Option<String>,
+    pub etag: Option<String>,
+    pub content_type: String,
+    pub body: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KeepAnswer {
+    pub scope: String,
+    pub key: String,
+    pub fingerprint: String,
+    pub answer: KeptAnswer,
+}
+
+/// Gives up a claim whose work came to nothing (nothing was changed): the key may be used again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DropClaim {
+    pub scope: String,
+    pub key: String,
+    pub fingerprint: String,
+}
+
+/// For the audit: orders by id, from after `after`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TallyOrders {
+    pub after: Option<OrderId>,
+    pub limit: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderTally {
+    pub order_id: OrderId,
+    pub status: OrderStatus,
+    pub total: Money,
+    /// What was given back for returns and cancellation, as far as it is done.
+    pub refunded: Money,
+    /// Pieces sold and not come back, by product.
+    pub pieces: Vec<(ProductId, u32)>,
+    /// Since when a saga is under way.
+    pub unfinished_since: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrdersError {
+    #[error("there is no such order")]
+    OrderNotFound,
+    #[error("there is nothing in the order")]
+    EmptyOrder,
+    #[error("an order holds each product once, and at most {most} different ones")]
+    BadLines { most: usize },
+    #[error("there is no such product on sale")]
+    ProductNotFound { product_id: ProductId },
+    #[error("there is no such address")]
+    AddressNotFound,
+    #[error("there is no such payment method")]
+    MethodNotFound,
+    #[error("we do not deliver there: {reason}")]
+    Undeliverable { reason: String },
+    #[error("the order would cost more than can be reckoned")]
+    TooExpensive,
+    #[error("the order cannot be cancelled: it is {status}")]
+    NotCancellable { status: String },
+    #[error("only a delivered order can be returned: this one is {status}")]
+    NotReturnable { status: String },
+    #[error("at most {left} of this product can come back")]
+    TooManyReturned { product_id: ProductId, left: u32 },
+    #[error("an order that is {from} cannot become {to}")]
+    IllegalTransition { from: String, to: String },
+    #[error("something is still being done for this order; try again in a moment")]
+    Busy,
+    #[error("the key was used for another order or return")]
+    KeyReused,
+    #[error("the cursor is not one that this list gave out")]
+    BadCursor,
+    #[error("this is not for you to do")]
+    Forbidden,
+}
+
+impl From<BadCursor> for OrdersError {
+    fn from(_: BadCursor) -> Self {
+        Self::BadCursor
+    }
+}
+
+/// What the events of an order all tell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderFacts {
+    pub order_id: OrderId,
+    pub user_id: UserId,
+    pub total: Money,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderConfirmed {
+    #[serde(flatten)]
+    pub order: OrderFacts,
+    pub lines: Vec<StockLine>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderRejected {
+    #[serde(flatten)]
+    pub order: OrderFacts,
+    pub reason: Reason,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderShipped {
+    #[serde(flatten)]
+    pub order: OrderFacts,
+    pub tracking_number: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderDelivered {
+    #[serde(flatten)]
+    pub order: OrderFacts,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderCancelled {
+    #[serde(flatten)]
+    pub order: OrderFacts,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderReturned {
+    #[serde(flatten)]
+    pub order: OrderFacts,
+    pub amount: Money,
+}

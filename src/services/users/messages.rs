@@ -1,0 +1,260 @@
+//! What users can be asked, what it answers, and what it tells.
+
+use crate::{
+    mesh::{events, requests},
+    types::{Address, AddressId, Email, Role, Secret, Service, SessionId, Text, Timestamp, UserId},
+};
+use serde::{Deserialize, Serialize};
+
+#[rustfmt::skip]
+requests! { Service::Users, UsersError,
+    command RegisterUser     "users.register"          -> SignedIn,
+    command SignIn           "users.sign_in"           -> SignedIn,
+    command RefreshSession   "users.refresh_session"   -> SignedIn,
+    keyed   EndSession       "users.end_session"       -> EndedSessions,
+    query   ListSessions     "users.list_sessions"     -> Vec<SessionInfo>,
+    query   ListRevoked      "users.list_revoked"      -> Vec<Revoked>,
+    query   GetKeys          "users.get_keys"          -> Vec<PublicKey>,
+    query   GetUser          "users.get"               -> User,
+    keyed   UpdateUser       "users.update"            -> User,
+    command ChangePassword   "users.change_password"   -> EndedSessions,
+    query   ListAddresses    "users.list_addresses"    -> Vec<SavedAddress>,
+    query   GetAddress       "users.get_address"       -> SavedAddress,
+    command AddAddress       "users.add_address"       -> SavedAddress,
+    keyed   ReplaceAddress   "users.replace_address"   -> SavedAddress,
+    keyed   RemoveAddress    "users.remove_address"    -> (),
+    query   HasOperator      "users.has_operator"      -> bool,
+    command CreateOperator   "users.create_operator"   -> User,
+    command IssueSetupToken  "users.issue_setup_token" -> SetupToken,
+    command RedeemSetupToken "users.redeem_setup"      -> SignedIn,
+}
+
+#[rustfmt::skip]
+events! { Service::Users,
+    UserRegistered "users.registered",
+}
+
+pub type PersonName = Text<1, 100>;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    pub id: UserId,
+    pub email: Email,
+    pub name: PersonName,
+    pub role: Role,
+    pub created_at: Timestamp,
+}
+
+/// Makes an account with the role `customer`, and signs it in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterUser {
+    pub email: Email,
+    /// 12 to 128 characters, not among the commonest.
+    pub password: Secret,
+    pub name: PersonName,
+}
+
+/// Takes as long for an unknown e-mail as for a wrong password.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    pub email: Email,
+    pub password: Secret,
+}
+
+/// A session with its fresh tokens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SignedIn {
+    pub user: User,
+    pub session_id: SessionId,
+    /// A JWT (RFC 9068), EdDSA.
+    pub access_token: Secret,
+    /// Seconds that the access token is good for.
+    pub expires_in: u64,
+    /// Opaque; good for one use.
+    pub refresh_token: Secret,
+}
+
+/// Trades a refresh token for fresh ones. Using one that was used before ends its session (RFC 9700 §4.14).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshSession {
+    pub refresh_token: Secret,
+}
+
+/// Ends one session of the user, or, without `session_id`, all of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EndSession {
+    pub user_id: UserId,
+    pub session_id: Option<SessionId>,
+}
+
+/// Sessions whose access tokens are to be refused from now on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EndedSessions {
+    pub sessions: Vec<SessionId>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListSessions {
+    pub user_id: UserId,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionInfo {
+    pub id: SessionId,
+    pub created_at: Timestamp,
+    pub last_used_at: Timestamp,
+}
+
+/// The sessions that ended so lately that an access token of theirs may still be in somebody's hands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListRevoked {}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Revoked {
+    pub session_id: SessionId,
+    /// When its last access token runs out.
+    pub until: Timestamp,
+}
+
+/// The public halves of the keys that access tokens are signed with: the newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GetKeys {}
+
+/// An Ed25519 key as in a JWKS (RFC 8037).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PublicKey {
+    pub kid: String,
+    /// base64url, without padding.
+    pub x: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GetUser {
+    pub user_id: UserId,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UpdateUser {
+    pub user_id: UserId,
+    pub name: Option<PersonName>,
+    pub email: Option<Email>,
+}
+
+/// Ends every other session of the user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChangePassword {
+    pub user_id: UserId,
+    /// The session that goes on.
+    pub session_id: Option<SessionId>,
+    pub current_password: Secret,
+    pub new_password: Secret,
+}
+
+/// An address in a user's book.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SavedAddress {
+    pub id: AddressId,
+    #[serde(flatten)]
+    pub address: Address,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListAddresses {
+    pub user_id: UserId,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GetAddress {
+    pub user_id: UserId,
+    pub address_id: AddressId,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AddAddress {
+    pub user_id: UserId,
+    pub address: Address,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReplaceAddress {
+    pub user_id: UserId,
+    pub address_id: AddressId,
+    pub address: Address,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RemoveAddress {
+    pub user_id: UserId,
+    pub address_id: AddressId,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HasOperator {}
+
+/// For the command line only: makes an operator's account, or makes an existing account an operator's with this password.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CreateOperator {
+    pub email: Email,
+    pub password: Secret,
+    pub name: PersonName,
+}
+
+/// For start-up only: a token with which the first operator's account can be made, once, within 30 minutes.
+/// A new one replaces the last.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct IssueSetupToken {}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SetupToken {
+    pub token: Secret,
+    pub expires_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedeemSetupToken {
+    pub token: Secret,
+    pub email: Email,
+    pub password: Secret,
+    pub name: PersonName,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsersError {
+    #[error("this e-mail address has an account already")]
+    EmailTaken,
+    #[error("the password must have 12 to 128 characters")]
+    PasswordLength,
+    #[error("this password is among the commonest and would be guessed at once")]
+    PasswordTooCommon,
+    #[error("the e-mail address or the password is not right")]
+    InvalidCredentials,
+    #[error("the current password is not right")]
+    WrongPassword,
+    #[error("the refresh token is not known or has run out")]
+    RefreshTokenInvalid,
+    #[error("the refresh token was used before; its session has been ended")]
+    RefreshTokenReused { session_id: SessionId },
+    #[error("there is no such user")]
+    UserNotFound,
+    #[error("there is no such address")]
+    AddressNotFound,
+    #[error("the address book is full ({most} addresses)")]
+    AddressBookFull { most: usize },
+    #[error("the set-up link is not known, was used, or has run out")]
+    SetupTokenInvalid,
+    #[error("passwords are being checked as fast as can be; try again in a moment")]
+    Busy,
+    #[error("this is not for you to do")]
+    Forbidden,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UserRegistered {
+    pub user_id: UserId,
+    pub name: PersonName,
+}
