@@ -125,9 +125,19 @@ impl Mesh {
         self.pool(service).launch(count, &self.shared.env, start);
     }
 
-    /// Delivers the events that the tables of the service's tree owe, from now on.
+    /// Runs what a service does on its own account beside its first instance. To be called after [`Mesh::launch`].
+    pub fn background<F: Future<Output = ()> + 'static>(
+        &self,
+        service: Service,
+        work: impl FnOnce() -> F + Send + 'static,
+    ) {
+        self.pool(service).background(work);
+    }
+
+    /// Delivers the events that the tables of the service's tree owe, from now on. To be called after [`Mesh::launch`].
     pub fn relay(&self, service: Service, tree: Tree, tables: Vec<Box<dyn Owing>>) {
-        super::relay::start(self.clone(), self.shared.env.clone(), service, tree, tables);
+        let (mesh, env) = (self.clone(), self.shared.env.clone());
+        self.background(service, move || super::relay::run(mesh, env, service, tree, tables));
     }
 
     /// Puts a double in a service's place.

@@ -1,7 +1,7 @@
 //! Who is there: the instances of a service, the requests that they answer and the events that they hear.
 
 use super::{Delivery, Envelope, Event, EventId, MeshError, Request, message::Context, service::Ping};
-use crate::types::{Service, Timestamp};
+use crate::types::Timestamp;
 use actix::{Actor, Addr, Handler, Recipient, dev::ToEnvelope};
 use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
@@ -84,7 +84,6 @@ impl<E: Event> Hears for Recipient<Delivery<E>> {
 
 /// One running actor of a service.
 pub(super) struct Instance {
-    pub service: Service,
     /// Such as `products-2`. A replacement takes over the name of the one that died.
     pub name: String,
     pub answers: Answers,
@@ -109,9 +108,9 @@ pub enum State {
 }
 
 impl Instance {
-    pub fn new(service: Service, name: String, answers: Answers, capacity: usize, restarts: u32) -> Self {
+    pub fn new(name: String, answers: Answers, capacity: usize, restarts: u32) -> Self {
         let (in_flight, state) = (AtomicUsize::new(0), AtomicU8::new(State::Ready as u8));
-        Self { service, name, answers, in_flight, capacity, state, restarts, died: Notify::new() }
+        Self { name, answers, in_flight, capacity, state, restarts, died: Notify::new() }
     }
 
     pub fn state(&self) -> State {

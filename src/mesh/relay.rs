@@ -44,23 +44,21 @@ struct Relay {
     busy: RefCell<HashSet<String>>,
 }
 
-/// Runs on the thread that calls it, until that ends.
-pub(super) fn start(mesh: Mesh, env: Env, service: Service, tree: Tree, tables: Vec<Box<dyn Owing>>) {
+/// Runs until its thread ends.
+pub(super) async fn run(mesh: Mesh, env: Env, service: Service, tree: Tree, tables: Vec<Box<dyn Owing>>) {
     let Some(mut woken) = tree.listen() else { return };
     let relay = Rc::new(Relay { mesh, env, service, tree, tables, busy: RefCell::default() });
-    actix::spawn(async move {
-        for table in &relay.tables {
-            match table.open_keys() {
-                Ok(keys) => keys.into_iter().for_each(|key| relay.clone().work_on(format!("{}/{key}", table.table()))),
-                Err(error) => {
-                    log::error!(service = service.name(); "events owed by {} cannot be read: {error}", table.table())
-                }
+    for table in &relay.tables {
+        match table.open_keys() {
+            Ok(keys) => keys.into_iter().for_each(|key| relay.clone().work_on(format!("{}/{key}", table.table()))),
+            Err(error) => {
+                log::error!(service = service.name(); "events owed by {} cannot be read: {error}", table.table())
             }
         }
-        while let Some(record) = woken.recv().await {
-            relay.clone().work_on(record);
-        }
-    });
+    }
+    while let Some(record) = woken.recv().await {
+        relay.clone().work_on(record);
+    }
 }
 
 impl Relay {

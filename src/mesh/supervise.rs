@@ -89,11 +89,20 @@ impl Pool {
         }
     }
 
+    /// Runs what a service does on its own account (a relay, a sweeper) beside its first instance.
+    /// To be called after [`Pool::launch`]; it ends with the pool.
+    pub(super) fn background<F: Future<Output = ()> + 'static>(&self, work: impl FnOnce() -> F + Send + 'static) {
+        let on = lock(&self.arbiters).first().map_or_else(Arbiter::current, Arbiter::handle);
+        on.spawn_fn(move || {
+            actix::spawn(work());
+        });
+    }
+
     /// Starts an instance and puts it in the place of the one of its name, or at the end.
     fn add(&self, name: String, on: &ArbiterHandle, restarts: u32) -> bool {
         let start = lock(&self.start);
         let Some(start) = start.as_ref() else { return false };
-        let fresh = Arc::new(Instance::new(self.service, name, start(on), CAPACITY, restarts));
+        let fresh = Arc::new(Instance::new(name, start(on), CAPACITY, restarts));
         self.instances.rcu(|instances| {
             let mut instances = instances.as_ref().clone();
             match instances.iter_mut().find(|old| old.name == fresh.name) {
@@ -155,7 +164,7 @@ impl Pool {
     /// Registers a ready-made instance: a double in a test.
     pub(super) fn register(&self, answers: Answers) {
         let name = format!("{}-{}", self.service, self.instances.load().len() + 1);
-        let instance = Arc::new(Instance::new(self.service, name, answers, CAPACITY, 0));
+        let instance = Arc::new(Instance::new(name, answers, CAPACITY, 0));
         self.instances.rcu(|instances| instances.iter().cloned().chain([instance.clone()]).collect::<Vec<_>>());
     }
 
