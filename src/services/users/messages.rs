@@ -76,6 +76,25 @@ pub struct SignedIn {
     pub refresh_token: Secret,
 }
 
+/// Who signs access tokens, for whom, and what kind of token they are (RFC 9068).
+pub const ISSUER: &str = "galleria";
+pub const AUDIENCE: &str = "galleria-api";
+pub const TOKEN_TYPE: &str = "at+jwt";
+
+/// What an access token says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccessClaims {
+    pub iss: String,
+    pub aud: String,
+    pub sub: UserId,
+    pub sid: SessionId,
+    pub role: Role,
+    pub iat: i64,
+    pub nbf: i64,
+    pub exp: i64,
+    pub jti: String,
+}
+
 /// Trades a refresh token for fresh ones. Using one that was used before ends its session (RFC 9700 §4.14).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

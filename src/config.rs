@@ -1,0 +1,277 @@
+//! Settings: defaults < `galleria.toml` < environment < flags.
+//!
+//! [`SETTINGS`] is the list; each setting has one name, spelled `carrier_speed` in the file, `GALLERIA_CARRIER_SPEED` in the
+//! environment and `--carrier-speed` on the command line.
+
+use crate::types::{Email, Secret, Service};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+/// What can be set: name, default, meaning.
+#[rustfmt::skip]
+pub const SETTINGS: &[(&str, &str, &str)] = &[
+    ("listen",            "127.0.0.1:8080", "address and port of the door; port 0 takes a free one"),
+    ("data_dir",          "./data",         "where everything is kept"),
+    ("instances",         "2 of each",      "instances of services: orders=4,products=2"),
+    ("demo",              "true",           "whether a shop without products gets the demo catalogue"),
+    ("carrier_speed",     "3600",           "how many times faster than real time the carrier moves parcels"),
+    ("throttling",        "true",           "whether clients that call too often are told to wait"),
+    ("allowed_hosts",     "",               "names beside localhost and IP addresses that the shop is called by"),
+    ("workers",           "one a core",     "threads that serve HTTP"),
+    ("operator_email",    "",               "the operator's account made on the first run (with operator_password; environment only)"),
+    ("operator_password", "",               "its password (environment only)"),
+];
+
+/// Set where the program looks for [`Settings`] itself.
+const CONFIG: &str = "GALLERIA_CONFIG";
+const FILE: &str = "galleria.toml";
+
+/// What the shop runs with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub data_dir: PathBuf,
+    pub instances: Instances,
+    pub demo: bool,
+    pub carrier_speed: f64,
+    pub throttling: bool,
+    pub allowed_hosts: Vec<String>,
+    pub workers: usize,
+}
+
+/// The account of the first operator, from the environment.
+#[derive(Debug, Clone)]
+pub struct FirstOperator {
+    pub email: Email,
+    pub password: Secret,
+}
+
+/// How many instances each service has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instances([usize; Service::COUNT]);
+
+const MOST_INSTANCES: usize = 32;
+
+impl Default for Instances {
+    fn default() -> Self {
+        Self([2; Service::COUNT])
+    }
+}
+
+impl Instances {
+    pub fn of(&self, service: Service) -> usize {
+        self.0[service as usize]
+    }
+
+    /// `orders=4,products=2`
+    fn set(&mut self, text: &str) -> Result<(), String> {
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, count) = part.split_once('=').ok_or_else(|| format!("`{part}` is not of the form service=n"))?;
+            let service = Service::from_str(name.trim()).map_err(|error| error.to_string())?;
+            let count = count.trim().parse().ok().filter(|count| (1..=MOST_INSTANCES).contains(count));
+            self.0[service as usize] =
+                count.ok_or_else(|| format!("`{part}`: a service has 1 to {MOST_INSTANCES} instances"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A setting that cannot be, and where it was found. Exit code 2.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {reason}")]
+pub struct BadSetting {
+    place: String,
+    reason: String,
+}
+
+/// The settings as one source gives them: by name, as text.
+#[derive(Debug, Default, Clone)]
+pub struct Given(BTreeMap<&'static str, (String, String)>);
+
+impl Given {
+    /// `place` is what an error will name: the flag, the variable, the file.
+    pub fn set(&mut self, name: &str, value: String, place: impl fmt::Display) -> Result<(), BadSetting> {
+        match SETTINGS.iter().find(|(known, ..)| *known == name) {
+            Some((name, ..)) => {
+                self.0.insert(name, (value, place.to_string()));
+                Ok(())
+            }
+            None => Err(BadSetting { place: place.to_string(), reason: format!("there is no setting `{name}`") }),
+        }
+    }
+
+    /// What `GALLERIA_…` variables say.
+    pub fn of_environment(variables: impl Iterator<Item = (String, String)>) -> Result<Self, BadSetting> {
+        let mut given = Self::default();
+        for (variable, value) in variables.filter(|(variable, _)| variable.starts_with("GALLERIA_") && variable != CONFIG) {
+            let name = variable["GALLERIA_".len()..].to_ascii_lowercase();
+            given.set(&name, value, &variable)?;
+        }
+        Ok(given)
+    }
+
+    /// What the file says: `path`, or `galleria.toml` where there is one.
+    pub fn of_file(path: Option<&Path>) -> Result<Self, BadSetting> {
+        let named = path.map(Path::to_owned).or_else(|| std::env::var_os(CONFIG).map(PathBuf::from));
+        let path = named.clone().unwrap_or_else(|| FILE.into());
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::of_toml(&text, &path.display().to_string()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => Ok(Self::default()),
+            Err(error) => Err(BadSetting { place: path.display().to_string(), reason: format!("cannot be read: {error}") }),
+        }
+    }
+
+    fn of_toml(text: &str, place: &str) -> Result<Self, BadSetting> {
+        let bad = |reason: String| BadSetting { place: place.to_owned(), reason };
+        let table = text.parse::<toml::Table>().map_err(|error| bad(error.to_string().trim().replace('\n', " ")))?;
+        let mut given = Self::default();
+        for (name, value) in table {
+            if name.starts_with("operator_") {
+                return Err(bad(format!("`{name}` is taken from the environment only: a password does not belong in a file")));
+            }
+            let value = match value {
+                toml::Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
+                toml::Value::Table(table) => {
+                    table.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect::<Vec<_>>().join(",")
+                }
+                value => plain(&value),
+            };
+            given.set(&name, value, place)?;
+        }
+        Ok(given)
+    }
+}
+
+fn plain(value: &toml::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+impl Settings {
+    /// The defaults, overruled by each of the sources in turn.
+    pub fn from_sources(sources: &[Given]) -> Result<(Self, Option<FirstOperator>), BadSetting> {
+        let mut settings = Self::default();
+        let mut operator: (Option<Email>, Option<Secret>) = (None, None);
+        for (name, (value, place)) in sources.iter().flat_map(|given| &given.0) {
+            let bad = |reason: String| BadSetting { place: place.clone(), reason: format!("`{name}`: {reason}") };
+            let text = value.trim();
+            match *name {
+                "listen" => settings.listen = text.parse().map_err(|_| bad(format!("`{text}` is not an address and a port such as 127.0.0.1:8080")))?,
+                "data_dir" if text.is_empty() => return Err(bad("must name a folder".into())),
+                "data_dir" => settings.data_dir = text.into(),
+                "instances" => settings.instances.set(text).map_err(bad)?,
+                "demo" => settings.demo = parse_bool(text).map_err(bad)?,
+                "carrier_speed" => settings.carrier_speed = parse_speed(text).map_err(bad)?,
+                "throttling" => settings.throttling = parse_bool(text).map_err(bad)?,
+                "allowed_hosts" => {
+                    let names = text.split(',').map(|host| host.trim().to_ascii_lowercase());
+                    settings.allowed_hosts = names.filter(|host| !host.is_empty()).collect();
+                }
+                "workers" => settings.workers = parse_workers(text).map_err(bad)?,
+                "operator_email" => operator.0 = Some(text.parse().map_err(|error: crate::types::email::BadEmail| bad(error.to_string()))?),
+                "operator_password" => operator.1 = Some(Secret::new(value.clone())),
+                _ => return Err(bad("there is no such setting".into())),
+            }
+        }
+        let operator = match operator {
+            (Some(email), Some(password)) => Some(FirstOperator { email, password }),
+            (None, None) => None,
+            _ => {
+                let reason = "set both GALLERIA_OPERATOR_EMAIL and GALLERIA_OPERATOR_PASSWORD, or neither".to_owned();
+                return Err(BadSetting { place: "environment".into(), reason });
+            }
+        };
+        Ok((settings, operator))
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data_dir: "./data".into(),
+            instances: Instances::default(),
+            demo: true,
+            carrier_speed: 3600.0,
+            throttling: true,
+            allowed_hosts: Vec::new(),
+            workers: std::thread::available_parallelism().map_or(2, Into::into),
+        }
+    }
+}
+
+fn parse_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(format!("`{text}` is neither true nor false")),
+    }
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0 && *speed <= 1e9);
+    speed.ok_or_else(|| format!("`{text}` is not a number above 0 and up to 1e9"))
+}
+
+fn parse_workers(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|workers| (1..=256).contains(workers)).ok_or_else(|| format!("`{text}` is not a number from 1 to 256"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Result<Given, BadSetting> {
+        Given::of_environment(pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())))
+    }
+
+    #[test]
+    fn a_flag_overrules_the_environment_which_overrules_the_file() {
+        let file = Given::of_toml("listen = \"127.0.0.1:1\"\ncarrier_speed = 5\ninstances = { orders = 4 }\ndemo = false", "f").unwrap();
+        let environment = environment(&[("GALLERIA_LISTEN", "127.0.0.1:2"), ("GALLERIA_INSTANCES", "carts=3"), ("PATH", "/")]).unwrap();
+        let mut flags = Given::default();
+        flags.set("listen", "127.0.0.1:3".into(), "--listen").unwrap();
+        let (settings, _) = Settings::from_sources(&[file, environment, flags]).unwrap();
+        assert_eq!(settings.listen.port(), 3);
+        assert_eq!((settings.carrier_speed, settings.demo), (5.0, false));
+        let of = |service| settings.instances.of(service);
+        assert_eq!((of(Service::Orders), of(Service::Carts), of(Service::Users)), (4, 3, 2));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_together_with_its_place() {
+        assert_eq!(environment(&[("GALLERIA_LISTNE", "x")]).unwrap_err().to_string(), "GALLERIA_LISTNE: there is no setting `listne`");
+        assert_eq!(Given::of_toml("listne = 1", "shop.toml").unwrap_err().to_string(), "shop.toml: there is no setting `listne`");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_words() {
+        for (name, value) in [
+            ("listen", "nowhere"),
+            ("data_dir", " "),
+            ("instances", "orders"),
+            ("instances", "orders=0"),
+            ("instances", "orders=33"),
+            ("instances", "ordres=2"),
+            ("demo", "maybe"),
+            ("carrier_speed", "0"),
+            ("carrier_speed", "NaN"),
+            ("workers", "0"),
+            ("operator_email", "x"),
+            ("operator_email", "a@b.de"),
+        ] {
+            let mut given = Given::default();
+            given.set(name, value.into(), "--flag").unwrap();
+            assert!(Settings::from_sources(&[given]).is_err(), "{name} = {value}");
+        }
+    }
+
+    #[test]
+    fn a_password_does_not_belong_in_a_file() {
+        assert!(Given::of_toml("operator_password = \"x\"", "f").unwrap_err().to_string().contains("environment only"));
+    }
+}

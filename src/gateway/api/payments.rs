@@ -1,0 +1,53 @@
+//! Payment methods, payments, refunds.
+
+use super::{Answer, created, no_content, ok, whole_list};
+use crate::{
+    gateway::{
+        body::{Body, PathId},
+        visit::Visit,
+    },
+    services::payments::messages::*,
+    types::{Money, PaymentId, PaymentMethodId, Text},
+};
+use serde::Deserialize;
+
+pub async fn list_methods(visit: Visit) -> Answer {
+    whole_list(visit.call(ListMethods { user_id: visit.user()? }).await?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewMethod {
+    card: Card,
+}
+
+pub async fn add_method(visit: Visit, Body(NewMethod { card }): Body<NewMethod>) -> Answer {
+    let method = visit.call(AddMethod { user_id: visit.user()?, card }).await?;
+    created(format!("/api/v1/users/me/payment_methods/{}", method.id), method)
+}
+
+pub async fn remove_method(visit: Visit, PathId(method_id): PathId<PaymentMethodId>) -> Answer {
+    visit.call(RemoveMethod { user_id: visit.user()?, method_id }).await?;
+    no_content()
+}
+
+pub async fn get(visit: Visit, PathId(payment_id): PathId<PaymentId>) -> Answer {
+    ok(visit.call(GetPayment { payment_id }).await?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewRefund {
+    /// All that is left where absent.
+    amount: Option<Money>,
+    reason: Text<1, 200>,
+}
+
+pub async fn refund(visit: Visit, PathId(payment_id): PathId<PaymentId>, Body(new): Body<NewRefund>) -> Answer {
+    let given = visit.notes.claim.borrow().as_ref().map(|held| format!("{}:{}", held.scope, held.key));
+    // Without a key of the client's, each request is a refund of its own.
+    let key = given.unwrap_or_else(|| visit.trace.to_string());
+    let NewRefund { amount, reason } = new;
+    let refund = visit.call(IssueRefund { payment: PaymentRef::Id(payment_id), key, amount, reason }).await?;
+    created(format!("/api/v1/payments/{payment_id}"), refund)
+}

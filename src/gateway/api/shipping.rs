@@ -1,0 +1,83 @@
+//! Quotes, shipments, labels, tracking.
+
+use super::{Answer, ok, whole_list};
+use crate::{
+    gateway::{
+        body::{Body, PathId},
+        problem::Problem,
+        visit::Visit,
+    },
+    services::{
+        products::messages::{GetProducts, StockLine},
+        shipping::messages::*,
+    },
+    types::{Country, ShipmentId, Text},
+};
+use actix_web::HttpResponse;
+use serde::Deserialize;
+
+/// Where to: as much of an address as a quote needs.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "a whole address is taken, too, and then checked as one")]
+pub struct QuoteAddress {
+    country: Country,
+    postal_code: Option<Text<1, 16>>,
+    city: Option<Text<1, 80>>,
+    name: Option<Text<1, 100>>,
+    line1: Option<Text<1, 120>>,
+    line2: Option<Text<1, 120>>,
+    phone: Option<Text<3, 32>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuoteRequest {
+    address: QuoteAddress,
+    items: Vec<StockLine>,
+}
+
+const MOST_LINES: usize = 50;
+
+/// Weights are the products' to know, routes shipping's: composed here.
+pub async fn quote(visit: Visit, Body(QuoteRequest { address, items }): Body<QuoteRequest>) -> Answer {
+    if items.is_empty() || items.len() > MOST_LINES {
+        return Err(Problem::invalid("/items", format!("must have between 1 and {MOST_LINES} lines")));
+    }
+    let products = visit.call(GetProducts { ids: items.iter().map(|line| line.product_id).collect() }).await?;
+    let mut weight_grams = 0;
+    for (at, line) in items.iter().enumerate() {
+        let product = products.iter().find(|product| product.id == line.product_id && !product.retired);
+        let product = product
+            .ok_or_else(|| Problem::invalid(format!("/items/{at}/product_id"), "there is no such product on sale"))?;
+        weight_grams += u64::from(product.weight_grams) * u64::from(line.quantity.get());
+    }
+    let text = |text: Option<String>| text.unwrap_or_default();
+    whole_list(
+        visit
+            .call(QuoteParcel {
+                country: address.country,
+                postal_code: text(address.postal_code.map(Text::into_string)),
+                city: text(address.city.map(Text::into_string)),
+                weight_grams,
+            })
+            .await?,
+    )
+}
+
+pub async fn network(visit: Visit) -> Answer {
+    whole_list(visit.call(GetNetwork {}).await?)
+}
+
+pub async fn get(visit: Visit, PathId(shipment_id): PathId<ShipmentId>) -> Answer {
+    ok(visit.call(GetShipment { shipment_id }).await?)
+}
+
+pub async fn label(visit: Visit, PathId(shipment_id): PathId<ShipmentId>) -> Answer {
+    let label = visit.call(DrawLabel { shipment_id }).await?;
+    Ok(HttpResponse::Ok().content_type("image/svg+xml; charset=utf-8").body(label.svg))
+}
+
+pub async fn track(visit: Visit, PathId(tracking_number): PathId<String>) -> Answer {
+    ok(visit.call(Track { tracking_number }).await?)
+}

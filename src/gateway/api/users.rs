@@ -1,0 +1,206 @@
+//! Accounts, sessions and the address book.
+
+use super::{Answer, created, no_content, ok, whole_list};
+use crate::{
+    gateway::{
+        body::{Body, PathId},
+        cookies,
+        problem::Problem,
+        visit::Visit,
+    },
+    mesh::CallError,
+    services::{carts::messages::MergeCarts, users::messages::*},
+    types::{Address, AddressId, Email, Principal, Secret, SessionId},
+};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use serde::{Deserialize, Serialize};
+
+pub async fn register(visit: Visit, request: HttpRequest, Body(new): Body<RegisterUser>) -> Answer {
+    let signed_in = visit.call(new).await?;
+    welcome(&visit, &request, signed_in).await
+}
+
+pub async fn sign_in(visit: Visit, request: HttpRequest, Body(credentials): Body<SignIn>) -> Answer {
+    let signed_in = visit.call(credentials).await?;
+    welcome(&visit, &request, signed_in).await
+}
+
+pub async fn redeem_setup(visit: Visit, request: HttpRequest, Body(setup): Body<RedeemSetupToken>) -> Answer {
+    let signed_in = visit.call(setup).await?;
+    welcome(&visit, &request, signed_in).await
+}
+
+/// The refresh token comes in the body, or in the browser's cookie.
+pub async fn refresh(visit: Visit, request: HttpRequest) -> Answer {
+    let from_cookie =
+        request.cookie(cookies::REFRESH).map(|cookie| cookie.value().to_owned()).filter(|token| !token.is_empty());
+    let refresh_token = match (visit.body.borrow().is_empty(), from_cookie) {
+        (true, Some(token)) => Secret::new(token),
+        _ => {
+            let body = <Body<RefreshSession> as actix_web::FromRequest>::from_request(
+                &request,
+                &mut actix_web::dev::Payload::None,
+            );
+            body.await?.0.refresh_token
+        }
+    };
+    match visit.gateway.mesh.call(&visit.context(), RefreshSession { refresh_token }).await {
+        Ok(signed_in) => Ok(tokens(&visit, HttpResponse::Created(), signed_in)),
+        Err(error) => {
+            if let CallError::Domain(UsersError::RefreshTokenReused { session_id }) = &error {
+                visit.gateway.keys.forget(&EndedSessions { sessions: vec![*session_id] });
+            }
+            Err(error.into())
+        }
+    }
+}
+
+pub async fn sign_out(visit: Visit) -> Answer {
+    let (user_id, session_id) = (visit.user()?, visit.session.get());
+    let ended = visit.call(EndSession { user_id, session_id }).await?;
+    visit.gateway.keys.forget(&ended);
+    let mut response = HttpResponse::NoContent();
+    for cookie in cookies::forget_tokens() {
+        response.cookie(cookie);
+    }
+    Ok(response.insert_header(("Clear-Site-Data", "\"cache\", \"storage\"")).finish())
+}
+
+pub async fn get_me(visit: Visit) -> Answer {
+    ok(visit.call(GetUser { user_id: visit.user()? }).await?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    name: Option<PersonName>,
+    email: Option<Email>,
+}
+
+pub async fn update_me(visit: Visit, Body(Profile { name, email }): Body<Profile>) -> Answer {
+    ok(visit.call(UpdateUser { user_id: visit.user()?, name, email }).await?)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Passwords {
+    current_password: Secret,
+    new_password: Secret,
+}
+
+pub async fn change_password(visit: Visit, Body(passwords): Body<Passwords>) -> Answer {
+    let Passwords { current_password, new_password } = passwords;
+    let change =
+        ChangePassword { user_id: visit.user()?, session_id: visit.session.get(), current_password, new_password };
+    let ended = visit.gateway.mesh.call(&visit.context(), change).await.map_err(|error| match error {
+        // The password that cannot be is the new one here.
+        CallError::Domain(error @ (UsersError::PasswordLength | UsersError::PasswordTooCommon)) => {
+            Problem::invalid("/new_password", error.to_string())
+        }
+        error => error.into(),
+    })?;
+    visit.gateway.keys.forget(&ended);
+    no_content()
+}
+
+pub async fn list_sessions(visit: Visit) -> Answer {
+    #[derive(Serialize)]
+    struct Listed {
+        #[serde(flatten)]
+        session: SessionInfo,
+        current: bool,
+    }
+    let sessions = visit.call(ListSessions { user_id: visit.user()? }).await?;
+    let current = visit.session.get();
+    whole_list(sessions.into_iter().map(|session| Listed { current: Some(session.id) == current, session }).collect())
+}
+
+pub async fn end_session(visit: Visit, PathId(session_id): PathId<SessionId>) -> Answer {
+    let user_id = visit.user()?;
+    if !visit.call(ListSessions { user_id }).await?.iter().any(|session| session.id == session_id) {
+        return Err(Problem::not_found());
+    }
+    end(&visit, Some(session_id)).await
+}
+
+pub async fn end_all_sessions(visit: Visit) -> Answer {
+    end(&visit, None).await
+}
+
+async fn end(visit: &Visit, session_id: Option<SessionId>) -> Answer {
+    let ended = visit.call(EndSession { user_id: visit.user()?, session_id }).await?;
+    visit.gateway.keys.forget(&ended);
+    no_content()
+}
+
+pub async fn list_addresses(visit: Visit) -> Answer {
+    whole_list(visit.call(ListAddresses { user_id: visit.user()? }).await?)
+}
+
+pub async fn add_address(visit: Visit, Body(address): Body<Address>) -> Answer {
+    let saved = visit.call(AddAddress { user_id: visit.user()?, address }).await?;
+    created(format!("/api/v1/users/me/addresses/{}", saved.id), saved)
+}
+
+pub async fn get_address(visit: Visit, PathId(address_id): PathId<AddressId>) -> Answer {
+    ok(visit.call(GetAddress { user_id: visit.user()?, address_id }).await?)
+}
+
+pub async fn replace_address(
+    visit: Visit,
+    PathId(address_id): PathId<AddressId>,
+    Body(address): Body<Address>,
+) -> Answer {
+    ok(visit.call(ReplaceAddress { user_id: visit.user()?, address_id, address }).await?)
+}
+
+pub async fn remove_address(visit: Visit, PathId(address_id): PathId<AddressId>) -> Answer {
+    visit.call(RemoveAddress { user_id: visit.user()?, address_id }).await?;
+    no_content()
+}
+
+/// What the guest gathered comes along; should carts be away, it stays on the guest's cookie for the next time.
+async fn welcome(visit: &Visit, request: &HttpRequest, signed_in: SignedIn) -> Answer {
+    let mut response = HttpResponse::Created();
+    if let Some(guest) = visit.gateway.cart_key.cart(request) {
+        visit.principal.set(Principal::User { id: signed_in.user.id, role: signed_in.user.role });
+        match visit.call(MergeCarts { guest, user_id: signed_in.user.id }).await {
+            Ok(_) => {
+                response.cookie(visit.gateway.cart_key.forget());
+            }
+            Err(problem) => {
+                log::warn!(trace = visit.trace.to_string().as_str(); "a guest's cart was not merged: {problem}")
+            }
+        }
+    }
+    Ok(tokens(visit, response, signed_in))
+}
+
+/// Tokens as cookies, and for programs in the body too. A browser's scripts never see them: browsers say that they are
+/// browsers by `Sec-Fetch-Site`, which scripts cannot take away.
+fn tokens(visit: &Visit, mut response: HttpResponseBuilder, signed_in: SignedIn) -> HttpResponse {
+    #[derive(Serialize)]
+    struct Tokens<'a> {
+        user: &'a User,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        access_token: Option<&'a str>,
+        token_type: &'static str,
+        expires_in: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        refresh_token: Option<&'a str>,
+    }
+    let SignedIn { user, access_token, expires_in, refresh_token, .. } = &signed_in;
+    let for_programs = !visit.is_browser.get();
+    response
+        .cookie(cookies::access(access_token, *expires_in))
+        .cookie(cookies::refresh(refresh_token))
+        .insert_header(("Location", "/api/v1/users/me"))
+        .insert_header(("Cache-Control", "no-store"))
+        .json(Tokens {
+            user,
+            access_token: for_programs.then(|| access_token.expose().as_str()),
+            token_type: "Bearer",
+            expires_in: *expires_in,
+            refresh_token: for_programs.then(|| refresh_token.expose().as_str()),
+        })
+}

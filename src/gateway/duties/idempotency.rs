@@ -1,0 +1,191 @@
+//! The same `Idempotency-Key` with the same request gives the same answer, once it was given, for 24 hours.
+//!
+//! Keys and answers are kept by orders, on disk. A claim whose holder died is free again after its lease; the services
+//! themselves make sure that doing the work again does it once.
+
+use super::{Duty, Leave, Step, problems};
+use crate::{
+    gateway::{KeyUse, problem::Problem, visit::Visit},
+    services::orders::messages::{Claim, ClaimKey, DropClaim, KeepAnswer, KeptAnswer},
+    types::Principal,
+};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::ServiceRequest,
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION},
+    },
+};
+use sha2::{Digest, Sha256};
+
+pub struct Idempotency;
+
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const LONGEST: usize = 255;
+/// More than the route's deadline: whoever holds the claim has answered by then, or is gone.
+const LEASE_BEYOND_DEADLINE: u64 = 5;
+
+/// A claim that this request holds.
+#[derive(Clone)]
+pub struct Held {
+    pub scope: String,
+    pub key: String,
+    fingerprint: String,
+}
+
+impl Duty for Idempotency {
+    fn name(&self) -> &'static str {
+        "idempotency"
+    }
+
+    fn enter<'a>(&'a self, visit: &'a Visit, request: &'a mut ServiceRequest) -> Step<'a> {
+        if visit.route.key == KeyUse::Ignored {
+            return Step::On;
+        }
+        let held = match key(request.headers().get(KEY)) {
+            Err(problem) => return Step::Stop(problem),
+            Ok(Some(key)) => Held { scope: scope(visit), fingerprint: fingerprint(visit, request), key },
+            Ok(None) if visit.route.key == KeyUse::Required => {
+                return Step::Stop(Problem::bad_request(
+                    "idempotency_key_required",
+                    "Send an `Idempotency-Key` header: a name of your own for this request, so that sending it again cannot do it twice.",
+                ));
+            }
+            Ok(None) => return Step::On,
+        };
+        Step::Wait(Box::pin(claim(visit, held)))
+    }
+
+    fn leave<'a>(&'a self, visit: &'a Visit, request: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
+        match visit.notes.claim.take() {
+            Some(held) => Leave::Wait(Box::pin(settle(visit, request.path(), held, answer))),
+            None => Leave::With(answer),
+        }
+    }
+}
+
+/// 1 to 255 visible ASCII characters; with or without the quotes of the draft's structured field.
+fn key(header: Option<&HeaderValue>) -> Result<Option<String>, Problem> {
+    let Some(header) = header else { return Ok(None) };
+    let text = header.to_str().unwrap_or_default().trim();
+    let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    if (1..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic()) {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(Problem::bad_request("bad_idempotency_key", "An `Idempotency-Key` has 1 to 255 visible ASCII characters."))
+    }
+}
+
+/// Keys of different clients do not meet.
+fn scope(visit: &Visit) -> String {
+    match visit.principal.get() {
+        Principal::User { id, .. } => id.to_string(),
+        _ => "anonymous".to_owned(),
+    }
+}
+
+fn fingerprint(visit: &Visit, request: &ServiceRequest) -> String {
+    let mut hash = Sha256::new();
+    for part in [request.method().as_str().as_bytes(), request.path().as_bytes(), &visit.body.borrow()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn claim(visit: &Visit, held: Held) -> Result<Option<HttpResponse>, Problem> {
+    let lease_seconds = visit.route.deadline.as_secs() + LEASE_BEYOND_DEADLINE;
+    let Held { scope, key, fingerprint } = held.clone();
+    match visit.call(ClaimKey { scope, key, fingerprint, lease_seconds }).await? {
+        Claim::Granted => {
+            *visit.notes.claim.borrow_mut() = Some(held);
+            Ok(None)
+        }
+        Claim::Answered(answer) => Ok(Some(replay(answer))),
+        Claim::InFlight => Err(Problem::conflict(
+            "idempotency_in_flight",
+            "A request with this key is being worked on. Ask again in a moment.",
+        )
+        .with_header("Retry-After", "1".into())),
+        Claim::Reused => Err(Problem::unprocessable(
+            "idempotency_key_reused",
+            "This key was used with another request. Use a new key for a new request.",
+        )),
+    }
+}
+
+fn replay(answer: KeptAnswer) -> HttpResponse {
+    let mut response = HttpResponse::build(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK));
+    response.insert_header((CONTENT_TYPE, answer.content_type)).insert_header((REPLAYED, "true"));
+    for (name, value) in [(LOCATION, answer.location), (ETAG, answer.etag)] {
+        if let Some(value) = value {
+            response.insert_header((name, value));
+        }
+    }
+    response.body(answer.body)
+}
+
+/// Keeps what was decided; gives the key back where nothing was.
+async fn settle(visit: &Visit, path: &str, held: Held, answer: HttpResponse) -> HttpResponse {
+    let (answer, body) = problems::render(visit, path, answer).into_parts();
+    let body = match body.try_into_bytes() {
+        Ok(body) => body,
+        Err(stream) => return answer.set_body(stream),
+    };
+    let Held { scope, key, fingerprint } = held;
+    let settled = if is_decided(answer.status()) {
+        let text =
+            |name| answer.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
+        let kept = KeptAnswer {
+            status: answer.status().as_u16(),
+            location: text(LOCATION),
+            etag: text(ETAG),
+            content_type: text(CONTENT_TYPE).unwrap_or_default(),
+            body: String::from_utf8_lossy(&body).into_owned(),
+        };
+        visit.call(KeepAnswer { scope, key, fingerprint, answer: kept }).await
+    } else {
+        visit.call(DropClaim { scope, key, fingerprint }).await
+    };
+    if let Err(problem) = settled {
+        log::warn!(trace = visit.trace.to_string().as_str(); "an answer could not be kept for its idempotency key: {problem}");
+    }
+    answer.set_body(BoxBody::new(body))
+}
+
+/// Whether asking again must give this very answer. Not so where nothing was done (a body that cannot be), nor where
+/// nobody knows yet (a time-out, an order still being placed): then the same key finds out.
+fn is_decided(status: StatusCode) -> bool {
+    match status {
+        StatusCode::ACCEPTED => false,
+        StatusCode::PAYMENT_REQUIRED | StatusCode::CONFLICT => true,
+        status => status.is_success(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_a_short_visible_name_with_or_without_quotes() {
+        let read = |text: &str| key(Some(&HeaderValue::from_str(text).unwrap()));
+        assert_eq!(read("order-1").unwrap().as_deref(), Some("order-1"));
+        assert_eq!(read("\"order-1\"").unwrap().as_deref(), Some("order-1"));
+        assert_eq!(key(None).unwrap(), None);
+        for bad in ["", "a b", "\"\"", &"x".repeat(256)] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+        assert!(key(Some(&HeaderValue::from_bytes(b"\xff").unwrap())).is_err());
+    }
+
+    #[test]
+    fn only_what_was_decided_is_kept() {
+        let decided = |code| is_decided(StatusCode::from_u16(code).unwrap());
+        assert!([200, 201, 204, 402, 409].into_iter().all(decided));
+        assert!(![202, 400, 404, 422, 500, 503, 504].into_iter().any(decided));
+    }
+}

@@ -1,0 +1,145 @@
+//! Not too many at once, not too large, not too slow; addressed to this host, and not sent by another site's page.
+
+use super::{Duty, Step};
+use crate::gateway::{Class, problem::Problem, visit::Visit};
+use actix_web::{
+    HttpMessage,
+    dev::ServiceRequest,
+    http::{StatusCode, header},
+    web::{Bytes, BytesMut},
+};
+use futures_util::StreamExt;
+use std::time::Duration;
+
+pub struct Limits;
+
+/// The largest body that any route has a use for: an order of fifty lines is 5 KB.
+const MOST_BODY: usize = 64 * 1024;
+const MOST_URL: usize = 4 * 1024;
+/// actix-web cuts off a slow head; a body that trickles or stalls is cut off here.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+impl Duty for Limits {
+    fn name(&self) -> &'static str {
+        "limits"
+    }
+
+    fn enter<'a>(&'a self, visit: &'a Visit, request: &'a mut ServiceRequest) -> Step<'a> {
+        match admit(visit, request) {
+            Err(problem) => Step::Stop(problem),
+            Ok(()) if has_body(request) => Step::Wait(Box::pin(async move {
+                let read = tokio::time::timeout(BODY_WITHIN, read(request)).await;
+                let slow = |_| {
+                    Problem::new(
+                        StatusCode::REQUEST_TIMEOUT,
+                        "body_too_slow",
+                        "The body of the request did not arrive in time.",
+                    )
+                    .with_header("Connection", "close".into())
+                };
+                *visit.body.borrow_mut() = read.map_err(slow)??;
+                Ok(None)
+            })),
+            Ok(()) => Step::On,
+        }
+    }
+}
+
+fn admit(visit: &Visit, request: &ServiceRequest) -> Result<(), Problem> {
+    // Probes are answered whatever else: they are asked when things go wrong.
+    if visit.route.class != Class::Free {
+        if visit.gateway.is_draining() {
+            return Err(Problem::unavailable("shutting_down", "The shop is closing. Try again in a moment.", 5)
+                .with_header("Connection", "close".into()));
+        }
+        let place = visit.gateway.admit();
+        visit.notes.place.set(Some(place.ok_or_else(|| {
+            Problem::unavailable("overloaded", "There are too many requests at the moment. Try again shortly.", 1)
+                .of_type("https://iana.org/assignments/http-problem-types#temporary-reduced-capacity")
+        })?));
+    }
+    if request.uri().to_string().len() > MOST_URL {
+        return Err(Problem::new(
+            StatusCode::URI_TOO_LONG,
+            "uri_too_long",
+            "The address is longer than any that this shop has.",
+        ));
+    }
+    let header = |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    if !header(header::HOST).is_some_and(|host| visit.gateway.is_own_host(host)) {
+        return Err(Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "wrong_host",
+            "This shop does not go by the name in the Host header.",
+        ));
+    }
+    if !request.method().is_safe() && header(header::AUTHORIZATION).is_none() {
+        from_own_site(
+            header(header::HeaderName::from_static("sec-fetch-site")),
+            header(header::ORIGIN),
+            header(header::HOST),
+        )?;
+    }
+    visit.is_browser.set(request.headers().contains_key("sec-fetch-site"));
+    Ok(())
+}
+
+/// Cross-site request forgery (OWASP 2026): a browser says where a request comes from, by `Sec-Fetch-Site` or else by
+/// `Origin`. A program that sends neither has no cookies of anybody else's to abuse.
+fn from_own_site(site: Option<&str>, origin: Option<&str>, host: Option<&str>) -> Result<(), Problem> {
+    let own = match (site, origin) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => origin.split_once("://").map(|(_, authority)| authority) == host,
+        (None, None) => true,
+    };
+    if own { Ok(()) } else { Err(Problem::forbidden("cross_site", "This request came from a page of another site.")) }
+}
+
+fn has_body(request: &ServiceRequest) -> bool {
+    request.headers().contains_key(header::CONTENT_LENGTH) || request.headers().contains_key(header::TRANSFER_ENCODING)
+}
+
+async fn read(request: &mut ServiceRequest) -> Result<Bytes, Problem> {
+    let too_large = || {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("The body is larger than {MOST_BODY} bytes."),
+        )
+        .with_header("Connection", "close".into())
+    };
+    let announced =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > MOST_BODY as u64) {
+        return Err(too_large());
+    }
+    let mut payload = request.take_payload();
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::bad_request("bad_body", "The body could not be read."))?;
+        if body.len() + chunk.len() > MOST_BODY {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pages_of_this_site_may_change_anything() {
+        let host = Some("127.0.0.1:8080");
+        let may = |site, origin| from_own_site(site, origin, host).is_ok();
+        assert!(may(Some("same-origin"), None));
+        assert!(may(Some("none"), None));
+        assert!(!may(Some("cross-site"), Some("http://127.0.0.1:8080")));
+        assert!(!may(Some("same-site"), None));
+        assert!(may(None, Some("http://127.0.0.1:8080")));
+        assert!(!may(None, Some("http://127.0.0.1:8081")));
+        assert!(!may(None, Some("null")));
+        assert!(may(None, None));
+    }
+}

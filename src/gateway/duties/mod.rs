@@ -1,0 +1,140 @@
+//! The duties of the door, each in one file, in one order.
+
+pub mod access_log;
+pub mod authentication;
+pub mod authorization;
+pub mod conditional;
+pub mod headers;
+pub mod idempotency;
+pub mod limits;
+pub mod problems;
+pub mod throttling;
+
+use super::{Gateway, Route, problem::Problem, visit::Visit};
+use crate::telemetry::trace;
+use actix_web::{
+    Error, HttpMessage, HttpResponse,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header::HeaderValue,
+    middleware::Next,
+};
+use futures_util::future::LocalBoxFuture;
+use std::{net::IpAddr, sync::Arc};
+
+/// From the outside in. A request meets them in this order, its answer in the reverse: so an answer that a duty gives
+/// (a refusal, a kept answer) is still logged, rendered and headed by those before it.
+#[rustfmt::skip]
+pub const DUTIES: &[&dyn Duty] = &[
+    &access_log::AccessLog,         // around everything: one line a request
+    &headers::Headers,              // every answer names its trace and is locked down
+    &problems::Problems,            // every refusal becomes a problem document
+    &limits::Limits,                // not too many, too large, too slow; the right host and site
+    &authentication::Authentication,// who is it
+    &authorization::Authorization,  // may they call this
+    &throttling::Throttling,        // not too often
+    &idempotency::Idempotency,      // the same key, the same answer
+    &conditional::Conditional,      // what the client has already is not sent again (the cache's place)
+];
+
+/// One thing that the door does for every request.
+pub trait Duty: Sync {
+    fn name(&self) -> &'static str;
+
+    /// On the way in. What it answers in the handler's stead goes out through the duties before it.
+    fn enter<'a>(&'a self, _visit: &'a Visit, _request: &'a mut ServiceRequest) -> Step<'a> {
+        Step::On
+    }
+
+    /// On the way out.
+    fn leave<'a>(&'a self, _visit: &'a Visit, _request: &'a actix_web::HttpRequest, answer: HttpResponse) -> Leave<'a> {
+        Leave::With(answer)
+    }
+}
+
+/// Most duties need not wait for anybody, and then cost no allocation.
+pub enum Step<'a> {
+    On,
+    Stop(Problem),
+    Wait(LocalBoxFuture<'a, Result<Option<HttpResponse>, Problem>>),
+}
+
+pub enum Leave<'a> {
+    With(HttpResponse),
+    Wait(LocalBoxFuture<'a, HttpResponse>),
+}
+
+/// Takes a request through the duties to its handler, and the answer back.
+pub async fn pass(
+    gateway: Arc<Gateway>,
+    route: &'static Route,
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let traceparent = request.headers().get("traceparent").and_then(|value: &HeaderValue| value.to_str().ok());
+    let trace = trace::of_traceparent(traceparent, &gateway.env);
+    let client = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
+    let visit = Visit::new(gateway, route, trace, client);
+    request.extensions_mut().insert(visit.clone());
+
+    let (entered, stopped) = enter(&visit, &mut request).await;
+    let (http_request, mut answer) = match stopped {
+        Some(answer) => (request.into_parts().0, answer),
+        None => match next.call(request).await {
+            Ok(response) => response.into_parts(),
+            // Only actix-web itself fails here, and never for a route of ours.
+            Err(error) => return Err(error),
+        },
+    };
+    for duty in DUTIES[..entered].iter().rev() {
+        answer = match duty.leave(&visit, &http_request, answer) {
+            Leave::With(answer) => answer,
+            Leave::Wait(answer) => answer.await,
+        };
+    }
+    Ok(ServiceResponse::new(http_request, answer))
+}
+
+/// How many duties were entered, and the answer of the one that stopped the request.
+async fn enter(visit: &Visit, request: &mut ServiceRequest) -> (usize, Option<HttpResponse>) {
+    for (at, duty) in DUTIES.iter().enumerate() {
+        let stopped = match duty.enter(visit, request) {
+            Step::On => continue,
+            Step::Stop(problem) => Some(actix_web::ResponseError::error_response(&problem)),
+            Step::Wait(step) => match step.await {
+                Ok(answer) => answer,
+                Err(problem) => Some(actix_web::ResponseError::error_response(&problem)),
+            },
+        };
+        if stopped.is_some() {
+            return (at + 1, stopped);
+        }
+    }
+    (DUTIES.len(), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The order is part of what the door promises: a refusal costs no more than it must, and nothing is answered to
+    /// somebody who may not have it.
+    #[test]
+    fn the_duties_stand_in_this_order() {
+        let names: Vec<_> = DUTIES.iter().map(|duty| duty.name()).collect();
+        assert_eq!(
+            names,
+            [
+                "access log",
+                "headers",
+                "problems",
+                "limits",
+                "authentication",
+                "authorization",
+                "throttling",
+                "idempotency",
+                "conditional"
+            ]
+        );
+    }
+}

@@ -1,0 +1,144 @@
+//! The public keys that access tokens are verified with, the tokens that were, and the sessions that have ended.
+//!
+//! RFC 8725: the algorithm, type, issuer and audience are pinned here, never taken from the token.
+
+use crate::{
+    env::Env,
+    mesh::{Context, Mesh},
+    services::users::messages::{
+        AUDIENCE, AccessClaims, EndedSessions, GetKeys, ISSUER, ListRevoked, PublicKey, TOKEN_TYPE,
+    },
+    types::{Principal, Role, SessionId, Timestamp, UserId},
+};
+use arc_swap::ArcSwap;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+/// Clocks of one machine do not differ; this is for a token that is used in the second in which it was made.
+const LEEWAY_SECONDS: u64 = 2;
+/// Verified tokens that are remembered, so that the hot path pays a look-up and not a signature.
+const REMEMBERED: usize = 10_000;
+/// How long a session's end is remembered: longer than any access token lives.
+const REMEMBER_END: Duration = Duration::from_secs(20 * 60);
+/// Between two looks for keys that are not known yet: made-up key ids must not turn into calls.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+pub struct KeyRing {
+    env: Env,
+    keys: ArcSwap<Vec<PublicKey>>,
+    looked: Mutex<Option<Timestamp>>,
+    verified: RwLock<HashMap<[u8; 32], Bearer>>,
+    ended: RwLock<HashMap<SessionId, Timestamp>>,
+}
+
+/// Whom a good token belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct Bearer {
+    pub user_id: UserId,
+    pub session_id: SessionId,
+    pub role: Role,
+    expires: i64,
+}
+
+impl KeyRing {
+    pub fn new(env: Env) -> Self {
+        Self {
+            env,
+            keys: ArcSwap::default(),
+            looked: Mutex::default(),
+            verified: RwLock::default(),
+            ended: RwLock::default(),
+        }
+    }
+
+    /// Learns the keys and the sessions that ended lately, also before this process began.
+    pub async fn learn(&self, mesh: &Mesh, context: &Context) {
+        if let Ok(keys) = mesh.call(context, GetKeys {}).await {
+            self.keys.store(keys.into());
+        }
+        let system = Context { principal: Principal::System, ..context.clone() };
+        if let Ok(revoked) = mesh.call(&system, ListRevoked {}).await {
+            let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+            ended.extend(revoked.into_iter().map(|revoked| (revoked.session_id, revoked.until)));
+        }
+    }
+
+    pub fn public_keys(&self) -> Vec<PublicKey> {
+        self.keys.load().as_ref().clone()
+    }
+
+    /// Refuses the tokens of these sessions from now on.
+    pub fn forget(&self, sessions: &EndedSessions) {
+        let now = self.env.now();
+        let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+        ended.retain(|_, until| *until > now);
+        ended.extend(sessions.sessions.iter().map(|session| (*session, crate::env::later(now, REMEMBER_END))));
+    }
+
+    /// Whom the token belongs to; `None` where it is not good (any longer).
+    pub async fn verify(&self, token: &str, mesh: &Mesh, context: &Context) -> Option<Bearer> {
+        let fingerprint: [u8; 32] = Sha256::digest(token).into();
+        let known = self.verified.read().unwrap_or_else(PoisonError::into_inner).get(&fingerprint).copied();
+        let bearer = match known {
+            Some(bearer) => bearer,
+            None => self.check(token, fingerprint, mesh, context).await?,
+        };
+        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner).contains_key(&bearer.session_id);
+        (!ended && bearer.expires > self.env.now().as_second()).then_some(bearer)
+    }
+
+    async fn check(&self, token: &str, fingerprint: [u8; 32], mesh: &Mesh, context: &Context) -> Option<Bearer> {
+        let header = decode_header(token).ok()?;
+        if header.alg != Algorithm::EdDSA || header.typ.as_deref() != Some(TOKEN_TYPE) {
+            return None;
+        }
+        let kid = header.kid?;
+        if !self.keys.load().iter().any(|key| key.kid == kid) && self.may_look() {
+            self.learn(mesh, context).await;
+        }
+        let keys = self.keys.load();
+        let key = keys.iter().find(|key| key.kid == kid)?;
+        let claims =
+            decode::<AccessClaims>(token, &DecodingKey::from_ed_components(&key.x).ok()?, &rules()).ok()?.claims;
+        let bearer = Bearer { user_id: claims.sub, session_id: claims.sid, role: claims.role, expires: claims.exp };
+        self.remember(fingerprint, bearer);
+        Some(bearer)
+    }
+
+    fn may_look(&self) -> bool {
+        let now = self.env.now();
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = looked.is_none_or(|at| crate::env::since(now, at) >= LOOK_AGAIN);
+        if may {
+            *looked = Some(now);
+        }
+        may
+    }
+
+    fn remember(&self, fingerprint: [u8; 32], bearer: Bearer) {
+        let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= REMEMBERED {
+            let now = self.env.now().as_second();
+            verified.retain(|_, bearer| bearer.expires > now);
+            if verified.len() >= REMEMBERED {
+                verified.clear();
+            }
+        }
+        verified.insert(fingerprint, bearer);
+    }
+}
+
+fn rules() -> Validation {
+    let mut rules = Validation::new(Algorithm::EdDSA);
+    rules.leeway = LEEWAY_SECONDS;
+    rules.validate_nbf = true;
+    rules.set_issuer(&[ISSUER]);
+    rules.set_audience(&[AUDIENCE]);
+    rules.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+    rules
+}

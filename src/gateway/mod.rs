@@ -1,0 +1,87 @@
+//! The door: the only way in. It routes, authenticates, authorizes, throttles, composes; it holds no business.
+//!
+//! Read `routes.rs` first: the API at a glance. A request goes through [`duties::DUTIES`] in the order of that list, then to its handler
+//! under `api/`, which asks services by messages; on the way back the duties see the answer in reverse order.
+
+mod api;
+mod body;
+pub mod cookies;
+mod duties;
+mod errors;
+mod keys;
+mod problem;
+mod route;
+pub mod routes;
+mod server;
+mod statics;
+mod visit;
+
+pub use route::{Access, Class, KeyUse, Route};
+pub use server::{Door, DoorSettings, open};
+
+use crate::{env::Env, mesh::Mesh};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+/// What all workers of the door share.
+pub struct Gateway {
+    pub env: Env,
+    pub mesh: Mesh,
+    keys: keys::KeyRing,
+    throttle: duties::throttling::Throttle,
+    /// Signs the guest cart's cookie.
+    cart_key: cookies::CartKey,
+    /// Names that a `Host` header may have beside IP addresses and localhost.
+    hosts: Vec<String>,
+    in_flight: AtomicUsize,
+    /// Set by the first signal to stop: no new requests.
+    draining: AtomicBool,
+    storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// How many requests are worked on at a time; a further one is told to come back.
+const MOST_IN_FLIGHT: usize = 2048;
+
+impl Gateway {
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Acquire)
+    }
+
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// A place among the requests that are worked on; `None` where there are too many.
+    fn admit(self: &Arc<Self>) -> Option<InFlight> {
+        let place = InFlight(self.clone());
+        (self.in_flight.fetch_add(1, Ordering::AcqRel) < MOST_IN_FLIGHT).then_some(place)
+    }
+
+    /// Against DNS rebinding: a page of another name that resolves to this address must not be served as this shop.
+    fn is_own_host(&self, host: &str) -> bool {
+        let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((name, _)) => name,
+            None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+        };
+        let name = name.to_ascii_lowercase();
+        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.hosts.contains(&name)
+    }
+}
+
+/// Given back when the request is answered.
+pub(crate) struct InFlight(Arc<Gateway>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,111 @@
+//! What a row of the route table says.
+
+use actix_web::http::Method;
+use std::{num::NonZeroU32, time::Duration};
+
+/// One route: all that is to be known about it before its handler runs.
+pub struct Route {
+    pub method: Method,
+    /// As actix-web has it: `/api/v1/orders/{id}`.
+    pub path: &'static str,
+    pub access: Access,
+    pub class: Class,
+    pub key: KeyUse,
+    /// Covers everything that is done for a request.
+    pub deadline: Duration,
+    pub handler: fn() -> actix_web::Route,
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Public,
+    SignedIn,
+    Operator,
+}
+
+/// What an `Idempotency-Key` means to the route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyUse {
+    /// It is not looked at: a safe method, an idempotent one, or an answer full of secrets that must not be kept.
+    Ignored,
+    Optional,
+    Required,
+}
+
+/// How often a client may call: each class has a bucket of its own, and owns its numbers and its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// Not counted: the probes.
+    Free,
+    Browse,
+    Write,
+    SignIn,
+    Checkout,
+    Lab,
+}
+
+impl Class {
+    /// All that are counted.
+    pub const ALL: [Self; 5] = [Self::Browse, Self::Write, Self::SignIn, Self::Checkout, Self::Lab];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Browse => "browse",
+            Self::Write => "write",
+            Self::SignIn => "sign-in",
+            Self::Checkout => "checkout",
+            Self::Lab => "lab",
+        }
+    }
+
+    /// So many requests at once, and as many again in so many seconds.
+    pub const fn quota(self) -> Option<(NonZeroU32, u32)> {
+        let (requests, seconds) = match self {
+            Self::Free => return None,
+            Self::Browse => (1000, 10),
+            Self::Write => (300, 10),
+            Self::SignIn => (300, 60),
+            Self::Checkout => (300, 60),
+            Self::Lab => (600, 60),
+        };
+        match NonZeroU32::new(requests) {
+            Some(requests) => Some((requests, seconds)),
+            None => None,
+        }
+    }
+
+    /// What a client that came too often is told.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Free | Self::Browse => {
+                "You are looking at more pages than a person can read. Wait a moment and go on."
+            }
+            Self::Write => "You are changing things faster than a person can. Wait a moment and try again.",
+            Self::SignIn => "There were too many sign-ins from here. Wait a little before the next one.",
+            Self::Checkout => "There were too many orders in a short time. Wait a little before the next one.",
+            Self::Lab => "The Lab has had enough for the moment. Wait a little and go on.",
+        }
+    }
+}
+
+impl Access {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::SignedIn => "signed-in",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+impl KeyUse {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ignored => "-",
+            Self::Optional => "optional",
+            Self::Required => "required",
+        }
+    }
+}

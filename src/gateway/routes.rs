@@ -1,0 +1,134 @@
+//! The route table: the API at a glance. The router, `galleria routes` and the tests are derived from it.
+
+use super::{
+    Access::{self, *},
+    Class::{self, *},
+    KeyUse::{self, *},
+    Route,
+    api::{carts, composed, lab, notifications, operation, orders, payments, products, shipping, users},
+};
+use actix_web::{http::Method, web};
+use std::time::Duration;
+
+macro_rules! to {
+    ($handler:path) => {
+        || web::to($handler)
+    };
+}
+
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
+const PATCH: Method = Method::PATCH;
+const DELETE: Method = Method::DELETE;
+
+/// A row without an access policy does not compile.
+const fn row(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    class: Class,
+    key: KeyUse,
+    seconds: u64,
+    handler: fn() -> actix_web::Route,
+) -> Route {
+    Route { method, path, access, class, key, deadline: Duration::from_secs(seconds), handler }
+}
+
+#[rustfmt::skip]
+pub static ROUTES: &[Route] = &[
+//      method  path                                          who       class     Idempotency-Key  s   handler
+    row(POST,   "/api/v1/users",                              Public,   SignIn,   Ignored,   10, to!(users::register)),
+    row(POST,   "/api/v1/sessions",                           Public,   SignIn,   Ignored,   10, to!(users::sign_in)),
+    row(POST,   "/api/v1/sessions/refresh",                   Public,   SignIn,   Ignored,   10, to!(users::refresh)),
+    row(DELETE, "/api/v1/sessions/current",                   SignedIn, Write,    Ignored,   10, to!(users::sign_out)),
+    row(GET,    "/api/v1/users/me",                           SignedIn, Browse,   Ignored,   10, to!(users::get_me)),
+    row(PATCH,  "/api/v1/users/me",                           SignedIn, Write,    Ignored,   10, to!(users::update_me)),
+    row(POST,   "/api/v1/users/me/password",                  SignedIn, SignIn,   Ignored,   10, to!(users::change_password)),
+    row(GET,    "/api/v1/users/me/sessions",                  SignedIn, Browse,   Ignored,   10, to!(users::list_sessions)),
+    row(DELETE, "/api/v1/users/me/sessions",                  SignedIn, Write,    Ignored,   10, to!(users::end_all_sessions)),
+    row(DELETE, "/api/v1/users/me/sessions/{id}",             SignedIn, Write,    Ignored,   10, to!(users::end_session)),
+    row(GET,    "/api/v1/users/me/addresses",                 SignedIn, Browse,   Ignored,   10, to!(users::list_addresses)),
+    row(POST,   "/api/v1/users/me/addresses",                 SignedIn, Write,    Optional,  10, to!(users::add_address)),
+    row(GET,    "/api/v1/users/me/addresses/{id}",            SignedIn, Browse,   Ignored,   10, to!(users::get_address)),
+    row(PUT,    "/api/v1/users/me/addresses/{id}",            SignedIn, Write,    Ignored,   10, to!(users::replace_address)),
+    row(DELETE, "/api/v1/users/me/addresses/{id}",            SignedIn, Write,    Ignored,   10, to!(users::remove_address)),
+    row(GET,    "/api/v1/users/me/payment_methods",           SignedIn, Browse,   Ignored,   10, to!(payments::list_methods)),
+    row(POST,   "/api/v1/users/me/payment_methods",           SignedIn, Write,    Optional,  10, to!(payments::add_method)),
+    row(DELETE, "/api/v1/users/me/payment_methods/{id}",      SignedIn, Write,    Ignored,   10, to!(payments::remove_method)),
+    row(POST,   "/api/v1/setup",                              Public,   SignIn,   Ignored,   10, to!(users::redeem_setup)),
+
+    row(GET,    "/api/v1/products",                           Public,   Browse,   Ignored,   10, to!(products::find)),
+    row(POST,   "/api/v1/products",                           Operator, Write,    Optional,  10, to!(products::create)),
+    row(GET,    "/api/v1/products/{id}",                      Public,   Browse,   Ignored,   10, to!(products::get)),
+    row(PATCH,  "/api/v1/products/{id}",                      Operator, Write,    Ignored,   10, to!(products::update)),
+    row(DELETE, "/api/v1/products/{id}",                      Operator, Write,    Ignored,   10, to!(products::retire)),
+    row(PUT,    "/api/v1/products/{id}/stock",                Operator, Write,    Ignored,   10, to!(products::set_stock)),
+    row(GET,    "/api/v1/categories",                         Public,   Browse,   Ignored,   10, to!(products::list_categories)),
+
+    row(GET,    "/api/v1/cart",                               Public,   Browse,   Ignored,   10, to!(carts::get)),
+    row(DELETE, "/api/v1/cart",                               Public,   Write,    Ignored,   10, to!(carts::clear)),
+    row(PUT,    "/api/v1/cart/items/{id}",                    Public,   Write,    Ignored,   10, to!(carts::set_item)),
+    row(DELETE, "/api/v1/cart/items/{id}",                    Public,   Write,    Ignored,   10, to!(carts::remove_item)),
+
+    row(POST,   "/api/v1/orders",                             SignedIn, Checkout, Required,  15, to!(orders::place)),
+    row(GET,    "/api/v1/orders",                             SignedIn, Browse,   Ignored,   10, to!(orders::list)),
+    row(GET,    "/api/v1/orders/{id}",                        SignedIn, Browse,   Ignored,   10, to!(orders::get)),
+    row(POST,   "/api/v1/orders/{id}/cancel",                 SignedIn, Write,    Ignored,   15, to!(orders::cancel)),
+    row(POST,   "/api/v1/orders/{id}/returns",                SignedIn, Write,    Optional,  15, to!(orders::return_items)),
+    row(POST,   "/api/v1/orders/{id}/fulfil",                 Operator, Write,    Ignored,   15, to!(orders::fulfil)),
+    row(GET,    "/api/v1/orders/{id}/events",                 SignedIn, Browse,   Ignored,   20, to!(orders::events)),
+
+    row(GET,    "/api/v1/payments/{id}",                      SignedIn, Browse,   Ignored,   10, to!(payments::get)),
+    row(POST,   "/api/v1/payments/{id}/refunds",              Operator, Write,    Optional,  10, to!(payments::refund)),
+
+    row(POST,   "/api/v1/shipping/quotes",                    Public,   Browse,   Ignored,   10, to!(shipping::quote)),
+    row(GET,    "/api/v1/shipping/network",                   Public,   Browse,   Ignored,   10, to!(shipping::network)),
+    row(GET,    "/api/v1/shipments/{id}",                     SignedIn, Browse,   Ignored,   10, to!(shipping::get)),
+    row(GET,    "/api/v1/shipments/{id}/label.svg",           SignedIn, Browse,   Ignored,   10, to!(shipping::label)),
+    row(GET,    "/api/v1/tracking/{id}",                      Public,   Browse,   Ignored,   10, to!(shipping::track)),
+
+    row(GET,    "/api/v1/storefront",                         Public,   Browse,   Ignored,    5, to!(composed::storefront)),
+    row(GET,    "/api/v1/account",                            SignedIn, Browse,   Ignored,    5, to!(composed::account)),
+    row(GET,    "/api/v1/notifications",                      SignedIn, Browse,   Ignored,   10, to!(notifications::list)),
+    row(POST,   "/api/v1/notifications/{id}/read",            SignedIn, Write,    Ignored,   10, to!(notifications::mark_read)),
+
+    row(GET,    "/api/v1/lab/services",                       Operator, Lab,      Ignored,   10, to!(lab::services)),
+    row(POST,   "/api/v1/lab/instances/{id}/crash",           Operator, Lab,      Ignored,   10, to!(lab::crash)),
+
+    row(GET,    "/livez",                                     Public,   Free,     Ignored,    5, to!(operation::livez)),
+    row(GET,    "/readyz",                                    Public,   Free,     Ignored,    5, to!(operation::readyz)),
+    row(GET,    "/.well-known/jwks.json",                     Public,   Browse,   Ignored,    5, to!(operation::jwks)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_rows_are_the_same_and_no_template_hides_another() {
+        for (at, route) in ROUTES.iter().enumerate() {
+            assert!(
+                !ROUTES[..at].iter().any(|other| other.method == route.method && other.path == route.path),
+                "{}",
+                route.path
+            );
+            // actix-web takes the first that matches: a literal must stand before the template that would take it.
+            let hidden =
+                ROUTES[..at].iter().find(|earlier| earlier.path != route.path && hides(earlier.path, route.path));
+            assert!(hidden.is_none(), "{} is hidden by {}", route.path, hidden.map_or("", |route| route.path));
+        }
+    }
+
+    fn hides(earlier: &str, later: &str) -> bool {
+        let (earlier, later): (Vec<_>, Vec<_>) = (earlier.split('/').collect(), later.split('/').collect());
+        earlier.len() == later.len() && earlier.iter().zip(&later).all(|(a, b)| a == b || a.starts_with('{'))
+    }
+
+    #[test]
+    fn what_changes_anything_is_no_browsing() {
+        for route in ROUTES.iter().filter(|route| !route.method.is_safe() && route.path != "/api/v1/shipping/quotes") {
+            assert!(!matches!(route.class, Browse | Free), "{} {}", route.method, route.path);
+        }
+    }
+}

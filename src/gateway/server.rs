@@ -1,0 +1,167 @@
+//! Opens the door: actix-web, with the router made from the route table.
+
+use super::{
+    Access, Class, Gateway, KeyUse, Route,
+    cookies::CartKey,
+    duties::{self, throttling::Throttle},
+    keys::KeyRing,
+    problem::Problem,
+    routes::ROUTES,
+    statics,
+};
+use crate::{
+    env::Env,
+    mesh::{Context, Mesh, TraceId},
+    types::Principal,
+};
+use actix_web::{
+    App, HttpServer, Resource,
+    dev::ServerHandle,
+    guard,
+    http::{Method, StatusCode},
+    middleware::{Compress, from_fn},
+    web,
+};
+use std::{
+    future::Future,
+    io,
+    net::TcpListener,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+/// What the door is told when it is opened.
+pub struct DoorSettings {
+    pub listener: TcpListener,
+    pub workers: usize,
+    pub throttling: bool,
+    pub hosts: Vec<String>,
+    pub cart_key: [u8; 32],
+    pub storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// The open door.
+pub struct Door {
+    pub gateway: Arc<Gateway>,
+    handle: ServerHandle,
+}
+
+/// How long those in flight have to finish.
+const DRAIN: Duration = Duration::from_secs(30);
+/// So long the probes can see that the shop is closing before connections are refused.
+const NOTICE: Duration = Duration::from_millis(250);
+
+/// Opens the door. The second part runs until the door is closed.
+pub async fn open(
+    settings: DoorSettings,
+    env: Env,
+    mesh: Mesh,
+) -> io::Result<(Door, impl Future<Output = io::Result<()>>)> {
+    let gateway = Arc::new(Gateway {
+        keys: KeyRing::new(env.clone()),
+        throttle: Throttle::new(settings.throttling),
+        cart_key: CartKey::new(settings.cart_key),
+        hosts: settings.hosts,
+        in_flight: Default::default(),
+        draining: AtomicBool::new(false),
+        storage_is_healthy: settings.storage_is_healthy,
+        env,
+        mesh,
+    });
+    let context = Context::new(Principal::System, Duration::from_secs(10), TraceId(gateway.env.bytes()));
+    gateway.keys.learn(&gateway.mesh, &context).await;
+
+    let shared = gateway.clone();
+    let server = HttpServer::new(move || {
+        let gateway = shared.clone();
+        App::new()
+            .wrap(Compress::default())
+            .configure(|app| route_all(app, &gateway))
+            .default_service(fallback(&gateway))
+    })
+    .workers(settings.workers)
+    .keep_alive(Duration::from_secs(75))
+    .client_request_timeout(Duration::from_secs(5))
+    .shutdown_timeout(2)
+    .disable_signals()
+    .listen(settings.listener)?
+    .run();
+    let handle = server.handle();
+    Ok((Door { gateway, handle }, server))
+}
+
+impl Door {
+    /// No new requests; those in flight finish, within 30 seconds at most; then the door is shut.
+    pub async fn close(&self) {
+        self.gateway.drain();
+        let begun = tokio::time::Instant::now();
+        tokio::time::sleep(NOTICE).await;
+        while self.gateway.in_flight() > 0 && begun.elapsed() < DRAIN {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.handle.stop(true).await;
+    }
+}
+
+/// One resource for each path, so that a wrong method is told which ones are right.
+fn route_all(app: &mut web::ServiceConfig, gateway: &Arc<Gateway>) {
+    let mut paths: Vec<&'static str> = Vec::new();
+    for route in ROUTES {
+        if !paths.contains(&route.path) {
+            paths.push(route.path);
+        }
+    }
+    for path in paths {
+        app.service(resource(path, gateway));
+    }
+}
+
+fn resource(path: &'static str, gateway: &Arc<Gateway>) -> Resource {
+    let rows = || ROUTES.iter().filter(move |route| route.path == path);
+    let mut resource = web::resource(path);
+    for route in rows() {
+        // Whoever may GET may ask for the head of it.
+        let method = match route.method {
+            Method::GET => guard::Any(guard::Get()).or(guard::Head()),
+            _ => guard::Any(guard::Method(route.method.clone())),
+        };
+        resource = resource.route(behind_duties((route.handler)().guard(method), route, gateway));
+    }
+    let mut allowed: Vec<&str> = rows().map(|route| route.method.as_str()).collect();
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    let allowed = allowed.join(", ");
+    let refuse = web::to(move || {
+        let problem =
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", format!("Here you can {allowed}."));
+        std::future::ready(Err::<actix_web::HttpResponse, _>(problem.with_header("Allow", allowed.clone())))
+    });
+    resource.default_service(behind_duties(refuse, &REFUSED, gateway))
+}
+
+fn fallback(gateway: &Arc<Gateway>) -> actix_web::Route {
+    behind_duties(web::to(statics::serve), &FILES, gateway)
+}
+
+fn behind_duties(handler: actix_web::Route, route: &'static Route, gateway: &Arc<Gateway>) -> actix_web::Route {
+    let gateway = gateway.clone();
+    handler.wrap(from_fn(move |request, next| duties::pass(gateway.clone(), route, request, next)))
+}
+
+/// The files of the shop, and all that is nowhere.
+static FILES: Route = internal("(files)");
+/// A wrong method.
+static REFUSED: Route = internal("(refused)");
+
+const fn internal(path: &'static str) -> Route {
+    Route {
+        method: Method::GET,
+        path,
+        access: Access::Public,
+        class: Class::Browse,
+        key: KeyUse::Ignored,
+        deadline: Duration::from_secs(10),
+        handler: web::get,
+    }
+}

@@ -1,0 +1,100 @@
+//! One request at the door: who asks, for what, in which trace, until when.
+
+use super::{Gateway, InFlight, Route, problem::Problem};
+use crate::{
+    mesh::{Context, Request, TraceId},
+    types::{Principal, SessionId, UserId},
+};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web::Bytes};
+use std::{
+    cell::{Cell, RefCell},
+    future::{Ready, ready},
+    net::IpAddr,
+    rc::Rc,
+    sync::Arc,
+};
+use tokio::time::Instant;
+
+/// Handlers take it as a parameter; duties fill it in on the way.
+#[derive(Clone)]
+pub struct Visit(Rc<Parts>);
+
+pub struct Parts {
+    pub gateway: Arc<Gateway>,
+    pub route: &'static Route,
+    pub trace: TraceId,
+    pub begun: Instant,
+    pub client: IpAddr,
+    pub principal: Cell<Principal>,
+    /// The session that the access token belongs to.
+    pub session: Cell<Option<SessionId>>,
+    /// Whether the sender is a browser that keeps its tokens in cookies out of scripts' reach.
+    pub is_browser: Cell<bool>,
+    /// Read whole by the limits, before anything is done.
+    pub body: RefCell<Bytes>,
+    pub(super) notes: Notes,
+}
+
+/// What a duty remembers on the way in for the way out.
+#[derive(Default)]
+pub(super) struct Notes {
+    pub place: Cell<Option<InFlight>>,
+    pub rate: Cell<Option<super::duties::throttling::Outcome>>,
+    pub claim: RefCell<Option<super::duties::idempotency::Held>>,
+    pub problem: Cell<Option<&'static str>>,
+    /// The worth of `If-None-Match`.
+    pub if_none_match: RefCell<Option<String>>,
+}
+
+impl std::ops::Deref for Visit {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Visit {
+    pub fn new(gateway: Arc<Gateway>, route: &'static Route, trace: TraceId, client: IpAddr) -> Self {
+        Self(Rc::new(Parts {
+            gateway,
+            route,
+            trace,
+            begun: Instant::now(),
+            client,
+            principal: Cell::new(Principal::Anonymous),
+            session: Cell::new(None),
+            is_browser: Cell::new(false),
+            body: RefCell::default(),
+            notes: Notes::default(),
+        }))
+    }
+
+    /// Asks a service on behalf of whoever is at the door.
+    pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply, Problem>
+    where
+        Problem: From<R::Error>,
+    {
+        Ok(self.gateway.mesh.call(&self.context(), request).await?)
+    }
+
+    pub fn context(&self) -> Context {
+        Context { principal: self.principal.get(), deadline: self.begun + self.route.deadline, trace: self.trace }
+    }
+
+    /// Who is signed in. Routes that need it are not reached without.
+    pub fn user(&self) -> Result<UserId, Problem> {
+        let user = self.principal.get().user_id();
+        user.ok_or_else(|| Problem::unauthorized("unauthorized", "Sign in first."))
+    }
+}
+
+impl FromRequest for Visit {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let visit = request.extensions().get::<Visit>().cloned();
+        // Every route is wrapped by the duties; one that is not would answer a 404 rather than let somebody in.
+        ready(visit.ok_or_else(Problem::not_found))
+    }
+}
