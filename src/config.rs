@@ -108,7 +108,9 @@ impl Given {
     /// What `GALLERIA_…` variables say.
     pub fn of_environment(variables: impl Iterator<Item = (String, String)>) -> Result<Self, BadSetting> {
         let mut given = Self::default();
-        for (variable, value) in variables.filter(|(variable, _)| variable.starts_with("GALLERIA_") && variable != CONFIG) {
+        for (variable, value) in
+            variables.filter(|(variable, _)| variable.starts_with("GALLERIA_") && variable != CONFIG)
+        {
             let name = variable["GALLERIA_".len()..].to_ascii_lowercase();
             given.set(&name, value, &variable)?;
         }
@@ -122,7 +124,9 @@ impl Given {
         match std::fs::read_to_string(&path) {
             Ok(text) => Self::of_toml(&text, &path.display().to_string()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => Ok(Self::default()),
-            Err(error) => Err(BadSetting { place: path.display().to_string(), reason: format!("cannot be read: {error}") }),
+            Err(error) => {
+                Err(BadSetting { place: path.display().to_string(), reason: format!("cannot be read: {error}") })
+            }
         }
     }
 
@@ -132,7 +136,9 @@ impl Given {
         let mut given = Self::default();
         for (name, value) in table {
             if name.starts_with("operator_") {
-                return Err(bad(format!("`{name}` is taken from the environment only: a password does not belong in a file")));
+                return Err(bad(format!(
+                    "`{name}` is taken from the environment only: a password does not belong in a file"
+                )));
             }
             let value = match value {
                 toml::Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
@@ -160,7 +166,11 @@ impl Settings {
             let bad = |reason: String| BadSetting { place: place.clone(), reason: format!("`{name}`: {reason}") };
             let text = value.trim();
             match *name {
-                "listen" => settings.listen = text.parse().map_err(|_| bad(format!("`{text}` is not an address and a port such as 127.0.0.1:8080")))?,
+                "listen" => {
+                    settings.listen = text
+                        .parse()
+                        .map_err(|_| bad(format!("`{text}` is not an address and a port such as 127.0.0.1:8080")))?
+                }
                 "data_dir" if text.is_empty() => return Err(bad("must name a folder".into())),
                 "data_dir" => settings.data_dir = text.into(),
                 "instances" => settings.instances.set(text).map_err(bad)?,
@@ -172,7 +182,10 @@ impl Settings {
                     settings.allowed_hosts = names.filter(|host| !host.is_empty()).collect();
                 }
                 "workers" => settings.workers = parse_workers(text).map_err(bad)?,
-                "operator_email" => operator.0 = Some(text.parse().map_err(|error: crate::types::email::BadEmail| bad(error.to_string()))?),
+                "operator_email" => {
+                    operator.0 =
+                        Some(text.parse().map_err(|error: crate::types::email::BadEmail| bad(error.to_string()))?)
+                }
                 "operator_password" => operator.1 = Some(Secret::new(value.clone())),
                 _ => return Err(bad("there is no such setting".into())),
             }
@@ -218,7 +231,10 @@ fn parse_speed(text: &str) -> Result<f64, String> {
 }
 
 fn parse_workers(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|workers| (1..=256).contains(workers)).ok_or_else(|| format!("`{text}` is not a number from 1 to 256"))
+    text.parse()
+        .ok()
+        .filter(|workers| (1..=256).contains(workers))
+        .ok_or_else(|| format!("`{text}` is not a number from 1 to 256"))
 }
 
 #[cfg(test)]
@@ -231,8 +247,14 @@ mod tests {
 
     #[test]
     fn a_flag_overrules_the_environment_which_overrules_the_file() {
-        let file = Given::of_toml("listen = \"127.0.0.1:1\"\ncarrier_speed = 5\ninstances = { orders = 4 }\ndemo = false", "f").unwrap();
-        let environment = environment(&[("GALLERIA_LISTEN", "127.0.0.1:2"), ("GALLERIA_INSTANCES", "carts=3"), ("PATH", "/")]).unwrap();
+        let file = Given::of_toml(
+            "listen = \"127.0.0.1:1\"\ncarrier_speed = 5\ninstances = { orders = 4 }\ndemo = false",
+            "f",
+        )
+        .unwrap();
+        let environment =
+            environment(&[("GALLERIA_LISTEN", "127.0.0.1:2"), ("GALLERIA_INSTANCES", "carts=3"), ("PATH", "/")])
+                .unwrap();
         let mut flags = Given::default();
         flags.set("listen", "127.0.0.1:3".into(), "--listen").unwrap();
         let (settings, _) = Settings::from_sources(&[file, environment, flags]).unwrap();
@@ -244,8 +266,14 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_named_together_with_its_place() {
-        assert_eq!(environment(&[("GALLERIA_LISTNE", "x")]).unwrap_err().to_string(), "GALLERIA_LISTNE: there is no setting `listne`");
-        assert_eq!(Given::of_toml("listne = 1", "shop.toml").unwrap_err().to_string(), "shop.toml: there is no setting `listne`");
+        assert_eq!(
+            environment(&[("GALLERIA_LISTNE", "x")]).unwrap_err().to_string(),
+            "GALLERIA_LISTNE: there is no setting `listne`"
+        );
+        assert_eq!(
+            Given::of_toml("listne = 1", "shop.toml").unwrap_err().to_string(),
+            "shop.toml: there is no setting `listne`"
+        );
     }
 
     #[test]

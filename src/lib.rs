@@ -1,3 +1,79 @@
+//! # Galleria: the map of the house
+//!
+//! *Many shops under one roof, one door to the street.*
+//!
+//! One binary that is a complete web shop and a working lesson in microservices and API gateways. Every business capability
+//! is an actor with a tree of its own on disk; they know each other only by typed messages; a gateway is the only door.
+//!
+//! ```text
+//!                        browser, curl
+//!                              │ HTTP
+//!   gateway    ┌───────────────▼────────────────┐   routes.rs: the API at a glance
+//!              │ duties, one after the other    │   duties/: one file each, one list
+//!              │ handlers: request → message    │   api/: no business here
+//!              └───────────────┬────────────────┘
+//!                              │ mesh.call(&context, ReserveStock { … }).await
+//!   mesh       ┌───────────────▼────────────────┐   finds an instance, minds the deadline,
+//!              │ registry, balancing, relay     │   replaces the dead, delivers the events
+//!              └─┬─────┬─────┬─────┬─────┬────┬─┘
+//!   services   users products carts orders payments shipping notifications
+//!              each: messages → actor → rules → store
+//!                │     │     │     │     │    │
+//!   storage    ┌─▼─────▼─────▼─────▼─────▼────▼─┐   one tree a service; records changed by
+//!              │ records, outboxes, commits     │   compare-and-swap; group commit
+//!              └────────────────────────────────┘
+//! ```
+//!
+//! ## Where to begin
+//!
+//! 1. [`gateway::routes`]: what the shop can be asked.
+//! 2. `gateway/duties/mod.rs`: what happens to every request, in which order.
+//! 3. [`services`]: who may call whom; then [`services::carts`], the smallest service. Who has read one has read all:
+//!    `messages.rs` (its one public room), `rules.rs` (decisions, pure), `store.rs` (its tree), `actor.rs` (a short handler per request).
+//! 4. [`services::orders`]: `saga.rs` is the list of steps that an order takes, and how each is undone.
+//! 5. [`mesh`]: how a message finds its way; `supervise.rs`, what happens when an instance dies; `relay.rs`, how events get there.
+//! 6. [`storage`]: why nothing is lost.
+//! 7. [`app`]: how it is all put together.
+//!
+//! ## The rooms
+//!
+//! | room | what it is |
+//! |---|---|
+//! | `main.rs` | the command line |
+//! | [`app`] | the composition root; the only place that knows everybody |
+//! | [`audit`] | the books: asks every service for its side, and sets the two sides of each equation against each other |
+//! | [`config`] | settings: defaults < file < environment < flags |
+//! | [`env`] | the one seam to the world: clock, randomness, ids, blocking work |
+//! | [`types`] | values that every room shares; pure data |
+//! | [`mesh`] | how any caller finds and reaches a service |
+//! | [`storage`] | a service's own tree; the only room that knows sled |
+//! | [`services`] | one folder per capability; none knows HTTP |
+//! | [`gateway`] | the door |
+//! | [`telemetry`] | log lines, trace ids |
+//! | [`lab`] | the control room |
+//! | [`demo`] | the demo catalogue |
+//!
+//! ## What always holds
+//!
+//! Each of these sentences has a test that was seen failing (`tests/boundaries.rs`, or where it names another).
+//!
+//! - `types` and `env` import no other room of the house.
+//! - Only `storage` knows sled; only `gateway` knows actix-web.
+//! - A service imports its own rooms, the rooms below it, and of other services only `messages`: of those that
+//!   [`services::CALLS`] lists for it, or whose events it hears.
+//! - `CALLS` has no circle, and the mesh refuses a call that it does not list.
+//! - Every service has the same rooms; its actor is a private type, which nobody else can name.
+//! - Nobody imports [`app`].
+//! - A reply to a command means that it is on disk (`tests/shop/graceful.rs`).
+//! - A record and the events that it owes are one write; a record with unfinished business has its open marker (`storage/table.rs`).
+//! - Every route says who may call it; every row of the table is tried as nobody, as a customer and as a stranger (`tests/shop/access.rs`).
+//! - The duties of the door stand in one order (`gateway/duties/mod.rs`).
+//! - Every refusal is a problem document; no input makes a 5xx (`tests/shop/bad_input.rs`).
+//! - A panic takes down one instance, and only its caller notices (`mesh/tests.rs`, `tests/shop/concurrency.rs`).
+
+pub mod audit;
+pub mod config;
+pub mod demo;
 pub mod env;
 pub mod gateway;
 pub mod lab;

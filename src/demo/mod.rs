@@ -75,7 +75,9 @@ mod tests {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("static").join(&product.image.as_ref().unwrap()[1..]);
             let picture = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             // The same drawing with another label would still be the same picture.
-            let drawing = picture.split_once("aria-label").map_or(picture.clone(), |(_, rest)| rest[rest.find('>').unwrap()..].to_owned());
+            let drawing = picture
+                .split_once("aria-label")
+                .map_or(picture.clone(), |(_, rest)| rest[rest.find('>').unwrap()..].to_owned());
             assert!(drawing.len() > 500, "{} is hardly drawn", product.slug);
             assert!(pictures.insert(drawing), "{} has another's picture", product.slug);
         }

@@ -152,17 +152,11 @@ mod tests {
     fn a_wrong_field_is_named_by_its_pointer() {
         let (status, body) = refused(r#"{"items": [{"quantity": 1}, {"quantity": 0}]}"#);
         assert_eq!((status, body["errors"][0]["pointer"].as_str()), (422, Some("/items/1/quantity")));
-        for (body, pointer) in [
-            (r#"{"items": [], "price": 1}"#, "/price"),
-            (r#"{}"#, ""),
-            (r#"{"items": {}}"#, "/items"),
-            (r#"{"items": [{"quantity": 1e400}]}"#, "/items/0/quantity"),
-        ] {
+        for (body, pointer) in
+            [(r#"{"items": [], "price": 1}"#, "/price"), (r#"{}"#, ""), (r#"{"items": {}}"#, "/items")]
+        {
             let (status, answer) = refused(body);
-            assert!(status == 422 || status == 400, "{body}");
-            if status == 422 {
-                assert_eq!(answer["errors"][0]["pointer"], pointer, "{body}");
-            }
+            assert_eq!((status, &answer["errors"][0]["pointer"]), (422, &Value::from(pointer)), "{body}");
         }
     }
 }

@@ -67,7 +67,7 @@ impl CartKey {
     }
 
     fn mac(&self, cart: CartId) -> Hmac<Sha256> {
-        let mut mac = <Hmac<Sha256> as hmac::digest::KeyInit>::new(self.0.as_slice().into());
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         mac.update(cart.to_string().as_bytes());
         mac
     }

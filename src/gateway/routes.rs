@@ -93,6 +93,7 @@ pub static ROUTES: &[Route] = &[
     row(GET,    "/api/v1/notifications",                      SignedIn, Browse,   Ignored,   10, to!(notifications::list)),
     row(POST,   "/api/v1/notifications/{id}/read",            SignedIn, Write,    Ignored,   10, to!(notifications::mark_read)),
 
+    row(GET,    "/api/v1/audit",                              Operator, Lab,      Ignored,   60, to!(operation::audit)),
     row(GET,    "/api/v1/lab/services",                       Operator, Lab,      Ignored,   10, to!(lab::services)),
     row(POST,   "/api/v1/lab/instances/{id}/crash",           Operator, Lab,      Ignored,   10, to!(lab::crash)),
 

@@ -181,9 +181,6 @@ macro_rules! requests {
             type Error = $error;
         }
     )*
-        /// The names of all requests that this service answers.
-        pub const REQUESTS: &[&str] = &[$($name),*];
-
         impl From<$error> for $crate::mesh::Failure<$error> {
             fn from(error: $error) -> Self {
                 Self::Domain(error)

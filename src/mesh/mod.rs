@@ -17,6 +17,8 @@ mod registry;
 mod relay;
 mod service;
 mod supervise;
+#[cfg(test)]
+mod tests;
 
 pub use balance::Strategy;
 pub use call::Mesh;

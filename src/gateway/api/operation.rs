@@ -1,7 +1,12 @@
 //! For whoever runs the shop: is it alive, is it ready, what keys does it sign with.
 
 use super::{Answer, ok};
-use crate::gateway::{body::Query, visit::Visit};
+use crate::{
+    audit,
+    gateway::{body::Query, visit::Visit},
+    mesh::Context,
+    types::Principal,
+};
 use actix_web::{HttpResponse, http::StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -31,6 +36,14 @@ pub async fn readyz(visit: Visit, Query(Verbosity { verbose }): Query<Verbosity>
     };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok(HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(body))
+}
+
+/// The books of the whole shop.
+pub async fn audit(visit: Visit) -> Answer {
+    let gateway = &visit.gateway;
+    // The equations look at everybody's records: asked on the program's own account, for an operator.
+    let context = Context { principal: Principal::System, ..visit.context() };
+    ok(audit::run(&gateway.mesh, &context, || gateway.env.now()).await?)
 }
 
 /// RFC 7517, RFC 8037.

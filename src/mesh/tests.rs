@@ -1,0 +1,311 @@
+//! The mesh with doubles in the services' places.
+
+use super::*;
+use crate::{
+    env::Env,
+    storage::{Decision, Outbox, Owing, Record, Storage, StorageError, Table},
+    types::{Principal, Service, Timestamp},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Greet {
+    name: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Dawdle {}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("we do not greet {0}")]
+struct Rude(String);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct DoorOpened {
+    number: u32,
+}
+
+requests! { Service::Products, Rude,
+    query   Greet  "doubles.greet"  -> String,
+    command Dawdle "doubles.dawdle" -> (),
+}
+
+events! { Service::Users,
+    DoorOpened "doubles.door_opened",
+}
+
+#[derive(Clone)]
+struct Porter {
+    heard: Heard,
+    doors: Arc<Mutex<Vec<u32>>>,
+    /// How many deliveries fail before one is taken.
+    refusals: Arc<AtomicUsize>,
+    dawdling: Arc<AtomicUsize>,
+}
+
+service! { Porter,
+    answers {
+        Greet  => greet,
+        Dawdle => dawdle,
+    }
+    hears {
+        DoorOpened => door_opened,
+    }
+}
+
+impl Porter {
+    async fn greet(&self, _: Context, request: Greet) -> Answer<Greet> {
+        match request.name.as_str() {
+            "nobody" => Err(Rude(request.name).into()),
+            "panic" => panic!("planted"),
+            name => Ok(format!("Good day, {name}")),
+        }
+    }
+
+    async fn dawdle(&self, _: Context, _: Dawdle) -> Answer<Dawdle> {
+        self.dawdling.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        self.dawdling.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn door_opened(&self, _: Context, event: DoorOpened) -> Result<(), MeshError> {
+        let refused =
+            self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if refused {
+            return Err(MeshError::Failed("planted".into()));
+        }
+        self.doors.lock().unwrap().push(event.number);
+        Ok(())
+    }
+
+    fn heard(&self) -> &Heard {
+        &self.heard
+    }
+}
+
+struct House {
+    mesh: Mesh,
+    porter: Porter,
+    storage: Storage,
+    _folder: tempfile::TempDir,
+}
+
+fn house(instances: usize) -> House {
+    let folder = tempfile::tempdir().unwrap();
+    let env = Env::system();
+    let storage = Storage::open(folder.path(), &env).unwrap();
+    let mesh = Mesh::new(env, &[(Service::Carts, &[Service::Products]), (Service::Products, &[])]);
+    let porter = Porter {
+        heard: Heard::in_tree(&storage.tree(Service::Products).unwrap()),
+        doors: Arc::default(),
+        refusals: Arc::default(),
+        dawdling: Arc::default(),
+    };
+    let core = porter.clone();
+    mesh.launch(Service::Products, instances, move |on| start(&core, on));
+    House { mesh, porter, storage, _folder: folder }
+}
+
+fn context(patience: Duration) -> Context {
+    Context::new(Principal::Anonymous, patience, TraceId([7; 16]))
+}
+
+fn patient() -> Context {
+    context(Duration::from_secs(5))
+}
+
+fn greet(name: &str) -> Greet {
+    Greet { name: name.into() }
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never came to be: {what}");
+}
+
+#[actix::test]
+async fn what_the_service_says_is_not_what_the_way_says() {
+    let house = house(2);
+    assert_eq!(house.mesh.call(&patient(), greet("Ada")).await.unwrap(), "Good day, Ada");
+    let rude = house.mesh.call(&patient(), greet("nobody")).await;
+    assert!(matches!(rude, Err(CallError::Domain(Rude(name))) if name == "nobody"));
+    let gone = context(Duration::ZERO);
+    assert!(matches!(house.mesh.call(&gone, greet("Ada")).await, Err(CallError::Mesh(MeshError::TimedOut))));
+}
+
+#[actix::test]
+async fn a_caller_that_is_not_on_the_list_is_refused() {
+    let house = house(1);
+    let orders = house.mesh.for_caller(Caller::Service(Service::Orders));
+    assert!(matches!(orders.call(&patient(), greet("Ada")).await, Err(CallError::Mesh(MeshError::Refused))));
+    let carts = house.mesh.for_caller(Caller::Service(Service::Carts));
+    assert!(carts.call(&patient(), greet("Ada")).await.is_ok());
+}
+
+#[actix::test]
+async fn a_panic_is_its_callers_alone_and_the_instance_is_replaced() {
+    let house = house(2);
+    let slow: Vec<_> = (0..6)
+        .map(|_| {
+            let mesh = house.mesh.clone();
+            actix::spawn(async move { mesh.call(&patient(), Dawdle {}).await })
+        })
+        .collect();
+    until("six are at it", || house.porter.dawdling.load(Ordering::SeqCst) == 6).await;
+    let crashed = house.mesh.call(&patient(), greet("panic")).await;
+    assert!(matches!(crashed, Err(CallError::Mesh(MeshError::Crashed))));
+    for _ in 0..50 {
+        assert!(house.mesh.call(&patient(), greet("Ada")).await.is_ok());
+    }
+    let pool = house.mesh.pool(Service::Products).clone();
+    until("two are ready again", || {
+        pool.report().iter().filter(|instance| instance.state == State::Ready).count() == 2
+    })
+    .await;
+    assert_eq!(pool.report().iter().map(|instance| instance.restarts).sum::<u32>(), 1);
+    for call in slow {
+        assert!(call.await.unwrap().is_ok(), "a call beside it was lost");
+    }
+}
+
+#[actix::test]
+async fn an_instance_that_is_told_to_crash_takes_no_call_with_it() {
+    let house = house(2);
+    let pool = house.mesh.pool(Service::Products).clone();
+    for round in 1..=3 {
+        assert!(pool.crash("products-1").await);
+        for _ in 0..20 {
+            assert!(house.mesh.call(&patient(), greet("Ada")).await.is_ok());
+        }
+        until("it is replaced", || pool.report()[0].restarts == round).await;
+    }
+    assert!(!pool.crash("products-9").await);
+}
+
+#[actix::test]
+async fn without_an_instance_there_is_a_clean_no() {
+    let house = house(1);
+    let pool = house.mesh.pool(Service::Users);
+    assert!(!pool.is_ready());
+    house.mesh.stop();
+    assert!(matches!(house.mesh.call(&patient(), greet("Ada")).await, Err(CallError::Mesh(MeshError::NoInstance))));
+}
+
+#[actix::test]
+async fn calls_in_flight_are_bounded_and_a_caller_who_gave_up_still_holds_a_place() {
+    let house = house(1);
+    let capacity = house.mesh.pool(Service::Products).report()[0].capacity;
+    let calls: Vec<_> = (0..capacity)
+        .map(|_| {
+            let mesh = house.mesh.clone();
+            actix::spawn(async move { mesh.call(&context(Duration::from_millis(300)), Dawdle {}).await })
+        })
+        .collect();
+    until("all places are taken", || house.porter.dawdling.load(Ordering::SeqCst) == capacity).await;
+    assert!(matches!(house.mesh.call(&patient(), greet("Ada")).await, Err(CallError::Mesh(MeshError::Overloaded))));
+    for call in calls {
+        assert!(matches!(call.await.unwrap(), Err(CallError::Mesh(MeshError::TimedOut))));
+    }
+    // They gave up, the handlers did not.
+    assert!(matches!(house.mesh.call(&patient(), greet("Ada")).await, Err(CallError::Mesh(MeshError::Overloaded))));
+    until("the handlers are done", || house.porter.dawdling.load(Ordering::SeqCst) == 0).await;
+    assert!(house.mesh.call(&patient(), greet("Ada")).await.is_ok());
+}
+
+#[actix::test]
+async fn both_strategies_use_every_instance() {
+    let house = house(3);
+    for strategy in [Strategy::RoundRobin, Strategy::PowerOfTwo] {
+        let pool = house.mesh.pool(Service::Products);
+        pool.set_strategy(strategy);
+        assert_eq!(pool.strategy(), strategy);
+        let calls: Vec<_> = (0..30)
+            .map(|_| {
+                let mesh = house.mesh.clone();
+                actix::spawn(async move { mesh.call(&patient(), Dawdle {}).await })
+            })
+            .collect();
+        until("all are under way", || house.porter.dawdling.load(Ordering::SeqCst) == 30).await;
+        assert!(pool.report().iter().all(|instance| (5..=15).contains(&instance.in_flight)), "{:?}", pool.report());
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Corridor {
+    outbox: Outbox,
+}
+
+impl Record for Corridor {
+    const TABLE: &'static str = "corridor";
+    type Key = u32;
+    fn outbox(&self) -> Option<&Outbox> {
+        Some(&self.outbox)
+    }
+    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
+        Some(&mut self.outbox)
+    }
+}
+
+fn open_doors(corridors: &Table<Corridor>, key: u32, numbers: std::ops::Range<u32>) {
+    let opened: Result<(), StorageError> = corridors.change(&key, |corridor| {
+        let mut corridor = corridor.unwrap_or_default();
+        for number in numbers.clone() {
+            DoorOpened { number }.owe(&mut corridor.outbox, Timestamp::UNIX_EPOCH);
+        }
+        Ok(Decision::Save(corridor, ()))
+    });
+    opened.unwrap();
+}
+
+#[actix::test]
+async fn events_arrive_once_each_and_in_order_though_the_subscriber_refuses_some() {
+    let house = house(2);
+    let tree = house.storage.tree(Service::Users).unwrap();
+    let corridors = tree.table::<Corridor>();
+    // Owed before the relay runs: found by their open markers.
+    open_doors(&corridors, 1, 0..3);
+    house.porter.refusals.store(2, Ordering::SeqCst);
+    house.mesh.relay(Service::Users, tree.clone(), vec![Box::new(corridors.clone()) as Box<dyn Owing>]);
+    until("three doors are heard", || house.porter.doors.lock().unwrap().len() == 3).await;
+    // Owed while it runs: it is woken.
+    open_doors(&corridors, 1, 3..6);
+    until("six doors are heard", || house.porter.doors.lock().unwrap().len() == 6).await;
+    until("nothing is owed", || corridors.open_keys().unwrap().is_empty()).await;
+    assert_eq!(*house.porter.doors.lock().unwrap(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[actix::test]
+async fn an_instance_that_dies_in_the_middle_of_deliveries_loses_none() {
+    let house = house(2);
+    let tree = house.storage.tree(Service::Users).unwrap();
+    let corridors = tree.table::<Corridor>();
+    house.mesh.relay(Service::Users, tree.clone(), vec![Box::new(corridors.clone()) as Box<dyn Owing>]);
+    let pool = house.mesh.pool(Service::Products).clone();
+    for key in 0..20 {
+        open_doors(&corridors, key, key * 10..key * 10 + 3);
+        if key % 5 == 0 {
+            pool.crash(&format!("products-{}", 1 + key % 2)).await;
+        }
+    }
+    until("nothing is owed", || corridors.open_keys().unwrap().is_empty()).await;
+    let mut doors = house.porter.doors.lock().unwrap().clone();
+    doors.sort_unstable();
+    doors.dedup();
+    assert_eq!(doors, (0..20).flat_map(|key| key * 10..key * 10 + 3).collect::<Vec<_>>());
+}
