@@ -19,7 +19,7 @@ use actix_web::{
     dev::ServerHandle,
     guard,
     http::{Method, StatusCode},
-    middleware::{Compress, from_fn},
+    middleware::from_fn,
     web,
 };
 use std::{
@@ -74,10 +74,7 @@ pub async fn open(
     let shared = gateway.clone();
     let server = HttpServer::new(move || {
         let gateway = shared.clone();
-        App::new()
-            .wrap(Compress::default())
-            .configure(|app| route_all(app, &gateway))
-            .default_service(fallback(&gateway))
+        App::new().configure(|app| route_all(app, &gateway)).default_service(fallback(&gateway))
     })
     .workers(settings.workers)
     .keep_alive(Duration::from_secs(75))
