@@ -148,6 +148,8 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 pub async fn events(visit: Visit, request: HttpRequest, PathId(order_id): PathId<OrderId>) -> Answer {
     let order = visit.call(GetOrder { order_id }).await?;
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<usize>().ok());
+    // Whoever only listens takes nobody's place, and does not keep the shop from closing.
+    drop(visit.notes.place.take());
     let told = Told { visit, order, next: last.unwrap_or(0), first: true };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
