@@ -158,6 +158,8 @@ pub struct Payment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentStatus {
+    /// The provider was asked to authorize it; its answer is not known yet.
+    Pending,
     Declined,
     Authorized,
     Voided,
@@ -204,6 +206,8 @@ pub struct PaymentTally {
     pub status: PaymentStatus,
     pub ours: Ledger,
     pub provider: Ledger,
+    /// Since when something was asked of the provider whose outcome is not written down yet: until it is, the two may differ.
+    pub unfinished_since: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,296 @@
+//! A card as it is typed becomes a card that can be charged, or a reason why not.
+//!
+//! The one place where card numbers exist. Only those of the published test cards ever become a [`CardNumber`], so that
+//! nobody's real card can enter.
+
+use super::{
+    messages::{Card, PaymentsError},
+    test_cards,
+};
+use crate::types::{Timestamp, secret::MASK};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use zeroize::Zeroizing;
+
+/// A card to hand to the provider. It cannot be serialised, and is wiped from memory when it is dropped.
+#[derive(Debug)]
+pub struct ValidCard {
+    pub number: CardNumber,
+    pub expiry: Expiry,
+    pub cvc: Cvc,
+}
+
+impl ValidCard {
+    /// `now` tells whether the card has expired.
+    pub fn parse(card: &Card, now: Timestamp) -> Result<Self, Flaw> {
+        let number: CardNumber = card.number.expose().parse()?;
+        let expiry = Expiry::parse(card.exp_month, card.exp_year, now)?;
+        let cvc = Cvc::parse(card.cvc.expose(), number.brand())?;
+        Ok(Self { number, expiry, cvc })
+    }
+}
+
+/// The number of a test card: digits only, and the check digit is right.
+pub struct CardNumber {
+    digits: Zeroizing<String>,
+    brand: Brand,
+}
+
+/// The most digits that a card number has (ISO/IEC 7812-1), and the fewest that any brand gives out.
+const MOST_DIGITS: usize = 19;
+const FEWEST_DIGITS: usize = 12;
+
+impl FromStr for CardNumber {
+    type Err = Flaw;
+
+    /// Takes digits with spaces and dashes wherever people put them.
+    fn from_str(typed: &str) -> Result<Self, Flaw> {
+        // With room for all from the start: a string that grows leaves copies behind that nobody wipes.
+        let mut digits = Zeroizing::new(String::with_capacity(MOST_DIGITS));
+        for c in typed.chars().filter(|c| !c.is_whitespace() && *c != '-') {
+            if !c.is_ascii_digit() || digits.len() == MOST_DIGITS {
+                return Err(Flaw::NoNumber);
+            }
+            digits.push(c);
+        }
+        if digits.len() < FEWEST_DIGITS {
+            return Err(Flaw::NoNumber);
+        }
+        if !passes_luhn(&digits) {
+            return Err(Flaw::CheckDigit);
+        }
+        let brand = test_cards::brand_of(&digits).ok_or(Flaw::NotATestCard)?;
+        Ok(Self { digits, brand })
+    }
+}
+
+impl CardNumber {
+    pub fn brand(&self) -> Brand {
+        self.brand
+    }
+
+    /// What may be shown and kept.
+    pub fn last4(&self) -> String {
+        self.digits[self.digits.len() - 4..].to_owned()
+    }
+
+    /// The number itself. Each call of this is a place to look at when reviewing where card numbers go.
+    pub fn expose(&self) -> &str {
+        &self.digits
+    }
+}
+
+impl fmt::Debug for CardNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+/// ISO/IEC 7812-1, annex B: every second digit from the right counts twice, and the digits of all that sum to a multiple of ten.
+fn passes_luhn(digits: &str) -> bool {
+    let weigh = |(place, digit): (usize, u8)| match u32::from(digit - b'0') << (place % 2) {
+        twice if twice > 9 => twice - 9,
+        weight => weight,
+    };
+    digits.bytes().rev().enumerate().map(weigh).sum::<u32>().is_multiple_of(10)
+}
+
+/// Whose card it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Brand {
+    Visa,
+    Mastercard,
+    Amex,
+    Discover,
+    Diners,
+    Jcb,
+}
+
+impl Brand {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Visa => "visa",
+            Self::Mastercard => "mastercard",
+            Self::Amex => "amex",
+            Self::Discover => "discover",
+            Self::Diners => "diners",
+            Self::Jcb => "jcb",
+        }
+    }
+
+    const fn cvc_digits(self) -> usize {
+        if matches!(self, Self::Amex) { 4 } else { 3 }
+    }
+}
+
+/// The last month in which a card is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    pub month: u8,
+    pub year: u16,
+}
+
+/// A date further ahead than this is a slip of the finger.
+const MOST_YEARS_AHEAD: u16 = 50;
+
+impl Expiry {
+    pub fn parse(month: u8, year: u16, now: Timestamp) -> Result<Self, Flaw> {
+        let today = now.to_zoned(TimeZone::UTC);
+        let (this_year, this_month) = (today.year().unsigned_abs(), today.month().unsigned_abs());
+        if !(1..=12).contains(&month) {
+            Err(Flaw::Month)
+        } else if year < this_year || year > this_year + MOST_YEARS_AHEAD {
+            Err(Flaw::Year)
+        } else if year == this_year && month < this_month {
+            Err(Flaw::Expired)
+        } else {
+            Ok(Self { month, year })
+        }
+    }
+}
+
+/// The card verification code.
+pub struct Cvc(Zeroizing<String>);
+
+impl Cvc {
+    pub fn parse(typed: &str, brand: Brand) -> Result<Self, Flaw> {
+        let digits = typed.trim();
+        if digits.len() == brand.cvc_digits() && digits.bytes().all(|b| b.is_ascii_digit()) {
+            Ok(Self(Zeroizing::new(digits.to_owned())))
+        } else {
+            Err(Flaw::Cvc { digits: brand.cvc_digits() })
+        }
+    }
+
+    /// For the provider's eyes only: not even the last step of a payment may keep it (PCI DSS 4.0.1, 3.3.1).
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Cvc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+/// What is wrong with a card as it was typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    NoNumber,
+    CheckDigit,
+    NotATestCard,
+    Month,
+    Year,
+    Expired,
+    Cvc { digits: usize },
+}
+
+impl Flaw {
+    /// The field, the code (Stripe's, and `not_a_test_card`) and the words for whoever typed it.
+    #[rustfmt::skip]
+    fn tell(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::NoNumber        => ("number",    "invalid_number",       "A card number is 12 to 19 digits. This is a demo: type a test card such as 4242 4242 4242 4242, never a real one."),
+            Self::CheckDigit      => ("number",    "incorrect_number",     "The card number has a wrong digit. This is a demo: type a test card such as 4242 4242 4242 4242, never a real one."),
+            Self::NotATestCard    => ("number",    "not_a_test_card",      "This is a demo that takes only published test cards, such as 4242 4242 4242 4242. Please never type a real card here."),
+            Self::Month           => ("exp_month", "invalid_expiry_month", "The month must be from 1 to 12."),
+            Self::Expired         => ("exp_month", "invalid_expiry_month", "The card has expired."),
+            Self::Year            => ("exp_year",  "invalid_expiry_year",  "The year must be this one or one of the next 50, in four digits."),
+            Self::Cvc {digits: 4} => ("cvc",       "invalid_cvc",          "The security code of this card has four digits."),
+            Self::Cvc {..}        => ("cvc",       "invalid_cvc",          "The security code of this card has three digits."),
+        }
+    }
+}
+
+impl From<Flaw> for PaymentsError {
+    fn from(flaw: Flaw) -> Self {
+        let (field, code, reason) = flaw.tell();
+        Self::InvalidCard { field: field.into(), code: code.into(), reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Secret;
+    use proptest::prelude::*;
+
+    fn november_2026() -> Timestamp {
+        "2026-11-23T06:00:00Z".parse().unwrap()
+    }
+
+    fn typed(number: &str, exp_month: u8, exp_year: u16, cvc: &str) -> Result<ValidCard, Flaw> {
+        let (number, cvc) = (Secret::new(number.to_owned()), Secret::new(cvc.to_owned()));
+        let card = Card { number, exp_month, exp_year, cvc, name: "Zoë".parse().unwrap() };
+        ValidCard::parse(&card, november_2026())
+    }
+
+    #[test]
+    fn a_number_is_taken_as_people_type_it() {
+        for number in ["4242424242424242", "4242 4242 4242 4242", " 4242-4242-4242-4242", "4242\u{a0}42424242 4242"] {
+            let card = typed(number, 12, 2030, "123").unwrap();
+            assert_eq!((card.number.brand(), card.number.last4().as_str()), (Brand::Visa, "4242"));
+        }
+    }
+
+    #[test]
+    fn a_slip_and_a_real_card_are_told_apart() {
+        assert_eq!(typed("4242424242424241", 12, 2030, "123").unwrap_err(), Flaw::CheckDigit);
+        // Its check digit is right, and its bank might exist.
+        assert_eq!(typed("4539578763621486", 12, 2030, "123").unwrap_err(), Flaw::NotATestCard);
+        for bad in ["", "4242", "4242x42424242424", "42424242424242424242", "４２４２424242424242"] {
+            assert_eq!(typed(bad, 12, 2030, "123").unwrap_err(), Flaw::NoNumber, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_types_a_real_card_learns_that_this_is_a_demo() {
+        let PaymentsError::InvalidCard { field, code, reason } = Flaw::NotATestCard.into() else { panic!() };
+        assert_eq!((field.as_str(), code.as_str()), ("number", "not_a_test_card"));
+        assert!(reason.contains("demo") && reason.contains("test cards"), "{reason}");
+    }
+
+    #[test]
+    fn a_card_is_good_to_the_end_of_its_month() {
+        let visa = |month, year| typed("4242424242424242", month, year, "123").map(|card| card.expiry);
+        assert_eq!(visa(11, 2026), Ok(Expiry { month: 11, year: 2026 }));
+        assert_eq!(visa(10, 2026).unwrap_err(), Flaw::Expired);
+        assert_eq!(visa(12, 2025).unwrap_err(), Flaw::Year);
+        assert_eq!((visa(12, 2076).is_ok(), visa(1, 2077).unwrap_err()), (true, Flaw::Year));
+        assert_eq!([visa(0, 2030).unwrap_err(), visa(13, 2030).unwrap_err()], [Flaw::Month; 2]);
+        assert_eq!(visa(11, 26).unwrap_err(), Flaw::Year);
+    }
+
+    #[test]
+    fn american_express_has_four_digits_on_its_front() {
+        assert!(typed("378282246310005", 12, 2030, "1234").is_ok());
+        assert_eq!(typed("378282246310005", 12, 2030, "123").unwrap_err(), Flaw::Cvc { digits: 4 });
+        assert_eq!(typed("4242424242424242", 12, 2030, "1234").unwrap_err(), Flaw::Cvc { digits: 3 });
+        assert_eq!(typed("4242424242424242", 12, 2030, "12x").unwrap_err(), Flaw::Cvc { digits: 3 });
+    }
+
+    #[test]
+    fn a_card_shows_neither_its_number_nor_its_code() {
+        let shown = format!("{:?}", typed("5555555555554444", 12, 2030, "987").unwrap());
+        assert!(!shown.contains("5555") && !shown.contains("987") && shown.contains(MASK), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused_without_a_panic(number: String, cvc: String, month: u8, year: u16) {
+            let _ = typed(&number, month, year, &cvc);
+        }
+
+        #[test]
+        fn one_wrong_digit_never_goes_through(place in 0usize..16, digit in 0u8..10) {
+            let mut number = *b"4242424242424242";
+            let right = number[place] == b'0' + digit;
+            number[place] = b'0' + digit;
+            let number = std::str::from_utf8(&number).unwrap();
+            prop_assert_eq!(typed(number, 12, 2030, "123").is_ok(), right);
+        }
+    }
+}

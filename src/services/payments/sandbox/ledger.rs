@@ -1,0 +1,271 @@
+//! The sandbox's books: one record an authorization, with all operations on it by their keys.
+//!
+//! | key | record |
+//! |---|---|
+//! | `token/tok_…` | a vaulted card: how it behaves, never its number |
+//! | `authorization/ord_…:authorize` | an authorization and what was done with it |
+//! | `by_order/ord_…/ord_…:authorize` | entry of an authorization |
+//!
+//! What is held, captured and refunded is nowhere written down but follows from the operations, so it cannot contradict them.
+
+use super::super::{
+    card::Brand,
+    messages::Ledger,
+    provider::{AuthorizationId, IdempotencyKey, Outcome, Refusal, Token},
+    test_cards::Behaviour,
+};
+use crate::{
+    env::later,
+    storage::Record,
+    types::{Money, Timestamp},
+};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long money stays set aside, as with most card schemes.
+pub const AUTHORIZATION_LASTS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long it takes to find out that a refund cannot be done, where the card is one of that kind.
+pub const REFUND_FAILS_AFTER: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VaultRecord {
+    pub behaviour: Behaviour,
+    pub brand: Brand,
+    pub last4: String,
+}
+
+impl Record for VaultRecord {
+    const TABLE: &'static str = "token";
+    /// The token.
+    type Key = String;
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Authorization {
+    /// The key that it was asked for with. It is named by it, so that one key makes one authorization.
+    pub key: IdempotencyKey,
+    behaviour: Behaviour,
+    operations: Vec<Operation>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Operation {
+    key: IdempotencyKey,
+    wish: Wish,
+    outcome: Outcome,
+    at: Timestamp,
+    /// Of a refund that fails after it was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Failure {
+    at: Timestamp,
+    /// The shop knows.
+    acknowledged: bool,
+}
+
+/// What somebody wants done. A key that comes with another wish than the first time is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    Authorize { token: Token, amount: Money },
+    Capture,
+    Void,
+    Refund { amount: Money },
+}
+
+impl Authorization {
+    pub fn new(key: IdempotencyKey, behaviour: Behaviour) -> Self {
+        Self { key, behaviour, operations: Vec::new() }
+    }
+
+    pub fn id_for(key: IdempotencyKey) -> AuthorizationId {
+        AuthorizationId(key.to_string())
+    }
+
+    /// Does what is wished, once per key.
+    pub fn perform(&mut self, key: IdempotencyKey, wish: &Wish, now: Timestamp) -> Outcome {
+        if let Some(done) = self.operations.iter().find(|done| done.key == key) {
+            return if done.wish == *wish { done.outcome.clone() } else { Outcome::Refused(Refusal::KeyReused) };
+        }
+        let outcome = self.decide(wish, now);
+        let fails = outcome == Outcome::Refunded && self.behaviour == Behaviour::FailsRefunds;
+        let failure = fails.then(|| Failure { at: later(now, REFUND_FAILS_AFTER), acknowledged: false });
+        self.operations.push(Operation { key, wish: wish.clone(), outcome: outcome.clone(), at: now, failure });
+        outcome
+    }
+
+    fn decide(&self, wish: &Wish, now: Timestamp) -> Outcome {
+        let ledger = self.ledger(now);
+        let captured = ledger.captures > 0;
+        match (wish, self.behaviour) {
+            (Wish::Authorize { .. }, Behaviour::Declines(code)) => Outcome::Declined { code: code.name().to_owned() },
+            (Wish::Authorize { .. }, _) => Outcome::Authorized {
+                authorization: Self::id_for(self.key),
+                expires_at: later(now, AUTHORIZATION_LASTS),
+            },
+            (Wish::Capture | Wish::Void, _) if captured => Outcome::Refused(Refusal::AlreadyCaptured),
+            (Wish::Capture, _) if !self.is_held(now) => Outcome::Refused(Refusal::NotHeld),
+            (Wish::Capture, _) => Outcome::Captured,
+            (Wish::Void, _) => Outcome::Voided,
+            (Wish::Refund { .. }, _) if !captured => Outcome::Refused(Refusal::NotCaptured),
+            (Wish::Refund { amount }, _) if amount.amount() > ledger.captured - ledger.refunded => {
+                Outcome::Refused(Refusal::TooMuch)
+            }
+            (Wish::Refund { .. }, _) => Outcome::Refunded,
+        }
+    }
+
+    pub fn find(&self, key: IdempotencyKey) -> Option<&Outcome> {
+        self.operations.iter().find(|done| done.key == key).map(|done| &done.outcome)
+    }
+
+    /// The refunds that have failed and that the shop does not know of.
+    pub fn failed_refunds(&self, now: Timestamp) -> impl Iterator<Item = IdempotencyKey> {
+        self.operations.iter().filter(move |done| done.has_failed(now) && done.is_unacknowledged()).map(|done| done.key)
+    }
+
+    pub fn acknowledge(&mut self, refund: IdempotencyKey) {
+        let failures = self.operations.iter_mut().filter(|done| done.key == refund);
+        failures.filter_map(|done| done.failure.as_mut()).for_each(|failure| failure.acknowledged = true);
+    }
+
+    pub fn ledger(&self, now: Timestamp) -> Ledger {
+        let mut ledger = Ledger::default();
+        for done in &self.operations {
+            match (&done.wish, &done.outcome) {
+                (Wish::Authorize { .. }, Outcome::Authorized { .. }) => ledger.authorizations += 1,
+                (Wish::Capture, Outcome::Captured) => {
+                    ledger.captures += 1;
+                    ledger.captured += self.amount();
+                }
+                (Wish::Refund { amount }, Outcome::Refunded) if !done.has_failed(now) => {
+                    ledger.refunded += amount.amount()
+                }
+                _ => {}
+            }
+        }
+        ledger.held = if self.is_held(now) { self.amount() } else { 0 };
+        ledger
+    }
+
+    /// Whether the money is set aside and neither captured, given back nor expired.
+    fn is_held(&self, now: Timestamp) -> bool {
+        let mut outcomes = self.operations.iter().map(|done| &done.outcome);
+        let good = |outcome: &Outcome| matches!(outcome, Outcome::Authorized { expires_at, .. } if now < *expires_at);
+        outcomes.clone().any(good) && !outcomes.any(|outcome| matches!(outcome, Outcome::Captured | Outcome::Voided))
+    }
+
+    /// What was asked to be set aside, in minor units.
+    fn amount(&self) -> i64 {
+        let asked = self.operations.iter().find_map(|done| match &done.wish {
+            Wish::Authorize { amount, .. } => Some(amount.amount()),
+            _ => None,
+        });
+        asked.unwrap_or_default()
+    }
+}
+
+impl Operation {
+    fn has_failed(&self, now: Timestamp) -> bool {
+        self.failure.as_ref().is_some_and(|failure| failure.at <= now)
+    }
+
+    fn is_unacknowledged(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| !failure.acknowledged)
+    }
+}
+
+impl Record for Authorization {
+    const TABLE: &'static str = "authorization";
+    /// The authorization's id.
+    type Key = String;
+
+    fn entries(&self) -> Vec<String> {
+        vec![format!("by_order/{}/{}", self.key.order_id, self.key)]
+    }
+
+    /// There is a failure that the shop must be told of.
+    fn is_open(&self) -> bool {
+        self.operations.iter().any(Operation::is_unacknowledged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::super::provider::Step, *};
+    use crate::types::{Currency, Id, OrderId, RefundId};
+    use uuid::Uuid;
+
+    const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn key(step: Step) -> IdempotencyKey {
+        IdempotencyKey { order_id: OrderId::from_uuid(Uuid::from_u128(1)), step }
+    }
+
+    fn refund(n: u128) -> IdempotencyKey {
+        key(Step::Refund(RefundId::from_uuid(Uuid::from_u128(n))))
+    }
+
+    fn euro(amount: i64) -> Money {
+        Money::new(amount, Currency::EUR).unwrap()
+    }
+
+    fn wish(amount: i64) -> Wish {
+        Wish::Authorize { token: Token("tok".into()), amount: euro(amount) }
+    }
+
+    fn authorized(behaviour: Behaviour) -> Authorization {
+        let mut authorization = Authorization::new(key(Step::Authorize), behaviour);
+        authorization.perform(key(Step::Authorize), &wish(1000), START);
+        authorization
+    }
+
+    fn captured(behaviour: Behaviour) -> Authorization {
+        let mut authorization = authorized(behaviour);
+        assert_eq!(authorization.perform(key(Step::Capture), &Wish::Capture, START), Outcome::Captured);
+        authorization
+    }
+
+    #[test]
+    fn the_same_key_gives_the_same_outcome_and_another_wish_is_refused() {
+        let mut books = authorized(Behaviour::Approves);
+        let first = books.find(key(Step::Authorize)).cloned().unwrap();
+        assert_eq!(books.perform(key(Step::Authorize), &wish(1000), later(START, Duration::from_secs(9))), first);
+        let reused = books.perform(key(Step::Authorize), &wish(1001), START);
+        assert_eq!((reused, books.ledger(START).held), (Outcome::Refused(Refusal::KeyReused), 1000));
+    }
+
+    #[test]
+    fn money_is_held_for_seven_days_and_then_cannot_be_captured() {
+        let mut books = authorized(Behaviour::Approves);
+        let end = later(START, AUTHORIZATION_LASTS);
+        assert_eq!((books.ledger(START).held, books.ledger(end).held), (1000, 0));
+        let late = books.perform(key(Step::Capture), &Wish::Capture, end);
+        assert_eq!(late, Outcome::Refused(Refusal::NotHeld));
+    }
+
+    #[test]
+    fn no_more_is_given_back_than_was_taken() {
+        let mut books = captured(Behaviour::Approves);
+        assert_eq!(books.perform(refund(1), &Wish::Refund { amount: euro(600) }, START), Outcome::Refunded);
+        let more = books.perform(refund(2), &Wish::Refund { amount: euro(401) }, START);
+        assert_eq!((more, books.ledger(START).refunded), (Outcome::Refused(Refusal::TooMuch), 600));
+        let void = books.perform(key(Step::Void), &Wish::Void, START);
+        assert_eq!(void, Outcome::Refused(Refusal::AlreadyCaptured));
+    }
+
+    #[test]
+    fn a_refund_that_fails_later_is_reported_until_it_is_acknowledged() {
+        let mut books = captured(Behaviour::FailsRefunds);
+        books.perform(refund(1), &Wish::Refund { amount: euro(600) }, START);
+        assert_eq!((books.ledger(START).refunded, books.failed_refunds(START).count()), (600, 0));
+        let end = later(START, REFUND_FAILS_AFTER);
+        assert_eq!(books.failed_refunds(end).collect::<Vec<_>>(), [refund(1)]);
+        assert!(books.is_open() && books.ledger(end).refunded == 0);
+        books.acknowledge(refund(1));
+        assert!(!books.is_open() && books.failed_refunds(end).count() == 0);
+    }
+}

@@ -1,0 +1,94 @@
+//! A payment as others see it: its owner, the operators, the audit.
+
+use super::{
+    messages::{Ledger, MethodSummary, Payment, PaymentMethod, PaymentStatus, Refund, RefundStatus},
+    rules::{Charge, Method, RefundEntry, Stage, payment_id},
+};
+use crate::types::{Money, OrderId, Timestamp};
+
+impl Charge {
+    pub fn view(&self) -> Payment {
+        Payment {
+            id: payment_id(self.order_id),
+            order_id: self.order_id,
+            user_id: self.user_id,
+            amount: self.amount,
+            captured: self.captured(),
+            refunded: self.refunded(),
+            status: self.status(),
+            decline_code: match &self.stage {
+                Stage::Declined { code } => Some(code.clone()),
+                _ => None,
+            },
+            method: MethodSummary { brand: self.method.brand.clone(), last4: self.method.last4.clone() },
+            refunds: self.refunds.iter().filter_map(|entry| entry.view(self.order_id)).collect(),
+            events: self.events.clone(),
+            created_at: self.created_at,
+        }
+    }
+
+    /// What is known: an intent changes nothing before its outcome does.
+    pub fn status(&self) -> PaymentStatus {
+        match self.stage {
+            Stage::Authorizing => PaymentStatus::Pending,
+            Stage::Declined { .. } => PaymentStatus::Declined,
+            Stage::Authorized(_) | Stage::Capturing(_) | Stage::Voiding(_) => PaymentStatus::Authorized,
+            Stage::Voided => PaymentStatus::Voided,
+            Stage::Captured(_) if self.refunded().is_zero() => PaymentStatus::Captured,
+            Stage::Captured(_) if self.refunded() == self.amount => PaymentStatus::Refunded,
+            Stage::Captured(_) => PaymentStatus::PartiallyRefunded,
+        }
+    }
+
+    /// What payments holds to be true of the provider's books.
+    pub fn ledger(&self, now: Timestamp) -> Ledger {
+        let held = match &self.stage {
+            Stage::Authorized(hold) | Stage::Capturing(hold) | Stage::Voiding(hold) if now < hold.expires_at => {
+                self.amount.amount()
+            }
+            _ => 0,
+        };
+        Ledger {
+            authorizations: u32::from(!matches!(self.stage, Stage::Authorizing | Stage::Declined { .. })),
+            captures: u32::from(matches!(self.stage, Stage::Captured(_))),
+            held,
+            captured: self.captured().amount(),
+            refunded: self.refunded().amount(),
+        }
+    }
+
+    fn captured(&self) -> Money {
+        if matches!(self.stage, Stage::Captured(_)) { self.amount } else { Money::zero(self.amount.currency()) }
+    }
+
+    fn refunded(&self) -> Money {
+        self.given_back(|status| status == Some(RefundStatus::Succeeded))
+    }
+}
+
+impl RefundEntry {
+    /// `None` while the provider's answer is not known.
+    pub fn view(&self, order_id: OrderId) -> Option<Refund> {
+        Some(Refund {
+            id: self.id,
+            payment_id: payment_id(order_id),
+            order_id,
+            amount: self.amount,
+            reason: self.reason.clone(),
+            status: self.status?,
+            created_at: self.created_at,
+        })
+    }
+}
+
+impl Method {
+    pub fn view(&self) -> PaymentMethod {
+        PaymentMethod {
+            id: self.id,
+            brand: self.brand.clone(),
+            last4: self.last4.clone(),
+            exp_month: self.exp_month,
+            exp_year: self.exp_year,
+        }
+    }
+}
