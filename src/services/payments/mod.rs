@@ -13,6 +13,8 @@ mod rules;
 mod sandbox;
 mod store;
 mod test_cards;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use actor::launch;
