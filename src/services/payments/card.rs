@@ -164,7 +164,7 @@ impl Cvc {
         }
     }
 
-    /// For the provider's eyes only: not even the last step of a payment may keep it (PCI DSS 4.0.1, 3.3.1).
+    /// For the provider alone; nobody may keep it (PCI DSS 4.0.1, 3.3.1).
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -15,7 +15,7 @@ use crate::{
     types::OrderId,
 };
 use futures_util::{StreamExt, stream};
-use std::{sync::Arc, time::Duration};
+use std::{future::ready, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 #[derive(Clone)]
@@ -128,11 +128,15 @@ impl Driver {
         }
         let open = self.store.open_orders()?;
         let each = |order| async move {
-            if let Err(error) = self.sweep_one(order, left_alone).await {
-                log::warn!(order = order.to_string().as_str(); "a payment is still unfinished: {error:?}");
-            }
+            let swept = self.sweep_one(order, left_alone).await;
+            swept.inspect_err(|error| log::debug!(order = order.to_string().as_str(); "still unfinished: {error:?}"))
         };
-        stream::iter(open).for_each_concurrent(SWEPT_AT_ONCE, each).await;
+        let swept = stream::iter(open).map(each).buffer_unordered(SWEPT_AT_ONCE);
+        let unfinished = swept.filter(|swept| ready(swept.is_err())).count().await;
+        if unfinished > 0 {
+            // One line for all: where the provider is away it is the same for each of them.
+            log::warn!(unfinished; "payments wait for an answer of the provider's");
+        }
         Ok(())
     }
 

@@ -1,0 +1,229 @@
+//! What happens when answers are lost, the provider is away, or the shop goes down in the middle.
+
+use super::*;
+
+#[test]
+fn a_lost_answer_is_asked_for_by_its_key_and_nobody_pays_twice() {
+    in_a_shop(async |shop| {
+        let method = shop.add(VISA).await;
+        shop.disturb(ANSWERS_ARE_LOST, 2_000);
+        assert_eq!(shop.by_staff(authorize(1, method)).await.unwrap().status, PaymentStatus::Authorized);
+        shop.disturb(ANSWERS_ARE_LOST, 2_000);
+        assert_eq!(shop.capture(1).await.unwrap().status, PaymentStatus::Captured);
+        shop.disturb(ANSWERS_ARE_LOST, 2_000);
+        assert_eq!(shop.refund(1, "a", Some(400)).await.unwrap().amount, euro(400));
+        let ledger = Ledger { authorizations: 1, captures: 1, held: 0, captured: 1000, refunded: 400 };
+        assert_eq!(shop.agreed().await, ledger);
+    });
+}
+
+#[test]
+fn what_became_of_a_request_is_asked_before_it_is_sent_again() {
+    in_a_shop(async |shop| {
+        let method = shop.add(VISA).await;
+        shop.disturb(ANSWERS_ARE_LOST, 1_000);
+        shop.by_staff(authorize(1, method)).await.unwrap();
+        assert_eq!(shop.witness.asked(), ["do authorize", "find authorize"]);
+        shop.disturb(NOTHING_WORKS, 1_000);
+        shop.capture(1).await.unwrap();
+        let asked = shop.witness.asked();
+        let (first, again) = (asked.first().unwrap(), asked.last_chunk::<2>().unwrap());
+        assert_eq!((first.as_str(), again), ("do capture", &["find capture".to_owned(), "do capture".to_owned()]));
+    });
+}
+
+#[test]
+fn an_intent_that_was_found_is_asked_about_first() {
+    in_a_shop(async |shop| {
+        let method = shop.add(VISA).await;
+        shop.sandbox.set_faults(ANSWERS_ARE_LOST);
+        assert!(is_outcome_unknown(&shop.ask(customer(1), 1, authorize(1, method)).await));
+        shop.sandbox.set_faults(Faults::default());
+        shop.witness.asked();
+        shop.by_staff(authorize(1, method)).await.unwrap();
+        assert_eq!(shop.witness.asked(), ["find authorize"]);
+    });
+}
+
+#[test]
+fn a_report_that_overtakes_the_answer_tells_the_whole_story() {
+    in_a_shop(async |shop| {
+        shop.authorize(1, "4000000000005126").await.unwrap();
+        shop.capture(1).await.unwrap();
+        // The answer to the refund is lost; that it failed is heard of before anybody asks what became of it.
+        shop.disturb(ANSWERS_ARE_LOST, 500);
+        let refund = shop.refund(1, "a", None).await.unwrap();
+        assert_eq!(refund.status, RefundStatus::Failed);
+        let kinds: Vec<_> = shop.payment(1).await.events.iter().skip(2).map(|event| event.kind).collect();
+        assert_eq!(kinds, [PaymentEventKind::Refunded, PaymentEventKind::RefundFailed]);
+        assert_eq!(shop.agreed().await.refunded, 0);
+    });
+}
+
+#[test]
+fn a_request_that_arrives_after_everybody_gave_up_changes_nothing_any_more() {
+    in_a_shop(async |shop| {
+        let method = shop.add(VISA).await;
+        shop.disturb(Faults { delay: Duration::from_secs(20), ..Faults::default() }, 1_000);
+        let authorized = shop.by_staff(authorize(1, method)).await.unwrap();
+        assert_eq!(shop.void(1).await, Ok(()));
+        // Now the first one arrives.
+        wait(30).await;
+        assert_eq!((authorized.status, shop.agreed().await.held), (PaymentStatus::Authorized, 0));
+    });
+}
+
+#[test]
+fn an_outcome_that_stays_unknown_is_a_fault_and_the_sweeper_finds_it_out() {
+    in_a_shop(async |shop| {
+        let method = shop.add(VISA).await;
+        for faults in [NOTHING_WORKS, ANSWERS_ARE_LOST] {
+            let order = faults.lose_rate.into();
+            shop.sandbox.set_faults(faults);
+            assert!(is_outcome_unknown(&shop.by_staff(authorize(order, method)).await));
+            assert!(is_outcome_unknown(&shop.void(order).await));
+            assert_eq!(shop.payment(order).await.status, PaymentStatus::Pending);
+            shop.sandbox.set_faults(Faults::default());
+            wait(10).await;
+            assert_eq!(shop.payment(order).await.status, PaymentStatus::Authorized);
+        }
+        assert!(shop.tally().await.iter().all(|tally| tally.ours == tally.provider && tally.ours.held == 1000));
+    });
+}
+
+#[test]
+fn a_provider_that_cannot_be_reached_fails_the_request_shortly_before_its_deadline() {
+    in_a_shop(async |shop| {
+        let method = shop.add(VISA).await;
+        shop.sandbox.set_faults(NOTHING_WORKS);
+        let failed = shop.by_staff(authorize(1, method)).await;
+        assert_eq!(failed, Err(CallError::Mesh(MeshError::Failed("the payment provider is unavailable".into()))));
+        let failed = shop.by_staff(AddMethod { user_id: user(1), card: card(VISA, "123") }).await;
+        assert!(is_outcome_unknown(&failed));
+    });
+}
+
+#[test]
+fn a_void_of_unknown_outcome_finds_out_first_and_then_gives_back() {
+    in_a_shop(async |shop| {
+        let method = shop.add(VISA).await;
+        shop.sandbox.set_faults(ANSWERS_ARE_LOST);
+        assert!(is_outcome_unknown(&shop.ask(customer(1), 1, authorize(1, method)).await));
+        shop.sandbox.set_faults(Faults::default());
+        assert_eq!(shop.void(1).await, Ok(()));
+        assert_eq!(shop.agreed().await, Ledger { authorizations: 1, ..Ledger::default() });
+        assert_eq!(domain(shop.by_staff(authorize(1, method)).await), PaymentsError::AlreadyVoided);
+    });
+}
+
+#[test]
+fn intents_survive_a_crash_and_are_brought_to_their_end() {
+    let (folder, left_behind) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    on_one_thread(async {
+        let shop = Shop::open(folder.path(), simulated(), 2);
+        let (visa, lost) = (shop.add(VISA).await, shop.add("4000000000009987").await);
+        for order in [1, 2] {
+            shop.by_staff(authorize(order, visa)).await.unwrap();
+        }
+        shop.capture(2).await.unwrap();
+        shop.sandbox.set_faults(ANSWERS_ARE_LOST);
+        let patience = Duration::from_millis(500);
+        let context = Context::new(customer(1), patience, TraceId([1; 16]));
+        assert!(shop.mesh.call(&context, Capture { order_id: order_id(1) }).await.is_err());
+        shop.sandbox.set_faults(NOTHING_WORKS);
+        assert!(is_outcome_unknown(&shop.ask(customer(1), 1, authorize(3, visa)).await));
+        assert!(is_outcome_unknown(&shop.ask(customer(1), 1, authorize(4, lost)).await));
+        assert!(is_outcome_unknown(&shop.refund(2, "a", Some(400)).await));
+        let unfinished = shop.payment(3).await;
+        assert_eq!((unfinished.status, unfinished.events), (PaymentStatus::Pending, vec![]));
+        // What a kill would leave: without what is still in memory, which an orderly end would write.
+        copy(folder.path(), left_behind.path());
+    });
+    on_one_thread(async {
+        let shop = Shop::open(left_behind.path(), simulated(), 2);
+        wait(1).await;
+        let mut statuses = Vec::new();
+        for order in 1..=4 {
+            statuses.push(shop.payment(order).await.status);
+        }
+        use PaymentStatus::*;
+        assert_eq!(statuses, [Captured, PartiallyRefunded, Authorized, Declined]);
+        for tally in shop.tally().await {
+            assert_eq!((tally.ours, tally.unfinished_since), (tally.provider, None));
+            assert!(tally.provider.authorizations <= 1 && tally.provider.captures <= 1);
+        }
+    });
+}
+
+#[test]
+fn the_tally_names_what_is_on_its_way() {
+    in_a_shop(async |shop| {
+        shop.authorize(1, VISA).await.unwrap();
+        shop.sandbox.set_faults(ANSWERS_ARE_LOST);
+        assert!(is_outcome_unknown(&shop.ask(customer(1), 1, Capture { order_id: order_id(1) }).await));
+        shop.sandbox.set_faults(Faults::default());
+        let tally = shop.tally().await.remove(0);
+        assert_eq!((tally.ours.held, tally.provider.captured), (1000, 1000));
+        assert!(tally.unfinished_since.is_some());
+        let next = TallyPayments { after: Some(tally.order_id), limit: 100 };
+        assert_eq!(shop.by_staff(next).await, Ok(vec![]));
+    });
+}
+
+#[test]
+fn after_an_hour_of_every_fault_all_payments_are_at_rest_and_all_books_agree() {
+    in_a_shop(async |shop| {
+        let method = shop.add(VISA).await;
+        shop.sandbox.set_faults(Faults { delay: Duration::from_millis(900), fail_rate: 30, lose_rate: 20 });
+        join_all((1..=40).map(|order| {
+            let shop = shop.clone();
+            async move {
+                let _ = shop.ask(customer(1), 1 + order as u64 % 9, authorize(order, method)).await;
+                let _ = if order % 4 == 0 { shop.void(order).await } else { shop.capture(order).await.map(|_| ()) };
+                let _ = shop.refund(order, "a", Some(300)).await;
+                let _ = shop.refund(order, "b", None).await;
+            }
+        }))
+        .await;
+        wait(3600).await;
+        shop.sandbox.set_faults(Faults::default());
+        wait(10).await;
+        let tallies = shop.tally().await;
+        assert_eq!(tallies.len(), 40);
+        for tally in tallies {
+            assert_eq!((tally.ours, tally.unfinished_since), (tally.provider, None), "{}", tally.order_id);
+            assert!(tally.provider.authorizations <= 1 && tally.provider.captures <= 1);
+        }
+    });
+}
+
+#[test]
+fn the_same_command_at_many_instances_at_once_is_carried_out_once() {
+    let folder = tempfile::tempdir().unwrap();
+    actix::System::new().block_on(async {
+        let shop = Shop::open(folder.path(), Env::system(), 4);
+        let method = shop.add(VISA).await;
+        let authorized = join_all((0..16).map(|_| shop.by_staff(authorize(1, method)))).await;
+        assert!(authorized.iter().all(Result::is_ok), "{authorized:?}");
+        let captured = join_all((0..16).map(|_| shop.capture(1))).await;
+        assert!(captured.iter().all(Result::is_ok), "{captured:?}");
+        let keys = ["a", "b", "c", "d"];
+        let refunds = join_all((0..16).map(|n| shop.refund(1, keys[n % 4], Some(300)))).await;
+        assert_eq!(refunds.iter().filter(|refund| refund.is_ok()).count(), 12, "{refunds:?}");
+        let ledger = Ledger { authorizations: 1, captures: 1, held: 0, captured: 1000, refunded: 900 };
+        assert_eq!(shop.agreed().await, ledger);
+        shop.mesh.stop();
+    });
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
