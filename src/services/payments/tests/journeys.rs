@@ -153,6 +153,7 @@ mod ear {
     struct Ear {
         told: Told,
         heard: Heard,
+        _folder: Arc<tempfile::TempDir>,
     }
 
     service! { Ear,
@@ -168,7 +169,7 @@ mod ear {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(folder.path(), &simulated()).unwrap();
         let heard = Heard::in_tree(&storage.tree(Service::Notifications).unwrap());
-        let ear = Ear { told: told.clone(), heard };
+        let ear = Ear { told: told.clone(), heard, _folder: Arc::new(folder) };
         mesh.register(Service::Notifications, start(&ear, &actix::Arbiter::current()));
         told
     }
