@@ -26,6 +26,7 @@ events! { Service::Shipping,
     ShipmentDelivered "shipping.delivered",
 }
 
+/// Three ways to be served; none is cheaper than the one before it, none slower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShippingService {
@@ -37,13 +38,18 @@ pub enum ShippingService {
     Express,
 }
 
+impl ShippingService {
+    /// In that order.
+    pub const ALL: [Self; 3] = [Self::Economy, Self::Standard, Self::Express];
+}
+
 /// What it would cost to send so much weight there, by each service, cheapest first.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QuoteParcel {
     pub country: Country,
     pub postal_code: String,
     pub city: String,
-    /// At least 1.
+    /// Nothing counts as 1.
     pub weight_grams: u64,
 }
 
@@ -53,7 +59,7 @@ pub struct Quote {
     pub cost: Money,
     /// When it is with the customer if it leaves within a day.
     pub delivery_by: Timestamp,
-    /// The hubs on the way, from the warehouse's to the customer's.
+    /// The cities of the hubs on the way, from the warehouse's to the customer's.
     pub route: Vec<String>,
 }
 
@@ -102,8 +108,9 @@ pub struct Shipment {
     /// Two letters, eight digits, a check digit, two letters (UPU S10).
     pub tracking_number: String,
     pub address: Address,
+    /// As promised when it was booked.
     pub delivery_by: Timestamp,
-    /// From the warehouse's hub to the customer's.
+    /// From the warehouse's hub to the customer's; planned anew when the carrier gets the parcel.
     pub route: Vec<Stop>,
     pub events: Vec<TrackingEvent>,
     pub created_at: Timestamp,
@@ -128,6 +135,23 @@ pub enum ShipmentStatus {
 pub struct Stop {
     pub hub: Hub,
     pub planned_at: Timestamp,
+    /// What brings it there; nothing at the first.
+    pub by: Option<Ride>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ride {
+    pub carrier: String,
+    pub mode: Mode,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    Road,
+    Rail,
+    Air,
+    Sea,
 }
 
 /// A city where parcels change vehicles.
