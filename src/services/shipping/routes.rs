@@ -1,0 +1,230 @@
+//! The cheapest, the fastest and the best balanced route from the warehouse to each hub, for every weight.
+//!
+//! The network does not change while the shop runs, so all routes are worked out once, and a quote looks them up.
+
+use super::{
+    messages::ShippingService::{self, *},
+    network::{Leg, NETWORK, WAREHOUSE, place_of},
+};
+use petgraph::{
+    Direction::Incoming,
+    algo::dijkstra,
+    graph::NodeIndex,
+    visit::{EdgeFiltered, EdgeRef},
+};
+use std::sync::LazyLock;
+
+/// The heaviest parcel that the shop sends, in kilograms.
+pub const MOST_KG: u32 = 1_000;
+
+/// What lies between a parcel's arrival at a hub and its departure.
+pub const HUB_HOURS: u32 = 3;
+
+/// What an hour less is worth to whoever chose standard, in cents: enough for a light parcel to fly overseas rather than
+/// spend weeks at sea, and too little for a heavy one.
+const CENTS_PER_HOUR: u32 = 5;
+
+/// A way from the warehouse's hub to another.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// From the second hub on: the warehouse's own is where it starts.
+    pub rides: Vec<RideTo>,
+    /// Up to which weight it is the best.
+    most_kg: u32,
+    /// What the heaviest parcel costs that is too light for this route: a heavier one never costs less, also where it has to
+    /// take a cheaper way because the faster one does not carry it.
+    least_cents: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RideTo {
+    /// The place of the hub in the network.
+    pub hub: usize,
+    pub leg: &'static Leg,
+}
+
+impl Route {
+    /// For so many started kilograms.
+    pub fn cents(&self, kg: u32) -> u32 {
+        self.rides.iter().map(|ride| ride.leg.cents(kg)).sum::<u32>().max(self.least_cents)
+    }
+
+    /// The hubs with the hours after which a parcel reaches them, the warehouse's first.
+    pub fn stops(&self) -> impl Iterator<Item = (usize, u32)> {
+        let mut hours = 0;
+        let rides = self.rides.iter().map(move |ride| {
+            hours += HUB_HOURS + ride.leg.hours;
+            (ride.hub, hours)
+        });
+        std::iter::once((place_of(WAREHOUSE), 0)).chain(rides)
+    }
+}
+
+/// The service's route to the hub for a parcel of so many started kilograms; `None` where it is too heavy for every way there.
+pub fn best(service: ShippingService, hub: usize, kg: u32) -> Option<&'static Route> {
+    let by_weight = &ROUTES[service as usize][hub];
+    by_weight.get(by_weight.partition_point(|route| route.most_kg < kg))
+}
+
+/// The most that any route to the hub carries.
+pub fn most_kg(hub: usize) -> u32 {
+    ROUTES[Economy as usize][hub].last().map_or(0, |route| route.most_kg)
+}
+
+/// By service and hub, the routes in the order of the weights that they are best for.
+type Routes = [Vec<Vec<Route>>; 3];
+
+static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
+    let graph = Graph::from_edges(NETWORK.legs.iter().flat_map(|leg| {
+        let (a, b) = (leg.ends.0 as u32, leg.ends.1 as u32);
+        [(a, b, leg), (b, a, leg)]
+    }));
+    ShippingService::ALL.map(|service| {
+        let mut routes = vec![Vec::new(); NETWORK.hubs.len()];
+        for kg in 1..=MOST_KG {
+            extend(&mut routes, &graph, service, kg);
+        }
+        routes
+    })
+});
+
+type Graph = petgraph::Graph<(), &'static Leg>;
+
+/// The routes that are best for one kilogram more than before.
+fn extend(routes: &mut [Vec<Route>], graph: &Graph, service: ShippingService, kg: u32) {
+    let open = EdgeFiltered::from_fn(graph, |edge| edge.weight().most_kg >= kg);
+    let effort = |leg: &Leg| effort(service, leg, kg);
+    let start = NodeIndex::new(place_of(WAREHOUSE));
+    let efforts = dijkstra(&open, start, None, |edge| effort(edge.weight()));
+    // Back from each hub along the legs that made its effort.
+    let last_ride = |hub: NodeIndex| {
+        let legs = graph.edges_directed(hub, Incoming).filter(|edge| edge.weight().most_kg >= kg);
+        legs.filter(|edge| efforts.get(&edge.source()).is_some_and(|sum| sum + effort(edge.weight()) == efforts[&hub]))
+            .min_by_key(|edge| edge.id())
+    };
+    for hub in graph.node_indices().filter(|hub| efforts.contains_key(hub)) {
+        let mut rides = Vec::new();
+        let mut at = hub;
+        while let Some(edge) = last_ride(at) {
+            rides.push(RideTo { hub: at.index(), leg: edge.weight() });
+            at = edge.source();
+        }
+        rides.reverse();
+        let routes = &mut routes[hub.index()];
+        match routes.last_mut() {
+            Some(same) if same.rides == rides => same.most_kg = kg,
+            lighter => {
+                let least_cents = lighter.map_or(0, |route| route.cents(route.most_kg));
+                routes.push(Route { rides, most_kg: kg, least_cents });
+            }
+        }
+    }
+}
+
+/// What the service wants little of, and among equals little of the other: two numbers in one, which add up each for itself.
+///
+/// What customers expect follows from it. Standard never costs more than express: as it is not faster either, express would
+/// then have been the better balanced. Nor is it ever slower than economy, for the same reason.
+fn effort(service: ShippingService, leg: &Leg, kg: u32) -> u64 {
+    let (cents, hours) = (leg.cents(kg), HUB_HOURS + leg.hours);
+    let (first, then) = match service {
+        Economy => (cents, hours),
+        Standard => (cents + CENTS_PER_HOUR * hours, hours),
+        Express => (hours, cents),
+    };
+    (u64::from(first) << 32) + u64::from(then)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn place() -> impl Strategy<Value = usize> {
+        0..NETWORK.hubs.len()
+    }
+
+    fn hours(route: &Route) -> u32 {
+        route.stops().last().unwrap().1
+    }
+
+    fn codes(service: ShippingService, to: &str, kg: u32) -> Vec<&'static str> {
+        let stops = best(service, place_of(to), kg).unwrap().stops();
+        stops.map(|(hub, _)| NETWORK.hubs[hub].code.as_str()).collect()
+    }
+
+    #[test]
+    fn the_three_services_go_different_ways_where_there_are() {
+        assert_eq!(codes(Economy, "NYC", 2), ["RTM", "NYC"]);
+        assert_eq!(codes(Standard, "NYC", 2), ["RTM", "CGN", "NYC"]);
+        assert_eq!(codes(Express, "NYC", 2), ["RTM", "AMS", "NYC"]);
+        assert_eq!(codes(Express, "RTM", 2), ["RTM"]);
+        let differ = |hub: &usize| best(Economy, *hub, 2).unwrap().rides != best(Express, *hub, 2).unwrap().rides;
+        assert!((0..NETWORK.hubs.len()).filter(differ).count() > NETWORK.hubs.len() / 2);
+    }
+
+    #[test]
+    fn every_hub_is_reached_and_the_heaviest_parcel_by_nearly_all() {
+        let heaviest: Vec<u32> = (0..NETWORK.hubs.len()).map(most_kg).collect();
+        assert_eq!(heaviest.iter().filter(|most| **most < MOST_KG).count(), 1);
+        assert_eq!(most_kg(place_of("REK")), 600);
+        assert!(best(Express, place_of("REK"), 601).is_none());
+    }
+
+    #[test]
+    fn a_route_leads_from_the_warehouse_leg_by_leg_to_the_hub_and_carries_the_weight() {
+        for (hub, routes) in ROUTES.iter().flat_map(|by_hub| by_hub.iter().enumerate()) {
+            for route in routes {
+                let mut at = place_of(WAREHOUSE);
+                for ride in &route.rides {
+                    let (a, b) = ride.leg.ends;
+                    assert!((a, b) == (at, ride.hub) || (b, a) == (at, ride.hub));
+                    assert!(ride.leg.most_kg >= route.most_kg);
+                    at = ride.hub;
+                }
+                assert_eq!(at, hub);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn economy_is_cheapest_express_is_fastest_and_standard_lies_between(hub in place(), kg in 1..=MOST_KG) {
+            let routes = ShippingService::ALL.map(|service| best(service, hub, kg));
+            if let [Some(economy), Some(standard), Some(express)] = routes {
+                prop_assert!(economy.cents(kg) <= standard.cents(kg) && standard.cents(kg) <= express.cents(kg));
+                prop_assert!(hours(express) <= hours(standard) && hours(standard) <= hours(economy));
+            } else {
+                prop_assert!(routes.iter().all(Option::is_none) && kg > most_kg(hub));
+            }
+        }
+
+        #[test]
+        fn a_heavier_parcel_never_costs_less(hub in place(), kg in 1..MOST_KG, more in 1..MOST_KG) {
+            let heavier = (kg + more).min(MOST_KG);
+            for service in ShippingService::ALL {
+                if let (Some(light), Some(heavy)) = (best(service, hub, kg), best(service, hub, heavier)) {
+                    prop_assert!(light.cents(kg) <= heavy.cents(heavier));
+                }
+            }
+        }
+
+        /// Bellman and Ford's way of finding what Dijkstra found: round after round, until nothing gets better.
+        #[test]
+        fn no_other_way_takes_less_effort(kg in 1..=600u32, hub in place()) {
+            for service in ShippingService::ALL {
+                let mut efforts = vec![u64::MAX; NETWORK.hubs.len()];
+                efforts[place_of(WAREHOUSE)] = 0;
+                for _round in &NETWORK.hubs {
+                    for leg in NETWORK.legs.iter().filter(|leg| leg.most_kg >= kg) {
+                        for (from, to) in [leg.ends, (leg.ends.1, leg.ends.0)] {
+                            efforts[to] = efforts[to].min(efforts[from].saturating_add(effort(service, leg, kg)));
+                        }
+                    }
+                }
+                let rides = best(service, hub, kg).unwrap().rides.iter();
+                prop_assert_eq!(rides.map(|ride| effort(service, ride.leg, kg)).sum::<u64>(), efforts[hub]);
+            }
+        }
+    }
+}
