@@ -9,7 +9,11 @@
 //! and `carrier.rs`.
 
 mod coverage;
+mod label;
 pub mod messages;
 mod network;
 mod routes;
+mod rules;
 mod tariff;
+mod tracking_number;
+mod typesetting;
