@@ -8,12 +8,19 @@
 //! ways there), `tariff.rs` (what they cost and how long they take), `tracking_number.rs`, `label.rs` with its `typesetting.rs`,
 //! and `carrier.rs`.
 
+mod actor;
+mod carrier;
 mod coverage;
 mod label;
 pub mod messages;
 mod network;
 mod routes;
 mod rules;
+mod store;
 mod tariff;
+#[cfg(test)]
+mod tests;
 mod tracking_number;
 mod typesetting;
+
+pub use actor::launch;

@@ -1,0 +1,192 @@
+//! The actor: one short handler per request.
+
+use super::{
+    carrier::{Carrier, Due, make_due_scans, next_scan},
+    label,
+    messages::*,
+    network::NETWORK,
+    rules,
+    store::{ShipmentRecord, Store},
+    tariff,
+    tracking_number::TrackingNumber,
+};
+use crate::{
+    env::Env,
+    mesh::{Answer, Context, Failure, MeshError, service},
+    services::Home,
+    storage::{Decision, StorageError},
+    types::{OrderId, Service},
+};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// What every instance shares.
+#[derive(Clone)]
+struct Shipping {
+    env: Env,
+    store: Store,
+    /// Where the carrier is told of parcels that it was handed.
+    carrier: UnboundedSender<Due>,
+    carrier_speed: f64,
+}
+
+service! { Shipping,
+    answers {
+        QuoteParcel        => quote,
+        BookShipment       => book,
+        CancelShipment     => cancel,
+        HandOver           => hand_over,
+        GetShipment        => get,
+        GetShipmentOfOrder => get_of_order,
+        DrawLabel          => draw_label,
+        Track              => track,
+        GetNetwork         => get_network,
+        TallyShipments     => tally,
+    }
+}
+
+/// `carrier_speed`: how many times faster than in the real world parcels travel; 3600 is an hour a second.
+pub fn launch(home: Home, carrier_speed: f64) -> Result<(), StorageError> {
+    let store = Store::new(&home.tree);
+    let (carrier, tell) = Carrier::new(home.env.clone(), store.clone())?;
+    let tables = store.owing();
+    let shipping = Shipping { env: home.env.clone(), store, carrier: tell, carrier_speed };
+    home.mesh.launch(Service::Shipping, home.instances, move |on| start(&shipping, on));
+    home.mesh.background(Service::Shipping, move || carrier.run());
+    home.mesh.relay(Service::Shipping, home.tree, tables);
+    Ok(())
+}
+
+impl Shipping {
+    async fn quote(&self, _: Context, request: QuoteParcel) -> Answer<QuoteParcel> {
+        let QuoteParcel { country, postal_code, weight_grams, .. } = request;
+        let now = self.env.now();
+        let offer = |service| tariff::offer(service, country, &postal_code, weight_grams, now);
+        let quotes = ShippingService::ALL.into_iter().map(|service| offer(service).map(Quote::from));
+        Ok(quotes.collect::<Result<_, _>>()?)
+    }
+
+    async fn book(&self, _: Context, request: BookShipment) -> Answer<BookShipment> {
+        let found = match self.store.get(request.order_id)? {
+            Some(record) => record,
+            None => self.create(&request)?,
+        };
+        // Whoever made it may not have committed yet.
+        self.store.commit().await?;
+        let live = found.shipment.filter(|shipment| shipment.status != ShipmentStatus::Cancelled);
+        Ok(live.ok_or(ShippingError::AlreadyCancelled)?)
+    }
+
+    /// The order's record, made now unless somebody was faster.
+    fn create(&self, parcel: &BookShipment) -> Result<ShipmentRecord, Failure<ShippingError>> {
+        let now = self.env.now();
+        let address = &parcel.address;
+        let offer = tariff::offer(parcel.service, address.country, &address.postal_code, parcel.weight_grams, now)?;
+        let number = self.new_number(parcel.order_id)?;
+        let shipment = rules::book(parcel, offer, &number, now);
+        let fresh = ShipmentRecord { shipment: Some(shipment), ..ShipmentRecord::default() };
+        self.store.change(parcel.order_id, |found| {
+            Ok(match found {
+                Some(record) => Decision::Keep(record),
+                None => Decision::Save(fresh.clone(), fresh.clone()),
+            })
+        })
+    }
+
+    fn new_number(&self, order: OrderId) -> Result<TrackingNumber, StorageError> {
+        loop {
+            let number = TrackingNumber::from_serial(self.env.below(0..TrackingNumber::SERIALS));
+            if self.store.claim(&number, order)? {
+                return Ok(number);
+            }
+        }
+    }
+
+    async fn cancel(&self, _: Context, request: CancelShipment) -> Answer<CancelShipment> {
+        let now = self.env.now();
+        let cancelled: Answer<CancelShipment> = self.store.change(request.order_id, |found| {
+            let mut record = found.unwrap_or_default();
+            if let Some(shipment) = &mut record.shipment {
+                rules::cancel(shipment, now)?;
+            }
+            Ok(Decision::Save(record, ()))
+        });
+        // A refusal, too, rests on what somebody has written.
+        self.store.commit().await?;
+        cancelled
+    }
+
+    async fn hand_over(&self, context: Context, request: HandOver) -> Answer<HandOver> {
+        if !context.principal.is_staff() {
+            return Err(ShippingError::ShipmentNotFound.into());
+        }
+        let changed = self.store.change(request.order_id, |found| self.handed_over(found));
+        // Before anything is awaited: no crash comes between the record and the carrier that is to know of it.
+        if let Some(at) = changed.as_ref().ok().and_then(next_scan) {
+            // A carrier that is gone went with the whole pool; the next one finds the parcel under way.
+            let _ = self.carrier.send((at, request.order_id));
+        }
+        self.store.commit().await?;
+        Ok(changed?.shipment.ok_or(ShippingError::AlreadyCancelled)?)
+    }
+
+    fn handed_over(
+        &self,
+        found: Option<ShipmentRecord>,
+    ) -> Result<Decision<ShipmentRecord, ShipmentRecord>, Failure<ShippingError>> {
+        let mut record = found.ok_or(ShippingError::ShipmentNotFound)?;
+        let shipment = record.shipment.as_mut().ok_or(ShippingError::AlreadyCancelled)?;
+        let now = self.env.now();
+        let scans = rules::hand_over(shipment, now, self.carrier_speed)?;
+        if scans.is_empty() {
+            return Ok(Decision::Keep(record));
+        }
+        record.to_come = scans;
+        make_due_scans(&mut record, now);
+        Ok(Decision::Save(record.clone(), record))
+    }
+
+    async fn get(&self, context: Context, request: GetShipment) -> Answer<GetShipment> {
+        self.visible(&context, rules::order_of(request.shipment_id))
+    }
+
+    async fn get_of_order(&self, context: Context, request: GetShipmentOfOrder) -> Answer<GetShipmentOfOrder> {
+        self.visible(&context, request.order_id)
+    }
+
+    async fn draw_label(&self, context: Context, request: DrawLabel) -> Answer<DrawLabel> {
+        let shipment = self.visible(&context, rules::order_of(request.shipment_id))?;
+        if shipment.status == ShipmentStatus::Cancelled {
+            return Err(ShippingError::AlreadyCancelled.into());
+        }
+        Ok(Label { svg: label::draw(&shipment) })
+    }
+
+    async fn track(&self, _: Context, request: Track) -> Answer<Track> {
+        let number = request.tracking_number.parse().map_err(|_| ShippingError::ShipmentNotFound)?;
+        let shipment = self.store.by_number(&number)?.ok_or(ShippingError::ShipmentNotFound)?;
+        Ok(shipment.into())
+    }
+
+    async fn get_network(&self, _: Context, _: GetNetwork) -> Answer<GetNetwork> {
+        Ok(NETWORK.hubs.clone())
+    }
+
+    async fn tally(&self, context: Context, request: TallyShipments) -> Answer<TallyShipments> {
+        if !context.principal.is_staff() {
+            return Err(MeshError::Refused.into());
+        }
+        let tally = |(order_id, record): (OrderId, ShipmentRecord)| {
+            let status = record.shipment.map_or(ShipmentStatus::Cancelled, |shipment| shipment.status);
+            ShipmentTally { order_id, status }
+        };
+        let all = self.store.all(request.after).take(request.limit);
+        Ok(all.map(|found| found.map(tally)).collect::<Result<_, _>>()?)
+    }
+
+    /// The order's shipment. Somebody else's looks as if there were none.
+    fn visible(&self, context: &Context, order: OrderId) -> Result<Shipment, Failure<ShippingError>> {
+        let shipment = self.store.get(order)?.and_then(|record| record.shipment);
+        let own = shipment.filter(|shipment| context.principal.may_see(shipment.user_id));
+        Ok(own.ok_or(ShippingError::ShipmentNotFound)?)
+    }
+}
