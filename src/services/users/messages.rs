@@ -5,6 +5,7 @@ use crate::{
     types::{Address, AddressId, Email, Role, Secret, Service, SessionId, Text, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 #[rustfmt::skip]
 requests! { Service::Users, UsersError,
@@ -68,7 +69,7 @@ pub struct SignIn {
 pub struct SignedIn {
     pub user: User,
     pub session_id: SessionId,
-    /// A JWT (RFC 9068), EdDSA.
+    /// A JWT that carries [`AccessClaims`], signed with EdDSA.
     pub access_token: Secret,
     /// Seconds that the access token is good for.
     pub expires_in: u64,
@@ -76,13 +77,20 @@ pub struct SignedIn {
     pub refresh_token: Secret,
 }
 
-/// Who signs access tokens, for whom, and what kind of token they are (RFC 9068).
+/// Who gives out access tokens: their `iss`.
 pub const ISSUER: &str = "galleria";
+/// For whom they are: their `aud`.
 pub const AUDIENCE: &str = "galleria-api";
+/// The `typ` of their header, so that no other kind of JWT passes for one (RFC 8725 §3.11).
 pub const TOKEN_TYPE: &str = "at+jwt";
+pub const ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
+/// By how much the clocks of who signs and who verifies may differ.
+pub const LEEWAY: Duration = Duration::from_secs(5);
 
-/// What an access token says.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What an access token says: RFC 9068 without `client_id`, as there are no OAuth clients to tell apart. Times are in Unix seconds.
+///
+/// The header's `alg` is `EdDSA`, its `typ` [`TOKEN_TYPE`], its `kid` that of a [`PublicKey`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AccessClaims {
     pub iss: String,
     pub aud: String,
@@ -95,14 +103,24 @@ pub struct AccessClaims {
     pub jti: String,
 }
 
-/// Trades a refresh token for fresh ones. Using one that was used before ends its session (RFC 9700 §4.14).
+impl AccessClaims {
+    /// Whether a token whose signature is right says at this moment that its bearer is `sub`.
+    pub fn hold_at(&self, now: Timestamp) -> bool {
+        let (now, leeway) = (now.as_second(), LEEWAY.as_secs() as i64);
+        let times = self.nbf.saturating_sub(leeway) <= now && now < self.exp.saturating_add(leeway);
+        self.iss == ISSUER && self.aud == AUDIENCE && times
+    }
+}
+
+/// Trades a refresh token for fresh ones. Using one that was used before ends its session (RFC 9700 §4.14), except
+/// that the last one before the current may come once more within a few seconds: two tabs may refresh at once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshSession {
     pub refresh_token: Secret,
 }
 
-/// Ends one session of the user, or, without `session_id`, all of them.
+/// Ends one session of the user, or, without `session_id`, all of them. Those that ended lately are named, too.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EndSession {
     pub user_id: UserId,
@@ -213,7 +231,8 @@ pub struct RemoveAddress {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HasOperator {}
 
-/// For the command line only: makes an operator's account, or makes an existing account an operator's with this password.
+/// For the command line only: makes an operator's account, or makes an existing account an operator's with this password
+/// and ends its sessions. A set-up token that is still about is worth nothing afterwards.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CreateOperator {
     pub email: Email,
