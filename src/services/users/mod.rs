@@ -1,1 +1,3 @@
 pub mod messages;
+mod password_policy;
+mod passwords;

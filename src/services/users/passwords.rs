@@ -1,0 +1,194 @@
+//! Passwords are hashed with argon2id, on a bounded pool.
+//!
+//! One hash takes 19 MiB and some 20 ms of a core: a hundred at once would take the shop down. So as many run as there
+//! are cores, some more wait, and whoever comes then is told at once to try again.
+
+use super::messages::UsersError;
+use crate::{
+    env::Env,
+    mesh::{Context, Failure, MeshError},
+    types::Secret,
+};
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHash, Version,
+    password_hash::{PasswordHasher, PasswordVerifier},
+};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// OWASP's minimum for argon2id.
+const MEMORY_KIB: u32 = 19 * 1024;
+const ITERATIONS: u32 = 2;
+const LANES: u32 = 1;
+
+/// How many wait for a hash beyond those that are being made.
+const MOST_WAITING: usize = 64;
+
+/// What is verified where there is no account: the same work, and nobody has a password for it.
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm8gc3VjaCBhY2NvdW50IQ$bm9ib2R5IGtub3dzIHdoYXQgZ2l2ZXMgdGhpcyBoYXM";
+
+/// The pool that all instances share; cheap to clone.
+#[derive(Clone)]
+pub struct Passwords {
+    env: Env,
+    /// Held from coming in to going out.
+    places: Arc<Semaphore>,
+    /// Held while a core is at it.
+    cores: Arc<Semaphore>,
+}
+
+/// What a password is against a hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    pub is_right: bool,
+    /// Whether the hash was made with other parameters than are used today.
+    pub is_outdated: bool,
+}
+
+impl Passwords {
+    pub fn new(env: &Env) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+        Self::with_room(env, cores, MOST_WAITING)
+    }
+
+    fn with_room(env: &Env, cores: usize, waiting: usize) -> Self {
+        let (places, cores) = (Semaphore::new(cores + waiting), Semaphore::new(cores));
+        Self { env: env.clone(), places: Arc::new(places), cores: Arc::new(cores) }
+    }
+
+    /// The password's hash with a salt of its own, as a PHC string.
+    pub async fn hash(&self, context: &Context, password: Secret) -> Result<String, Failure<UsersError>> {
+        let salt: [u8; 16] = self.env.bytes();
+        let hash = self.run(context, move || hash(&password, &salt)).await?;
+        hash.map_err(|error| MeshError::Failed(format!("hashing: {error}")).into())
+    }
+
+    /// Whether it is the password that the hash was made of; never so where there is no hash, and that takes as long to say.
+    pub async fn verify(
+        &self,
+        context: &Context,
+        password: Secret,
+        hash: Option<String>,
+    ) -> Result<Verdict, Failure<UsersError>> {
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| NOBODYS.to_owned());
+        let verdict = self.run(context, move || verify(&password, &hash)).await?;
+        Ok(Verdict { is_right: verdict.is_right && known, ..verdict })
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        context: &Context,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Failure<UsersError>> {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| UsersError::Busy)?;
+        // For who has given up while waiting nothing is hashed any more.
+        let core = tokio::time::timeout_at(context.deadline, self.cores.clone().acquire_owned()).await;
+        let core = core.map_err(|_| MeshError::TimedOut)?;
+        let work = move || {
+            // They are free when the work is done, not when its caller has gone.
+            let _held = (place, core);
+            work()
+        };
+        let done = self.env.blocking(work).await;
+        done.ok_or_else(|| MeshError::Failed("hashing a password panicked".into()).into())
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, argon2::Error> {
+    let params = Params::new(MEMORY_KIB, ITERATIONS, LANES, None)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash(password: &Secret, salt: &[u8]) -> Result<String, String> {
+    let argon2 = argon2().map_err(|error| error.to_string())?;
+    let hash: PasswordHash =
+        argon2.hash_password_with_salt(password.expose().as_bytes(), salt).map_err(|error| error.to_string())?;
+    Ok(hash.to_string())
+}
+
+fn verify(password: &Secret, hash: &str) -> Verdict {
+    let Ok(hash) = PasswordHash::new(hash) else { return Verdict { is_right: false, is_outdated: true } };
+    // The parameters are those of the hash, whatever they are today.
+    let is_right = Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok();
+    Verdict { is_right, is_outdated: !is_of_today(&hash) }
+}
+
+fn is_of_today(hash: &PasswordHash) -> bool {
+    let today = (MEMORY_KIB, ITERATIONS, LANES);
+    let is_same = |params: Params| (params.m_cost(), params.t_cost(), params.p_cost()) == today;
+    hash.algorithm == Algorithm::Argon2id.ident()
+        && hash.version == Some(Version::V0x13.into())
+        && Params::try_from(hash).is_ok_and(is_same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{mesh::TraceId, types::Principal};
+    use std::time::Duration;
+
+    fn context() -> Context {
+        Context::new(Principal::Anonymous, Duration::from_secs(10), TraceId([1; 16]))
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    #[actix::test]
+    async fn a_password_fits_its_own_hash_only() {
+        let passwords = Passwords::new(&Env::system());
+        let hash = passwords.hash(&context(), secret("tea & wafers")).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert_ne!(hash, passwords.hash(&context(), secret("tea & wafers")).await.unwrap());
+        let verify = async |password, hash: &str| {
+            passwords.verify(&context(), secret(password), Some(hash.to_owned())).await.unwrap()
+        };
+        assert_eq!(verify("tea & wafers", &hash).await, Verdict { is_right: true, is_outdated: false });
+        assert!(!verify("tea & wafers ", &hash).await.is_right);
+        assert!(!verify("", &hash).await.is_right);
+    }
+
+    #[actix::test]
+    async fn nobodys_hash_is_a_hash_of_today_that_nothing_fits() {
+        assert_eq!(verify(&secret("no such account"), NOBODYS), Verdict { is_right: false, is_outdated: false });
+        let params = format!("$argon2id$v=19$m={MEMORY_KIB},t={ITERATIONS},p={LANES}$");
+        assert!(NOBODYS.starts_with(&params));
+        let verdict = Passwords::new(&Env::system()).verify(&context(), secret("no such account"), None).await.unwrap();
+        assert!(!verdict.is_right);
+    }
+
+    #[test]
+    fn a_hash_of_yesterday_is_known_as_such() {
+        let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8 * 1024, 1, 1, None).unwrap());
+        let hash: PasswordHash = weak.hash_password_with_salt(b"tea & wafers", b"salt and pepper").unwrap();
+        let verdict = verify(&secret("tea & wafers"), &hash.to_string());
+        assert_eq!(verdict, Verdict { is_right: true, is_outdated: true });
+    }
+
+    #[actix::test]
+    async fn beyond_those_that_may_wait_one_is_turned_away_at_once() {
+        let passwords = Passwords::with_room(&Env::system(), 1, 2);
+        let context = context();
+        let one = || passwords.hash(&context, secret("tea & wafers"));
+        let (a, b, c, d) = tokio::join!(one(), one(), one(), one());
+        assert!(a.is_ok() && b.is_ok() && c.is_ok());
+        assert!(matches!(d, Err(Failure::Domain(UsersError::Busy))));
+        assert!(one().await.is_ok(), "there is room again");
+    }
+
+    #[actix::test]
+    async fn for_who_has_given_up_nothing_is_hashed() {
+        let passwords = Passwords::with_room(&Env::system(), 1, 2);
+        let hasty = context().within(Duration::from_millis(1));
+        let context = context();
+        let (patient, hasty) = tokio::join!(
+            passwords.hash(&context, secret("tea & wafers")),
+            passwords.hash(&hasty, secret("tea & wafers"))
+        );
+        assert!(patient.is_ok());
+        assert!(matches!(hasty, Err(Failure::Fault(MeshError::TimedOut))));
+    }
+}
