@@ -1,3 +1,5 @@
 pub mod messages;
 mod password_policy;
 mod passwords;
+mod rules;
+mod tokens;

@@ -1,0 +1,136 @@
+//! Tokens: signed ones that say who bears them, and opaque ones that are traded for those.
+
+use super::messages::{ACCESS_TOKEN_LIFE, AUDIENCE, AccessClaims, ISSUER, PublicKey, TOKEN_TYPE, User};
+use crate::{
+    env::{Env, later},
+    mesh::MeshError,
+    types::{Secret, SessionId, Timestamp},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ed25519_dalek::{SigningKey, pkcs8::EncodePrivateKey};
+use hmac::{Hmac, Mac};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A key that access tokens are signed with (Ed25519). No `Debug`: its secret half belongs in no log.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct TokenKey {
+    /// The thumbprint of its public half (RFC 7638).
+    pub kid: String,
+    /// The secret half, base64url.
+    seed: String,
+    pub created_at: Timestamp,
+    /// Since when it signs no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<Timestamp>,
+}
+
+impl TokenKey {
+    pub fn from_seed(seed: [u8; 32], created_at: Timestamp) -> Self {
+        let kid = thumbprint(&public_half(&SigningKey::from_bytes(&seed)));
+        Self { kid, seed: URL_SAFE_NO_PAD.encode(seed), created_at, retired_at: None }
+    }
+
+    pub fn public(&self) -> Result<PublicKey, MeshError> {
+        Ok(PublicKey { kid: self.kid.clone(), x: public_half(&self.key()?) })
+    }
+
+    /// The access token of a session, good from `now` on.
+    pub fn sign(&self, user: &User, session: SessionId, now: Timestamp, env: &Env) -> Result<Secret, MeshError> {
+        let claims = AccessClaims {
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            sub: user.id,
+            sid: session,
+            role: user.role,
+            iat: now.as_second(),
+            nbf: now.as_second(),
+            exp: later(now, ACCESS_TOKEN_LIFE).as_second(),
+            jti: URL_SAFE_NO_PAD.encode(env.bytes::<16>()),
+        };
+        let header =
+            Header { typ: Some(TOKEN_TYPE.to_owned()), kid: Some(self.kid.clone()), ..Header::new(Algorithm::EdDSA) };
+        let der = self.key()?.to_pkcs8_der().map_err(|_| self.damaged())?;
+        let token = jsonwebtoken::encode(&header, &claims, &EncodingKey::from_ed_der(der.as_bytes()));
+        token.map(Secret::new).map_err(|_| self.damaged())
+    }
+
+    fn key(&self) -> Result<SigningKey, MeshError> {
+        let seed = URL_SAFE_NO_PAD.decode(&self.seed).ok().and_then(|seed| seed.try_into().ok());
+        seed.map(|seed| SigningKey::from_bytes(&seed)).ok_or_else(|| self.damaged())
+    }
+
+    fn damaged(&self) -> MeshError {
+        MeshError::Failed(format!("the signing key {} is damaged", self.kid))
+    }
+}
+
+fn public_half(key: &SigningKey) -> String {
+    URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes())
+}
+
+/// RFC 7638 for an Ed25519 key (RFC 8037 §2): the members that it must have, in the order of their names.
+fn thumbprint(x: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
+}
+
+/// What is kept of a secret token: its SHA-256, base64url. The token has so many random bits that a slow hash
+/// would protect it no better, and comparing fingerprints leaks nothing that leads to a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    pub fn of(secret: &[u8]) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(Sha256::digest(secret)))
+    }
+}
+
+/// A secret of 256 bits for whoever is shown it once: the set-up token.
+pub fn random_token(env: &Env) -> Secret {
+    Secret::new(URL_SAFE_NO_PAD.encode(env.bytes::<32>()))
+}
+
+/// A refresh token: `ses_….` and the base64url of 48 bytes. It names its session, so that an old one is recognised
+/// as what it is. The first 16 bytes are the same in all tokens of the session, the others change each time.
+pub struct RefreshToken {
+    pub session_id: SessionId,
+    family: Secret<[u8; 16]>,
+    own: Secret<[u8; 32]>,
+}
+
+impl RefreshToken {
+    pub fn first(session_id: SessionId, env: &Env) -> Self {
+        Self { session_id, family: Secret::new(env.bytes()), own: Secret::new(env.bytes()) }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let (session_id, secrets) = text.split_once('.')?;
+        let secrets = URL_SAFE_NO_PAD.decode(secrets).ok()?;
+        let (family, own) = secrets.split_first_chunk::<16>()?;
+        let (family, own) = (Secret::new(*family), Secret::new(own.try_into().ok()?));
+        Some(Self { session_id: session_id.parse().ok()?, family, own })
+    }
+
+    pub fn text(&self) -> Secret {
+        let secrets = [&self.family.expose()[..], self.own.expose()].concat();
+        Secret::new(format!("{}.{}", self.session_id, URL_SAFE_NO_PAD.encode(secrets)))
+    }
+
+    /// The token that comes after this one. It takes this one and the key to make it: who trades this one again within
+    /// the grace gets the same successor, though only fingerprints are kept.
+    pub fn successor(&self, key: &str) -> Self {
+        let mac = <Hmac<Sha256> as Mac>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+        let own = mac.chain_update(self.own.expose()).finalize().into_bytes().into();
+        Self { session_id: self.session_id, family: self.family.clone(), own: Secret::new(own) }
+    }
+
+    pub fn family(&self) -> Fingerprint {
+        Fingerprint::of(self.family.expose())
+    }
+
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self.own.expose())
+    }
+}
