@@ -2,4 +2,5 @@ pub mod messages;
 mod password_policy;
 mod passwords;
 mod rules;
+mod store;
 mod tokens;

@@ -1,0 +1,101 @@
+//! The keys that access tokens are signed with: one signs, those before it stay published while a token of theirs may live.
+
+use super::{Signing, Store};
+use crate::{
+    env::since,
+    services::users::{
+        rules::{SIGNING_KEY_LIFE, tokens_gone},
+        tokens::TokenKey,
+    },
+    storage::{Decision, StorageError},
+    types::Timestamp,
+};
+
+const CURRENT: &str = "current";
+
+impl Store {
+    /// The key that signs. Read each time, so that no instance goes on with one that another has replaced.
+    pub fn signing_key(&self) -> Result<Option<TokenKey>, StorageError> {
+        let Some(signing) = self.signing.get(&CURRENT.to_owned())? else { return Ok(None) };
+        let damaged = || StorageError::Damaged { what: format!("the signing key {} is not there", signing.kid) };
+        self.keys.get(&signing.kid)?.ok_or_else(damaged).map(Some)
+    }
+
+    /// All keys that an access token may be signed with which is still good: the newest first.
+    pub fn published_keys(&self, now: Timestamp) -> Result<Vec<TokenKey>, StorageError> {
+        let keys = self.keys.all(None).map(|found| Ok(found?.1));
+        let mut keys: Vec<TokenKey> = keys.collect::<Result<_, StorageError>>()?;
+        keys.retain(|key| !is_gone(key, now));
+        keys.sort_by(|a, b| (b.created_at, &b.kid).cmp(&(a.created_at, &a.kid)));
+        Ok(keys)
+    }
+
+    /// Sees to it that there is a key to sign with and that it is not too old; retires the others, and deletes them
+    /// when their time has come. `seed` is for a new one.
+    ///
+    /// A new key is written first and then named as the one that signs, in place of the one that was read: of several
+    /// who do this at once one wins, and the others' keys, which have signed nothing, are retired with the old ones.
+    pub fn renew_keys(&self, now: Timestamp, seed: [u8; 32]) -> Result<(), StorageError> {
+        let current = self.signing_key()?;
+        if current.as_ref().is_none_or(|key| since(now, key.created_at) >= SIGNING_KEY_LIFE) {
+            self.replace_key(current, TokenKey::from_seed(seed, now))?;
+        }
+        let current = self.signing_key()?.map(|key| key.kid);
+        for found in self.keys.all(None) {
+            let (kid, _) = found?;
+            if Some(&kid) != current.as_ref() {
+                self.retire_key(&kid, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn replace_key(&self, old: Option<TokenKey>, new: TokenKey) -> Result<(), StorageError> {
+        let (old, kid) = (old.map(|key| Signing { kid: key.kid }), new.kid.clone());
+        self.keys.create(&kid, new)?;
+        self.signing.change(&CURRENT.to_owned(), |found| {
+            let is_still = found == old;
+            Ok(if is_still { Decision::Save(Signing { kid: kid.clone() }, ()) } else { Decision::Keep(()) })
+        })
+    }
+
+    fn retire_key(&self, kid: &String, now: Timestamp) -> Result<(), StorageError> {
+        self.keys.change(kid, |found: Option<TokenKey>| {
+            Ok(match found {
+                Some(key) if is_gone(&key, now) => Decision::Delete(()),
+                Some(mut key) if key.retired_at.is_none() => {
+                    key.retired_at = Some(now);
+                    Decision::Save(key, ())
+                }
+                _ => Decision::Keep(()),
+            })
+        })
+    }
+}
+
+fn is_gone(key: &TokenKey, now: Timestamp) -> bool {
+    key.retired_at.is_some_and(|retired_at| tokens_gone(retired_at) <= now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::users::store::tests::{NOW, fixture};
+
+    #[test]
+    fn of_two_keys_that_would_replace_one_the_first_does() {
+        let house = fixture();
+        let store = &house.store;
+        let [first, second] = [1, 2].map(|seed| TokenKey::from_seed([seed; 32], NOW));
+        let signing = || store.signing_key().unwrap().map(|key| key.kid);
+        for key in [&first, &second] {
+            store.replace_key(None, key.clone()).unwrap();
+            assert_eq!(signing(), Some(first.kid.clone()));
+        }
+        store.renew_keys(NOW, [3; 32]).unwrap();
+        let retired = |key: &TokenKey| store.keys.get(&key.kid).unwrap().unwrap().retired_at;
+        assert_eq!((retired(&first), retired(&second)), (None, Some(NOW)));
+        store.replace_key(Some(first), TokenKey::from_seed([4; 32], NOW)).unwrap();
+        assert_eq!(signing(), Some(TokenKey::from_seed([4; 32], NOW).kid));
+    }
+}

@@ -1,0 +1,121 @@
+//! What the store promises about sessions and keys, and a store to try it on.
+
+use super::*;
+use crate::{
+    env::{Env, later},
+    services::users::{
+        rules::{SIGNING_KEY_LIFE, tokens_gone},
+        tokens::RefreshToken,
+    },
+    storage::Storage,
+    types::Service,
+};
+use std::time::Duration;
+
+impl Store {
+    /// Every account, made or in the making.
+    pub fn everybody(&self) -> Vec<UserId> {
+        self.users.all(None).map(|found| found.unwrap().0).collect()
+    }
+}
+
+pub(super) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+pub(super) struct Fixture {
+    _folder: tempfile::TempDir,
+    env: Env,
+    pub store: Store,
+}
+
+pub(super) fn fixture() -> Fixture {
+    let (folder, env) = (tempfile::tempdir().unwrap(), Env::system());
+    let store = Store::new(&Storage::open(folder.path(), &env).unwrap().tree(Service::Users).unwrap());
+    Fixture { _folder: folder, env, store }
+}
+
+impl Fixture {
+    pub fn user(&self, email: &str) -> User {
+        let name = "Ada".parse().unwrap();
+        User { id: self.env.id(), email: mail(email), name, role: Role::Customer, created_at: NOW }
+    }
+
+    pub async fn registered(&self, email: &str) -> User {
+        let user = self.user(email);
+        self.store.register(&user, "hash".into()).await.unwrap();
+        user
+    }
+
+    pub fn session(&self, user_id: UserId) -> Session {
+        let token = RefreshToken::first(self.env.id(), &self.env);
+        let (family, current) = (token.family(), token.fingerprint());
+        let id = token.session_id;
+        Session { id, user_id, created_at: NOW, last_used_at: NOW, ended_at: None, family, current, previous: None }
+    }
+}
+
+pub(super) fn mail(text: &str) -> Email {
+    text.parse().unwrap()
+}
+
+#[actix::test]
+async fn a_sign_in_with_the_password_before_the_last_opens_nothing() {
+    let house = fixture();
+    let ada = house.registered("ada@example.com").await;
+    house.store.change_password(ada.id, None, NOW, |_| Ok(())).await.unwrap();
+    let late = house.session(ada.id);
+    assert!(house.store.open_session(late.clone(), FIRST_PASSWORD).await.unwrap().is_none());
+    let kept = house.store.sessions.get(&late.id).unwrap().unwrap();
+    assert!(kept.ended_at.is_some());
+}
+
+#[actix::test]
+async fn ended_and_expired_sessions_are_swept_in_their_time() {
+    let house = fixture();
+    let ada = house.registered("ada@example.com").await;
+    let [ended, live] = [house.session(ada.id), house.session(ada.id)];
+    for session in [&ended, &live] {
+        house.store.open_session(session.clone(), FIRST_PASSWORD).await.unwrap();
+    }
+    house.store.sign_out(ada.id, Some(ended.id), NOW).await.unwrap();
+    let left = |now| {
+        house.store.sweep_sessions(now, 100).unwrap();
+        house.store.sessions_of(ada.id).map(|session| session.unwrap().id).collect::<Vec<_>>()
+    };
+    let second = Duration::from_secs(1);
+    let gone = tokens_gone(NOW);
+    assert_eq!(left(Timestamp::from_second(gone.as_second() - 1).unwrap()).len(), 2);
+    assert_eq!(left(gone), [live.id]);
+    assert_eq!(left(later(live.until(), second)), []);
+}
+
+#[test]
+fn a_key_signs_for_its_time_and_stays_published_while_its_tokens_live() {
+    let house = fixture();
+    let renew = |now| {
+        house.store.renew_keys(now, house.env.bytes()).unwrap();
+        let published = house.store.published_keys(now).unwrap().into_iter().map(|key| key.kid);
+        (house.store.signing_key().unwrap().unwrap().kid, published.collect::<Vec<_>>())
+    };
+    let (first, published) = renew(NOW);
+    assert_eq!(published, vec![first.clone()]);
+    assert_eq!(renew(NOW), (first.clone(), published.clone()), "a restart makes no other");
+    let rotated = later(NOW, SIGNING_KEY_LIFE);
+    let (second, published) = renew(rotated);
+    assert_eq!(published, [second.clone(), first.clone()], "the newest first");
+    assert_eq!(renew(tokens_gone(rotated)), (second.clone(), vec![second]));
+    assert!(house.store.keys.get(&first).unwrap().is_none());
+}
+
+#[test]
+fn of_many_who_make_the_first_key_at_once_one_key_signs() {
+    let house = fixture();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| house.store.renew_keys(NOW, house.env.bytes()).unwrap());
+        }
+    });
+    let current = house.store.signing_key().unwrap().unwrap().kid;
+    for key in house.store.published_keys(NOW).unwrap() {
+        assert_eq!(key.retired_at.is_none(), key.kid == current);
+    }
+}
