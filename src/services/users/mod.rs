@@ -1,6 +1,23 @@
+//! Users: who has an account, who is signed in, and with which tokens they say so.
+//!
+//! | what | how |
+//! |---|---|
+//! | passwords | any 12 to 128 characters but the commonest (`password_policy.rs`), hashed on a bounded pool (`passwords.rs`) |
+//! | access tokens | JWTs of 15 minutes, EdDSA, verified by whoever has the public keys (`tokens.rs`) |
+//! | refresh tokens | opaque, one use each, kept as fingerprints; an old one that comes back ends its session (`rules.rs`) |
+//! | sessions | end after 30 days without use, after 90 days, on signing out, and with the password |
+//! | e-mail addresses | one account each, whatever crashes when (`store/accounts.rs`) |
+
+mod actor;
 pub mod messages;
+mod operators;
 mod password_policy;
 mod passwords;
 mod rules;
+mod sign_in;
 mod store;
+#[cfg(test)]
+mod tests;
 mod tokens;
+
+pub use actor::launch;

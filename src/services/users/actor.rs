@@ -1,0 +1,148 @@
+//! The actor: what it answers, and the handlers of profile and address book. Those of signing in are in `sign_in.rs`,
+//! those of the shop's operators in `operators.rs`.
+
+use super::{
+    messages::*,
+    passwords::Passwords,
+    rules,
+    store::{Store, UserRecord},
+};
+use crate::{
+    env::Env,
+    mesh::{Answer, Context, Failure, service},
+    services::Home,
+    storage::StorageError,
+    types::{Email, Role, Service, UserId},
+};
+use std::time::Duration;
+
+/// What every instance shares.
+#[derive(Clone)]
+pub(super) struct Users {
+    pub(super) env: Env,
+    pub(super) store: Store,
+    pub(super) passwords: Passwords,
+}
+
+service! { Users,
+    answers {
+        RegisterUser     => register,
+        SignIn           => sign_in,
+        RefreshSession   => refresh,
+        EndSession       => end_session,
+        ListSessions     => sessions,
+        ListRevoked      => revoked,
+        GetKeys          => keys,
+        GetUser          => user,
+        UpdateUser       => update,
+        ChangePassword   => change_password,
+        ListAddresses    => addresses,
+        GetAddress       => address,
+        AddAddress       => add_address,
+        ReplaceAddress   => replace_address,
+        RemoveAddress    => remove_address,
+        HasOperator      => has_operator,
+        CreateOperator   => create_operator,
+        IssueSetupToken  => issue_setup_token,
+        RedeemSetupToken => redeem_setup_token,
+    }
+}
+
+pub fn launch(home: Home) -> Result<(), StorageError> {
+    let (env, store) = (home.env.clone(), Store::new(&home.tree));
+    store.finish(env.now())?;
+    store.renew_keys(env.now(), env.bytes())?;
+    let users = Users { passwords: Passwords::new(&env), store: store.clone(), env: env.clone() };
+    home.mesh.launch(Service::Users, home.instances, move |on| start(&users, on));
+    home.mesh.relay(Service::Users, home.tree, store.owing());
+    home.mesh.background(Service::Users, move || sweep(env, store));
+    Ok(())
+}
+
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// Sessions that are swept before others get a turn on the thread.
+const SWEEP_AT_ONCE: usize = 200;
+
+/// Deletes the sessions that nobody can use any more, and sees to the signing keys.
+async fn sweep(env: Env, store: Store) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        if let Err(error) = sweep_once(&env, &store).await {
+            log::warn!("users: sweeping failed, to be tried again: {error}");
+        }
+    }
+}
+
+async fn sweep_once(env: &Env, store: &Store) -> Result<(), StorageError> {
+    store.renew_keys(env.now(), env.bytes())?;
+    while store.sweep_sessions(env.now(), SWEEP_AT_ONCE)? > 0 {
+        tokio::task::yield_now().await;
+    }
+    store.commit().await
+}
+
+impl Users {
+    async fn user(&self, context: Context, request: GetUser) -> Answer<GetUser> {
+        Ok(self.account(&context, request.user_id)?.user)
+    }
+
+    async fn update(&self, context: Context, request: UpdateUser) -> Answer<UpdateUser> {
+        let mut user = self.account(&context, request.user_id)?.user;
+        // The e-mail address first: where it is taken, nothing has changed.
+        if let Some(email) = &request.email {
+            user = self.store.move_email(user.id, email).await?;
+        }
+        if let Some(name) = request.name {
+            let rename = |record: &mut UserRecord| {
+                record.user.name = name.clone();
+                Ok(record.user.clone())
+            };
+            user = self.store.change(user.id, rename).await?;
+        }
+        Ok(user)
+    }
+
+    async fn addresses(&self, context: Context, request: ListAddresses) -> Answer<ListAddresses> {
+        Ok(self.account(&context, request.user_id)?.addresses)
+    }
+
+    async fn address(&self, context: Context, request: GetAddress) -> Answer<GetAddress> {
+        let addresses = self.account(&context, request.user_id)?.addresses;
+        let found = addresses.into_iter().find(|saved| saved.id == request.address_id);
+        found.ok_or(UsersError::AddressNotFound.into())
+    }
+
+    async fn add_address(&self, context: Context, request: AddAddress) -> Answer<AddAddress> {
+        self.account(&context, request.user_id)?;
+        let saved = SavedAddress { id: self.env.id(), address: request.address };
+        let add = |record: &mut UserRecord| rules::add_address(&mut record.addresses, &saved);
+        self.store.change(request.user_id, add).await?;
+        Ok(saved)
+    }
+
+    async fn replace_address(&self, context: Context, request: ReplaceAddress) -> Answer<ReplaceAddress> {
+        self.account(&context, request.user_id)?;
+        let saved = SavedAddress { id: request.address_id, address: request.address };
+        let replace = |record: &mut UserRecord| rules::replace_address(&mut record.addresses, &saved);
+        self.store.change(request.user_id, replace).await?;
+        Ok(saved)
+    }
+
+    async fn remove_address(&self, context: Context, request: RemoveAddress) -> Answer<RemoveAddress> {
+        self.account(&context, request.user_id)?;
+        let remove = |record: &mut UserRecord| {
+            rules::remove_address(&mut record.addresses, &mut record.removed_addresses, request.address_id)
+        };
+        self.store.change(request.user_id, remove).await
+    }
+
+    /// The account, if the principal may see it. Somebody else's is as unknown as one that is not there.
+    pub(super) fn account(&self, context: &Context, id: UserId) -> Result<UserRecord, Failure<UsersError>> {
+        let found = if context.principal.may_see(id) { self.store.user(id)? } else { None };
+        found.ok_or(UsersError::UserNotFound.into())
+    }
+
+    pub(super) fn new_user(&self, email: Email, name: PersonName, role: Role) -> User {
+        User { id: self.env.id(), email, name, role, created_at: self.env.now() }
+    }
+}

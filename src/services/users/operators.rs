@@ -1,0 +1,86 @@
+//! The handlers of the shop's operators: how the first one comes to be, and how the command line makes one.
+
+use super::{
+    actor::Users,
+    messages::*,
+    password_policy::check_password,
+    rules::SETUP_TOKEN_LIFE,
+    store::{FIRST_PASSWORD, UserRecord},
+    tokens::{Fingerprint, random_token},
+};
+use crate::{
+    env::later,
+    mesh::{Answer, Context, Failure},
+    types::{Email, Principal, Role},
+};
+
+impl Users {
+    pub(super) async fn has_operator(&self, _: Context, _: HasOperator) -> Answer<HasOperator> {
+        Ok(self.store.has_operator()?)
+    }
+
+    pub(super) async fn create_operator(&self, context: Context, request: CreateOperator) -> Answer<CreateOperator> {
+        only_for_the_program(&context)?;
+        check_password(request.password.expose(), &request.email, &request.name)?;
+        let password_hash = self.passwords.hash(&context, request.password).await?;
+        let user = self.new_user(request.email, request.name, Role::Operator);
+        let user = match self.store.register(&user, password_hash.clone()).await {
+            Ok(()) => user,
+            Err(Failure::Domain(UsersError::EmailTaken)) => self.promote(&user.email, &password_hash).await?,
+            Err(fault) => return Err(fault),
+        };
+        // One that was printed before, for whoever would be the first, must not make another.
+        self.store.withdraw_setup_token().await?;
+        log::info!(user:% = user.id, trace:% = context.trace; "made an operator");
+        Ok(user)
+    }
+
+    /// Makes an existing account an operator's, with this password.
+    async fn promote(&self, email: &Email, password_hash: &str) -> Result<User, Failure<UsersError>> {
+        let record = self.store.by_email(email)?.ok_or(UsersError::EmailTaken)?;
+        let promote = |record: &mut UserRecord| {
+            record.user.role = Role::Operator;
+            record.password_hash = password_hash.to_owned();
+            Ok(())
+        };
+        Ok(self.store.change_password(record.user.id, None, self.env.now(), promote).await?.0)
+    }
+
+    pub(super) async fn issue_setup_token(&self, context: Context, _: IssueSetupToken) -> Answer<IssueSetupToken> {
+        only_for_the_program(&context)?;
+        let token = random_token(&self.env);
+        let expires_at = later(self.env.now(), SETUP_TOKEN_LIFE);
+        self.store.issue_setup_token(Fingerprint::of(token.expose().as_bytes()), expires_at).await?;
+        Ok(SetupToken { token, expires_at })
+    }
+
+    pub(super) async fn redeem_setup_token(
+        &self,
+        context: Context,
+        request: RedeemSetupToken,
+    ) -> Answer<RedeemSetupToken> {
+        let token = Fingerprint::of(request.token.expose().as_bytes());
+        // Before anything is said about the password, and before it costs a hash.
+        if !self.store.is_setup_token(&token, self.env.now())? {
+            return Err(UsersError::SetupTokenInvalid.into());
+        }
+        check_password(request.password.expose(), &request.email, &request.name)?;
+        let password_hash = self.passwords.hash(&context, request.password).await?;
+        let user = self.new_user(request.email, request.name, Role::Operator);
+        if !self.store.take_setup_token(&token, user.id, self.env.now())? {
+            return Err(UsersError::SetupTokenInvalid.into());
+        }
+        // A crash from here on costs the token, never makes two operators; the next start prints another.
+        let registered = self.store.register(&user, password_hash).await;
+        if let Err(Failure::Domain(UsersError::EmailTaken)) = registered {
+            self.store.give_setup_token_back(user.id)?;
+        }
+        registered?;
+        log::info!(user:% = user.id, trace:% = context.trace; "the set-up token made an operator");
+        self.open_session(&context, user.id, FIRST_PASSWORD).await
+    }
+}
+
+fn only_for_the_program(context: &Context) -> Result<(), UsersError> {
+    if context.principal == Principal::System { Ok(()) } else { Err(UsersError::Forbidden) }
+}

@@ -1,0 +1,162 @@
+//! The handlers of signing in, staying signed in and signing out.
+
+use super::{
+    actor::Users,
+    messages::*,
+    password_policy::check_password,
+    rules::Session,
+    store::{FIRST_PASSWORD, Refreshed, UserRecord},
+    tokens::{RefreshToken, TokenKey, random_token},
+};
+use crate::{
+    mesh::{Answer, Context, Failure, MeshError},
+    types::{Role, Secret, Timestamp, UserId},
+};
+
+impl Users {
+    pub(super) async fn register(&self, context: Context, request: RegisterUser) -> Answer<RegisterUser> {
+        check_password(request.password.expose(), &request.email, &request.name)?;
+        let password_hash = self.passwords.hash(&context, request.password).await?;
+        let user = self.new_user(request.email, request.name, Role::Customer);
+        self.store.register(&user, password_hash).await?;
+        log::info!(user:% = user.id, trace:% = context.trace; "registered");
+        self.open_session(&context, user.id, FIRST_PASSWORD).await
+    }
+
+    pub(super) async fn sign_in(&self, context: Context, request: SignIn) -> Answer<SignIn> {
+        let found = self.store.by_email(&request.email)?;
+        let hash = found.as_ref().map(|record| record.password_hash.clone());
+        let verdict = self.passwords.verify(&context, request.password.clone(), hash).await?;
+        let Some(record) = found.filter(|_| verdict.is_right) else {
+            log::warn!(trace:% = context.trace; "a sign-in was refused");
+            return Err(UsersError::InvalidCredentials.into());
+        };
+        if verdict.is_outdated {
+            self.hash_anew(&context, &record, request.password).await?;
+        }
+        self.open_session(&context, record.user.id, record.password_version).await
+    }
+
+    pub(super) async fn refresh(&self, context: Context, request: RefreshSession) -> Answer<RefreshSession> {
+        let token = RefreshToken::parse(request.refresh_token.expose()).ok_or(UsersError::RefreshTokenInvalid)?;
+        let (session_id, now) = (token.session_id, self.env.now());
+        match self.store.refresh(&token, random_token(&self.env).expose(), now).await? {
+            Refreshed::Token { user_id, successor } => {
+                let record = self.store.user(user_id)?.ok_or(UsersError::RefreshTokenInvalid)?;
+                self.signed_in(record.user, &successor, now)
+            }
+            Refreshed::Reused { user_id } => {
+                log::warn!(user:% = user_id, session:% = session_id, trace:% = context.trace;
+                    "an old refresh token came back; its session has been ended");
+                Err(UsersError::RefreshTokenReused { session_id }.into())
+            }
+            Refreshed::Invalid => Err(UsersError::RefreshTokenInvalid.into()),
+        }
+    }
+
+    pub(super) async fn end_session(&self, context: Context, request: EndSession) -> Answer<EndSession> {
+        self.account(&context, request.user_id)?;
+        let sessions = self.store.sign_out(request.user_id, request.session_id, self.env.now()).await?;
+        log::info!(user:% = request.user_id, trace:% = context.trace; "signed out");
+        Ok(EndedSessions { sessions })
+    }
+
+    pub(super) async fn sessions(&self, context: Context, request: ListSessions) -> Answer<ListSessions> {
+        self.account(&context, request.user_id)?;
+        let now = self.env.now();
+        let mut live = self.store.sessions_of(request.user_id).collect::<Result<Vec<_>, _>>()?;
+        live.retain(|session| session.is_live(now));
+        let info = |Session { id, created_at, last_used_at, .. }| SessionInfo { id, created_at, last_used_at };
+        Ok(live.into_iter().map(info).collect())
+    }
+
+    pub(super) async fn revoked(&self, _: Context, _: ListRevoked) -> Answer<ListRevoked> {
+        let sessions = self.store.revoked(self.env.now())?;
+        Ok(sessions.iter().map(|session| Revoked { session_id: session.id, until: session.until() }).collect())
+    }
+
+    pub(super) async fn keys(&self, _: Context, _: GetKeys) -> Answer<GetKeys> {
+        let keys = self.store.published_keys(self.env.now())?;
+        Ok(keys.iter().map(TokenKey::public).collect::<Result<_, _>>()?)
+    }
+
+    pub(super) async fn change_password(&self, context: Context, request: ChangePassword) -> Answer<ChangePassword> {
+        let record = self.account(&context, request.user_id)?;
+        check_password(request.new_password.expose(), &record.user.email, &record.user.name)?;
+        let hash = Some(record.password_hash);
+        if !self.passwords.verify(&context, request.current_password, hash).await?.is_right {
+            log::warn!(user:% = request.user_id, trace:% = context.trace; "a change of password was refused");
+            return Err(UsersError::WrongPassword.into());
+        }
+        let password_hash = self.passwords.hash(&context, request.new_password).await?;
+        let set = |changed: &mut UserRecord| {
+            // Beaten by another change: what came as the current password is that no longer.
+            if changed.password_version != record.password_version {
+                return Err(UsersError::WrongPassword);
+            }
+            changed.password_hash.clone_from(&password_hash);
+            Ok(())
+        };
+        let changed = self.store.change_password(request.user_id, request.session_id, self.env.now(), set).await;
+        let (_, sessions) = changed?;
+        log::info!(user:% = request.user_id, trace:% = context.trace; "the password was changed");
+        Ok(EndedSessions { sessions })
+    }
+
+    /// Begins a session for who has just shown this version of the password.
+    pub(super) async fn open_session(
+        &self,
+        context: &Context,
+        user_id: UserId,
+        password_version: u32,
+    ) -> Result<SignedIn, Failure<UsersError>> {
+        let now = self.env.now();
+        let token = RefreshToken::first(self.env.id(), &self.env);
+        let session = Session {
+            id: token.session_id,
+            user_id,
+            created_at: now,
+            last_used_at: now,
+            ended_at: None,
+            family: token.family(),
+            current: token.fingerprint(),
+            previous: None,
+        };
+        let user = self.store.open_session(session, password_version).await?;
+        let user = user.ok_or(UsersError::InvalidCredentials)?;
+        log::info!(user:% = user_id, session:% = token.session_id, trace:% = context.trace; "signed in");
+        self.signed_in(user, &token, now)
+    }
+
+    fn signed_in(&self, user: User, token: &RefreshToken, now: Timestamp) -> Result<SignedIn, Failure<UsersError>> {
+        let key = self.store.signing_key()?.ok_or_else(|| MeshError::Failed("there is no signing key".into()))?;
+        Ok(SignedIn {
+            session_id: token.session_id,
+            access_token: key.sign(&user, token.session_id, now, &self.env)?,
+            expires_in: ACCESS_TOKEN_LIFE.as_secs(),
+            refresh_token: token.text(),
+            user,
+        })
+    }
+
+    /// The hash was made with other parameters than today's: now that the password is at hand, it is made again.
+    async fn hash_anew(
+        &self,
+        context: &Context,
+        record: &UserRecord,
+        password: Secret,
+    ) -> Result<(), Failure<UsersError>> {
+        let password_hash = match self.passwords.hash(context, password).await {
+            // The next sign-in will do.
+            Err(Failure::Domain(UsersError::Busy)) => return Ok(()),
+            hashed => hashed?,
+        };
+        let set = |changed: &mut UserRecord| {
+            if changed.password_version == record.password_version {
+                changed.password_hash.clone_from(&password_hash);
+            }
+            Ok(())
+        };
+        self.store.change(record.user.id, set).await
+    }
+}
