@@ -87,7 +87,8 @@ pub const ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
 /// By how much the clocks of who signs and who verifies may differ.
 pub const LEEWAY: Duration = Duration::from_secs(5);
 
-/// What an access token says: RFC 9068 without `client_id`, as there are no OAuth clients to tell apart. Times are in Unix seconds.
+/// What an access token says: RFC 9068 without `client_id`, as there are no OAuth clients to tell apart.
+/// Times are in Unix seconds.
 ///
 /// The header's `alg` is `EdDSA`, its `typ` [`TOKEN_TYPE`], its `kid` that of a [`PublicKey`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,7 +105,8 @@ pub struct AccessClaims {
 }
 
 impl AccessClaims {
-    /// Whether a token whose signature is right says at this moment that its bearer is `sub`.
+    /// Whether they hold at this moment, for us and from us. The rest is for the verifier to look at: the header, the
+    /// signature, and whether the session has been revoked.
     pub fn hold_at(&self, now: Timestamp) -> bool {
         let (now, leeway) = (now.as_second(), LEEWAY.as_secs() as i64);
         let times = self.nbf.saturating_sub(leeway) <= now && now < self.exp.saturating_add(leeway);
@@ -156,7 +158,8 @@ pub struct Revoked {
     pub until: Timestamp,
 }
 
-/// The public halves of the keys that access tokens are signed with: the newest first.
+/// The public halves of the keys that access tokens are signed with, or lately were: the newest first. A key is replaced
+/// now and then, so whoever meets a `kid` that is not among those that it knows asks again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GetKeys {}
 

@@ -25,10 +25,10 @@ impl Users {
 
     pub(super) async fn sign_in(&self, context: Context, request: SignIn) -> Answer<SignIn> {
         let found = self.store.by_email(&request.email)?;
-        let hash = found.as_ref().map(|record| record.password_hash.clone());
+        let (user, hash) = found.as_ref().map(|record| (record.user.id, record.password_hash.clone())).unzip();
         let verdict = self.passwords.verify(&context, request.password.clone(), hash).await?;
         let Some(record) = found.filter(|_| verdict.is_right) else {
-            log::warn!(trace:% = context.trace; "a sign-in was refused");
+            log::warn!(user:? = user, trace:% = context.trace; "a sign-in was refused");
             return Err(UsersError::InvalidCredentials.into());
         };
         if verdict.is_outdated {

@@ -106,6 +106,7 @@ impl Store {
     }
 }
 
+/// An account. No `Debug`: a password's hash belongs in no log.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct UserRecord {
     #[serde(flatten)]

@@ -12,6 +12,7 @@ use hmac::{Hmac, Mac};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 /// A key that access tokens are signed with (Ed25519). No `Debug`: its secret half belongs in no log.
 #[derive(Clone, Serialize, Deserialize)]
@@ -87,7 +88,7 @@ impl Fingerprint {
     }
 }
 
-/// A secret of 256 bits for whoever is shown it once: the set-up token.
+/// 256 random bits as text: a set-up token, or the key to a refresh token's successor.
 pub fn random_token(env: &Env) -> Secret {
     Secret::new(URL_SAFE_NO_PAD.encode(env.bytes::<32>()))
 }
@@ -107,15 +108,15 @@ impl RefreshToken {
 
     pub fn parse(text: &str) -> Option<Self> {
         let (session_id, secrets) = text.split_once('.')?;
-        let secrets = URL_SAFE_NO_PAD.decode(secrets).ok()?;
+        let secrets = Zeroizing::new(URL_SAFE_NO_PAD.decode(secrets).ok()?);
         let (family, own) = secrets.split_first_chunk::<16>()?;
         let (family, own) = (Secret::new(*family), Secret::new(own.try_into().ok()?));
         Some(Self { session_id: session_id.parse().ok()?, family, own })
     }
 
     pub fn text(&self) -> Secret {
-        let secrets = [&self.family.expose()[..], self.own.expose()].concat();
-        Secret::new(format!("{}.{}", self.session_id, URL_SAFE_NO_PAD.encode(secrets)))
+        let secrets = Zeroizing::new([&self.family.expose()[..], self.own.expose()].concat());
+        Secret::new(format!("{}.{}", self.session_id, URL_SAFE_NO_PAD.encode(&*secrets)))
     }
 
     /// The token that comes after this one. It takes this one and the key to make it: who trades this one again within
@@ -132,5 +133,45 @@ impl RefreshToken {
 
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of(self.own.expose())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_key_is_published_and_named_as_the_standard_says() {
+        // RFC 8037, appendices A.1 to A.3.
+        let seed = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
+        let key = TokenKey::from_seed(seed.try_into().unwrap(), Timestamp::UNIX_EPOCH);
+        let public = key.public().unwrap();
+        assert_eq!(public.x, "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+        assert_eq!(public.kid, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+    }
+
+    #[test]
+    fn a_refresh_token_reads_back_and_has_one_successor_a_key() {
+        let env = Env::system();
+        let token = RefreshToken::first(env.id(), &env);
+        let read = RefreshToken::parse(token.text().expose()).unwrap();
+        assert_eq!((read.session_id, read.family()), (token.session_id, token.family()));
+        assert_eq!(read.fingerprint(), token.fingerprint());
+        let next = token.successor("a key");
+        assert_eq!(next.text().expose(), read.successor("a key").text().expose());
+        assert_eq!((next.session_id, next.family()), (token.session_id, token.family()));
+        assert_ne!(next.fingerprint(), token.fingerprint());
+        assert_ne!(next.fingerprint(), token.successor("another key").fingerprint());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_as_a_refresh_token_or_refused_without_a_panic(text: String, secrets in "[A-Za-z0-9_-]{0,70}") {
+            prop_assert!(RefreshToken::parse(&text).is_none());
+            let session = "ses_00000000000000000000000000000001";
+            let is_token = RefreshToken::parse(&format!("{session}.{secrets}")).is_some();
+            prop_assert_eq!(is_token, secrets.len() == 64);
+        }
     }
 }
