@@ -28,13 +28,14 @@ pub struct Crash;
 ///
 /// `Products` is what every instance shares (its store, its environment, its handle on the mesh), `Clone + Send`. For each request it has
 /// `async fn get(&self, context: Context, request: GetProduct) -> Answer<GetProduct>`, and for each event
-/// `async fn order_shipped(&self, context: Context, event: OrderShipped) -> Result<(), MeshError>`. A service that hears events has
+/// `async fn order_shipped(&self, context: Context, event: OrderShipped) -> Result<(), MeshError>`. One that needs more of the
+/// [`Delivery`](super::Delivery) names it: `OrderShipped => order_shipped(id, at)`. A service that hears events has
 /// `fn heard(&self) -> &Heard`: an event that was handled is not handed to it again.
 ///
 /// Handlers run beside each other on the instance's thread: what was read before an `.await` may be old after it.
 /// One that panics takes down its instance, not its siblings' calls.
 macro_rules! service {
-    ($core:ident, answers { $($request:ident => $answer:ident,)* } $(hears { $($event:ident => $hear:ident,)* })?) => {
+    ($core:ident, answers { $($request:ident => $answer:ident,)* } $(hears { $($event:ident => $hear:ident $(($($part:ident),*))?,)* })?) => {
         struct Instance(std::rc::Rc<$core>);
 
         impl actix::Actor for Instance {
@@ -77,7 +78,7 @@ macro_rules! service {
                     if core.heard().already(&delivery.id)? {
                         return Ok(());
                     }
-                    core.$hear(delivery.context, delivery.event).await?;
+                    core.$hear(delivery.context, delivery.event $($(, delivery.$part.clone())*)?).await?;
                     core.heard().remember(&delivery.id).await
                 })
             }
