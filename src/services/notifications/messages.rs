@@ -33,11 +33,16 @@ pub struct ListNotifications {
     pub cursor: Option<Cursor>,
 }
 
+/// How many the user has not read; [`MOST_COUNTED`] where there are more.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CountUnread {
     pub user_id: UserId,
 }
 
+/// A badge says "1000+" to whoever never reads anything, instead of reading it all each time.
+pub const MOST_COUNTED: u32 = 1000;
+
+/// Reading what was read changes nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MarkRead {
     pub user_id: UserId,

@@ -1,0 +1,180 @@
+//! What an event is to the customer whom it concerns: words, and where to look.
+
+use crate::{
+    mesh::EventId,
+    services::{
+        orders::messages::{
+            OrderCancelled, OrderConfirmed, OrderDelivered, OrderRejected, OrderReturned, OrderShipped, Reason,
+        },
+        payments::messages::RefundFailed,
+        users::messages::UserRegistered,
+    },
+    types::{Id, NotificationId, OrderId, Timestamp, UserId},
+};
+use sha2::{Digest, Sha256};
+
+/// An event that a customer is told of.
+pub trait News {
+    /// Who is told.
+    fn reader(&self) -> UserId;
+    fn words(&self) -> Words;
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct Words {
+    pub title: &'static str,
+    pub body: String,
+    /// A path in the shop.
+    pub link: Option<String>,
+}
+
+impl News for UserRegistered {
+    fn reader(&self) -> UserId {
+        self.user_id
+    }
+
+    fn words(&self) -> Words {
+        let body = format!("Hello {}, your account is ready. News of your orders will come to this inbox.", self.name);
+        Words { title: "Welcome to Galleria", body, link: Some("/".into()) }
+    }
+}
+
+/// Most news is about an order.
+macro_rules! news_of_orders {
+    ($($event:ident |$told:ident| $title:literal, $body:expr;)*) => {$(
+        impl News for $event {
+            fn reader(&self) -> UserId {
+                self.order.user_id
+            }
+
+            fn words(&self) -> Words {
+                let $told = self;
+                Words { title: $title, body: $body, link: Some(page_of(self.order.order_id)) }
+            }
+        }
+    )*};
+}
+
+news_of_orders! {
+    OrderConfirmed |it| "Your order is confirmed",
+        format!("Thank you. We have received {} and are getting {} ready.", it.order.total, pieces(it));
+    OrderRejected |it| "Your order could not be placed",
+        format!("{} You were not charged.", why(&it.reason));
+    OrderShipped |it| "Your order is on its way",
+        format!("It was handed to the carrier. Its tracking number is {}.", it.tracking_number);
+    OrderDelivered |_it| "Your order was delivered",
+        "We hope that you like it. If something is not right, you can send it back from the order's page.".into();
+    OrderCancelled |it| "Your order was cancelled",
+        format!("{} went back to the card that you paid with.", it.order.total);
+    OrderReturned |it| "We have received your return",
+        format!("{} went back to the card that you paid with.", it.amount);
+}
+
+impl News for RefundFailed {
+    fn reader(&self) -> UserId {
+        self.user_id
+    }
+
+    fn words(&self) -> Words {
+        let body = format!(
+            "Your bank did not take back {}. The money is safe with us; we will find another way to pay it out.",
+            self.refund.amount
+        );
+        Words { title: "A refund did not reach you", body, link: Some(page_of(self.order_id)) }
+    }
+}
+
+/// The id of the message that tells of the event: the same at every delivery, and sorted by when it happened.
+///
+/// A UUIDv7 (RFC 9562) whose random part is a digest of which event it is.
+pub fn id_for(event: &EventId, at: Timestamp) -> NotificationId {
+    let digest: [u8; 32] = Sha256::digest(event.to_string()).into();
+    let mut random = [0; 10];
+    random.copy_from_slice(&digest[..10]);
+    let millis = at.as_millisecond().max(0) as u64;
+    NotificationId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+}
+
+fn page_of(order: OrderId) -> String {
+    format!("/orders/{order}")
+}
+
+fn pieces(order: &OrderConfirmed) -> String {
+    match order.lines.iter().map(|line| line.quantity.get()).sum() {
+        1 => "your item".into(),
+        pieces => format!("your {pieces} items"),
+    }
+}
+
+fn why(reason: &Reason) -> String {
+    match reason {
+        Reason::OutOfStock { lines } if lines.len() == 1 => {
+            "Something in it was sold out before we could set it aside.".into()
+        }
+        Reason::OutOfStock { lines } => {
+            format!("{} things in it were sold out before we could set them aside.", lines.len())
+        }
+        Reason::PaymentDeclined { decline_code } => {
+            format!("Your bank declined the payment ({}).", decline_code.replace('_', " "))
+        }
+        Reason::Undeliverable { detail } => format!("We cannot deliver it: {}.", detail.trim_end_matches('.')),
+        Reason::Unavailable => "Part of the shop could not be reached in time; please try again.".into(),
+        Reason::Cancelled => "It was cancelled.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        services::{
+            orders::messages::OrderFacts,
+            products::messages::{Shortage, StockLine},
+        },
+        types::{Currency, Money, ProductId, Service},
+    };
+    use uuid::Uuid;
+
+    fn order() -> OrderFacts {
+        let (order_id, user_id) = (OrderId::from_uuid(Uuid::from_u128(1)), UserId::from_uuid(Uuid::from_u128(2)));
+        OrderFacts { order_id, user_id, total: Money::new(1999, Currency::EUR).unwrap() }
+    }
+
+    fn product() -> ProductId {
+        ProductId::from_uuid(Uuid::from_u128(3))
+    }
+
+    fn rejected(reason: Reason) -> String {
+        OrderRejected { order: order(), reason }.words().body
+    }
+
+    #[test]
+    fn money_and_pieces_are_written_for_people_and_the_link_leads_to_the_order() {
+        let lines = |quantity: u32| vec![StockLine { product_id: product(), quantity: quantity.try_into().unwrap() }];
+        let one = OrderConfirmed { order: order(), lines: lines(1) }.words();
+        assert_eq!(one.body, "Thank you. We have received EUR 19.99 and are getting your item ready.");
+        assert_eq!(one.link, Some(format!("/orders/{}", order().order_id)));
+        let three = OrderConfirmed { order: order(), lines: lines(3) }.words();
+        assert!(three.body.contains("your 3 items"), "{}", three.body);
+    }
+
+    #[test]
+    fn a_rejection_says_why_and_that_nothing_was_charged() {
+        let declined = rejected(Reason::PaymentDeclined { decline_code: "insufficient_funds".into() });
+        assert_eq!(declined, "Your bank declined the payment (insufficient funds). You were not charged.");
+        let undeliverable = rejected(Reason::Undeliverable { detail: "no carrier goes there.".into() });
+        assert_eq!(undeliverable, "We cannot deliver it: no carrier goes there. You were not charged.");
+        let shortage = Shortage { product_id: product(), requested: 2, available: 1 };
+        let sold_out = rejected(Reason::OutOfStock { lines: vec![shortage] });
+        assert!(sold_out.starts_with("Something in it was sold out"), "{sold_out}");
+    }
+
+    #[test]
+    fn an_event_has_one_id_and_ids_sort_by_time() {
+        let event = |seq| EventId { publisher: Service::Orders, record: "order/ord_1".into(), seq };
+        let at = |millis| Timestamp::from_millisecond(millis).unwrap();
+        assert_eq!(id_for(&event(0), at(5)), id_for(&event(0), at(5)));
+        assert_ne!(id_for(&event(0), at(5)), id_for(&event(1), at(5)));
+        assert!(id_for(&event(0), at(5)) < id_for(&event(1), at(6)));
+    }
+}
