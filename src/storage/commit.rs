@@ -2,52 +2,201 @@
 //!
 //! One flusher beat two, four and eight: while it flushes, the next group gathers.
 
-use super::StorageError;
+use super::{
+    StorageError,
+    folder::{self, guarded},
+};
 use crate::env::Threads;
-use std::sync::mpsc;
+use std::{
+    fs::File,
+    io::{self, Seek, SeekFrom, Write},
+    path::Path,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering::SeqCst},
+        mpsc,
+    },
+};
 use tokio::sync::oneshot;
 
 type Waiter = oneshot::Sender<Result<(), StorageError>>;
 
+/// Each commit has a number, which is written twice: into sled with the commit, and into the file `commits` when it is acknowledged.
+/// A folder whose sled knows a lower one has lost what somebody was promised.
 #[derive(Clone)]
-pub(super) enum Committer {
-    /// To the flusher thread, which ends when the last sender is gone.
-    Group(mpsc::Sender<Waiter>),
-    /// On the spot: for a world with one thread.
-    Alone(sled::Db),
+pub(super) struct Committer {
+    log: Arc<Log>,
+    /// To the flusher thread, which ends when the last sender is gone. Without one, commits are made on the spot: for a world
+    /// with one thread.
+    flusher: Option<mpsc::Sender<Waiter>>,
+}
+
+struct Log {
+    db: sled::Db,
+    /// sled's file, to sync it: a flush of sled's (`sync_file_range`) outlives the process, but not a power cut.
+    /// `None` in a simulated world, where there are none.
+    file: Option<File>,
+    acknowledged: File,
+    /// The number of the last commit. Held while the next one is made.
+    number: Mutex<u64>,
+    /// How many changes were written, and how many of them are on disk.
+    written: AtomicU64,
+    flushed: AtomicU64,
+    /// Why nothing can be written any more. sled takes no write after one that failed, and a sync that failed once may say
+    /// "done" the next time without having done it: only opening the folder again helps.
+    failed: OnceLock<StorageError>,
+}
+
+const FILE: &str = "commits";
+const KEY: &str = "commits";
+
+/// Whether everything that was acknowledged is there.
+pub(super) fn verify(folder: &Path, db: &sled::Db) -> Result<(), StorageError> {
+    let acknowledged = match std::fs::read(folder.join(FILE)) {
+        Ok(text) => parse(&text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    match (acknowledged, stored(db)?) {
+        (Some(acknowledged), stored) if stored < acknowledged => {
+            let what = format!("its log ends with commit {stored}, but commit {acknowledged} was acknowledged");
+            Err(StorageError::damaged(what))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Committer {
-    pub fn start(db: sled::Db, threads: Threads) -> Self {
-        if threads == Threads::One {
-            return Self::Alone(db);
-        }
-        let (send, receive) = mpsc::channel::<Waiter>();
-        std::thread::Builder::new()
-            .name("group-commit".into())
-            .spawn(move || {
-                while let Ok(first) = receive.recv() {
-                    let group: Vec<Waiter> = std::iter::once(first).chain(receive.try_iter()).collect();
-                    let flushed = db.flush().map(|_| ()).map_err(StorageError::from);
-                    for waiter in group {
-                        // A caller that timed out no longer listens; its write is on disk all the same.
-                        let _ = waiter.send(flushed.clone());
-                    }
-                }
-            })
-            .expect("a thread can be started");
-        Self::Group(send)
+    pub fn start(folder: &Path, db: sled::Db, threads: Threads) -> Result<Self, StorageError> {
+        let number = stored(&db)?;
+        let acknowledged = folder::private_file(&folder.join(FILE))?;
+        let file = if threads == Threads::Many { Some(File::open(folder::log(folder))?) } else { None };
+        let log = Arc::new(Log {
+            db,
+            file,
+            acknowledged,
+            number: number.into(),
+            written: 0.into(),
+            flushed: 0.into(),
+            failed: OnceLock::new(),
+        });
+        log.acknowledge(number)?;
+        let flusher = if threads == Threads::Many { Some(start_flusher(log.clone())?) } else { None };
+        Ok(Self { log, flusher })
     }
 
     pub async fn commit(&self) -> Result<(), StorageError> {
-        match self {
-            Self::Alone(db) => Ok(db.flush().map(|_| ())?),
-            Self::Group(flusher) => {
-                let (done, wait) = oneshot::channel();
-                let stopped = || StorageError::Disk("the flusher has stopped".into());
-                flusher.send(done).map_err(|_| stopped())?;
-                wait.await.map_err(|_| stopped())?
+        if self.log.is_clean() {
+            return Ok(());
+        }
+        let Some(flusher) = &self.flusher else { return self.log.flush() };
+        let (done, wait) = oneshot::channel();
+        let stopped = || StorageError::Disk("the flusher has stopped".into());
+        flusher.send(done).map_err(|_| stopped())?;
+        wait.await.map_err(|_| stopped())?
+    }
+
+    /// Commits what nobody waits for.
+    pub fn finish(&self) -> Result<(), StorageError> {
+        self.log.flush()
+    }
+
+    /// To be called after each write, whatever came of it: a commit with nothing written since the last one costs nothing.
+    pub fn wrote(&self) {
+        self.log.written.fetch_add(1, SeqCst);
+    }
+
+    pub fn is_healthy(&self) -> bool {
+        self.log.failed.get().is_none()
+    }
+}
+
+fn start_flusher(log: Arc<Log>) -> io::Result<mpsc::Sender<Waiter>> {
+    let (send, receive) = mpsc::channel::<Waiter>();
+    let work = move || {
+        while let Ok(first) = receive.recv() {
+            let group: Vec<Waiter> = std::iter::once(first).chain(receive.try_iter()).collect();
+            let flushed = log.flush();
+            for waiter in group {
+                // A caller that timed out no longer listens; its write is on disk all the same.
+                let _ = waiter.send(flushed.clone());
             }
+        }
+    };
+    std::thread::Builder::new().name("group-commit".into()).spawn(work)?;
+    Ok(send)
+}
+
+impl Log {
+    fn is_clean(&self) -> bool {
+        self.flushed.load(SeqCst) >= self.written.load(SeqCst)
+    }
+
+    fn flush(&self) -> Result<(), StorageError> {
+        if let Some(error) = self.failed.get() {
+            return Err(error.clone());
+        }
+        if self.is_clean() {
+            return Ok(());
+        }
+        let written = self.written.load(SeqCst);
+        match guarded(|| self.flush_all()) {
+            Ok(()) => self.flushed.fetch_max(written, SeqCst),
+            Err(error) => {
+                log::error!("nothing can be written any more, until the shop is started again: {error}");
+                return Err(self.failed.get_or_init(|| error).clone());
+            }
+        };
+        Ok(())
+    }
+
+    fn flush_all(&self) -> Result<(), StorageError> {
+        let mut last = self.number.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = *last + 1;
+        self.db.insert(KEY, &number.to_be_bytes())?;
+        self.db.flush()?;
+        if let Some(file) = &self.file {
+            file.sync_data()?;
+        }
+        *last = number;
+        Ok(self.acknowledge(number)?)
+    }
+
+    /// Not synced: after a power cut a lower number may be found, and promises less than was kept.
+    fn acknowledge(&self, number: u64) -> io::Result<()> {
+        let mut file = &self.acknowledged;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(line(number).as_bytes())
+    }
+}
+
+fn stored(db: &sled::Db) -> Result<u64, StorageError> {
+    let bytes = guarded(|| Ok(db.get(KEY)?))?;
+    Ok(bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
+}
+
+/// The number and its checksum, always of the same length, so that one write replaces it.
+fn line(number: u64) -> String {
+    format!("{number:020} {:08x}\n", crc32fast::hash(&number.to_be_bytes()))
+}
+
+fn parse(text: &[u8]) -> Option<u64> {
+    let number = std::str::from_utf8(text).ok()?.get(..20)?.parse().ok()?;
+    (line(number).as_bytes() == text).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_reads_back_and_a_flipped_bit_is_seen() {
+        let text = line(1234).into_bytes();
+        assert_eq!(parse(&text), Some(1234));
+        for at in 0..text.len() * 8 {
+            let mut flipped = text.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            assert_eq!(parse(&flipped), None, "bit {at}");
         }
     }
 }

@@ -10,13 +10,21 @@
 //! - **Open markers.** A record with unfinished business (events owed, a saga under way) has a key under `open/`, written
 //!   before the record says so and removed after it no longer does: start-up finds all unfinished work without a scan.
 //! - **Group commit.** Nobody answers a command before [`Tree::commit`] returned: it is on disk then.
+//!
+//! What is in the folder, and how it is opened without harm, stands in `folder.rs`.
 
+mod check;
 mod commit;
 mod error;
+mod folder;
 mod outbox;
 mod record;
+mod seal;
 mod table;
+#[cfg(test)]
+mod tests;
 
+pub use check::{Finding, KnownTable, Report, TableReport, check};
 pub use error::StorageError;
 pub use outbox::{Outbox, Owed, Owing};
 pub use record::Record;
@@ -24,34 +32,49 @@ pub use table::{Decision, Table};
 
 use crate::{env::Env, types::Service};
 use commit::Committer;
+use folder::Folder;
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, OnceLock},
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// An open data folder. One process at a time has it.
 pub struct Storage {
+    env: Env,
     db: sled::Db,
     committer: Committer,
-    folder: PathBuf,
+    folder: Arc<Folder>,
 }
 
 impl Storage {
-    /// Opens the folder, and makes it where there is none.
+    /// Opens the folder, and makes it where there is none. Never panics, and leaves a folder that it refuses as it is.
     pub fn open(folder: &Path, env: &Env) -> Result<Self, StorageError> {
-        let db = sled::Config::new()
-            .path(folder.join("db"))
-            .cache_capacity(32 * 1024 * 1024)
-            // Commits flush; a flush by the clock would only hide a forgotten one.
-            .flush_every_ms(None)
-            .open()?;
-        let committer = Committer::start(db.clone(), env.threads());
-        Ok(Self { db, committer, folder: folder.to_owned() })
+        let (folder, db) = Folder::open(folder)?;
+        let committer = Committer::start(folder.path(), db.clone(), env.threads())?;
+        Ok(Self { env: env.clone(), db, committer, folder: Arc::new(folder) })
+    }
+
+    /// Closes the folder in good order: what is in it is sealed, so that damage done to it while nobody looks is found when it is
+    /// opened again. All trees must be gone; while one is left, this fails after ten seconds, and nothing is lost but the seal.
+    pub fn close(self) -> Result<(), StorageError> {
+        let Self { db, committer, folder, .. } = self;
+        let finished = committer.finish();
+        folder::guarded(|| {
+            drop((committer, db));
+            finished
+        })?;
+        folder.seal()
     }
 
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
+    }
+
+    /// Whether what is written reaches the disk. `false` from the first failure on, until the folder is opened again. What was
+    /// written before can still be read, but for pages that sled was about to split: those fail.
+    pub fn is_healthy(&self) -> bool {
+        self.committer.is_healthy()
     }
 
     /// The tree of a service. It is for [`crate::app`] to see that nobody gets another's.
@@ -66,12 +89,14 @@ impl Storage {
 
     fn named_tree(&self, name: &'static str) -> Result<Tree, StorageError> {
         let sled = self.db.open_tree(name)?;
+        self.committer.wrote();
         Ok(Tree(Arc::new(Inner {
             name,
             sled,
             db: self.db.clone(),
             committer: self.committer.clone(),
             wake: OnceLock::new(),
+            _folder: self.folder.clone(),
         })))
     }
 }
@@ -87,6 +112,8 @@ struct Inner {
     committer: Committer,
     /// Where keys of records that came to owe an event are sent.
     wake: OnceLock<UnboundedSender<String>>,
+    /// Nobody else may have the folder while a tree is left. Let go of last.
+    _folder: Arc<Folder>,
 }
 
 impl Tree {
@@ -98,7 +125,8 @@ impl Tree {
         Table::over(self.clone())
     }
 
-    /// Returns when everything written before is on disk. Many who wait share one flush.
+    /// Returns when everything written before is on disk, power cut or not. Many who wait share one flush; where nothing was
+    /// written since the last one, it returns at once.
     pub async fn commit(&self) -> Result<(), StorageError> {
         self.0.committer.commit().await
     }

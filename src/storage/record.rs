@@ -37,15 +37,26 @@ pub trait Record: Serialize + DeserializeOwned {
 
 const HEADER: usize = 5;
 
-/// CRC-32 of the rest (4 bytes, little endian), schema version (1 byte), JSON.
+/// The length of what an index entry or an open marker holds (see `Tree::nonce`), by which they are told from records.
+pub(super) const ENTRY: usize = 8;
+
 pub(super) fn encode<R: Record>(record: &R) -> Result<Vec<u8>, StorageError> {
-    let mut bytes = Vec::with_capacity(512);
-    bytes.extend([0, 0, 0, 0, R::VERSION]);
-    serde_json::to_writer(&mut bytes, record)
-        .map_err(|error| StorageError::Damaged { what: format!("a {} record cannot be written: {error}", R::TABLE) })?;
+    let json = serde_json::to_vec(record)
+        .map_err(|error| StorageError::damaged(format!("a {} record cannot be written: {error}", R::TABLE)))?;
+    Ok(stored(R::VERSION, &json))
+}
+
+/// CRC-32 of the rest (4 bytes, little endian), schema version (1 byte), JSON.
+pub(super) fn stored(version: u8, json: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER + json.len() + 1);
+    bytes.extend([0, 0, 0, 0, version]);
+    bytes.extend(json);
+    if bytes.len() == ENTRY {
+        bytes.push(b' ');
+    }
     let sum = crc32fast::hash(&bytes[4..]);
     bytes[..4].copy_from_slice(&sum.to_le_bytes());
-    Ok(bytes)
+    bytes
 }
 
 pub(super) fn decode<R: Record>(key: &str, bytes: &[u8]) -> Result<R, StorageError> {
@@ -54,15 +65,30 @@ pub(super) fn decode<R: Record>(key: &str, bytes: &[u8]) -> Result<R, StorageErr
         return Err(StorageError::Newer { what: key.to_owned(), found: version.into(), known: R::VERSION.into() });
     }
     serde_json::from_slice(json)
-        .map_err(|error| StorageError::Damaged { what: format!("{key} is no {} record: {error}", R::TABLE) })
+        .map_err(|error| StorageError::damaged(format!("{key} is no {} record: {error}", R::TABLE)))
 }
 
 /// The schema version and the JSON of stored bytes whose checksum holds.
 pub(super) fn open<'a>(key: &str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), StorageError> {
-    let damaged = || StorageError::Damaged { what: format!("{key} fails its checksum") };
+    let damaged = || StorageError::damaged(format!("{key} fails its checksum"));
     let (sum, rest) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
     if bytes.len() < HEADER || crc32fast::hash(rest) != u32::from_le_bytes(*sum) {
         return Err(damaged());
     }
     Ok((rest[0], &rest[1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_record_is_as_long_as_an_entry() {
+        for json in ["1", "{}", "123", "1234"] {
+            let bytes = stored(7, json.as_bytes());
+            assert_ne!(bytes.len(), ENTRY);
+            let (version, read) = open("key", &bytes).unwrap();
+            assert_eq!((version, read.trim_ascii()), (7, json.as_bytes()));
+        }
+    }
 }

@@ -101,9 +101,8 @@ impl<R: Record> Table<R> {
             let (key, bytes) = pair?;
             let full = text(&key)?;
             let record = decode(&full, &bytes)?;
-            let key = full[prefix.len()..]
-                .parse()
-                .map_err(|_| StorageError::Damaged { what: format!("{full} is no key") })?;
+            let key = full[prefix.len()..].parse();
+            let key = key.map_err(|_| StorageError::damaged(format!("{full} is no key")))?;
             Ok((key, record))
         })
     }
@@ -135,7 +134,9 @@ impl<R: Record> Table<R> {
                 Decision::Delete(answer) => (None, answer),
             };
             let after = new.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
-            if self.swap(&full, found, new.as_ref(), &before, &after)? {
+            let swapped = self.swap(&full, found, new.as_ref(), &before, &after);
+            self.tree.0.committer.wrote();
+            if swapped? {
                 if new.as_ref().and_then(Record::outbox).is_some_and(|outbox| !outbox.is_empty()) {
                     self.tree.wake(full);
                 }
@@ -176,7 +177,7 @@ impl<R: Record> Table<R> {
     }
 }
 
-fn keys_of<R: Record>(key: &str, record: &R) -> Vec<String> {
+pub(super) fn keys_of<R: Record>(key: &str, record: &R) -> Vec<String> {
     let mut entries = record.entries();
     if record.is_open() {
         entries.push(format!("open/{}/{key}", R::TABLE));
@@ -185,7 +186,7 @@ fn keys_of<R: Record>(key: &str, record: &R) -> Vec<String> {
 }
 
 /// The first key after all that start with `prefix`, which ends in ASCII.
-fn end_of(prefix: &str) -> Vec<u8> {
+pub(super) fn end_of(prefix: &str) -> Vec<u8> {
     let mut end = prefix.as_bytes().to_vec();
     if let Some(last) = end.last_mut() {
         *last += 1;
@@ -193,8 +194,8 @@ fn end_of(prefix: &str) -> Vec<u8> {
     end
 }
 
-fn text(key: &[u8]) -> Result<String, StorageError> {
-    String::from_utf8(key.to_vec()).map_err(|_| StorageError::Damaged { what: format!("{key:?} is no key") })
+pub(super) fn text(key: &[u8]) -> Result<String, StorageError> {
+    String::from_utf8(key.to_vec()).map_err(|_| StorageError::damaged(format!("{key:?} is no key")))
 }
 
 #[cfg(test)]

@@ -1,0 +1,95 @@
+//! Who may have a folder, and what it looks like.
+
+use super::*;
+
+#[test]
+fn a_folder_is_reopened_with_all_that_was_in_it() {
+    let (folder, storage) = with_parcels(300);
+    let path = folder.path().join("data");
+    storage.close().unwrap();
+    assert!(path.join("seal").exists());
+    let storage = open(&path).unwrap();
+    assert!(!path.join("seal").exists());
+    assert_eq!(parcels(&storage).all(None).filter(|found| found.is_ok()).count(), 300);
+}
+
+#[test]
+fn a_folder_has_one_owner_at_a_time() {
+    let (_folder, storage) = with_parcels(1);
+    let path = storage.folder().to_owned();
+    let refused = open(&path).err().unwrap();
+    assert_eq!((&refused, refused.exit_code()), (&StorageError::InUse { folder: path.display().to_string() }, 3));
+    let parcels = parcels(&storage);
+    drop(storage);
+    // A tree that is left holds the folder.
+    assert!(matches!(open(&path), Err(StorageError::InUse { .. })));
+    drop(parcels);
+    assert!(open(&path).is_ok());
+}
+
+#[test]
+fn somebody_elses_folder_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("holiday.jpg"), b"sun").unwrap();
+    let refused = open(folder.path()).err().unwrap();
+    assert_eq!((refused.exit_code(), folder.path().read_dir().unwrap().count()), (7, 1));
+    assert!(matches!(refused, StorageError::NotOurs { .. }));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_refused_with_the_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, b"").unwrap();
+    for path in [file.clone(), file.join("data"), PathBuf::from("/proc/data")] {
+        let refused = open(&path).err().unwrap();
+        assert_eq!(refused.exit_code(), 4, "{refused}");
+    }
+}
+
+#[test]
+fn a_newer_folder_is_told_from_a_damaged_one() {
+    let (folder, storage) = with_parcels(1);
+    let path = folder.path().join("data");
+    storage.close().unwrap();
+    let refused = |format: &str| {
+        fs::write(path.join("format"), format).unwrap();
+        open(&path).err().unwrap()
+    };
+    assert!(matches!(refused(r#"{"galleria_data":2}"#), StorageError::Newer { found: 2, known: 1, .. }));
+    assert!(matches!(refused("{}"), StorageError::Damaged { .. }));
+    fs::remove_file(path.join("format")).unwrap();
+    assert_eq!(open(&path).err(), Some(StorageError::damaged("the file format is missing")));
+    fs::write(path.join("format"), r#"{"galleria_data":1}"#).unwrap();
+    assert!(open(&path).is_ok());
+}
+
+#[test]
+#[cfg(unix)]
+fn nobody_else_may_read_a_folder() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, storage) = with_parcels(1);
+    let path = folder.path().join("data");
+    storage.close().unwrap();
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(&path.join("db"))), (0o700, 0o700));
+    for file in contents(&path).keys() {
+        assert_eq!(mode(file), 0o600, "{}", file.display());
+    }
+}
+
+#[test]
+fn what_a_crash_while_opening_left_is_no_hindrance() {
+    let (folder, storage) = with_parcels(10);
+    let path = folder.path().join("data");
+    drop(storage);
+    fs::write(path.join("db/snap.00000000000FFFFF.generating"), b"half").unwrap();
+    fs::write(path.join("format.new"), b"{").unwrap();
+    fs::write(path.join("probe"), b"").unwrap();
+    assert_eq!(parcels(&open(&path).unwrap()).all(None).count(), 10);
+    // Before it became ours.
+    let young = folder.path().join("young");
+    fs::create_dir(&young).unwrap();
+    fs::write(young.join("lock"), b"").unwrap();
+    assert!(open(&young).is_ok());
+}
