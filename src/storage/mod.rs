@@ -13,6 +13,7 @@
 //!
 //! What is in the folder, and how it is opened without harm, stands in `folder.rs`.
 
+mod backup;
 mod check;
 mod commit;
 mod error;
@@ -24,6 +25,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use backup::{backup, restore};
 pub use check::{Finding, KnownTable, Report, TableReport, check};
 pub use error::StorageError;
 pub use outbox::{Outbox, Owed, Owing};

@@ -1,5 +1,6 @@
 //! What a data folder lives through: damage, crashes, full disks, backups.
 
+mod backup;
 mod crash;
 mod damage;
 mod folder;
