@@ -60,6 +60,16 @@ pub enum Failure<E> {
     Fault(MeshError),
 }
 
+impl<E: std::error::Error> Failure<E> {
+    /// For handlers of events, to whom the service's own words are a fault, too: the event is brought again.
+    pub fn into_mesh(self) -> MeshError {
+        match self {
+            Self::Domain(error) => MeshError::Failed(error.to_string()),
+            Self::Fault(error) => error,
+        }
+    }
+}
+
 impl<E> From<StorageError> for Failure<E> {
     fn from(error: StorageError) -> Self {
         Self::Fault(error.into())

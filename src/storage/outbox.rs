@@ -40,6 +40,11 @@ impl Outbox {
         self.owed.first()
     }
 
+    /// The events whose delivery has not begun: all but the first, of which nobody here knows how far it is.
+    pub fn waiting(&self) -> &[Owed] {
+        self.owed.get(1..).unwrap_or_default()
+    }
+
     fn settle(&mut self, seq: u64) {
         self.owed.retain(|owed| owed.seq != seq);
     }
