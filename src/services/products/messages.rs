@@ -238,6 +238,7 @@ pub struct ReserveStock {
 }
 
 /// Takes the promise back, also one that has not been made yet: then a late [`ReserveStock`] is refused.
+/// What was committed is sold and stays so.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReleaseStock {
     pub order_id: OrderId,
@@ -256,7 +257,8 @@ pub struct ReturnStock {
     pub lines: Vec<StockLine>,
 }
 
-/// Puts these products on the shelves of a shop that has none, and says how many: the demo's catalogue. A shop that has products is left alone.
+/// Puts these products on the shelves of a shop that has none, and says how many: the demo's catalogue. A shop that has products is left
+/// alone, unless a crash cut its stocking short: then what is missing is put there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StockCatalogue {
     pub products: Vec<CreateProduct>,
@@ -298,10 +300,14 @@ pub enum ProductsError {
     OutOfStock { lines: Vec<Shortage> },
     #[error("the reservation was released")]
     ReservationReleased,
+    #[error("the reservation was committed: its pieces are sold")]
+    ReservationCommitted,
     #[error("the reservation is not known")]
     ReservationNotFound,
     #[error("the cursor is not one that this list gave out")]
     BadCursor,
+    #[error("this is not for you to do")]
+    Forbidden,
 }
 
 impl From<BadCursor> for ProductsError {
@@ -317,7 +323,8 @@ pub struct Shortage {
     pub available: u32,
 }
 
-/// Anything about the product is another than before, its stock too.
+/// What everybody may see of the product is another than before: what it is, or how many are available. Whoever hears it reads the
+/// product anew: changes in quick succession are told once. A product that changes its slug tells it under the old one, too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProductChanged {
     pub product_id: ProductId,

@@ -1,0 +1,159 @@
+//! The actor: one short handler per request.
+
+use super::{
+    listings,
+    messages::*,
+    reservations, rules,
+    search::Search,
+    store::{Edit, Store},
+};
+use crate::{
+    mesh::{Answer, Context, Failure, service},
+    services::Home,
+    storage::StorageError,
+    types::{Cursor, Page, Service},
+};
+use std::time::Duration;
+
+/// What every instance shares.
+#[derive(Clone)]
+struct Products {
+    store: Store,
+}
+
+service! { Products,
+    answers {
+        FindProducts   => find,
+        GetProduct     => get,
+        GetProducts    => get_many,
+        ListCategories => list_categories,
+        CreateProduct  => create,
+        UpdateProduct  => update,
+        RetireProduct  => retire,
+        SetStock       => set_stock,
+        ReserveStock   => reserve_stock,
+        ReleaseStock   => release_stock,
+        CommitStock    => commit_stock,
+        ReturnStock    => return_stock,
+        StockCatalogue => stock_catalogue,
+        TallyStock     => tally_stock,
+    }
+}
+
+/// How long a lapsed reservation may keep its pieces, and what a crash left half done stays so.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// Lines of a tally, whatever is asked for.
+const LONGEST_TALLY: usize = 1_000;
+
+pub fn launch(home: Home) -> Result<(), StorageError> {
+    let products = Products { store: Store::open(&home.tree, &home.env)? };
+    let (store, owing) = (products.store.clone(), products.store.owing());
+    home.mesh.launch(Service::Products, home.instances, move |on| start(&products, on));
+    home.mesh.relay(Service::Products, home.tree, owing);
+    home.mesh.background(Service::Products, move || sweep(store));
+    Ok(())
+}
+
+async fn sweep(store: Store) {
+    loop {
+        if let Err(error) = reservations::sweep(&store).await {
+            log::error!(service = Service::Products.name(); "reservations are not looked after: {error}");
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+impl Products {
+    async fn find(&self, _: Context, request: FindProducts) -> Answer<FindProducts> {
+        let search = Search::new(&request)?;
+        let list = search.list();
+        let after = request.cursor.map(|cursor| cursor.position(&list)).transpose().map_err(ProductsError::from)?;
+        let found = self.store.catalogue().find(&search, after.as_ref(), request.limit.get());
+        let mut items = Vec::with_capacity(found.ids.len());
+        for id in found.ids {
+            // What was sold out or retired since the catalogue was looked at is left out.
+            let product = self.store.product(id)?.map(|product| product.to_product());
+            items.extend(product.filter(|p| !p.retired && (!request.in_stock || p.stock.available > 0)));
+        }
+        Ok(Page { items, next_cursor: found.next.map(|position| Cursor::after(&list, &position)) })
+    }
+
+    async fn get(&self, _: Context, request: GetProduct) -> Answer<GetProduct> {
+        let found = match request.product {
+            ProductRef::Id(id) => self.store.product(id)?,
+            ProductRef::Slug(slug) => self.store.product_of_slug(&slug)?,
+        };
+        Ok(found.ok_or(ProductsError::ProductNotFound)?.to_product())
+    }
+
+    async fn get_many(&self, _: Context, request: GetProducts) -> Answer<GetProducts> {
+        let found = request.ids.into_iter().filter_map(|id| self.store.product(id).transpose());
+        Ok(found.map(|product| Ok(product?.to_product())).collect::<Result<_, StorageError>>()?)
+    }
+
+    async fn list_categories(&self, _: Context, _: ListCategories) -> Answer<ListCategories> {
+        Ok(self.store.catalogue().categories())
+    }
+
+    async fn create(&self, context: Context, request: CreateProduct) -> Answer<CreateProduct> {
+        rules::staff_only(&context.principal)?;
+        self.on_disk(listings::create(&self.store, request)).await
+    }
+
+    async fn update(&self, context: Context, request: UpdateProduct) -> Answer<UpdateProduct> {
+        rules::staff_only(&context.principal)?;
+        self.on_disk(listings::update(&self.store, request)).await
+    }
+
+    async fn retire(&self, context: Context, request: RetireProduct) -> Answer<RetireProduct> {
+        rules::staff_only(&context.principal)?;
+        self.on_disk(listings::retire(&self.store, request)).await
+    }
+
+    async fn set_stock(&self, context: Context, request: SetStock) -> Answer<SetStock> {
+        rules::staff_only(&context.principal)?;
+        let level = self.store.change_product(request.product_id, |product| {
+            product.stock.set(request.change)?;
+            Ok::<_, Failure<ProductsError>>(Edit::Save(product.stock.level()))
+        })?;
+        self.on_disk(level.ok_or(ProductsError::ProductNotFound.into())).await
+    }
+
+    async fn reserve_stock(&self, context: Context, request: ReserveStock) -> Answer<ReserveStock> {
+        rules::staff_only(&context.principal)?;
+        self.on_disk(reservations::reserve(&self.store, request)).await
+    }
+
+    async fn release_stock(&self, context: Context, request: ReleaseStock) -> Answer<ReleaseStock> {
+        rules::staff_only(&context.principal)?;
+        self.on_disk(reservations::release(&self.store, request.order_id)).await
+    }
+
+    async fn commit_stock(&self, context: Context, request: CommitStock) -> Answer<CommitStock> {
+        rules::staff_only(&context.principal)?;
+        self.on_disk(reservations::commit(&self.store, request.order_id)).await
+    }
+
+    async fn return_stock(&self, context: Context, request: ReturnStock) -> Answer<ReturnStock> {
+        rules::staff_only(&context.principal)?;
+        self.on_disk(reservations::put_back(&self.store, request)).await
+    }
+
+    async fn stock_catalogue(&self, context: Context, request: StockCatalogue) -> Answer<StockCatalogue> {
+        rules::staff_only(&context.principal)?;
+        self.on_disk(listings::stock_catalogue(&self.store, request.products).await).await
+    }
+
+    async fn tally_stock(&self, context: Context, request: TallyStock) -> Answer<TallyStock> {
+        rules::staff_only(&context.principal)?;
+        let products = self.store.products_after(request.after).take(request.limit.min(LONGEST_TALLY));
+        let tallies = products.map(|found| found.map(|product| product.stock.tally(product.id)));
+        Ok(tallies.collect::<Result<_, StorageError>>()?)
+    }
+
+    /// Gives the answer when all that it says is on disk: a refusal, too, tells of something that was decided.
+    async fn on_disk<T>(&self, answer: Result<T, Failure<ProductsError>>) -> Result<T, Failure<ProductsError>> {
+        self.store.commit().await?;
+        answer
+    }
+}

@@ -1,0 +1,304 @@
+//! The products on sale, in memory: filters, orders and words for searching, so that a search reads the disk only for what it shows.
+//!
+//! Built at launch and kept in step by the store, which stays the truth. Orders are sorted lists of places; a search walks
+//! one from where the last page ended, so that a page costs no more far down than at the top.
+
+use super::{
+    messages::{Category, Product, Sort},
+    rules::CategoryName,
+    search::{Found, Position, Rank, Search, page},
+    words::{self, Field, Matches, Vocabulary},
+};
+use crate::types::{ProductId, Slug};
+use std::{
+    cmp::{Ordering, Reverse},
+    collections::{BinaryHeap, HashMap},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+#[derive(Default)]
+pub struct Catalogue {
+    /// By place. One that went keeps its place until they are tidied up.
+    entries: Vec<Entry>,
+    places: HashMap<ProductId, u32>,
+    vocabulary: Vocabulary,
+    orders: [Vec<u32>; By::ALL.len()],
+    sections: Vec<Section>,
+}
+
+/// What searches need to know of a product.
+struct Entry {
+    id: ProductId,
+    /// Folded: what it is sorted by.
+    name: Box<str>,
+    price: i64,
+    /// In milliseconds.
+    created_at: i64,
+    section: u32,
+    featured: bool,
+    on_sale: bool,
+    stock: StockBit,
+}
+
+/// A category, and how many products are on sale in it.
+struct Section {
+    slug: Slug,
+    name: CategoryName,
+    products: u32,
+}
+
+/// Whether there is any in stock, and as of which revision of the product: whoever comes late with an older one changes nothing.
+struct StockBit(AtomicU64);
+
+impl StockBit {
+    fn new(revision: u64, in_stock: bool) -> Self {
+        Self(AtomicU64::new(revision << 1 | u64::from(in_stock)))
+    }
+
+    fn set(&self, revision: u64, in_stock: bool) {
+        self.0.fetch_max(revision << 1 | u64::from(in_stock), Relaxed);
+    }
+
+    fn get(&self) -> bool {
+        self.0.load(Relaxed) & 1 == 1
+    }
+}
+
+/// What the sorted lists are sorted by; the id breaks ties.
+#[derive(Clone, Copy)]
+enum By {
+    Name,
+    Price,
+    Age,
+}
+
+impl By {
+    const ALL: [Self; 3] = [Self::Name, Self::Price, Self::Age];
+}
+
+impl Catalogue {
+    /// At most `limit` products after the given position.
+    pub fn find(&self, search: &Search, after: Option<&Position>, limit: usize) -> Found {
+        let section = search.category.as_ref().map(|slug| self.section(slug));
+        let passes = |entry: &Entry| {
+            entry.on_sale
+                && section.is_none_or(|section| section == Some(entry.section))
+                && (search.min_price..=search.max_price).contains(&entry.price)
+                && (!search.in_stock || entry.stock.get())
+                && (!search.featured || entry.featured)
+        };
+        let matches = (!search.words.is_empty()).then(|| self.vocabulary.matches(&search.words, self.entries.len()));
+        let has_words = |place| matches.as_ref().is_none_or(|matches| matches.score(place).is_some());
+        let passing = |place: &u32| has_words(*place) && passes(self.entry(*place));
+        match (search.sort, &matches) {
+            (Sort::Relevance, Some(matches)) => self.best(matches, passes, after, limit),
+            (Sort::Price, _) => self.walk(By::Price, false, passing, after, limit),
+            (Sort::PriceDescending, _) => self.walk(By::Price, true, passing, after, limit),
+            (Sort::Newest, _) => self.walk(By::Age, true, passing, after, limit),
+            (Sort::Name | Sort::Relevance, _) => self.walk(By::Name, false, passing, after, limit),
+        }
+    }
+
+    /// Along a sorted list; a descending one is the same backwards, ids too.
+    fn walk(
+        &self,
+        by: By,
+        descending: bool,
+        passing: impl Fn(&u32) -> bool,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Found {
+        let order = &self.orders[by as usize];
+        let before = |than: Ordering| {
+            let begins = |after| order.partition_point(|place| self.entry(*place).against(by, after) <= than);
+            after.map(begins)
+        };
+        let places: Vec<u32> = if descending {
+            let rest = &order[..before(Ordering::Less).unwrap_or(order.len())];
+            rest.iter().rev().copied().filter(&passing).take(limit + 1).collect()
+        } else {
+            let rest = &order[before(Ordering::Equal).unwrap_or(0)..];
+            rest.iter().copied().filter(&passing).take(limit + 1).collect()
+        };
+        let position = |place: u32| Position(self.entry(place).rank(by), self.entry(place).id);
+        page(places, limit, |place| self.entry(*place).id, |place| position(*place))
+    }
+
+    /// The best matches; of those with the same score, the oldest first.
+    fn best(
+        &self,
+        matches: &Matches,
+        passes: impl Fn(&Entry) -> bool,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Found {
+        let after = after.and_then(|Position(rank, id)| match rank {
+            Rank::Number(score) => Some((Reverse(*score), *id)),
+            Rank::Name(_) => None,
+        });
+        let on_sale = matches.places().filter(|(place, _)| passes(self.entry(*place)));
+        let ranked = on_sale.map(|(place, score)| (Reverse(i64::from(score)), self.entry(place).id));
+        // The worst on top, to be thrown out by the next better one.
+        let mut best = BinaryHeap::with_capacity(limit + 1);
+        for ranked in ranked.filter(|ranked| after.is_none_or(|after| *ranked > after)) {
+            if best.len() <= limit {
+                best.push(ranked);
+            } else if let Some(mut worst) = best.peek_mut()
+                && ranked < *worst
+            {
+                *worst = ranked;
+            }
+        }
+        let found = best.into_sorted_vec();
+        page(found, limit, |(_, id)| *id, |(Reverse(score), id)| Position(Rank::Number(*score), *id))
+    }
+
+    /// The categories that have products on sale, by name.
+    pub fn categories(&self) -> Vec<Category> {
+        let used = self.sections.iter().filter(|section| section.products > 0);
+        let mut categories: Vec<Category> = used
+            .map(|section| Category {
+                slug: section.slug.clone(),
+                name: section.name.clone(),
+                product_count: section.products,
+            })
+            .collect();
+        categories.sort_by_cached_key(|category| (words::fold(&category.name), category.slug.clone()));
+        categories
+    }
+
+    /// Takes in a product that is on sale, or what has become of it. `category` is what its category is called.
+    pub fn put(&mut self, product: &Product, category: &CategoryName, revision: u64) {
+        self.remove(product.id);
+        let place = self.append(product, category, revision);
+        for by in By::ALL {
+            let at = self.orders[by as usize].partition_point(|other| self.compare(by, *other, place).is_lt());
+            self.orders[by as usize].insert(at, place);
+        }
+    }
+
+    /// Takes in many products at once, none of which is in.
+    pub fn fill<E>(
+        &mut self,
+        products: impl Iterator<Item = Result<(Product, CategoryName, u64), E>>,
+    ) -> Result<(), E> {
+        for product in products {
+            let (product, category, revision) = product?;
+            let place = self.append(&product, &category, revision);
+            self.orders.iter_mut().for_each(|order| order.push(place));
+        }
+        for by in By::ALL {
+            let mut order = std::mem::take(&mut self.orders[by as usize]);
+            order.sort_unstable_by(|a, b| self.compare(by, *a, *b));
+            self.orders[by as usize] = order;
+        }
+        Ok(())
+    }
+
+    pub fn remove(&mut self, id: ProductId) {
+        let Some(place) = self.places.remove(&id) else { return };
+        for by in By::ALL {
+            let at = self.orders[by as usize].partition_point(|other| self.compare(by, *other, place).is_lt());
+            self.orders[by as usize].remove(at);
+        }
+        let entry = &mut self.entries[place as usize];
+        entry.on_sale = false;
+        self.sections[entry.section as usize].products -= 1;
+        // When a quarter is empty: often enough to save memory, seldom enough to cost nothing by the change.
+        let empty = self.entries.len() - self.places.len();
+        if empty > 256 && empty > self.entries.len() / 4 {
+            self.tidy_up();
+        }
+    }
+
+    /// Without keeping searches waiting, for nothing moves.
+    pub fn set_in_stock(&self, id: ProductId, revision: u64, in_stock: bool) {
+        if let Some(place) = self.places.get(&id) {
+            self.entry(*place).stock.set(revision, in_stock);
+        }
+    }
+
+    fn append(&mut self, product: &Product, category: &CategoryName, revision: u64) -> u32 {
+        let place = self.entries.len() as u32;
+        let section = self.section(&product.category).unwrap_or_else(|| {
+            self.sections.push(Section { slug: product.category.clone(), name: category.clone(), products: 0 });
+            self.sections.len() as u32 - 1
+        });
+        self.sections[section as usize].products += 1;
+        let tags = product.tags.iter().map(|tag| (Field::Tag, tag.as_str()));
+        let texts = [
+            (Field::Name, product.name.as_str()),
+            (Field::Category, category.as_str()),
+            (Field::Category, product.category.as_str()),
+            (Field::Description, product.description.as_str()),
+        ];
+        self.vocabulary.add(place, texts.into_iter().chain(tags));
+        self.entries.push(Entry {
+            id: product.id,
+            name: words::fold(&product.name).into_boxed_str(),
+            price: product.price.amount(),
+            created_at: product.created_at.as_millisecond(),
+            section,
+            featured: product.featured,
+            on_sale: true,
+            stock: StockBit::new(revision, product.stock.available > 0),
+        });
+        self.places.insert(product.id, place);
+        place
+    }
+
+    /// Closes the gaps that removed products left.
+    fn tidy_up(&mut self) {
+        let mut next = 0u32..;
+        let moved: Vec<Option<u32>> =
+            self.entries.iter().map(|entry| if entry.on_sale { next.next() } else { None }).collect();
+        let new = |old: u32| moved[old as usize];
+        self.entries.retain(|entry| entry.on_sale);
+        self.vocabulary.renumber(new);
+        for place in self.orders.iter_mut().flatten().chain(self.places.values_mut()) {
+            *place = new(*place).unwrap_or(*place);
+        }
+    }
+
+    fn entry(&self, place: u32) -> &Entry {
+        &self.entries[place as usize]
+    }
+
+    fn section(&self, slug: &Slug) -> Option<u32> {
+        self.sections.iter().position(|section| section.slug == *slug).map(|at| at as u32)
+    }
+
+    fn compare(&self, by: By, a: u32, b: u32) -> Ordering {
+        let (a, b) = (self.entry(a), self.entry(b));
+        let order = match by {
+            By::Name => a.name.cmp(&b.name),
+            By::Price => a.price.cmp(&b.price),
+            By::Age => a.created_at.cmp(&b.created_at),
+        };
+        order.then_with(|| a.id.cmp(&b.id))
+    }
+}
+
+impl Entry {
+    fn rank(&self, by: By) -> Rank {
+        match by {
+            By::Name => Rank::Name(self.name.clone()),
+            By::Price => Rank::Number(self.price),
+            By::Age => Rank::Number(self.created_at),
+        }
+    }
+
+    fn against(&self, by: By, Position(rank, id): &Position) -> Ordering {
+        let order = match (by, rank) {
+            (By::Name, Rank::Name(name)) => self.name.cmp(name),
+            (By::Price, Rank::Number(price)) => self.price.cmp(price),
+            (By::Age, Rank::Number(millis)) => self.created_at.cmp(millis),
+            // No list of ours gives out such a cursor.
+            _ => Ordering::Greater,
+        };
+        order.then_with(|| self.id.cmp(id))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Products come into the catalogue, change and go; each slug is one product's.
+
+use super::{
+    messages::{CreateProduct, Product, ProductsError, RetireProduct, UpdateProduct},
+    records::Aim,
+    rules::{self, CategoryName, Listing},
+    stock::Stock,
+    store::{Edit, Store},
+};
+use crate::{
+    mesh::Failure,
+    types::{ProductId, Slug},
+};
+
+type Outcome<T> = Result<T, Failure<ProductsError>>;
+
+pub fn create(store: &Store, request: CreateProduct) -> Outcome<Product> {
+    let new = New::checked(request)?;
+    Ok(new.put_in(store)?)
+}
+
+pub fn update(store: &Store, request: UpdateProduct) -> Outcome<Product> {
+    let UpdateProduct { product_id, expected_version, changes } = request;
+    let now = store.env().now();
+    let found = store.product(product_id)?.ok_or(ProductsError::ProductNotFound)?;
+    // What can be refused is refused before a slug is claimed.
+    rules::check_version(expected_version, found.version)?;
+    let wanted = found.listing.with(&changes)?;
+    if wanted.category != found.listing.category {
+        store.name_category(&wanted.category, rules::in_words(&wanted.category)?)?;
+    }
+    let renamed = wanted.slug != found.listing.slug;
+    let aim = if renamed { Some(claim(store, product_id, &wanted.slug)?) } else { None };
+    let updated = store.change_product(product_id, |product| {
+        rules::check_version(expected_version, product.version)?;
+        let listing = product.listing.with(&changes)?;
+        if listing == product.listing {
+            return Ok::<_, Failure<ProductsError>>(Edit::Keep(product.to_product()));
+        }
+        product.list(listing, aim.as_ref(), now)?;
+        Ok(Edit::Save(product.to_product()))
+    });
+    if let Some(aim) = &aim {
+        // It bears the slug now, or gives way to whoever wants it.
+        store.give_up(product_id, aim)?;
+    }
+    Ok(updated?.ok_or(ProductsError::ProductNotFound)?)
+}
+
+pub fn retire(store: &Store, request: RetireProduct) -> Outcome<()> {
+    let now = store.env().now();
+    let retired = store.change_product(request.product_id, |product| {
+        if product.retired {
+            return Ok::<_, Failure<ProductsError>>(Edit::Keep(()));
+        }
+        rules::check_version(request.expected_version, product.version)?;
+        product.retire(now);
+        Ok(Edit::Save(()))
+    })?;
+    Ok(retired.ok_or(ProductsError::ProductNotFound)?)
+}
+
+/// Puts in what is missing of a catalogue, if there was nothing before it; says how many came in.
+pub async fn stock_catalogue(store: &Store, products: Vec<CreateProduct>) -> Outcome<u32> {
+    let new: Vec<New> = products.into_iter().map(New::checked).collect::<Result<_, _>>()?;
+    if !store.begin_stocking()? {
+        return Ok(0);
+    }
+    let mut count = 0;
+    for (number, new) in new.into_iter().enumerate() {
+        match new.put_in(store) {
+            Ok(_) => count += 1,
+            // It came in before a crash.
+            Err(Failure::Domain(ProductsError::SlugTaken)) => {}
+            Err(failure) => return Err(failure),
+        }
+        if number % 64 == 63 {
+            // Others wait for this thread, the one who asks whether it is alive among them.
+            tokio::task::yield_now().await;
+        }
+    }
+    store.finish_stocking()?;
+    Ok(count)
+}
+
+/// A product that keeps the rules and is not there yet.
+struct New {
+    listing: Listing,
+    stock: Stock,
+    category_name: CategoryName,
+}
+
+impl New {
+    fn checked(mut request: CreateProduct) -> Result<Self, ProductsError> {
+        let stock = Stock::delivered(request.on_hand)?;
+        let category_name = match request.category_name.take() {
+            Some(name) => name,
+            None => rules::in_words(&request.category)?,
+        };
+        Ok(Self { listing: Listing::new(request)?, stock, category_name })
+    }
+
+    fn put_in(self, store: &Store) -> Outcome<Product> {
+        let category = self.listing.category.clone();
+        let (id, aim) = store.draft(self.listing, self.stock)?;
+        if !store.claim(id, &aim)? {
+            store.drop_draft(id)?;
+            return Err(ProductsError::SlugTaken.into());
+        }
+        store.name_category(&category, self.category_name)?;
+        Ok(store.publish(id)?.ok_or(ProductsError::SlugTaken)?)
+    }
+}
+
+fn claim(store: &Store, id: ProductId, slug: &Slug) -> Outcome<Aim> {
+    let aim = store.aim(id, slug)?;
+    if !store.claim(id, &aim)? {
+        store.give_up(id, &aim)?;
+        return Err(ProductsError::SlugTaken.into());
+    }
+    Ok(aim)
+}
+
+#[cfg(test)]
+mod tests;

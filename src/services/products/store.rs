@@ -1,0 +1,360 @@
+//! The layout of products' tree, and the catalogue in memory that follows it.
+//!
+//! | key | record | open while |
+//! |---|---|---|
+//! | `product/prd_…` | what it is, its stock, the orders that pieces are promised to, the events that it owes | it aims at a slug or owes events |
+//! | `slug/…` | which product claimed the slug | |
+//! | `category/…` | what the category is called | |
+//! | `reservation/ord_…` | what was decided about the pieces that an order asked for | undecided, or a product does not know yet |
+//! | `restock/rfd_…` | pieces that come back to the shelf | a product has not counted them or remembers it |
+//! | `stocking/catalogue` | whether a whole catalogue was put on the shelves to its end | |
+//!
+//! **Slugs.** A claim counts while its product bears the slug or aims at it; one that no longer counts is free for whoever finds it,
+//! so no claim needs to be given back. First the product aims, then it claims, then it bears. A crash in between leaves an aim (a draft,
+//! a rename) of which nobody was told, and the next launch drops it: the slug is free again.
+
+use super::{
+    catalogue::Catalogue,
+    messages::Product,
+    records::{Aim, CategoryRecord, ProductRecord, SlugClaim, Stocking},
+    rules::{self, CategoryName, Listing},
+    stock::{Reservation, Restock, RestockState, Stock},
+};
+use crate::{
+    env::Env,
+    storage::{Decision, Owing, StorageError, Table, Tree},
+    types::{OrderId, ProductId, RefundId, Slug},
+};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// The key of the one [`Stocking`].
+const CATALOGUE: &str = "catalogue";
+
+#[derive(Clone)]
+pub struct Store {
+    env: Env,
+    tree: Tree,
+    products: Table<ProductRecord>,
+    slugs: Table<SlugClaim>,
+    categories: Table<CategoryRecord>,
+    reservations: Table<Reservation>,
+    restocks: Table<Restock>,
+    stockings: Table<Stocking>,
+    /// One for all instances.
+    catalogue: Arc<RwLock<Catalogue>>,
+    #[cfg(test)]
+    pub interrupt: super::interleavings::Interrupt,
+}
+
+/// What a change of a product comes to.
+pub enum Edit<T> {
+    Save(T),
+    Keep(T),
+}
+
+impl Store {
+    pub fn open(tree: &Tree, env: &Env) -> Result<Self, StorageError> {
+        let store = Self {
+            env: env.clone(),
+            tree: tree.clone(),
+            products: tree.table(),
+            slugs: tree.table(),
+            categories: tree.table(),
+            reservations: tree.table(),
+            restocks: tree.table(),
+            stockings: tree.table(),
+            catalogue: Arc::default(),
+            #[cfg(test)]
+            interrupt: Default::default(),
+        };
+        store.drop_unfinished_aims()?;
+        store.fill_catalogue()?;
+        Ok(store)
+    }
+
+    pub async fn commit(&self) -> Result<(), StorageError> {
+        self.tree.commit().await
+    }
+
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    pub fn catalogue(&self) -> RwLockReadGuard<'_, Catalogue> {
+        self.catalogue.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The products that owe events, for the relay.
+    pub fn owing(&self) -> Vec<Box<dyn Owing>> {
+        vec![Box::new(self.products.clone())]
+    }
+
+    pub fn product(&self, id: ProductId) -> Result<Option<ProductRecord>, StorageError> {
+        Ok(self.products.get(&id)?.filter(ProductRecord::is_published))
+    }
+
+    pub fn product_of_slug(&self, slug: &Slug) -> Result<Option<ProductRecord>, StorageError> {
+        let Some(claim) = self.slugs.get(&slug.to_string())? else { return Ok(None) };
+        Ok(self.product(claim.product_id)?.filter(|product| product.listing.slug == *slug))
+    }
+
+    /// Retired ones too, by id.
+    pub fn products_after(
+        &self,
+        after: Option<ProductId>,
+    ) -> impl Iterator<Item = Result<ProductRecord, StorageError>> + use<> {
+        let all = self.products.all(after.as_ref()).map(|found| found.map(|(_, product)| product));
+        all.filter(|found| found.as_ref().map_or(true, ProductRecord::is_published))
+    }
+
+    /// Changes a product; `None` where there is none. Owes the event if everybody can see a difference, and keeps the catalogue in step.
+    ///
+    /// No state of a product comes twice, so a swap fails if the product was written at any time after `decide` was given it. What `decide`
+    /// reads of another record was therefore read between the two: that is what [`super::reservations`] rests on.
+    pub fn change_product<T, E: From<StorageError>>(
+        &self,
+        id: ProductId,
+        mut decide: impl FnMut(&mut ProductRecord) -> Result<Edit<T>, E>,
+    ) -> Result<Option<T>, E> {
+        let now = self.env.now();
+        let changed = self.products.change(&id, |product| {
+            self.pause()?;
+            let Some(mut product) = product.filter(ProductRecord::is_published) else {
+                return Ok::<_, E>(Decision::Keep(None));
+            };
+            let before = product.face();
+            let edit = decide(&mut product)?;
+            self.pause()?;
+            Ok(match edit {
+                Edit::Keep(answer) => Decision::Keep(Some((answer, None))),
+                Edit::Save(answer) => {
+                    product.swapped(&before, now);
+                    let after = (product.face(), product.revision);
+                    Decision::Save(product, Some((answer, Some((before, after)))))
+                }
+            })
+        })?;
+        let Some((answer, saved)) = changed else { return Ok(None) };
+        if let Some((before, (after, revision))) = saved {
+            if before.version == after.version {
+                self.catalogue().set_in_stock(id, revision, after.available > 0);
+            } else {
+                self.show(id)?;
+            }
+        }
+        Ok(Some(answer))
+    }
+
+    /// Writes down a product that nobody sees before it is published, aiming at its slug.
+    pub fn draft(&self, listing: Listing, stock: Stock) -> Result<(ProductId, Aim), StorageError> {
+        self.pause()?;
+        let (id, aim) = (self.env.id(), self.new_aim(&listing.slug));
+        self.products.create(&id, ProductRecord::draft(id, listing, stock, aim.clone(), self.env.now()))?;
+        Ok((id, aim))
+    }
+
+    /// `None` where there is no such draft.
+    pub fn publish(&self, id: ProductId) -> Result<Option<Product>, StorageError> {
+        let now = self.env.now();
+        let published = self.products.change(&id, |product| {
+            self.pause()?;
+            let Some(mut product) = product.filter(|product| !product.is_published()) else {
+                return Ok::<_, StorageError>(Decision::Keep(None));
+            };
+            let before = product.face();
+            (product.version, product.aim) = (1, None);
+            product.swapped(&before, now);
+            let shown = product.to_product();
+            Ok(Decision::Save(product, Some(shown)))
+        })?;
+        self.show(id)?;
+        Ok(published)
+    }
+
+    pub fn drop_draft(&self, id: ProductId) -> Result<(), StorageError> {
+        self.pause()?;
+        self.products.change(&id, |product| match product {
+            Some(product) if product.is_published() => Ok(Decision::Keep(())),
+            _ => Ok(Decision::Delete(())),
+        })
+    }
+
+    /// Writes down that the product is to bear the slug. What it was aiming at before is given up.
+    pub fn aim(&self, id: ProductId, slug: &Slug) -> Result<Aim, StorageError> {
+        let aim = self.new_aim(slug);
+        self.edit_aim(id, |_| Some(aim.clone()))?;
+        Ok(aim)
+    }
+
+    /// Whether the slug is the product's for as long as it bears it or has this aim.
+    pub fn claim(&self, id: ProductId, aim: &Aim) -> Result<bool, StorageError> {
+        self.slugs.change(&aim.slug.to_string(), |claim| {
+            self.pause()?;
+            Ok(match claim {
+                Some(claim) if claim.product_id != id && self.counts(&claim, &aim.slug)? => Decision::Keep(false),
+                Some(claim) if claim.product_id == id => Decision::Keep(true),
+                _ => Decision::Save(SlugClaim { product_id: id, token: aim.token }, true),
+            })
+        })
+    }
+
+    pub fn give_up(&self, id: ProductId, aim: &Aim) -> Result<(), StorageError> {
+        self.edit_aim(id, |current| current.filter(|current| current != aim))
+    }
+
+    fn counts(&self, claim: &SlugClaim, slug: &Slug) -> Result<bool, StorageError> {
+        let product = self.products.get(&claim.product_id)?;
+        self.pause()?;
+        Ok(product.is_some_and(|product| product.bears_or_aims_at(slug)))
+    }
+
+    fn new_aim(&self, slug: &Slug) -> Aim {
+        Aim { slug: slug.clone(), token: u64::from_be_bytes(self.env.bytes()) }
+    }
+
+    fn edit_aim(&self, id: ProductId, edit: impl Fn(Option<Aim>) -> Option<Aim>) -> Result<(), StorageError> {
+        self.products.change(&id, |product| {
+            self.pause()?;
+            let Some(mut product) = product else { return Ok(Decision::Keep(())) };
+            let aim = edit(product.aim.clone());
+            Ok(if aim == product.aim {
+                Decision::Keep(())
+            } else {
+                product.aim = aim;
+                product.revision += 1;
+                Decision::Save(product, ())
+            })
+        })
+    }
+
+    /// What a category is called is said once, by the first product in it.
+    pub fn name_category(&self, slug: &Slug, name: CategoryName) -> Result<(), StorageError> {
+        self.categories.create(&slug.to_string(), CategoryRecord { name })?;
+        Ok(())
+    }
+
+    pub fn reservation(&self, order: OrderId) -> Result<Option<Reservation>, StorageError> {
+        self.pause()?;
+        self.reservations.get(&order)
+    }
+
+    /// Changes a reservation, or makes one where there is none; gives it as it is then.
+    pub fn change_reservation(
+        &self,
+        order: OrderId,
+        mut decide: impl FnMut(Option<Reservation>) -> Reservation,
+    ) -> Result<Reservation, StorageError> {
+        self.reservations.change(&order, |found| {
+            self.pause()?;
+            let new = decide(found.clone());
+            self.pause()?;
+            Ok(if found.as_ref() == Some(&new) { Decision::Keep(new) } else { Decision::Save(new.clone(), new) })
+        })
+    }
+
+    pub fn open_reservations(&self) -> Result<Vec<OrderId>, StorageError> {
+        Ok(self.reservations.open_keys()?.iter().filter_map(|key| key.parse().ok()).collect())
+    }
+
+    pub fn restock(&self, id: RefundId) -> Result<Option<Restock>, StorageError> {
+        self.pause()?;
+        self.restocks.get(&id)
+    }
+
+    /// Writes down the return, if it is the first time that it is heard of.
+    pub fn begin_restock(&self, restock: Restock) -> Result<bool, StorageError> {
+        self.pause()?;
+        self.restocks.create(&restock.return_id.clone(), restock)
+    }
+
+    pub fn change_restock(&self, id: RefundId, from: RestockState, to: RestockState) -> Result<(), StorageError> {
+        self.restocks.change(&id, |restock| {
+            self.pause()?;
+            Ok(match restock {
+                Some(restock) if restock.state == from => Decision::Save(Restock { state: to, ..restock }, ()),
+                _ => Decision::Keep(()),
+            })
+        })
+    }
+
+    pub fn open_restocks(&self) -> Result<Vec<RefundId>, StorageError> {
+        Ok(self.restocks.open_keys()?.iter().filter_map(|key| key.parse().ok()).collect())
+    }
+
+    /// Whether a catalogue may be put on the shelves: they are empty, or it was begun and not finished.
+    pub fn begin_stocking(&self) -> Result<bool, StorageError> {
+        let is_empty = self.products.all(None).next().transpose()?.is_none();
+        self.stockings.change(&CATALOGUE.to_owned(), |stocking: Option<Stocking>| {
+            Ok(match stocking {
+                Some(stocking) => Decision::Keep(!stocking.finished),
+                None if is_empty => Decision::Save(Stocking { finished: false }, true),
+                None => Decision::Keep(false),
+            })
+        })
+    }
+
+    pub fn finish_stocking(&self) -> Result<(), StorageError> {
+        self.stockings.change(&CATALOGUE.to_owned(), |_| Ok(Decision::Save(Stocking { finished: true }, ())))
+    }
+
+    fn catalogue_mut(&self) -> RwLockWriteGuard<'_, Catalogue> {
+        self.catalogue.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows in the catalogue what the tree says of the product. Read under the lock: who comes last shows the latest.
+    fn show(&self, id: ProductId) -> Result<(), StorageError> {
+        let mut catalogue = self.catalogue_mut();
+        match self.product(id)?.filter(|product| !product.retired) {
+            Some(product) => {
+                let category = self.category_name(&product.listing.category)?;
+                catalogue.put(&product.to_product(), &category, product.revision);
+            }
+            None => catalogue.remove(id),
+        }
+        Ok(())
+    }
+
+    fn category_name(&self, slug: &Slug) -> Result<CategoryName, StorageError> {
+        match self.categories.get(&slug.to_string())? {
+            Some(category) => Ok(category.name),
+            None => rules::in_words(slug).map_err(|bad| StorageError::Damaged { what: bad.to_string() }),
+        }
+    }
+
+    /// To be called before anybody aims.
+    fn drop_unfinished_aims(&self) -> Result<(), StorageError> {
+        for id in self.products.open_keys()?.iter().filter_map(|key| key.parse().ok()) {
+            match self.products.get(&id)? {
+                Some(product) if !product.is_published() => self.drop_draft(id)?,
+                _ => self.edit_aim(id, |_| None)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_catalogue(&self) -> Result<(), StorageError> {
+        let on_sale = self.products_after(None).filter(|found| found.as_ref().map_or(true, |product| !product.retired));
+        let named = on_sale.map(|found| {
+            let product = found?;
+            let category = self.category_name(&product.listing.category)?;
+            Ok((product.to_product(), category, product.revision))
+        });
+        self.catalogue_mut().fill(named)
+    }
+
+    #[cfg(test)]
+    pub fn interrupted_by(&self, interrupt: super::interleavings::Interrupt) -> Self {
+        Self { interrupt, ..self.clone() }
+    }
+
+    /// A place where a test may hold up or end the world: before and after everything that is read or written.
+    #[cfg(test)]
+    fn pause(&self) -> Result<(), StorageError> {
+        self.interrupt.here()
+    }
+
+    #[cfg(not(test))]
+    fn pause(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
