@@ -13,6 +13,7 @@ use crate::{
     },
 };
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 #[rustfmt::skip]
 requests! { Service::Orders, OrdersError,
@@ -23,7 +24,7 @@ requests! { Service::Orders, OrdersError,
     keyed   CancelOrder  "orders.cancel"       -> Order,
     keyed   ReturnItems  "orders.return"       -> Refund,
     keyed   FulfilOrder  "orders.fulfil"       -> Order,
-    keyed   ClaimKey     "orders.claim_key"    -> Claim,
+    command ClaimKey     "orders.claim_key"    -> Claim,
     keyed   KeepAnswer   "orders.keep_answer"  -> (),
     keyed   DropClaim    "orders.drop_claim"   -> (),
     query   TallyOrders  "orders.tally"        -> Vec<OrderTally>,
@@ -65,7 +66,7 @@ pub struct Order {
     pub user_id: UserId,
     pub status: OrderStatus,
     /// Why it was rejected or cancelled.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(flatten)]
     pub reason: Option<Reason>,
     pub items: Vec<OrderItem>,
     pub subtotal: Money,
@@ -96,10 +97,33 @@ pub enum OrderStatus {
     Returned,
 }
 
+impl OrderStatus {
+    /// As in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Confirmed => "confirmed",
+            Self::Packed => "packed",
+            Self::Shipped => "shipped",
+            Self::Delivered => "delivered",
+            Self::Rejected => "rejected",
+            Self::Cancelled => "cancelled",
+            Self::Returned => "returned",
+        }
+    }
+}
+
+impl fmt::Display for OrderStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "code", rename_all = "snake_case")]
+#[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Reason {
     OutOfStock {
+        #[serde(rename = "shortages")]
         lines: Vec<Shortage>,
     },
     PaymentDeclined {
@@ -198,6 +222,8 @@ pub enum Fulfilment {
 }
 
 /// Claims an idempotency key for the request with this fingerprint. Keys are forgotten after 24 hours.
+///
+/// No keyed command itself: asked a second time it says that somebody is at it, even if that is who asks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClaimKey {
     /// Whose key: keys of different principals do not meet.
@@ -292,6 +318,8 @@ pub enum OrdersError {
     NotReturnable { status: String },
     #[error("at most {left} of this product can come back")]
     TooManyReturned { product_id: ProductId, left: u32 },
+    #[error("at most {left} can be given back")]
+    RefundTooLarge { left: Money },
     #[error("an order that is {from} cannot become {to}")]
     IllegalTransition { from: String, to: String },
     #[error("something is still being done for this order; try again in a moment")]

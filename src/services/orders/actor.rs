@@ -1,0 +1,244 @@
+//! The actor: one short handler per request.
+
+use super::{
+    draft::Drafting, driver::Driver, keys::Keys, messages::*, record::OrderRecord, saga::Refusal, store::Store,
+    watch::News,
+};
+use crate::{
+    env::Env,
+    mesh::{Answer, Context, Failure, Heard, Mesh, MeshError, service},
+    services::{Home, payments::messages::RefundFailed, shipping::messages::ShipmentDelivered},
+    storage::StorageError,
+    types::{Cursor, OrderId, Page, Service},
+};
+use std::time::Duration;
+
+/// What every instance shares.
+#[derive(Clone)]
+struct Orders {
+    env: Env,
+    mesh: Mesh,
+    store: Store,
+    keys: Keys,
+    driver: Driver,
+    heard: Heard,
+}
+
+service! { Orders,
+    answers {
+        PlaceOrder  => place,
+        GetOrder    => get,
+        AwaitChange => await_change,
+        ListOrders  => list,
+        CancelOrder => cancel,
+        ReturnItems => take_back,
+        FulfilOrder => fulfil,
+        ClaimKey    => claim_key,
+        KeepAnswer  => keep_answer,
+        DropClaim   => drop_claim,
+        TallyOrders => tally,
+    }
+    hears {
+        ShipmentDelivered => shipment_delivered,
+        RefundFailed      => refund_failed,
+    }
+}
+
+/// Who waits for a saga is answered so long before nobody waits for the answer any more.
+const ANSWER_BEFORE_DEADLINE: Duration = Duration::from_millis(50);
+const SWEEP_KEYS_EVERY: Duration = Duration::from_secs(10 * 60);
+const MOST_TALLIES: usize = 1000;
+
+/// Starts the service, and goes on with every saga that was under way when the program last ended.
+pub fn launch(home: Home) -> Result<(), StorageError> {
+    let Home { env, mesh, tree, instances } = home;
+    let (store, keys) = (Store::new(&tree), Keys::new(&tree));
+    let driver = Driver::new(env.clone(), mesh.clone(), store.clone());
+    let heard = Heard::in_tree(&tree);
+    let orders = Orders { env, mesh: mesh.clone(), store: store.clone(), keys, driver: driver.clone(), heard };
+    let sweeper = orders.clone();
+    match store.open()?.len() {
+        0 => {}
+        open => log::info!(open; "orders were under way when the program ended"),
+    }
+    mesh.launch(Service::Orders, instances, move |on| start(&orders, on));
+    mesh.relay(Service::Orders, tree, vec![store.owing()]);
+    mesh.background(Service::Orders, move || driver.sweep());
+    mesh.background(Service::Orders, move || sweeper.sweep_keys());
+    Ok(())
+}
+
+impl Orders {
+    async fn place(&self, context: Context, request: PlaceOrder) -> Answer<PlaceOrder> {
+        if !context.principal.may_see(request.user_id) {
+            return Err(OrdersError::Forbidden.into());
+        }
+        let record = match self.store.placed_before(&request).await? {
+            Some(record) if record.order.status != OrderStatus::Pending => return Ok(record.into_view()),
+            Some(record) => record,
+            None => {
+                let drafting = Drafting { env: &self.env, mesh: &self.mesh, context: &context };
+                let order = drafting.draft(&request).await?;
+                self.store.place(&request, OrderRecord::placed(order, request.items.is_none())).await?
+            }
+        };
+        Ok(self.finish(&context, record).await?.into_view())
+    }
+
+    async fn get(&self, context: Context, request: GetOrder) -> Answer<GetOrder> {
+        Ok(self.visible(&context, request.order_id)?.into_view())
+    }
+
+    async fn await_change(&self, context: Context, request: AwaitChange) -> Answer<AwaitChange> {
+        self.visible(&context, request.order_id)?;
+        let record = self.wait(&context, request.order_id, |news| news.version > request.after).await?;
+        Ok(record.into_view())
+    }
+
+    async fn list(&self, context: Context, request: ListOrders) -> Answer<ListOrders> {
+        let ListOrders { user_id, status, limit, cursor } = request;
+        let may = user_id.map_or(context.principal.is_staff(), |user| context.principal.may_see(user));
+        if !may {
+            return Err(OrdersError::Forbidden.into());
+        }
+        let name = format!("orders of {user_id:?}, {status:?}");
+        let after = cursor.map(|cursor| cursor.position::<OrderId>(&name)).transpose().map_err(OrdersError::from)?;
+        let found = self.store.list(user_id, status, after).take(limit.get() + 1).collect::<Result<Vec<_>, _>>()?;
+        let mut items: Vec<Order> = found.into_iter().map(OrderRecord::into_view).collect();
+        let has_more = items.len() > limit.get();
+        items.truncate(limit.get());
+        let next_cursor = items.last().filter(|_| has_more).map(|last| Cursor::after(&name, &last.id));
+        Ok(Page { items, next_cursor })
+    }
+
+    async fn cancel(&self, context: Context, request: CancelOrder) -> Answer<CancelOrder> {
+        self.visible(&context, request.order_id)?;
+        let (return_id, now) = (self.env.id(), self.env.now());
+        let record = self.store.change(request.order_id, |record| record.cancel(return_id, now)).await?;
+        Ok(self.finish(&context, record).await?.into_view())
+    }
+
+    async fn take_back(&self, context: Context, request: ReturnItems) -> Answer<ReturnItems> {
+        self.visible(&context, request.order_id)?;
+        let (return_id, now) = (self.env.id(), self.env.now());
+        let record = self.store.change(request.order_id, |record| record.take_back(&request, return_id, now)).await?;
+        if let Some(refund) = record.refund_under(&request.key) {
+            return Ok(refund.clone());
+        }
+        let record = self.finish(&context, record).await?;
+        // Not done in time: the same key will find it done, or going on.
+        Ok(record.refund_under(&request.key).ok_or(OrdersError::Busy)?.clone())
+    }
+
+    async fn fulfil(&self, context: Context, request: FulfilOrder) -> Answer<FulfilOrder> {
+        if !context.principal.is_staff() {
+            return Err(OrdersError::Forbidden.into());
+        }
+        let now = self.env.now();
+        let changed = self.store.change(request.order_id, |record| match request.to {
+            Fulfilment::Packed => record.pack(now),
+            Fulfilment::Shipped => record.ship(now),
+        });
+        let record = changed.await?;
+        Ok(self.finish(&context, record).await?.into_view())
+    }
+
+    async fn claim_key(&self, _: Context, request: ClaimKey) -> Answer<ClaimKey> {
+        self.keys.claim(&request, self.env.now()).await
+    }
+
+    async fn keep_answer(&self, _: Context, request: KeepAnswer) -> Answer<KeepAnswer> {
+        self.keys.keep(&request).await
+    }
+
+    async fn drop_claim(&self, _: Context, request: DropClaim) -> Answer<DropClaim> {
+        self.keys.drop_claim(&request).await
+    }
+
+    async fn tally(&self, context: Context, request: TallyOrders) -> Answer<TallyOrders> {
+        if !context.principal.is_staff() {
+            return Err(OrdersError::Forbidden.into());
+        }
+        let records = self.store.all(request.after).take(request.limit.min(MOST_TALLIES));
+        records.map(|record| Ok(record?.tally().map_err(|_| OrdersError::TooExpensive)?)).collect()
+    }
+
+    async fn shipment_delivered(&self, _: Context, event: ShipmentDelivered) -> Result<(), MeshError> {
+        let now = self.env.now();
+        // An order that is only just being handed over refuses: the relay brings the event again.
+        let delivered = self.store.change(event.order_id, |record| record.deliver(now)).await;
+        delivered.map(|_| ()).map_err(Failure::into_mesh)
+    }
+
+    async fn refund_failed(&self, _: Context, event: RefundFailed) -> Result<(), MeshError> {
+        let now = self.env.now();
+        let noted = self.store.change(event.order_id, |record| record.fail_refund(&event.refund, now)).await;
+        noted.map(|_| ()).map_err(Failure::into_mesh)
+    }
+
+    fn heard(&self) -> &Heard {
+        &self.heard
+    }
+
+    /// The order, if it exists and the principal may see it.
+    fn visible(&self, context: &Context, id: OrderId) -> Result<OrderRecord, Failure<OrdersError>> {
+        let found = self.store.order(id)?.filter(|record| context.principal.may_see(record.order.user_id));
+        found.ok_or_else(|| OrdersError::OrderNotFound.into())
+    }
+
+    /// Drives the saga that is under way, if any, and gives the order as it is when that is over, or shortly before the deadline;
+    /// or why the saga came to nothing.
+    async fn finish(&self, context: &Context, record: OrderRecord) -> Result<OrderRecord, Failure<OrdersError>> {
+        let Some(saga) = record.saga.as_ref().map(|saga| saga.number) else { return Ok(record) };
+        let id = record.order.id;
+        self.driver.drive(record, context.trace);
+        let record = self.wait(context, id, |news| news.concluded >= saga).await?;
+        match record.refusal_of(saga) {
+            None => Ok(record),
+            Some(refusal) => Err(OrdersError::from(refusal).into()),
+        }
+    }
+
+    /// The order when there are such news of it, or shortly before the deadline.
+    async fn wait(
+        &self,
+        context: &Context,
+        id: OrderId,
+        wanted: impl Fn(&News) -> bool,
+    ) -> Result<OrderRecord, Failure<OrdersError>> {
+        // First the ear, then the eye: nothing falls in between.
+        let mut listener = self.store.listen(id);
+        let look = || self.store.order(id)?.ok_or_else(|| Failure::from(OrdersError::OrderNotFound));
+        let record = look()?;
+        if wanted(&News::of(&record)) {
+            // Whoever wrote it may be about to commit it; what is answered is on disk.
+            self.store.commit().await?;
+            return Ok(record);
+        }
+        let until = context.deadline.checked_sub(ANSWER_BEFORE_DEADLINE).unwrap_or(context.deadline);
+        // In time or not, the order is as it is.
+        let _ = tokio::time::timeout_at(until, listener.wait_for(wanted)).await;
+        look()
+    }
+
+    /// Forgets old idempotency keys, for ever.
+    async fn sweep_keys(self) {
+        loop {
+            if let Err(error) = self.keys.sweep(self.env.now()) {
+                log::error!("old idempotency keys cannot be forgotten: {error}");
+            }
+            tokio::time::sleep(SWEEP_KEYS_EVERY).await;
+        }
+    }
+}
+
+impl From<&Refusal> for OrdersError {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::HandedOver => Self::NotCancellable { status: "with the carrier".into() },
+            Refusal::RefundTooLarge { left } => Self::RefundTooLarge { left: *left },
+            // Of placing, which answers with the order, rejected.
+            Refusal::Rejected(_) => Self::Busy,
+        }
+    }
+}

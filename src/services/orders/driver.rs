@@ -1,0 +1,216 @@
+//! Drives sagas: sends what is due, writes down the answer, until nothing is due.
+//!
+//! Two drivers of one order do no harm: an answer is written down only for the action that is due, and the other side does
+//! everything once. That it is one, as a rule, only saves work. And a driver may vanish at any point, with its instance or with the
+//! whole program: the sweeper finds what nobody drives, and goes on from what is written.
+
+use super::{
+    messages::Order,
+    participants::{Errand, Fault},
+    record::OrderRecord,
+    saga::{Answer, Due, Saga},
+    store::Store,
+};
+use crate::{
+    env::Env,
+    mesh::{Context, Failure, Mesh, MeshError, TraceId},
+    types::{OrderId, Service},
+};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+
+/// How long one call may take.
+const CALL_PATIENCE: Duration = Duration::from_secs(5);
+/// Before an action is sent again; doubled each time.
+const BACKOFF: Duration = Duration::from_millis(25);
+const BACKOFF_MOST: Duration = Duration::from_secs(2);
+/// The same for what nobody waits for any more: what must succeed, however late.
+const BACKOFF_MOST_FORWARD: Duration = Duration::from_secs(30);
+/// After so many failures of one action people should look.
+const ATTENTION_AFTER: u32 = 10;
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
+/// Calls at a time for sagas that were found by the sweeper: a long outage is not made up for all at once.
+const SWEPT_AT_A_TIME: usize = 64;
+
+#[derive(Clone)]
+pub struct Driver {
+    env: Env,
+    mesh: Mesh,
+    store: Store,
+    seats: Seats,
+    swept: Arc<Semaphore>,
+}
+
+impl Driver {
+    pub fn new(env: Env, mesh: Mesh, store: Store) -> Self {
+        Self { env, mesh, store, seats: Seats::default(), swept: Arc::new(Semaphore::new(SWEPT_AT_A_TIME)) }
+    }
+
+    /// Drives the order's saga to its end in the background, if it has one and nobody is at it. `record` is what is on disk.
+    pub fn drive(&self, record: OrderRecord, trace: TraceId) {
+        self.spawn(record, trace, None);
+    }
+
+    /// Finds, for ever, what nobody drives: first what was under way when the program last ended.
+    pub async fn sweep(self) {
+        loop {
+            if let Err(error) = self.sweep_once().await {
+                log::error!("unfinished orders cannot be read: {error}");
+            }
+            tokio::time::sleep(SWEEP_EVERY).await;
+        }
+    }
+
+    async fn sweep_once(&self) -> Result<(), MeshError> {
+        for id in self.store.open()? {
+            if self.seats.is_taken(id) {
+                continue;
+            }
+            if let Some(record) = self.unfinished(id).await? {
+                log::info!(order = id.to_string().as_str(); "going on with an order that nobody drives");
+                self.spawn(record, TraceId(self.env.bytes()), Some(self.swept.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, record: OrderRecord, trace: TraceId, slots: Option<Arc<Semaphore>>) {
+        let (driver, id) = (self.clone(), record.order.id);
+        actix::spawn(async move {
+            let mut next = Some(record).filter(|record| record.saga.is_some());
+            while let Some(record) = next {
+                let Some(seat) = driver.seats.take(id) else { return };
+                let driven = driver.run(record, trace, slots.as_deref()).await;
+                drop(seat);
+                // Whoever began another saga while the seat was taken has left it to us: hence the look after it is free.
+                let looked = match driven {
+                    Ok(()) => driver.unfinished(id).await,
+                    Err(error) => Err(error),
+                };
+                next = looked.unwrap_or_else(|error| {
+                    log::error!(order = id.to_string().as_str(); "left to the sweeper: {error}");
+                    None
+                });
+            }
+        });
+    }
+
+    /// The order, if a saga of it is under way.
+    async fn unfinished(&self, id: OrderId) -> Result<Option<OrderRecord>, MeshError> {
+        let found = self.store.order(id)?.filter(|record| record.saga.is_some());
+        if found.is_some() {
+            // Its intent may have been written by another a moment ago: on disk first, then sent.
+            self.store.commit().await?;
+        }
+        Ok(found)
+    }
+
+    /// Drives to the end of the saga. `record` is what is on disk.
+    async fn run(&self, mut record: OrderRecord, trace: TraceId, slots: Option<&Semaphore>) -> Result<(), MeshError> {
+        let mut failures = 0;
+        while let Some(saga) = &record.saga
+            && let Some(due) = saga.due()
+        {
+            match self.attempt(&record.order, saga, due, trace, slots).await {
+                Ok(answer) => {
+                    failures = 0;
+                    let now = self.env.now();
+                    let settled = self.store.change(record.order.id, |record| record.settle(due, &answer, now));
+                    record = settled.await.map_err(Failure::into_mesh)?;
+                }
+                Err(fault) => {
+                    failures += 1;
+                    self.wait_out(&record, saga, due, &fault, failures).await?;
+                    let Some(fresh) = self.unfinished(record.order.id).await? else { return Ok(()) };
+                    record = fresh;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the action that is due once, unless it is time to do without.
+    async fn attempt(
+        &self,
+        order: &Order,
+        saga: &Saga,
+        due: Due,
+        trace: TraceId,
+        slots: Option<&Semaphore>,
+    ) -> Result<Answer, Fault> {
+        if saga.gives_up(self.env.now()) {
+            return Ok(Answer::Missing);
+        }
+        let _slot = match slots {
+            Some(slots) => slots.acquire().await.ok(),
+            None => None,
+        };
+        let context = Context::of_service(Service::Orders, CALL_PATIENCE, trace);
+        match (Errand { mesh: &self.mesh, context: &context, order, saga }).send(due.action).await? {
+            Answer::Refused(refusal) if !saga.may_be_refused() => {
+                Err(Fault::Contradiction(format!("{:?} was refused: {refusal:?}", due.action)))
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// Says what is wrong to those who should know, and lets some time go by.
+    async fn wait_out(
+        &self,
+        record: &OrderRecord,
+        saga: &Saga,
+        due: Due,
+        fault: &Fault,
+        failures: u32,
+    ) -> Result<(), MeshError> {
+        let (id, must_succeed) = (record.order.id, saga.must_succeed());
+        let order = id.to_string();
+        let is_contradiction = matches!(fault, Fault::Contradiction(_));
+        if is_contradiction {
+            log::error!(order = order.as_str(), action:? = due.action, failures; "{fault}");
+        }
+        if must_succeed && !record.needs_attention && (is_contradiction || failures >= ATTENTION_AFTER) {
+            log::warn!(order = order.as_str(), action:? = due.action, failures; "an order needs attention: {fault}");
+            let marked = self.store.change(id, |record| Ok(record.call_for_attention(due))).await;
+            marked.map_err(Failure::into_mesh)?;
+        }
+        let most = if must_succeed { BACKOFF_MOST_FORWARD } else { BACKOFF_MOST };
+        let pause = (BACKOFF * 2u32.pow(failures.min(16) - 1)).min(most);
+        tokio::time::sleep(pause / 2 + self.env.jitter(pause / 2)).await;
+        Ok(())
+    }
+}
+
+/// The orders that somebody in this process drives: whoever has an order's seat. Shared by all instances.
+#[derive(Clone, Default)]
+struct Seats(Arc<Mutex<HashSet<OrderId>>>);
+
+/// Free again when this is dropped, also by a panic.
+struct Seat {
+    seats: Seats,
+    id: OrderId,
+}
+
+impl Seats {
+    fn take(&self, id: OrderId) -> Option<Seat> {
+        self.lock().insert(id).then(|| Seat { seats: self.clone(), id })
+    }
+
+    fn is_taken(&self, id: OrderId) -> bool {
+        self.lock().contains(&id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<OrderId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.seats.lock().remove(&self.id);
+    }
+}

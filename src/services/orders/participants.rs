@@ -1,0 +1,180 @@
+//! What each action of a saga asks of whom, and how the answer is to be read.
+//!
+//! Every request names the order (or one of its sagas, for refunds and returned pieces), so that sending it again does it once.
+
+use super::{
+    messages::{Order, Reason},
+    rules,
+    saga::{Action, Answer, Learned, Plan, RESERVED_FOR, Refusal, Saga},
+};
+use crate::{
+    env::later,
+    mesh::{CallError, Context, Mesh, MeshError, Request},
+    services::{
+        carts::messages::CheckOut,
+        payments::messages::{Authorize, Capture, IssueRefund, PaymentRef, PaymentsError, Void},
+        products::messages::{CommitStock, ProductsError, ReleaseStock, ReserveStock, ReturnStock},
+        shipping::messages::{BookShipment, CancelShipment, HandOver, Shipment, ShippingError},
+    },
+    types::Text,
+};
+
+/// Why there is no answer to go by.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// It did not get through, or nobody knows whether it did.
+    #[error("{0}")]
+    Unanswered(MeshError),
+    /// The other side says what it cannot say if both sides are right.
+    #[error("a contradiction: {0}")]
+    Contradiction(String),
+}
+
+/// An order at its participants' doors.
+pub struct Errand<'a> {
+    pub mesh: &'a Mesh,
+    pub context: &'a Context,
+    pub order: &'a Order,
+    pub saga: &'a Saga,
+}
+
+impl Errand<'_> {
+    /// Sends the action, once.
+    pub async fn send(&self, action: Action) -> Result<Answer, Fault> {
+        let order_id = self.order.id;
+        match action {
+            Action::ReserveStock => self.reserve_stock().await,
+            Action::ReleaseStock => self.ask(ReleaseStock { order_id }, done, unexpected).await,
+            Action::CommitStock => self.ask(CommitStock { order_id }, done, lapsed).await,
+            Action::ReturnStock => self.return_stock().await,
+            Action::AuthorizePayment => self.authorize_payment().await,
+            Action::VoidPayment => self.ask(Void { order_id }, done, unexpected).await,
+            Action::CapturePayment => self.ask(Capture { order_id }, done, expired).await,
+            Action::RefundPayment => self.refund_payment().await,
+            Action::BookShipment => self.book_shipment().await,
+            Action::CancelShipment => self.ask(CancelShipment { order_id }, done, handed_over).await,
+            Action::HandOver => self.ask(HandOver { order_id }, tracked, unexpected).await,
+            Action::EmptyCart => self.empty_cart().await,
+        }
+    }
+
+    async fn reserve_stock(&self) -> Result<Answer, Fault> {
+        let (order_id, lines) = (self.order.id, rules::lines_of(&self.order.items));
+        let until = later(self.saga.begun_at, RESERVED_FOR);
+        let refused = |error: &ProductsError| match error {
+            ProductsError::OutOfStock { lines } => Some(rejected(Reason::OutOfStock { lines: lines.clone() })),
+            ProductsError::ProductNotFound => Some(rejected(Reason::OutOfStock { lines: Vec::new() })),
+            _ => None,
+        };
+        self.ask(ReserveStock { order_id, lines, until }, done, refused).await
+    }
+
+    async fn return_stock(&self) -> Result<Answer, Fault> {
+        let (return_id, lines) = match &self.saga.plan {
+            Plan::Return(what) => (what.return_id, what.lines.clone()),
+            Plan::Cancel { return_id } => (*return_id, rules::lines_of(&self.order.items)),
+            Plan::Place { .. } | Plan::Ship => return Err(Fault::Contradiction("nothing was sold yet".into())),
+        };
+        self.ask(ReturnStock { return_id, lines }, done, unexpected).await
+    }
+
+    async fn authorize_payment(&self) -> Result<Answer, Fault> {
+        let Order { id: order_id, user_id, payment_method_id: method_id, total: amount, .. } = *self.order;
+        let declined = |code: &str| Some(rejected(Reason::PaymentDeclined { decline_code: code.to_owned() }));
+        let refused = |error: &PaymentsError| match error {
+            PaymentsError::Declined { code } => declined(code),
+            // It was taken out of the account since the order was placed.
+            PaymentsError::MethodNotFound => declined("payment_method_not_found"),
+            _ => None,
+        };
+        self.ask(Authorize { order_id, user_id, method_id, amount }, done, refused).await
+    }
+
+    async fn refund_payment(&self) -> Result<Answer, Fault> {
+        let order_id = self.order.id;
+        let (name, amount, reason) = match &self.saga.plan {
+            Plan::Return(what) => (format!("return-{}", self.saga.number), Some(what.amount), what.reason.clone()),
+            Plan::Cancel { .. } => ("cancel".into(), None, words("The order was cancelled")),
+            Plan::Place { .. } | Plan::Ship => ("reject".into(), None, words("The order could not be completed")),
+        };
+        let refused = |error: &PaymentsError| match (error, amount) {
+            (PaymentsError::RefundTooLarge { left }, Some(_)) => {
+                Some(Answer::Refused(Refusal::RefundTooLarge { left: *left }))
+            }
+            // An operator has given all of it back already.
+            (PaymentsError::RefundTooLarge { .. } | PaymentsError::RefundAmount, None) => {
+                Some(Answer::Done(Learned::Nothing))
+            }
+            _ => None,
+        };
+        let key = format!("{order_id}:{name}");
+        let request = IssueRefund { payment: PaymentRef::OfOrder(order_id), key, amount, reason };
+        self.ask(request, Learned::Refund, refused).await
+    }
+
+    async fn book_shipment(&self) -> Result<Answer, Fault> {
+        let Order { id: order_id, user_id, shipping_service: service, .. } = *self.order;
+        let (address, weight_grams) = (self.order.address.clone(), rules::weight_grams(&self.order.items));
+        let refused = |error: &ShippingError| match error {
+            ShippingError::Undeliverable { reason } => Some(rejected(Reason::Undeliverable { detail: reason.clone() })),
+            _ => None,
+        };
+        self.ask(BookShipment { order_id, user_id, address, weight_grams, service }, done, refused).await
+    }
+
+    async fn empty_cart(&self) -> Result<Answer, Fault> {
+        let Order { id: order_id, user_id, .. } = *self.order;
+        let lines = self.order.items.iter().map(|item| (item.product_id, item.quantity)).collect();
+        self.ask(CheckOut { user_id, order_id, lines }, done, unexpected).await
+    }
+
+    /// Sends the request; `reply` and `error` say what is to be made of the answer.
+    async fn ask<R: Request>(
+        &self,
+        request: R,
+        reply: impl FnOnce(R::Reply) -> Learned,
+        error: impl FnOnce(&R::Error) -> Option<Answer>,
+    ) -> Result<Answer, Fault> {
+        match self.mesh.call(self.context, request).await {
+            Ok(replied) => Ok(Answer::Done(reply(replied))),
+            Err(CallError::Domain(said)) => {
+                error(&said).ok_or_else(|| Fault::Contradiction(format!("{} says: {said}", R::NAME)))
+            }
+            Err(CallError::Mesh(error)) => Err(Fault::Unanswered(error)),
+        }
+    }
+}
+
+fn done<T>(_: T) -> Learned {
+    Learned::Nothing
+}
+
+fn tracked(shipment: Shipment) -> Learned {
+    Learned::TrackingNumber(shipment.tracking_number)
+}
+
+fn unexpected<E>(_: &E) -> Option<Answer> {
+    None
+}
+
+/// The shop was down for so long that the provider has let go of the money.
+fn expired(error: &PaymentsError) -> Option<Answer> {
+    (*error == PaymentsError::AlreadyVoided).then(|| rejected(Reason::Unavailable))
+}
+
+/// The shop was down for longer than the reservation held.
+fn lapsed(error: &ProductsError) -> Option<Answer> {
+    (*error == ProductsError::ReservationReleased).then(|| rejected(Reason::Unavailable))
+}
+
+fn handed_over(error: &ShippingError) -> Option<Answer> {
+    (*error == ShippingError::AlreadyHandedOver).then_some(Answer::Refused(Refusal::HandedOver))
+}
+
+fn rejected(reason: Reason) -> Answer {
+    Answer::Refused(Refusal::Rejected(reason))
+}
+
+fn words(text: &str) -> Text<1, 200> {
+    text.parse().expect("the texts of this file are short and plain")
+}

@@ -1,0 +1,183 @@
+//! The layout of orders' tree.
+//!
+//! | key | record, or what the entry leads to |
+//! |---|---|
+//! | `order/ord_…` | an order, the saga under way and the events that it owes |
+//! | `placed/<SHA-256 of user and key>` | which order that key of that user's places |
+//! | `idem/<SHA-256 of scope and key>` | a claim of an idempotency key, with the answer (`keys.rs`) |
+//! | `heard/…` | which events were handled |
+//! | `all/ord_…` | entry: every order, by the time it was placed |
+//! | `by_status/confirmed/ord_…` | entry: the same by status |
+//! | `by_user/usr_…/ord_…` | entry: a user's orders |
+//! | `by_user_status/usr_…/confirmed/ord_…` | entry: the same by status |
+//! | `expiring/<hour>/<SHA-256>` | entry: claims by when they may be forgotten |
+//! | `open/order/ord_…` | marker: a saga is under way, or events are owed |
+
+use super::{
+    keys::digest,
+    messages::{OrderStatus, OrdersError, PlaceOrder},
+    record::OrderRecord,
+    watch::{Changes, Listener},
+};
+use crate::{
+    mesh::Failure,
+    storage::{Decision, KnownTable, Owing, Record, StorageError, Table, Tree},
+    types::{OrderId, UserId},
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone)]
+pub struct Store {
+    tree: Tree,
+    orders: Table<OrderRecord>,
+    placings: Table<Placing>,
+    changes: Changes,
+}
+
+/// Which order a key stands for, and for which request: written once, before that order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Placing {
+    fingerprint: String,
+    order_id: OrderId,
+}
+
+impl Record for Placing {
+    const TABLE: &'static str = "placed";
+    /// SHA-256 of user and key.
+    type Key = String;
+}
+
+impl Store {
+    pub fn new(tree: &Tree) -> Self {
+        Self { tree: tree.clone(), orders: tree.table(), placings: tree.table(), changes: Changes::default() }
+    }
+
+    pub fn order(&self, id: OrderId) -> Result<Option<OrderRecord>, StorageError> {
+        self.orders.get(&id)
+    }
+
+    /// Returns when everything written before is on disk, by whomever.
+    pub async fn commit(&self) -> Result<(), StorageError> {
+        self.tree.commit().await
+    }
+
+    /// The order that the same request has placed before.
+    pub async fn placed_before(&self, request: &PlaceOrder) -> Result<Option<OrderRecord>, Failure<OrdersError>> {
+        let Some(placing) = self.placings.get(&key_of(request))? else { return Ok(None) };
+        check_same(request, &placing)?;
+        let order = self.order(placing.order_id)?;
+        self.commit().await?;
+        Ok(order)
+    }
+
+    /// Writes the order down, unless the same request has placed one: that one it is then.
+    ///
+    /// The key is bound to the order's id first. After a crash between the two, the same key places the order under the same id.
+    /// They need no commit in between: what is written later does not outlive what was written before.
+    pub async fn place(
+        &self,
+        request: &PlaceOrder,
+        mut record: OrderRecord,
+    ) -> Result<OrderRecord, Failure<OrdersError>> {
+        let fresh = Placing { fingerprint: fingerprint_of(request), order_id: record.order.id };
+        let bound: Result<Placing, StorageError> = self.placings.change(&key_of(request), |found| {
+            Ok(match found {
+                Some(placing) => Decision::Keep(placing),
+                None => Decision::Save(fresh.clone(), fresh.clone()),
+            })
+        });
+        let placing = bound?;
+        check_same(request, &placing)?;
+        record.order.id = placing.order_id;
+        let placed: Result<OrderRecord, StorageError> = self.orders.change(&placing.order_id, |found| {
+            Ok(match found {
+                Some(other) => Decision::Keep(other),
+                None => Decision::Save(record.clone(), record.clone()),
+            })
+        });
+        let placed = placed?;
+        self.tree.commit().await?;
+        Ok(placed)
+    }
+
+    /// Changes an order, if `decide` says that it did, and tells those who wait for it; gives it as it is then, on disk.
+    pub async fn change(
+        &self,
+        id: OrderId,
+        mut decide: impl FnMut(&mut OrderRecord) -> Result<bool, OrdersError>,
+    ) -> Result<OrderRecord, Failure<OrdersError>> {
+        let changed: Result<OrderRecord, Failure<OrdersError>> = self.orders.change(&id, |found| {
+            let mut record = found.ok_or(OrdersError::OrderNotFound)?;
+            Ok(if decide(&mut record)? {
+                record.order.version += 1;
+                Decision::Save(record.clone(), record)
+            } else {
+                Decision::Keep(record)
+            })
+        });
+        let record = changed?;
+        self.tree.commit().await?;
+        self.changes.tell(&record);
+        Ok(record)
+    }
+
+    pub fn listen(&self, id: OrderId) -> Listener {
+        self.changes.listen(id)
+    }
+
+    /// The orders of a user, or everybody's, newest first, from after `after`.
+    pub fn list(
+        &self,
+        user: Option<UserId>,
+        status: Option<OrderStatus>,
+        after: Option<OrderId>,
+    ) -> impl Iterator<Item = Result<OrderRecord, StorageError>> + use<> {
+        let prefix = match (user, status) {
+            (None, None) => "all/".to_owned(),
+            (None, Some(status)) => format!("by_status/{status}/"),
+            (Some(user), None) => format!("by_user/{user}/"),
+            (Some(user), Some(status)) => format!("by_user_status/{user}/{status}/"),
+        };
+        let after = after.map(|order| format!("{prefix}{order}"));
+        self.orders.under(&prefix, after.as_deref(), true).map(|found| found.map(|(_, record)| record))
+    }
+
+    /// All orders by id, from after `after`.
+    pub fn all(&self, after: Option<OrderId>) -> impl Iterator<Item = Result<OrderRecord, StorageError>> + use<> {
+        self.orders.all(after.as_ref()).map(|found| found.map(|(_, record)| record))
+    }
+
+    /// The orders with something unfinished, and perhaps some that have just come to rest.
+    pub fn open(&self) -> Result<Vec<OrderId>, StorageError> {
+        Ok(self.orders.open_keys()?.iter().filter_map(|key| key.parse().ok()).collect())
+    }
+
+    /// What the relay works on.
+    pub fn owing(&self) -> Box<dyn Owing> {
+        Box::new(self.orders.clone())
+    }
+}
+
+fn key_of(request: &PlaceOrder) -> String {
+    digest(&[&request.user_id.to_string(), &request.key])
+}
+
+/// Of what is to be bought, and how; not of the key.
+fn fingerprint_of(request: &PlaceOrder) -> String {
+    let PlaceOrder { items, destination, shipping_service, payment_method_id, .. } = request;
+    let what = serde_json::to_string(&(items, destination, shipping_service, payment_method_id));
+    digest(&[&what.unwrap_or_default()])
+}
+
+fn check_same(request: &PlaceOrder, placing: &Placing) -> Result<(), OrdersError> {
+    if placing.fingerprint == fingerprint_of(request) { Ok(()) } else { Err(OrdersError::KeyReused) }
+}
+
+/// The tables of this tree, for a check that knows what is in them.
+pub fn tables() -> Vec<KnownTable> {
+    vec![
+        KnownTable::of::<OrderRecord>("orders"),
+        KnownTable::of::<Placing>("orders"),
+        KnownTable::of::<super::keys::ClaimRecord>("orders"),
+    ]
+}

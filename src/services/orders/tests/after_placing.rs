@@ -1,0 +1,230 @@
+//! What happens to an order once it is confirmed: packed, shipped, delivered, cancelled, returned.
+
+use super::*;
+use Fault::*;
+
+const CANCEL: &str = "shipping.cancel";
+const HAND_OVER: &str = "shipping.hand_over";
+const REFUND: &str = "payments.refund";
+const PUT_BACK: &str = "products.return_stock";
+
+fn illegal(from: &str, to: &str) -> Placed {
+    Err(CallError::Domain(OrdersError::IllegalTransition { from: from.into(), to: to.into() }))
+}
+
+fn back(order_id: OrderId, key: &str, lines: &[StockLine]) -> ReturnItems {
+    ReturnItems { order_id, key: key.into(), lines: lines.to_vec(), reason: "too heavy".parse().unwrap() }
+}
+
+#[test]
+fn an_order_is_packed_shipped_and_delivered() {
+    in_shop(async |shop| {
+        let id = shop.confirmed().await;
+        assert_eq!(shop.fulfil(id, Fulfilment::Shipped).await, illegal("confirmed", "shipped"));
+        let packed = shop.fulfil(id, Fulfilment::Packed).await.unwrap();
+        assert_eq!(shop.fulfil(id, Fulfilment::Packed).await.unwrap(), packed);
+        let shipped = shop.fulfil(id, Fulfilment::Shipped).await.unwrap();
+        assert_eq!(shop.fulfil(id, Fulfilment::Shipped).await.unwrap(), shipped);
+        assert_eq!(shop.fulfil(id, Fulfilment::Packed).await, illegal("shipped", "packed"));
+        assert_eq!(shop.stage.take_calls(), [HAND_OVER]);
+        shop.deliver(id);
+        let delivered = shop.until(id, |order| order.status == OrderStatus::Delivered).await;
+        let notes: Vec<_> = delivered.timeline.iter().filter_map(|entry| entry.note.as_deref()).collect();
+        assert_eq!(notes[3], "It is with the carrier under GA473124829DE");
+        shop.sleep(1).await;
+        assert_eq!(shop.stage.lock().events, ["confirmed", "shipped", "delivered"]);
+        assert_eq!(shop.stage.lock().last_tracking_number, "GA473124829DE");
+        shop.stage.lock().world.assert_agrees_with(&delivered);
+    });
+}
+
+#[test]
+fn a_parcel_that_is_delivered_before_the_order_knows_it_is_shipped_is_delivered_after() {
+    in_shop(async |shop| {
+        let id = shop.confirmed().await;
+        shop.fulfil(id, Fulfilment::Packed).await.unwrap();
+        shop.stage.next(HAND_OVER, [ReplyLost]);
+        let asked =
+            shop.call_within(Duration::from_secs(1), operator(), FulfilOrder { order_id: id, to: Fulfilment::Shipped });
+        assert_eq!(asked.await.unwrap().status, OrderStatus::Packed);
+        shop.deliver(id);
+        let order = shop.until(id, |order| order.status == OrderStatus::Delivered).await;
+        let statuses: Vec<_> = order.timeline.iter().map(|entry| entry.status).collect();
+        use OrderStatus::*;
+        assert_eq!(statuses, [Pending, Confirmed, Packed, Shipped, Delivered]);
+    });
+}
+
+#[test]
+fn a_cancelled_order_is_not_sent_paid_back_and_put_back() {
+    for is_packed in [false, true] {
+        in_shop(async |shop| {
+            let id = shop.confirmed().await;
+            if is_packed {
+                shop.fulfil(id, Fulfilment::Packed).await.unwrap();
+            }
+            let cancelled = shop.cancel(id).await.unwrap();
+            assert_eq!(shop.stage.take_calls(), [CANCEL, REFUND, PUT_BACK]);
+            assert_eq!(
+                (cancelled.status, cancelled.reason.as_ref()),
+                (OrderStatus::Cancelled, Some(&Reason::Cancelled))
+            );
+            assert_eq!(shop.cancel(id).await.unwrap(), cancelled);
+            assert!(shop.stage.take_calls().is_empty());
+            shop.stage.lock().world.assert_agrees_with(&cancelled);
+            assert_eq!(shop.stage.lock().world.on_shelf[&kettle()], 10);
+            assert_eq!(shop.tally(id).await.refunded, cancelled.total);
+            assert_eq!(shop.fulfil(id, Fulfilment::Packed).await, illegal("cancelled", "packed"));
+            shop.sleep(1).await;
+            assert_eq!(shop.stage.lock().events, ["confirmed", "cancelled"]);
+        });
+    }
+}
+
+#[test]
+fn cancelling_goes_on_whatever_is_lost_on_the_way() {
+    for request in [CANCEL, REFUND, PUT_BACK] {
+        for fault in [Down, RequestLost, ReplyLost] {
+            in_shop(async |shop| {
+                let id = shop.confirmed().await;
+                shop.stage.always(request, fault);
+                let asked =
+                    shop.call_within(Duration::from_secs(1), ada(), CancelOrder { order_id: id }).await.unwrap();
+                assert_eq!(asked.status, OrderStatus::Confirmed, "not yet");
+                assert!(asked.in_progress.is_some());
+                // The order decides: while it is being cancelled, it is not sent.
+                let busy = Err(CallError::Domain(OrdersError::Busy));
+                assert_eq!(shop.fulfil(id, Fulfilment::Packed).await, busy);
+                assert_eq!(shop.fulfil(id, Fulfilment::Shipped).await, busy);
+                shop.sleep(300).await;
+                assert!(shop.order(id).await.in_progress.unwrap().ends_with("we are looking into it"));
+                shop.stage.always(request, Sound);
+                let cancelled = shop.cancel(id).await.unwrap();
+                assert_eq!(cancelled.status, OrderStatus::Cancelled, "the second request waits for the first");
+                shop.stage.lock().world.assert_agrees_with(&cancelled);
+            });
+        }
+    }
+}
+
+#[test]
+fn what_the_carrier_has_cannot_be_cancelled() {
+    in_shop(async |shop| {
+        let not_cancellable =
+            |status: &str| Err(CallError::Domain(OrdersError::NotCancellable { status: status.into() }));
+        let id = shop.shipped().await;
+        assert_eq!(shop.cancel(id).await, not_cancellable("shipped"));
+        // Should it be handed over behind the order's back, shipping says so, and the order stays as it is.
+        let other = shop.place("other").await.unwrap();
+        shop.stage.lock().world.hand_over(other.id).unwrap();
+        assert_eq!(shop.cancel(other.id).await, not_cancellable("with the carrier"));
+        assert_eq!(shop.order(other.id).await.status, OrderStatus::Confirmed);
+        assert_eq!(shop.fulfil(other.id, Fulfilment::Packed).await.unwrap().status, OrderStatus::Packed);
+    });
+}
+
+#[test]
+fn while_it_is_handed_over_or_placed_an_order_cannot_be_cancelled() {
+    in_shop(async |shop| {
+        let id = shop.confirmed().await;
+        shop.fulfil(id, Fulfilment::Packed).await.unwrap();
+        shop.stage.next(HAND_OVER, [Late(Duration::from_secs(3))]);
+        let ship = FulfilOrder { order_id: id, to: Fulfilment::Shipped };
+        shop.call_within(Duration::from_secs(1), operator(), ship).await.unwrap();
+        assert_eq!(shop.cancel(id).await, Err(CallError::Domain(OrdersError::Busy)));
+        assert_eq!(shop.fulfil(id, Fulfilment::Shipped).await.unwrap().status, OrderStatus::Shipped);
+
+        shop.stage.next("payments.capture", [Late(Duration::from_secs(3))]);
+        let pending = shop.call_within(Duration::from_secs(1), ada(), order("another")).await.unwrap();
+        assert_eq!(shop.cancel(pending.id).await, Err(CallError::Domain(OrdersError::Busy)));
+    });
+}
+
+#[test]
+fn an_order_that_an_operator_has_paid_back_can_still_be_cancelled() {
+    in_shop(async |shop| {
+        let id = shop.confirmed().await;
+        shop.stage.lock().world.refund(id, "by hand", None).unwrap();
+        assert_eq!(shop.cancel(id).await.unwrap().status, OrderStatus::Cancelled);
+        assert_eq!(shop.tally(id).await.refunded, euro(0), "it was not the order that gave it back");
+    });
+}
+
+#[test]
+fn a_delivered_order_comes_back_piece_by_piece() {
+    in_shop(async |shop| {
+        let id = shop.delivered().await;
+        let one_kettle = back(id, "first", &[line(kettle(), 1)]);
+        let refund = shop.call(ada(), one_kettle.clone()).await.unwrap();
+        assert_eq!(refund.amount, euro(4900));
+        assert_eq!(shop.stage.take_calls(), [REFUND, PUT_BACK]);
+        assert_eq!(shop.call(ada(), one_kettle.clone()).await.unwrap(), refund);
+        let reused = ReturnItems { lines: vec![line(cup(), 1)], ..one_kettle };
+        assert_eq!(shop.call(ada(), reused).await, Err(CallError::Domain(OrdersError::KeyReused)));
+
+        let partly = shop.order(id).await;
+        assert_eq!((partly.status, partly.items[0].returned), (OrderStatus::Delivered, 1));
+        assert_eq!(partly.timeline.last().unwrap().note.as_deref(), Some("1 piece came back"));
+        let too_many = shop.call(ada(), back(id, "second", &[line(kettle(), 2)])).await;
+        let left_one = OrdersError::TooManyReturned { product_id: kettle(), left: 1 };
+        assert_eq!(too_many, Err(CallError::Domain(left_one)));
+
+        shop.call(ada(), back(id, "third", &[line(kettle(), 1), line(cup(), 1)])).await.unwrap();
+        let returned = shop.order(id).await;
+        assert_eq!((returned.status, returned.returns.len()), (OrderStatus::Returned, 2));
+        let tally = shop.tally(id).await;
+        assert_eq!((tally.refunded, &tally.pieces[..]), (euro(10_700), &[(kettle(), 0), (cup(), 0)][..]));
+        shop.stage.lock().world.assert_agrees_with(&returned);
+        let again = shop.call(ada(), back(id, "fourth", &[line(cup(), 1)])).await;
+        assert_eq!(again, Err(CallError::Domain(OrdersError::NotReturnable { status: "returned".into() })));
+        shop.sleep(1).await;
+        assert_eq!(shop.stage.lock().events, ["confirmed", "shipped", "delivered", "returned", "returned"]);
+    });
+}
+
+#[test]
+fn only_what_was_delivered_and_bought_comes_back() {
+    in_shop(async |shop| {
+        let id = shop.shipped().await;
+        let early = shop.call(ada(), back(id, "key", &[line(cup(), 1)])).await;
+        assert_eq!(early, Err(CallError::Domain(OrdersError::NotReturnable { status: "shipped".into() })));
+        shop.deliver(id);
+        shop.until(id, |order| order.status == OrderStatus::Delivered).await;
+        let (cups, none_left) = (line(cup(), 1), |product_id| OrdersError::TooManyReturned { product_id, left: 0 });
+        for (lines, expected) in [
+            (vec![], OrdersError::EmptyOrder),
+            (vec![cups, cups], OrdersError::BadLines { most: 50 }),
+            (vec![line(egg_timer(), 1)], none_left(egg_timer())),
+        ] {
+            assert_eq!(shop.call(ada(), back(id, "key", &lines)).await, Err(CallError::Domain(expected)));
+        }
+        assert!(shop.stage.take_calls().is_empty());
+    });
+}
+
+#[test]
+fn a_return_is_made_once_however_often_it_is_asked_for() {
+    in_shop(async |shop| {
+        let id = shop.delivered().await;
+        shop.stage.next(REFUND, [ReplyLost]);
+        let request = back(id, "key", &[line(kettle(), 1)]);
+        let impatient = shop.call_within(Duration::from_secs(1), ada(), request.clone()).await;
+        assert_eq!(impatient, Err(CallError::Domain(OrdersError::Busy)));
+        let other = shop.call(ada(), back(id, "other", &[line(kettle(), 1)])).await;
+        assert_eq!(other, Err(CallError::Domain(OrdersError::Busy)), "one at a time");
+        assert_eq!(shop.call(ada(), request).await.unwrap().amount, euro(4900));
+        shop.stage.lock().world.assert_agrees_with(&shop.order(id).await);
+    });
+}
+
+#[test]
+fn a_return_of_more_than_was_left_of_the_money_is_refused_and_changes_nothing() {
+    in_shop(async |shop| {
+        let id = shop.delivered().await;
+        shop.stage.lock().world.refund(id, "by hand", Some(euro(7000))).unwrap();
+        let refused = shop.call(ada(), back(id, "key", &[line(kettle(), 1)])).await;
+        assert_eq!(refused, Err(CallError::Domain(OrdersError::RefundTooLarge { left: euro(4200) })));
+        assert_eq!(shop.order(id).await.items[0].returned, 0);
+        assert_eq!(shop.call(ada(), back(id, "cup", &[line(cup(), 1)])).await.unwrap().amount, euro(900));
+    });
+}

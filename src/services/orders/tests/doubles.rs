@@ -1,0 +1,382 @@
+//! Doubles of the services that orders calls, on a real mesh: one actor that answers for all of them from one [`World`],
+//! and misbehaves as it is told.
+
+use super::world::{World, euro};
+use crate::{
+    env::{Env, later},
+    mesh::{Answer, Answers, Context, Failure, Heard, MeshError, Request, service},
+    services::{
+        carts::messages::*,
+        orders::messages::{
+            OrderCancelled, OrderConfirmed, OrderDelivered, OrderRejected, OrderReturned, OrderShipped,
+        },
+        payments::messages::*,
+        products::messages::*,
+        shipping::messages::*,
+        users::messages::{GetAddress, SavedAddress, UsersError},
+    },
+    storage::Tree,
+    types::{CartId, Id, OrderId, PaymentId, ProductId, Quantity, ShipmentId, Timestamp, UserId},
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Notify;
+
+/// What the test and all doubles share. It outlives a crash of the shop, as the world does.
+#[derive(Clone, Default)]
+pub struct Stage(Arc<Mutex<Props>>);
+
+#[derive(Default)]
+pub struct Props {
+    pub world: World,
+    pub catalogue: Vec<Product>,
+    pub cart: Vec<(ProductId, Quantity)>,
+    pub addresses: Vec<SavedAddress>,
+    pub methods: Vec<PaymentMethod>,
+    /// The sagas' requests as they came in.
+    pub calls: Vec<&'static str>,
+    /// The names of the events as they were heard.
+    pub events: Vec<&'static str>,
+    pub last_tracking_number: String,
+    /// What becomes of the next requests of a name.
+    faults: HashMap<&'static str, VecDeque<Fault>>,
+    /// What becomes of all others of that name.
+    lasting: HashMap<&'static str, Fault>,
+    /// The shop stops at that many further calls of sagas.
+    stop: Option<Stop>,
+    pub stopped: Arc<Notify>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    Sound,
+    /// Refused at once, and not done.
+    Down,
+    /// Not done, and no answer.
+    RequestLost,
+    /// Done, but no answer.
+    ReplyLost,
+    /// Done so much later.
+    Late(Duration),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Stop {
+    calls_left: u32,
+    after_it_is_done: bool,
+}
+
+impl Stage {
+    pub fn lock(&self) -> MutexGuard<'_, Props> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn next(&self, request: &'static str, faults: impl IntoIterator<Item = Fault>) {
+        self.lock().faults.entry(request).or_default().extend(faults);
+    }
+
+    /// From now on, until [`Fault::Sound`].
+    pub fn always(&self, request: &'static str, fault: Fault) {
+        self.lock().lasting.insert(request, fault);
+    }
+
+    /// Nothing is done or answered from the n-th call on, which itself is done or not.
+    pub fn stop_at(&self, call: u32, after_it_is_done: bool) -> Arc<Notify> {
+        let mut props = self.lock();
+        props.stop = Some(Stop { calls_left: call, after_it_is_done });
+        props.stopped = Arc::default();
+        props.stopped.clone()
+    }
+
+    pub fn go_on(&self) {
+        self.lock().stop = None;
+    }
+
+    /// The sagas' calls since this was last asked.
+    pub fn take_calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.lock().calls)
+    }
+}
+
+impl Props {
+    fn fault(&mut self, request: &'static str) -> Fault {
+        if let Some(stop) = &mut self.stop {
+            stop.calls_left = stop.calls_left.saturating_sub(1);
+            if stop.calls_left == 0 {
+                self.stopped.notify_one();
+                let done = std::mem::take(&mut stop.after_it_is_done);
+                return if done { Fault::ReplyLost } else { Fault::RequestLost };
+            }
+        }
+        let next = self.faults.get_mut(request).and_then(VecDeque::pop_front);
+        next.or_else(|| self.lasting.get(request).copied()).unwrap_or(Fault::Sound)
+    }
+}
+
+#[derive(Clone)]
+pub struct Doubles {
+    env: Env,
+    stage: Stage,
+    heard: Heard,
+}
+
+service! { Doubles,
+    answers {
+        GetProducts    => get_products,
+        GetCart        => get_cart,
+        GetAddress     => get_address,
+        ListMethods    => list_methods,
+        QuoteParcel    => quote_parcel,
+        ReserveStock   => reserve_stock,
+        ReleaseStock   => release_stock,
+        CommitStock    => commit_stock,
+        ReturnStock    => return_stock,
+        Authorize      => authorize,
+        Void           => void,
+        Capture        => capture,
+        IssueRefund    => refund,
+        BookShipment   => book_shipment,
+        CancelShipment => cancel_shipment,
+        HandOver       => hand_over,
+        CheckOut       => check_out,
+    }
+    hears {
+        OrderConfirmed => confirmed,
+        OrderRejected  => rejected,
+        OrderShipped   => shipped,
+        OrderDelivered => delivered,
+        OrderCancelled => cancelled,
+        OrderReturned  => returned,
+    }
+}
+
+/// Starts one more of them on this thread. `tree` is where it remembers which events it heard.
+pub fn double(env: &Env, stage: &Stage, tree: &Tree) -> Answers {
+    let doubles = Doubles { env: env.clone(), stage: stage.clone(), heard: Heard::in_tree(tree) };
+    start(&doubles, &actix::Arbiter::current())
+}
+
+/// What is looked up.
+impl Doubles {
+    async fn get_products(&self, _: Context, request: GetProducts) -> Answer<GetProducts> {
+        let catalogue = self.stage.lock().catalogue.clone();
+        Ok(catalogue.into_iter().filter(|product| request.ids.contains(&product.id)).collect())
+    }
+
+    async fn get_cart(&self, _: Context, _: GetCart) -> Answer<GetCart> {
+        let lines = self.stage.lock().cart.clone();
+        let items = lines.into_iter().map(|(product_id, quantity)| CartItem {
+            product_id,
+            name: String::new(),
+            image: String::new(),
+            unit_price: euro(0),
+            quantity,
+            line_total: euro(0),
+            available: 0,
+        });
+        let id = CartId::from_uuid(uuid::Uuid::nil());
+        Ok(Cart { id, items: items.collect(), subtotal: euro(0), item_count: 0 })
+    }
+
+    async fn get_address(&self, _: Context, request: GetAddress) -> Answer<GetAddress> {
+        let addresses = self.stage.lock().addresses.clone();
+        let found = addresses.into_iter().find(|saved| saved.id == request.address_id);
+        Ok(found.ok_or(UsersError::AddressNotFound)?)
+    }
+
+    async fn list_methods(&self, _: Context, _: ListMethods) -> Answer<ListMethods> {
+        Ok(self.stage.lock().methods.clone())
+    }
+
+    async fn quote_parcel(&self, _: Context, request: QuoteParcel) -> Answer<QuoteParcel> {
+        if request.country.code() == "AQ" {
+            return Err(ShippingError::Undeliverable { reason: "nobody goes there".into() }.into());
+        }
+        let now = self.env.now();
+        let quote = |service, cost| Quote { service, cost: euro(cost), delivery_by: now, route: Vec::new() };
+        Ok(vec![quote(ShippingService::Economy, 500), quote(ShippingService::Express, 1500)])
+    }
+}
+
+/// What sagas ask for.
+impl Doubles {
+    async fn act<R: Request>(
+        &self,
+        effect: impl FnOnce(&mut Props, Timestamp) -> Result<R::Reply, R::Error>,
+    ) -> Answer<R> {
+        let fault = {
+            let mut props = self.stage.lock();
+            props.calls.push(R::NAME);
+            props.fault(R::NAME)
+        };
+        match fault {
+            Fault::Down => return Err(MeshError::Failed("it is down".into()).into()),
+            Fault::RequestLost => std::future::pending().await,
+            Fault::Late(by) => tokio::time::sleep(by).await,
+            Fault::Sound | Fault::ReplyLost => {}
+        }
+        let now = self.env.now();
+        let answer = {
+            let mut props = self.stage.lock();
+            props.world.lapse(now);
+            effect(&mut props, now)
+        };
+        if fault == Fault::ReplyLost {
+            std::future::pending().await
+        }
+        answer.map_err(Failure::Domain)
+    }
+
+    async fn reserve_stock(&self, _: Context, request: ReserveStock) -> Answer<ReserveStock> {
+        let ReserveStock { order_id, lines, until } = request;
+        self.act::<ReserveStock>(|props, _| props.world.reserve(order_id, &lines, until)).await
+    }
+
+    async fn release_stock(&self, _: Context, request: ReleaseStock) -> Answer<ReleaseStock> {
+        self.act::<ReleaseStock>(|props, _| props.world.release(request.order_id)).await
+    }
+
+    async fn commit_stock(&self, _: Context, request: CommitStock) -> Answer<CommitStock> {
+        self.act::<CommitStock>(|props, _| props.world.commit(request.order_id)).await
+    }
+
+    async fn return_stock(&self, _: Context, request: ReturnStock) -> Answer<ReturnStock> {
+        self.act::<ReturnStock>(|props, _| props.world.put_back(request.return_id, &request.lines)).await
+    }
+
+    async fn authorize(&self, _: Context, request: Authorize) -> Answer<Authorize> {
+        self.act::<Authorize>(|props, now| {
+            props.world.authorize(request.order_id, request.amount)?;
+            Ok(payment(request.order_id, request.user_id, now))
+        })
+        .await
+    }
+
+    async fn void(&self, _: Context, request: Void) -> Answer<Void> {
+        self.act::<Void>(|props, _| props.world.void(request.order_id)).await
+    }
+
+    async fn capture(&self, _: Context, request: Capture) -> Answer<Capture> {
+        self.act::<Capture>(|props, now| {
+            props.world.capture(request.order_id)?;
+            Ok(payment(request.order_id, UserId::from_uuid(request.order_id.uuid()), now))
+        })
+        .await
+    }
+
+    async fn refund(&self, _: Context, request: IssueRefund) -> Answer<IssueRefund> {
+        let PaymentRef::OfOrder(order_id) = request.payment else { panic!("sagas know the order") };
+        self.act::<IssueRefund>(|props, _| props.world.refund(order_id, &request.key, request.amount)).await
+    }
+
+    async fn book_shipment(&self, _: Context, request: BookShipment) -> Answer<BookShipment> {
+        self.act::<BookShipment>(|props, now| {
+            props.world.book(request.order_id)?;
+            Ok(shipment(request, now))
+        })
+        .await
+    }
+
+    async fn cancel_shipment(&self, _: Context, request: CancelShipment) -> Answer<CancelShipment> {
+        self.act::<CancelShipment>(|props, _| props.world.cancel_shipment(request.order_id)).await
+    }
+
+    async fn hand_over(&self, _: Context, request: HandOver) -> Answer<HandOver> {
+        self.act::<HandOver>(|props, now| {
+            props.world.hand_over(request.order_id)?;
+            let booked = BookShipment {
+                order_id: request.order_id,
+                user_id: UserId::from_uuid(request.order_id.uuid()),
+                address: super::address("DE"),
+                weight_grams: 1,
+                service: ShippingService::Economy,
+            };
+            Ok(shipment(booked, now))
+        })
+        .await
+    }
+
+    async fn check_out(&self, _: Context, request: CheckOut) -> Answer<CheckOut> {
+        self.act::<CheckOut>(|props, _| {
+            props.world.empty_cart(request.order_id);
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// What is told.
+impl Doubles {
+    async fn confirmed(&self, _: Context, _: OrderConfirmed) -> Result<(), MeshError> {
+        self.hear("confirmed")
+    }
+
+    async fn rejected(&self, _: Context, _: OrderRejected) -> Result<(), MeshError> {
+        self.hear("rejected")
+    }
+
+    async fn shipped(&self, _: Context, event: OrderShipped) -> Result<(), MeshError> {
+        self.stage.lock().last_tracking_number = event.tracking_number;
+        self.hear("shipped")
+    }
+
+    async fn delivered(&self, _: Context, _: OrderDelivered) -> Result<(), MeshError> {
+        self.hear("delivered")
+    }
+
+    async fn cancelled(&self, _: Context, _: OrderCancelled) -> Result<(), MeshError> {
+        self.hear("cancelled")
+    }
+
+    async fn returned(&self, _: Context, _: OrderReturned) -> Result<(), MeshError> {
+        self.hear("returned")
+    }
+
+    fn hear(&self, event: &'static str) -> Result<(), MeshError> {
+        self.stage.lock().events.push(event);
+        Ok(())
+    }
+
+    fn heard(&self) -> &Heard {
+        &self.heard
+    }
+}
+
+fn payment(order_id: OrderId, user_id: UserId, now: Timestamp) -> Payment {
+    Payment {
+        id: PaymentId::from_uuid(order_id.uuid()),
+        order_id,
+        user_id,
+        amount: euro(0),
+        captured: euro(0),
+        refunded: euro(0),
+        status: PaymentStatus::Authorized,
+        decline_code: None,
+        method: MethodSummary { brand: "visa".into(), last4: "4242".into() },
+        refunds: Vec::new(),
+        events: Vec::new(),
+        created_at: now,
+    }
+}
+
+fn shipment(booked: BookShipment, now: Timestamp) -> Shipment {
+    let BookShipment { order_id, user_id, address, weight_grams, service } = booked;
+    Shipment {
+        id: ShipmentId::from_uuid(order_id.uuid()),
+        order_id,
+        user_id,
+        status: ShipmentStatus::LabelCreated,
+        service,
+        cost: euro(500),
+        weight_grams,
+        tracking_number: "GA473124829DE".into(),
+        address,
+        delivery_by: later(now, Duration::from_secs(86_400)),
+        route: Vec::new(),
+        events: Vec::new(),
+        created_at: now,
+    }
+}

@@ -1,0 +1,272 @@
+//! Placing an order: what it does, what can go wrong, and that it is done once.
+
+use super::*;
+use crate::types::Quantity;
+use Fault::*;
+
+const RESERVE: &str = "products.reserve_stock";
+const RELEASE: &str = "products.release_stock";
+const COMMIT: &str = "products.commit_stock";
+const AUTHORIZE: &str = "payments.authorize";
+const VOID: &str = "payments.void";
+const CAPTURE: &str = "payments.capture";
+const REFUND: &str = "payments.refund";
+const BOOK: &str = "shipping.book";
+const CANCEL: &str = "shipping.cancel";
+const CHECK_OUT: &str = "carts.check_out";
+
+#[test]
+fn an_order_is_reserved_authorized_booked_captured_and_confirmed() {
+    in_shop(async |shop| {
+        let order = shop.place("key").await.unwrap();
+        assert_eq!(shop.stage.take_calls(), [RESERVE, AUTHORIZE, BOOK, CAPTURE, COMMIT]);
+        assert_eq!((order.status, order.in_progress.as_deref()), (OrderStatus::Confirmed, None));
+        assert_eq!([order.subtotal, order.shipping_cost, order.total], [euro(10_700), euro(500), euro(11_200)]);
+        let statuses: Vec<OrderStatus> = order.timeline.iter().map(|entry| entry.status).collect();
+        assert_eq!(statuses, [OrderStatus::Pending, OrderStatus::Confirmed]);
+        shop.stage.lock().world.assert_agrees_with(&order);
+        assert_eq!(shop.stage.lock().world.on_shelf[&kettle()], 8);
+        shop.sleep(1).await;
+        assert_eq!(shop.stage.lock().events, ["confirmed"]);
+    });
+}
+
+#[test]
+fn an_order_of_the_cart_empties_it() {
+    in_shop(async |shop| {
+        shop.stage.lock().cart = vec![(kettle(), Quantity::try_from(3).unwrap())];
+        let from_cart = PlaceOrder { items: None, ..order("key") };
+        let order = shop.call(ada(), from_cart.clone()).await.unwrap();
+        assert_eq!(shop.stage.take_calls(), [RESERVE, AUTHORIZE, BOOK, CAPTURE, COMMIT, CHECK_OUT]);
+        assert_eq!(order.items[0].quantity.get(), 3);
+        // The cart is empty now; the same request is the same order all the same.
+        shop.stage.lock().cart.clear();
+        assert_eq!(shop.call(ada(), from_cart).await.unwrap(), order);
+    });
+}
+
+#[test]
+fn what_cannot_be_ordered_is_refused_before_there_is_an_order() {
+    in_shop(async |shop| {
+        let with = |items: &[StockLine]| PlaceOrder { items: Some(items.to_vec()), ..order("key") };
+        let many: Vec<StockLine> = (100..151).map(|n| line(id(n), 1)).collect();
+        let elsewhere = Destination::Given(address("AQ"));
+        let (kettles, cups) = (line(kettle(), 1), line(cup(), 1));
+        let undeliverable = |reason: &str| OrdersError::Undeliverable { reason: reason.into() };
+        shop.stage.lock().catalogue.push(sold(id(9), i64::MAX, 1));
+        for (request, expected) in [
+            (with(&[]), OrdersError::EmptyOrder),
+            (PlaceOrder { items: None, ..order("key") }, OrdersError::EmptyOrder),
+            (with(&[kettles, cups, kettles]), OrdersError::BadLines { most: 50 }),
+            (with(&many), OrdersError::BadLines { most: 50 }),
+            (with(&[kettles, line(id(99), 1)]), OrdersError::ProductNotFound { product_id: id(99) }),
+            (with(&[line(egg_timer(), 1)]), OrdersError::ProductNotFound { product_id: egg_timer() }),
+            (with(&[line(id(9), 2)]), OrdersError::TooExpensive),
+            (with(&[line(id(9), 1)]), OrdersError::TooExpensive),
+            (PlaceOrder { destination: Destination::Saved(id(99)), ..order("key") }, OrdersError::AddressNotFound),
+            (PlaceOrder { destination: elsewhere, ..order("key") }, undeliverable("nobody goes there")),
+            (
+                PlaceOrder { shipping_service: ShippingService::Standard, ..order("key") },
+                undeliverable("not by this shipping service"),
+            ),
+            (PlaceOrder { payment_method_id: id(99), ..order("key") }, OrdersError::MethodNotFound),
+            (PlaceOrder { user_id: id(2), ..order("key") }, OrdersError::Forbidden),
+        ] {
+            assert_eq!(shop.call(ada(), request).await, Err(CallError::Domain(expected)));
+        }
+        assert!(shop.stage.take_calls().is_empty());
+        assert!(shop.all_orders().await.is_empty());
+        // Nothing is remembered of what came to nothing: the key is still free.
+        assert_eq!(shop.place("key").await.unwrap().status, OrderStatus::Confirmed);
+    });
+}
+
+#[test]
+fn a_refusal_undoes_what_was_begun_the_last_first_and_rejects_the_order() {
+    let out_of_stock =
+        |stage: &Stage| stage.lock().world.reserve(id(50), &[line(kettle(), 9)], Timestamp::MAX).unwrap();
+    let declined = |stage: &Stage| stage.lock().world.declines = Some("insufficient_funds");
+    let undeliverable = |stage: &Stage| stage.lock().world.is_undeliverable = true;
+    let shortage = crate::services::products::messages::Shortage { product_id: kettle(), requested: 2, available: 1 };
+    let cases: [(fn(&Stage), &[&str], Reason); 3] = [
+        (out_of_stock, &[RESERVE, RELEASE], Reason::OutOfStock { lines: vec![shortage] }),
+        (
+            declined,
+            &[RESERVE, AUTHORIZE, VOID, RELEASE],
+            Reason::PaymentDeclined { decline_code: "insufficient_funds".into() },
+        ),
+        (
+            undeliverable,
+            &[RESERVE, AUTHORIZE, BOOK, CANCEL, VOID, RELEASE],
+            Reason::Undeliverable { detail: "the bridge is out".into() },
+        ),
+    ];
+    for (obstacle, expected, reason) in cases {
+        in_shop(async |shop| {
+            obstacle(&shop.stage);
+            let order = shop.place("key").await.unwrap();
+            assert_eq!(shop.stage.take_calls(), expected);
+            assert_eq!((order.status, order.reason.as_ref()), (OrderStatus::Rejected, Some(&reason)));
+            shop.stage.lock().world.assert_agrees_with(&order);
+            shop.sleep(1).await;
+            assert_eq!(shop.stage.lock().events, ["rejected"]);
+            // The same key, also when the obstacle is gone: the same order.
+            assert_eq!(shop.place("key").await.unwrap(), order);
+        });
+    }
+}
+
+#[test]
+fn a_step_whose_outcome_is_unknown_is_sent_again_and_done_once() {
+    for request in [RESERVE, AUTHORIZE, BOOK, CAPTURE, COMMIT, CHECK_OUT] {
+        for fault in [Down, RequestLost, ReplyLost, Late(Duration::from_secs(7))] {
+            in_shop(async |shop| {
+                shop.stage.lock().cart = vec![(kettle(), Quantity::try_from(3).unwrap())];
+                shop.stage.next(request, [fault, fault]);
+                let order = shop.call(ada(), PlaceOrder { items: None, ..order("key") }).await.unwrap();
+                let sent = shop.stage.take_calls().iter().filter(|name| **name == request).count();
+                assert_eq!((order.status, sent), (OrderStatus::Confirmed, 3), "{request} {fault:?}");
+                shop.stage.lock().world.assert_agrees_with(&order);
+            });
+        }
+    }
+}
+
+#[test]
+fn without_an_answer_for_a_minute_the_order_is_given_up_and_undone() {
+    for (request, back) in [(RESERVE, &[RELEASE][..]), (AUTHORIZE, &[VOID, RELEASE]), (BOOK, &[CANCEL, VOID, RELEASE])]
+    {
+        for fault in [Down, RequestLost, ReplyLost] {
+            in_shop(async |shop| {
+                shop.stage.always(request, fault);
+                let order = shop.place("key").await.unwrap();
+                let calls = shop.stage.take_calls();
+                assert_eq!(&calls[calls.len() - back.len()..], back, "{request} {fault:?}");
+                assert_eq!(order.reason, Some(Reason::Unavailable));
+                let took = order.timeline[1].at.duration_since(order.placed_at).as_secs();
+                assert!((60..70).contains(&took), "{took} s");
+                shop.stage.lock().world.assert_agrees_with(&order);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_request_that_arrives_after_it_was_undone_finds_the_door_shut() {
+    for request in [RESERVE, AUTHORIZE, BOOK] {
+        in_shop(async |shop| {
+            shop.stage.next(request, [Late(Duration::from_secs(90))]);
+            shop.stage.always(request, Down);
+            let order = shop.place("key").await.unwrap();
+            assert_eq!(order.status, OrderStatus::Rejected);
+            shop.sleep(60).await;
+            shop.stage.lock().world.assert_agrees_with(&order);
+        });
+    }
+}
+
+#[test]
+fn once_the_payment_is_being_taken_there_is_only_forward() {
+    for request in [CAPTURE, COMMIT] {
+        in_shop(async |shop| {
+            shop.stage.always(request, ReplyLost);
+            let pending = shop.place("key").await.unwrap();
+            assert_eq!(pending.status, OrderStatus::Pending);
+            shop.sleep(600).await;
+            let words = shop.order(pending.id).await.in_progress.unwrap();
+            assert!(words.ends_with("we are looking into it"), "{words}");
+            shop.stage.always(request, Sound);
+            let order = shop.until_at_rest(pending.id).await;
+            assert_eq!(order.status, OrderStatus::Confirmed);
+            shop.stage.lock().world.assert_agrees_with(&order);
+        });
+    }
+}
+
+#[test]
+fn an_undoing_that_fails_is_tried_until_it_succeeds_and_is_visible_meanwhile() {
+    for request in [RELEASE, VOID, CANCEL] {
+        in_shop(async |shop| {
+            shop.stage.lock().world.is_undeliverable = true;
+            shop.stage.always(request, Down);
+            let pending = shop.place("key").await.unwrap();
+            assert_eq!(pending.status, OrderStatus::Pending);
+            let words = shop.order(pending.id).await.in_progress.unwrap();
+            assert!(words.ends_with("we are looking into it"), "{words}");
+            shop.stage.always(request, Sound);
+            let order = shop.until_at_rest(pending.id).await;
+            assert_eq!(order.status, OrderStatus::Rejected);
+            shop.stage.lock().world.assert_agrees_with(&order);
+        });
+    }
+}
+
+#[test]
+fn when_paid_pieces_have_lapsed_the_customer_has_their_money_back() {
+    in_shop(async |shop| {
+        shop.stage.next(CAPTURE, [ReplyLost]);
+        shop.stage.always(COMMIT, Down);
+        let pending = shop.place("key").await.unwrap();
+        shop.sleep(15 * 60).await;
+        shop.stage.take_calls();
+        shop.stage.always(COMMIT, Sound);
+        let order = shop.until_at_rest(pending.id).await;
+        assert_eq!(shop.stage.take_calls(), [COMMIT, CANCEL, REFUND]);
+        assert_eq!((order.status, order.reason.as_ref()), (OrderStatus::Rejected, Some(&Reason::Unavailable)));
+        shop.stage.lock().world.assert_agrees_with(&order);
+        assert_eq!(shop.tally(order.id).await.refunded, order.total);
+    });
+}
+
+#[test]
+fn a_customer_who_cannot_wait_is_told_that_the_order_is_pending() {
+    in_shop(async |shop| {
+        shop.stage.next(BOOK, [Late(Duration::from_secs(3))]);
+        let asked_at = shop.env.now();
+        let pending = shop.call_within(Duration::from_secs(1), ada(), order("key")).await.unwrap();
+        assert_eq!(shop.env.now(), later(asked_at, Duration::from_millis(950)));
+        assert_eq!(pending.status, OrderStatus::Pending);
+        assert_eq!(pending.in_progress.as_deref(), Some("the shipment is being booked"));
+        // It goes on without them, and the same key finds it.
+        let again = shop.place("key").await.unwrap();
+        assert_eq!((again.id, again.status), (pending.id, OrderStatus::Confirmed));
+    });
+}
+
+#[test]
+fn the_same_key_is_the_same_order_and_never_another_one() {
+    in_shop(async |shop| {
+        let first = shop.place("key").await.unwrap();
+        assert_eq!(shop.place("key").await.unwrap(), first);
+        let other = PlaceOrder { shipping_service: ShippingService::Express, ..order("key") };
+        assert_eq!(shop.call(ada(), other).await, Err(CallError::Domain(OrdersError::KeyReused)));
+        assert_ne!(shop.place("other key").await.unwrap().id, first.id);
+        shop.stage.lock().methods[0].id = id(6);
+        let bobs = PlaceOrder { user_id: id(2), payment_method_id: id(6), ..order("key") };
+        assert_ne!(shop.call(bob(), bobs).await.unwrap().id, first.id);
+    });
+}
+
+#[test]
+fn of_many_at_once_with_the_same_key_one_places_the_order() {
+    in_shop(async |shop| {
+        let all = futures_util::future::join_all((0..20).map(|_| shop.place("key"))).await;
+        let first = all[0].as_ref().unwrap();
+        assert!(all.iter().all(|order| order.as_ref().unwrap() == first));
+        assert_eq!(shop.all_orders().await.len(), 1);
+        assert_eq!(shop.stage.take_calls(), [RESERVE, AUTHORIZE, BOOK, CAPTURE, COMMIT]);
+    });
+}
+
+#[test]
+fn a_crash_of_the_instance_does_not_stop_what_it_has_begun() {
+    in_shop(async |shop| {
+        shop.stage.next(BOOK, [Late(Duration::from_secs(3))]);
+        let pending = shop.call_within(Duration::from_secs(1), ada(), order("key")).await.unwrap();
+        for instance in ["orders-1", "orders-2"] {
+            assert!(shop.mesh.pool(Service::Orders).crash(instance).await);
+        }
+        shop.sleep(5).await;
+        assert_eq!(shop.until_at_rest(pending.id).await.status, OrderStatus::Confirmed);
+    });
+}

@@ -1,0 +1,311 @@
+//! The decision what comes next: for every step and every outcome, and under random misfortune.
+
+use super::*;
+use crate::services::orders::{
+    record::OrderRecord,
+    rules,
+    saga::{Action, Answer, Learned, PATIENCE as SAGA_PATIENCE, Plan, RESERVED_FOR, Refusal, Return, Saga},
+};
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// Each row: a step, how it comes out when all before went well, and what follows when all after does.
+#[rustfmt::skip]
+const WHAT_FOLLOWS: &str = "
+place
+  ReserveStock      done     AuthorizePayment BookShipment CapturePayment CommitStock EmptyCart, completed
+  ReserveStock      refused  ReleaseStock, turned back
+  ReserveStock      missing  ReleaseStock, turned back
+  AuthorizePayment  done     BookShipment CapturePayment CommitStock EmptyCart, completed
+  AuthorizePayment  refused  VoidPayment ReleaseStock, turned back
+  AuthorizePayment  missing  VoidPayment ReleaseStock, turned back
+  BookShipment      done     CapturePayment CommitStock EmptyCart, completed
+  BookShipment      refused  CancelShipment VoidPayment ReleaseStock, turned back
+  BookShipment      missing  CancelShipment VoidPayment ReleaseStock, turned back
+  CapturePayment    done     CommitStock EmptyCart, completed
+  CapturePayment    refused  CancelShipment VoidPayment ReleaseStock, turned back
+  CapturePayment    missing  is sent again
+  CommitStock       done     EmptyCart, completed
+  CommitStock       refused  CancelShipment RefundPayment, turned back
+  CommitStock       missing  is sent again
+  EmptyCart         done     completed
+  EmptyCart         refused  is sent again
+  EmptyCart         missing  is sent again
+cancel
+  CancelShipment    done     RefundPayment ReturnStock, completed
+  CancelShipment    refused  turned back
+  CancelShipment    missing  is sent again
+  RefundPayment     done     ReturnStock, completed
+  RefundPayment     refused  is sent again
+  RefundPayment     missing  is sent again
+  ReturnStock       done     completed
+  ReturnStock       refused  is sent again
+  ReturnStock       missing  is sent again
+ship
+  HandOver          done     completed
+  HandOver          refused  turned back
+  HandOver          missing  is sent again
+return
+  RefundPayment     done     ReturnStock, completed
+  RefundPayment     refused  turned back
+  RefundPayment     missing  is sent again
+  ReturnStock       done     completed
+  ReturnStock       refused  is sent again
+  ReturnStock       missing  is sent again
+";
+
+#[test]
+fn for_every_step_and_outcome_it_is_known_what_follows() {
+    let plans = [
+        ("place", Plan::Place { from_cart: true }),
+        ("cancel", Plan::Cancel { return_id: id(1) }),
+        ("ship", Plan::Ship),
+        ("return", Plan::Return(return_of_nothing())),
+    ];
+    let mut told = String::from("\n");
+    for (name, plan) in plans {
+        told += &format!("{name}\n");
+        let mut saga = Saga::begin(1, plan, NOW);
+        while let Some(due) = saga.due() {
+            for outcome in ["done", "refused", "missing"] {
+                let action = format!("{:?}", due.action);
+                told += &format!("  {action:<17} {outcome:<8} {}\n", what_follows(saga.clone(), outcome));
+            }
+            saga.settle(&Answer::Done(Learned::Nothing), NOW);
+        }
+    }
+    assert_eq!(told, WHAT_FOLLOWS, "{told}");
+}
+
+fn what_follows(mut saga: Saga, outcome: &str) -> String {
+    let late = later(NOW, SAGA_PATIENCE);
+    let answer = match outcome {
+        "done" => Answer::Done(Learned::Nothing),
+        "refused" if saga.may_be_refused() => Answer::Refused(Refusal::HandedOver),
+        "missing" if saga.gives_up(late) => Answer::Missing,
+        _ => return "is sent again".into(),
+    };
+    let mut ending = saga.settle(&answer, NOW);
+    let mut followed = Vec::new();
+    while let Some(due) = saga.due() {
+        followed.push(format!("{:?}", due.action));
+        ending = saga.settle(&Answer::Done(Learned::Nothing), NOW);
+    }
+    let ending = if ending.unwrap().is_ok() { "completed" } else { "turned back" };
+    if followed.is_empty() { ending.into() } else { format!("{}, {ending}", followed.join(" ")) }
+}
+
+fn return_of_nothing() -> Return {
+    Return { key: "key".into(), return_id: id(1), lines: vec![], reason: "no".parse().unwrap(), amount: euro(1) }
+}
+
+#[test]
+fn an_order_that_did_not_come_from_the_cart_leaves_it_alone() {
+    let mut saga = Saga::begin(1, Plan::Place { from_cart: false }, NOW);
+    while let Some(due) = saga.due() {
+        assert_ne!(due.action, Action::EmptyCart);
+        saga.settle(&Answer::Done(Learned::Nothing), NOW);
+    }
+}
+
+#[test]
+fn the_payment_is_not_taken_when_time_is_over_and_before_that_nothing_lapses() {
+    assert!(SAGA_PATIENCE * 2 < RESERVED_FOR);
+    let late = later(NOW, SAGA_PATIENCE);
+    let mut saga = Saga::begin(1, Plan::Place { from_cart: false }, NOW);
+    saga.settle(&Answer::Done(Learned::Nothing), NOW);
+    saga.settle(&Answer::Done(Learned::Nothing), NOW);
+    saga.settle(&Answer::Done(Learned::Nothing), late);
+    assert_eq!(saga.due().unwrap().action, Action::CancelShipment);
+    assert!(!saga.gives_up(later(late, SAGA_PATIENCE)), "an undoing is not given up");
+}
+
+/// What becomes of one attempt at an action.
+#[derive(Debug, Clone, Copy)]
+struct Chance {
+    /// Seconds that go by before.
+    wait: u64,
+    fate: Fate,
+    /// The driver comes back to what is written, and knows nothing else.
+    is_after_a_crash: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Fate {
+    Answered,
+    RequestLost,
+    ReplyLost,
+    /// It arrives so many attempts later.
+    Late(usize),
+}
+
+fn chance() -> impl Strategy<Value = Chance> {
+    let wait = prop_oneof![8 => 0u64..5, 2 => 20u64..50, 1 => 900u64..2000];
+    let fate = prop_oneof![
+        5 => Just(Fate::Answered),
+        1 => Just(Fate::RequestLost),
+        1 => Just(Fate::ReplyLost),
+        2 => (1usize..8).prop_map(Fate::Late),
+    ];
+    (wait, fate, any::<bool>()).prop_map(|(wait, fate, is_after_a_crash)| Chance { wait, fate, is_after_a_crash })
+}
+
+/// A shop in which each attempt meets its chance, and from some moment on all is well.
+struct Fortune {
+    world: World,
+    record: OrderRecord,
+    now: Timestamp,
+    chances: std::vec::IntoIter<Chance>,
+    attempts: usize,
+    under_way: Vec<(usize, Saga, Action)>,
+}
+
+impl Fortune {
+    /// Until the saga is at its end.
+    fn drive(&mut self) {
+        while let Some(saga) = self.record.saga.clone() {
+            let due = saga.due().unwrap();
+            let calm = Chance { wait: 1, fate: Fate::Answered, is_after_a_crash: false };
+            let chance = self.chances.next().unwrap_or(calm);
+            self.now = later(self.now, Duration::from_secs(chance.wait));
+            self.world.lapse(self.now);
+            self.attempts += 1;
+            self.let_arrive(self.attempts);
+            if chance.is_after_a_crash {
+                let written = serde_json::to_string(&self.record).unwrap();
+                self.record = serde_json::from_str(&written).unwrap();
+            }
+            let answer = match chance.fate {
+                _ if saga.gives_up(self.now) => Some(Answer::Missing),
+                Fate::Answered => Some(self.perform(&saga, due.action)),
+                Fate::RequestLost => None,
+                Fate::ReplyLost => {
+                    self.perform(&saga, due.action);
+                    None
+                }
+                Fate::Late(by) => {
+                    self.under_way.push((self.attempts + by, saga.clone(), due.action));
+                    None
+                }
+            };
+            if let Some(answer) = answer {
+                let is_refused = matches!(answer, Answer::Refused(_));
+                assert!(!is_refused || saga.may_be_refused(), "{:?} was refused", due.action);
+                assert!(self.record.settle(due, &answer, self.now).unwrap());
+                assert!(!self.record.settle(due, &answer, self.now).unwrap(), "another driver comes too late");
+            }
+        }
+    }
+
+    fn let_arrive(&mut self, until: usize) {
+        let (arrived, under_way) = std::mem::take(&mut self.under_way).into_iter().partition(|(at, ..)| *at <= until);
+        self.under_way = under_way;
+        for (_, saga, action) in arrived as Vec<(usize, Saga, Action)> {
+            self.perform(&saga, action);
+        }
+    }
+
+    /// As `participants.rs` reads the answers. A late one's is not read.
+    fn perform(&mut self, saga: &Saga, action: Action) -> Answer {
+        let (world, order) = (&mut self.world, &self.record.order);
+        let (id, lines) = (order.id, rules::lines_of(&order.items));
+        let rejected = Answer::Refused(Refusal::Rejected(Reason::Unavailable));
+        let is_done = match action {
+            Action::ReserveStock => world.reserve(id, &lines, later(saga.begun_at, RESERVED_FOR)).is_ok(),
+            Action::ReleaseStock => world.release(id).is_ok(),
+            Action::CommitStock => world.commit(id).is_ok(),
+            Action::AuthorizePayment => world.authorize(id, order.total).is_ok(),
+            Action::VoidPayment => world.void(id).is_ok(),
+            Action::CapturePayment => world.capture(id).is_ok(),
+            Action::BookShipment => world.book(id).is_ok(),
+            Action::CancelShipment => world.cancel_shipment(id).is_ok(),
+            Action::HandOver => world.hand_over(id).is_ok(),
+            Action::EmptyCart => {
+                world.empty_cart(id);
+                true
+            }
+            Action::RefundPayment => {
+                let amount = if let Plan::Return(what) = &saga.plan { Some(what.amount) } else { None };
+                return match world.refund(id, &saga.number.to_string(), amount) {
+                    Ok(refund) => Answer::Done(Learned::Refund(refund)),
+                    Err(_) => rejected,
+                };
+            }
+            Action::ReturnStock => match &saga.plan {
+                Plan::Return(what) => world.put_back(what.return_id, &what.lines).is_ok(),
+                Plan::Cancel { return_id } => world.put_back(*return_id, &lines).is_ok(),
+                Plan::Place { .. } | Plan::Ship => false,
+            },
+        };
+        if is_done { Answer::Done(Learned::Nothing) } else { rejected }
+    }
+
+    fn at_rest(&mut self) -> OrderStatus {
+        self.drive();
+        self.let_arrive(usize::MAX);
+        self.world.lapse(later(self.now, RESERVED_FOR * 2));
+        let order = self.record.clone().into_view();
+        assert_eq!(order.in_progress, None);
+        self.world.assert_agrees_with(&order);
+        order.status
+    }
+}
+
+fn pending(pieces: u32) -> Order {
+    let items = rules::items(&[line(kettle(), pieces), line(cup(), 1)], &new_stage().lock().catalogue).unwrap();
+    let subtotal = rules::subtotal(&items).unwrap();
+    Order {
+        id: id(77),
+        user_id: id(1),
+        status: OrderStatus::Pending,
+        reason: None,
+        items,
+        subtotal,
+        shipping_cost: euro(500),
+        total: rules::total(subtotal, euro(500)).unwrap(),
+        address: address("DE"),
+        shipping_service: ShippingService::Economy,
+        payment_method_id: visa(),
+        placed_at: NOW,
+        timeline: Vec::new(),
+        returns: Vec::new(),
+        in_progress: None,
+        version: 1,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn whatever_is_lost_late_or_refused_an_order_comes_to_rest_as_all_or_nothing(
+        pieces in 1u32..=11,
+        (declines, is_undeliverable) in (prop::bool::weighted(0.1), prop::bool::weighted(0.1)),
+        chances in prop::collection::vec(chance(), 0..60),
+        wants in prop::collection::vec(0u8..5, 0..6),
+    ) {
+        let mut world = World::with_stock([(kettle(), 10), (cup(), 10)]);
+        world.declines = declines.then_some("card_declined");
+        world.is_undeliverable = is_undeliverable;
+        let record = OrderRecord::placed(pending(pieces), true);
+        let chances = chances.into_iter();
+        let mut shop = Fortune { world, record, now: NOW, chances, attempts: 0, under_way: Vec::new() };
+        let placed = shop.at_rest();
+        prop_assert!(matches!(placed, OrderStatus::Confirmed | OrderStatus::Rejected));
+        prop_assert!(placed == OrderStatus::Rejected || (pieces <= 10 && !declines && !is_undeliverable));
+        for (n, want) in wants.into_iter().enumerate() {
+            let (record, now) = (&mut shop.record, shop.now);
+            let lines = vec![line(kettle(), 1)];
+            let back = ReturnItems { order_id: id(77), key: n.to_string(), lines, reason: "no".parse().unwrap() };
+            // What the rules forbid changes nothing, and what they allow comes to its end.
+            let _ = match want {
+                0 => record.cancel(id(n as u128), now),
+                1 => record.pack(now),
+                2 => record.ship(now),
+                3 => record.deliver(now),
+                _ => record.take_back(&back, id(100 + n as u128), now),
+            };
+            shop.at_rest();
+        }
+    }
+}
