@@ -138,7 +138,7 @@ impl Books {
             return;
         }
         let payment = self.payments.get(&id);
-        if let Some(payment) = payment {
+        if let Some(payment) = payment.filter(|payment| payment.unfinished_since.is_none()) {
             reckoning.same(
                 "the payment is what the provider's ledger says",
                 id,
@@ -288,7 +288,13 @@ mod tests {
             }],
             payments: [(
                 order(),
-                PaymentTally { order_id: order(), status: PaymentStatus::Captured, ours: ledger, provider: ledger },
+                PaymentTally {
+                    order_id: order(),
+                    status: PaymentStatus::Captured,
+                    ours: ledger,
+                    provider: ledger,
+                    unfinished_since: None,
+                },
             )]
             .into(),
             shipments: [(order(), ShipmentStatus::LabelCreated)].into(),

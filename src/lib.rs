@@ -71,6 +71,7 @@
 //! - Every refusal is a problem document; no input makes a 5xx (`tests/shop/bad_input.rs`).
 //! - A panic takes down one instance, and only its caller notices (`mesh/tests.rs`, `tests/shop/concurrency.rs`).
 
+pub mod app;
 pub mod audit;
 pub mod config;
 pub mod demo;

@@ -1,1 +1,311 @@
-fn main() {}
+//! The command line.
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use galleria::{
+    app::{self, Fatal, Open, Shop},
+    config::{BadSetting, FirstOperator, Given, Settings},
+    env::Env,
+    gateway::{self, routes::ROUTES},
+    storage::{self, Storage},
+    telemetry::logs,
+    types::{Email, Secret, Text},
+};
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A complete web shop in one binary, and a working lesson in microservices and API gateways.
+#[derive(Parser)]
+#[command(version, about, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+const EXIT_CODES: &str = "\
+Every flag can also be set as GALLERIA_NAME in the environment and as `name` in galleria.toml; flags win over the
+environment, and that over the file.
+
+Exit codes: 0 done, 1 failed (or `check` found something), 2 bad flag or setting, 3 data folder in use, 4 data folder not
+writable, 5 data damaged, 6 data of a newer version, 7 folder not empty, 8 disk failure, 9 cannot listen, 130 forced to stop.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Open the shop (what happens without a command)
+    Serve,
+    /// Print the route table
+    Routes,
+    /// Write all data to a file, as text
+    Backup { file: PathBuf },
+    /// Read all data from such a file into an empty folder
+    Restore { file: PathBuf },
+    /// Verify every record and every rule across records
+    Check,
+    /// Print the settings that would be used, and what can be set
+    Config,
+    /// Manage operators' accounts
+    #[command(subcommand)]
+    Operator(OperatorCommand),
+    /// Print a completion script for a shell
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Subcommand)]
+enum OperatorCommand {
+    /// Make an operator's account, or make an account an operator's; the password is read from the terminal or a pipe
+    Create {
+        #[arg(long)]
+        email: Email,
+        #[arg(long, default_value = "Operator")]
+        name: Text<1, 100>,
+    },
+}
+
+#[derive(Args)]
+struct Flags {
+    /// Address and port of the door; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where everything is kept [default: ./data]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// Settings file [default: galleria.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Instances of a service, such as orders=4; may be given again [default: 2 of each]
+    #[arg(long, global = true, value_name = "SERVICE=N")]
+    instances: Vec<String>,
+    /// Fill a shop without products with the demo catalogue [default]
+    #[arg(long, global = true, overrides_with = "no_demo")]
+    demo: bool,
+    /// Leave a new shop empty
+    #[arg(long, global = true, overrides_with = "demo")]
+    no_demo: bool,
+    /// How many times faster than real time the carrier moves parcels [default: 3600]
+    #[arg(long, global = true, value_name = "N")]
+    carrier_speed: Option<String>,
+    /// Whether clients that call too often are told to wait [default: true]
+    #[arg(long, global = true, value_name = "BOOL")]
+    throttling: Option<String>,
+    /// Names that the shop is called by beside localhost and IP addresses, with commas between
+    #[arg(long, global = true, value_name = "NAMES")]
+    allowed_hosts: Option<String>,
+    /// Threads that serve HTTP [default: one a core]
+    #[arg(long, global = true, value_name = "N")]
+    workers: Option<String>,
+}
+
+impl Flags {
+    fn given(&self) -> Result<Given, BadSetting> {
+        let mut given = Given::default();
+        let instances = (!self.instances.is_empty()).then(|| self.instances.join(","));
+        let demo = (self.demo || self.no_demo).then(|| self.demo.to_string());
+        #[rustfmt::skip]
+        let flags = [
+            ("listen",        "--listen",        &self.listen),
+            ("data_dir",      "--data-dir",      &self.data_dir),
+            ("instances",     "--instances",     &instances),
+            ("demo",          "--demo",          &demo),
+            ("carrier_speed", "--carrier-speed", &self.carrier_speed),
+            ("throttling",    "--throttling",    &self.throttling),
+            ("allowed_hosts", "--allowed-hosts", &self.allowed_hosts),
+            ("workers",       "--workers",       &self.workers),
+        ];
+        for (name, flag, value) in flags {
+            if let Some(value) = value {
+                given.set(name, value.clone(), flag)?;
+            }
+        }
+        Ok(given)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logs::start();
+    let read = || {
+        let environment = Given::of_environment(std::env::vars())?;
+        Settings::from_sources(&[Given::of_file(cli.flags.config.as_deref())?, environment, cli.flags.given()?])
+    };
+    let (settings, operator) = match read() {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error.to_string(), 2),
+    };
+    let done = match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(&settings, operator),
+        Command::Routes => routes(),
+        Command::Backup { file } => backup(&settings, &file),
+        Command::Restore { file } => restore(&settings, &file),
+        Command::Check => check(&settings),
+        Command::Config => config(&settings),
+        Command::Operator(OperatorCommand::Create { email, name }) => create_operator(&settings, operator, email, name),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "galleria", &mut io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    done.unwrap_or_else(|error| fail(&error.to_string(), error.exit_code()))
+}
+
+/// One clear line.
+fn fail(words: &str, code: u8) -> ExitCode {
+    eprintln!("galleria: {words}");
+    ExitCode::from(code)
+}
+
+fn serve(settings: &Settings, operator: Option<FirstOperator>) -> Result<ExitCode, Fatal> {
+    actix::System::new().block_on(async {
+        let (open, serving) = app::open(settings, operator, Env::system()).await?;
+        let serving = actix::spawn(serving);
+        greet(settings, &open);
+        until_told_to_stop().await;
+        log::info!("closing: no new requests, those in flight finish");
+        actix::spawn(async {
+            until_told_to_stop().await;
+            // Told twice: at once, and as after a crash the next start recovers.
+            std::process::exit(130);
+        });
+        open.door.close().await;
+        let _ = serving.await;
+        let Open { shop, door, .. } = open;
+        drop(door);
+        shop.close()?;
+        log::info!("closed");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn greet(settings: &Settings, open: &Open) {
+    let address = open.address;
+    println!("Galleria {} is open.", env!("CARGO_PKG_VERSION"));
+    println!("  Shop      http://{address}/");
+    match &open.setup_token {
+        Some(token) => println!(
+            "  Operator  make the operator's account at http://{address}/setup#{} (once, within 30 minutes)",
+            token.expose()
+        ),
+        None => println!("  Operator  sign in with the operator's account at http://{address}/sign-in"),
+    }
+    println!("  Data      {}", settings.data_dir.display());
+    println!("  Stop      Ctrl-C");
+    if !address.ip().is_loopback() {
+        eprintln!(
+            "galleria: warning: {address} can be reached from other machines, and what they send is not encrypted"
+        );
+    }
+    let _ = io::stdout().flush();
+}
+
+async fn until_told_to_stop() {
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    match (interrupt, terminate) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+fn routes() -> Result<ExitCode, Fatal> {
+    println!("# every request passes: {}", gateway::duty_names().collect::<Vec<_>>().join(" > "));
+    let width = ROUTES.iter().map(|route| route.path.len()).max().unwrap_or_default();
+    for route in ROUTES {
+        let (access, class, key) = (route.access.name(), route.class.name(), route.key.name());
+        println!(
+            "{:7} {:width$}  {access:9} {class:8} {:>3} s  key {key}",
+            route.method.as_str(),
+            route.path,
+            route.deadline.as_secs()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn config(settings: &Settings) -> Result<ExitCode, Fatal> {
+    println!("{settings:#?}\n");
+    for (name, default, meaning) in galleria::config::SETTINGS {
+        println!("{name:18} {meaning} [default: {default}]");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn create_operator(
+    settings: &Settings,
+    given: Option<FirstOperator>,
+    email: Email,
+    name: Text<1, 100>,
+) -> Result<ExitCode, Fatal> {
+    let password = match given {
+        Some(operator) => operator.password,
+        None => read_password()?,
+    };
+    actix::System::new().block_on(async {
+        let shop = Shop::open(settings, Env::system())?;
+        let made = shop.create_operator(email.clone(), password, name).await;
+        shop.close()?;
+        made?;
+        println!("{email} is an operator of the shop in {}.", settings.data_dir.display());
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn read_password() -> Result<Secret, Fatal> {
+    if io::stdin().is_terminal() {
+        eprint!("Password (12 to 128 characters; it will be shown): ");
+    }
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line);
+    read.map_err(|error| Fatal::Refused(format!("the password could not be read: {error}")))?;
+    Ok(Secret::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+fn backup(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
+    let refused = |error: io::Error| Fatal::Refused(format!("{} cannot be written: {error}", file.display()));
+    if !settings.data_dir.exists() {
+        return Err(Fatal::Refused(format!("there is no data in {}", settings.data_dir.display())));
+    }
+    let storage = Storage::open(&settings.data_dir, &Env::system())?;
+    // It holds what the data folder holds, the keys too: for its owner's eyes, and never over another file.
+    let out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(refused)?;
+    let lines = storage::backup(&storage, BufWriter::new(&out))?;
+    out.sync_all().map_err(refused)?;
+    storage.close()?;
+    println!("{lines} lines written to {}.", file.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn restore(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
+    let opened =
+        File::open(file).map_err(|error| Fatal::Refused(format!("{} cannot be read: {error}", file.display())))?;
+    let lines = storage::restore(&settings.data_dir, BufReader::new(opened), &Env::system())?;
+    println!("{lines} lines restored into {}.", settings.data_dir.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every record by itself, then the books across all services.
+fn check(settings: &Settings) -> Result<ExitCode, Fatal> {
+    if !settings.data_dir.exists() {
+        return Err(Fatal::Refused(format!("there is no data in {}", settings.data_dir.display())));
+    }
+    actix::System::new().block_on(async {
+        let shop = Shop::open(settings, Env::system())?;
+        let found = shop.check().await;
+        shop.close()?;
+        let found = found?;
+        for line in &found.faults {
+            println!("FAULT  {line}");
+        }
+        println!("{} records, {} equations hold, {} faults.", found.records, found.holding, found.faults.len());
+        Ok(if found.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    })
+}

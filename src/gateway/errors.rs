@@ -39,7 +39,10 @@ impl From<ProductsError> for Problem {
             VersionConflict { .. } => Self::new(StatusCode::PRECONDITION_FAILED, "stale", words),
             BelowReserved { reserved } => Self::conflict("below_reserved", words).with("reserved", reserved),
             OutOfStock { lines } => Self::conflict("out_of_stock", words).with("lines", lines),
-            ReservationReleased | ReservationNotFound => Self::conflict("reservation_gone", words),
+            ReservationReleased | ReservationNotFound | ReservationCommitted => {
+                Self::conflict("reservation_gone", words)
+            }
+            Forbidden => Self::forbidden("forbidden", words),
             BadCursor => Self::bad_request("bad_cursor", words),
         }
     }
@@ -75,6 +78,7 @@ impl From<OrdersError> for Problem {
             TooManyReturned { product_id, left } => {
                 Self::conflict("too_many_returned", words).with("product_id", product_id).with("left", left)
             }
+            RefundTooLarge { left } => Self::conflict("refund_too_large", words).with("left", left),
             IllegalTransition { .. } => Self::conflict("illegal_transition", words),
             Busy => Self::conflict("busy", words),
             KeyReused => Self::unprocessable("idempotency_key_reused", words),

@@ -44,6 +44,11 @@ pub struct Gateway {
     storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
+/// What every request goes through, from the outside in.
+pub fn duty_names() -> impl Iterator<Item = &'static str> {
+    duties::DUTIES.iter().map(|duty| duty.name())
+}
+
 /// How many requests are worked on at a time; a further one is told to come back.
 const MOST_IN_FLIGHT: usize = 2048;
 

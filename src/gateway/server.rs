@@ -56,7 +56,7 @@ pub async fn open(
     settings: DoorSettings,
     env: Env,
     mesh: Mesh,
-) -> io::Result<(Door, impl Future<Output = io::Result<()>>)> {
+) -> io::Result<(Door, impl Future<Output = io::Result<()>> + use<>)> {
     let gateway = Arc::new(Gateway {
         keys: KeyRing::new(env.clone()),
         throttle: Throttle::new(settings.throttling),

@@ -34,8 +34,9 @@ pub async fn redeem_setup(visit: Visit, request: HttpRequest, Body(setup): Body<
 pub async fn refresh(visit: Visit, request: HttpRequest) -> Answer {
     let from_cookie =
         request.cookie(cookies::REFRESH).map(|cookie| cookie.value().to_owned()).filter(|token| !token.is_empty());
-    let refresh_token = match (visit.body.borrow().is_empty(), from_cookie) {
-        (true, Some(token)) => Secret::new(token),
+    let has_body = !visit.body.borrow().is_empty();
+    let refresh_token = match (has_body, from_cookie) {
+        (false, Some(token)) => Secret::new(token),
         _ => {
             let body = <Body<RefreshSession> as actix_web::FromRequest>::from_request(
                 &request,

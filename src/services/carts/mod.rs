@@ -9,3 +9,4 @@ mod rules;
 mod store;
 
 pub use actor::launch;
+pub use store::tables;

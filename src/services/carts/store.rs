@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     mesh::Failure,
-    storage::{Decision, Record, StorageError, Table, Tree},
+    storage::{Decision, KnownTable, Record, StorageError, Table, Tree},
     types::{CartId, OrderId, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -70,4 +70,9 @@ fn key(owner: CartOwner) -> String {
         CartOwner::Guest(id) => id.to_string(),
         CartOwner::User(id) => id.to_string(),
     }
+}
+
+/// The tables of this tree, for a check that knows what is in them.
+pub fn tables() -> Vec<KnownTable> {
+    vec![KnownTable::of::<CartRecord>("carts")]
 }

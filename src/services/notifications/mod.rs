@@ -8,3 +8,4 @@ mod rules;
 mod store;
 
 pub use actor::launch;
+pub use store::tables;

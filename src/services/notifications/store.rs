@@ -10,7 +10,7 @@
 use super::messages::{Notification, NotificationsError};
 use crate::{
     mesh::Failure,
-    storage::{Decision, Record, StorageError, Table, Tree},
+    storage::{Decision, KnownTable, Record, StorageError, Table, Tree},
     types::{NotificationId, UserId},
 };
 use serde::{Deserialize, Serialize};
@@ -85,4 +85,9 @@ impl Store {
         self.tree.commit().await?;
         Ok(read)
     }
+}
+
+/// The tables of this tree, for a check that knows what is in them.
+pub fn tables() -> Vec<KnownTable> {
+    vec![KnownTable::of::<Note>("notifications")]
 }

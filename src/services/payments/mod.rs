@@ -20,3 +20,4 @@ mod view;
 pub use actor::launch;
 pub use provider::PaymentProvider;
 pub use sandbox::{Faults, Sandbox};
+pub use store::tables;

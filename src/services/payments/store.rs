@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     mesh::{Event, Failure},
-    storage::{Decision, Outbox, Record, StorageError, Table, Tree},
+    storage::{Decision, KnownTable, Outbox, Record, StorageError, Table, Tree},
     types::{OrderId, PaymentMethodId, RefundId, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
@@ -223,4 +223,13 @@ impl Store {
         edited?;
         Ok(self.tree.commit().await?)
     }
+}
+
+/// The tables of this tree, for a check that knows what is in them.
+pub fn tables() -> Vec<KnownTable> {
+    let provider = super::sandbox::ledger::tables();
+    [KnownTable::of::<PaymentRecord>("payments"), KnownTable::of::<WalletRecord>("payments")]
+        .into_iter()
+        .chain(provider)
+        .collect()
 }

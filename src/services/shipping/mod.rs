@@ -24,3 +24,4 @@ mod tracking_number;
 mod typesetting;
 
 pub use actor::launch;
+pub use store::tables;

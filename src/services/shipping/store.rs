@@ -10,7 +10,7 @@ use super::{
     tracking_number::TrackingNumber,
 };
 use crate::{
-    storage::{Decision, Outbox, Owing, Record, StorageError, Table, Tree},
+    storage::{Decision, KnownTable, Outbox, Owing, Record, StorageError, Table, Tree},
     types::{OrderId, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -121,4 +121,9 @@ impl Store {
     pub fn owing(&self) -> Vec<Box<dyn Owing>> {
         vec![Box::new(self.shipments.clone())]
     }
+}
+
+/// The tables of this tree, for a check that knows what is in them.
+pub fn tables() -> Vec<KnownTable> {
+    vec![KnownTable::of::<ShipmentRecord>("shipping"), KnownTable::of::<NumberRecord>("shipping")]
 }

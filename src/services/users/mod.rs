@@ -21,3 +21,4 @@ mod tests;
 mod tokens;
 
 pub use actor::launch;
+pub use store::tables;

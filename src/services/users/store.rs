@@ -26,6 +26,18 @@ mod accounts;
 mod keys;
 mod sessions;
 mod setup;
+/// The tables of this tree, for a check that knows what is in them.
+pub fn tables() -> Vec<KnownTable> {
+    vec![
+        KnownTable::of::<UserRecord>("users"),
+        KnownTable::of::<EmailClaim>("users"),
+        KnownTable::of::<Session>("users"),
+        KnownTable::of::<TokenKey>("users"),
+        KnownTable::of::<Signing>("users"),
+        KnownTable::of::<Setup>("users"),
+    ]
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -38,7 +50,7 @@ use super::{
 };
 use crate::{
     mesh::Failure,
-    storage::{Decision, Outbox, Owing, Record, StorageError, Table, Tree},
+    storage::{Decision, KnownTable, Outbox, Owing, Record, StorageError, Table, Tree},
     types::{AddressId, Email, Role, SessionId, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};

@@ -16,7 +16,7 @@ use super::super::{
 };
 use crate::{
     env::later,
-    storage::Record,
+    storage::{KnownTable, Record},
     types::{Money, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -191,6 +191,11 @@ impl Record for Authorization {
     fn is_open(&self) -> bool {
         self.operations.iter().any(Operation::is_unacknowledged)
     }
+}
+
+/// The tables of this tree, for a check that knows what is in them.
+pub fn tables() -> Vec<KnownTable> {
+    vec![KnownTable::of::<VaultRecord>("provider"), KnownTable::of::<Authorization>("provider")]
 }
 
 #[cfg(test)]

@@ -1,0 +1,226 @@
+//! The composition root: opens the data folder, starts the services, opens the door. The only place that knows everybody.
+
+use crate::{
+    audit,
+    config::{FirstOperator, Settings},
+    demo,
+    env::Env,
+    gateway::{self, Door, DoorSettings},
+    mesh::{CallError, Caller, Context, Mesh, MeshError, TraceId},
+    services::{
+        self, CALLS, Home,
+        payments::Sandbox,
+        products::messages::StockCatalogue,
+        users::messages::{CreateOperator, HasOperator, IssueSetupToken, PersonName, UsersError},
+    },
+    storage::{self, Decision, Record, Storage, StorageError},
+    types::{Email, Principal, Secret, Service, Timestamp},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    future::Future,
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Why the shop does not open, or a command does not do its work: one line for people, and an exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("cannot listen on {address}: {reason}; choose another address with --listen (port 0 takes a free one)")]
+    Listen { address: SocketAddr, reason: String },
+    #[error("the shop could not be made ready: {0}")]
+    NotReady(String),
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Fatal {
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Storage(error) => error.exit_code(),
+            Self::Listen { .. } => 9,
+            Self::NotReady(_) | Self::Refused(_) => 1,
+        }
+    }
+}
+
+/// The services over an open data folder, without a door: what `check` and `operator create` work with.
+pub struct Shop {
+    pub env: Env,
+    pub mesh: Mesh,
+    storage: Arc<Storage>,
+}
+
+impl Shop {
+    /// To be called inside an actix system.
+    pub fn open(settings: &Settings, env: Env) -> Result<Self, Fatal> {
+        let storage = Arc::new(Storage::open(&settings.data_dir, &env)?);
+        let mesh = Mesh::new(env.clone(), CALLS);
+        let home = |service: Service| -> Result<Home, StorageError> {
+            Ok(Home {
+                env: env.clone(),
+                mesh: mesh.for_caller(Caller::Service(service)),
+                tree: storage.tree(service)?,
+                instances: settings.instances.of(service),
+            })
+        };
+        let provider = Sandbox::open(storage.outside_tree("provider")?, env.clone());
+        services::users::launch(home(Service::Users)?)?;
+        services::products::launch(home(Service::Products)?)?;
+        services::carts::launch(home(Service::Carts)?);
+        services::payments::launch(home(Service::Payments)?, Arc::new(provider));
+        services::shipping::launch(home(Service::Shipping)?, settings.carrier_speed)?;
+        services::notifications::launch(home(Service::Notifications)?)?;
+        services::orders::launch(home(Service::Orders)?)?;
+        Ok(Self { env, mesh: mesh.for_caller(Caller::Outside("system")), storage })
+    }
+
+    /// For what the program does on its own account.
+    pub fn context(&self) -> Context {
+        Context::new(Principal::System, Duration::from_secs(30), TraceId(self.env.bytes()))
+    }
+
+    /// Ends the services and closes the folder in order.
+    pub fn close(self) -> Result<(), StorageError> {
+        self.mesh.stop();
+        drop(self.mesh);
+        match Arc::try_unwrap(self.storage) {
+            Ok(storage) => storage.close(),
+            // Somebody still holds it: what was acknowledged is on disk all the same, and the next start recovers.
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub async fn create_operator(&self, email: Email, password: Secret, name: PersonName) -> Result<(), Fatal> {
+        let made = self.mesh.call(&self.context(), CreateOperator { email, password, name }).await;
+        made.map(|_| ()).map_err(|error| match error {
+            CallError::Domain(error) => Fatal::Refused(error.to_string()),
+            CallError::Mesh(error) => not_ready(error),
+        })
+    }
+
+    /// Every record by itself, then the books across all services.
+    pub async fn check(&self) -> Result<Found, Fatal> {
+        let mut faults = Vec::new();
+        let report = storage::check(&self.storage, &services::tables(), |finding| {
+            faults.push(format!("{} {}: {}", finding.tree, finding.key, finding.what));
+        });
+        let context = Context { deadline: self.context().deadline + AUDIT_WITHIN, ..self.context() };
+        let books = audit::run(&self.mesh, &context, || self.env.now()).await.map_err(not_ready)?;
+        let (holding, broken): (Vec<_>, Vec<_>) = books.equations.into_iter().partition(|equation| equation.holds);
+        faults.extend(broken.iter().map(|it| format!("{} ({}): {} is not {}", it.name, it.subject, it.left, it.right)));
+        Ok(Found { records: report.tables.iter().map(|table| table.records).sum(), holding: holding.len(), faults })
+    }
+
+    async fn stock_demo(&self) -> Result<(), Fatal> {
+        let products = demo::catalogue().map_err(Fatal::NotReady)?;
+        let stocked = self.mesh.call(&self.context(), StockCatalogue { products }).await;
+        let count = stocked.map_err(|error| not_ready(error.into_mesh()))?;
+        if count > 0 {
+            log::info!(products = count; "the shelves were filled with the demo catalogue");
+        }
+        Ok(())
+    }
+
+    /// The token of the set-up link, where there is no operator yet.
+    async fn first_operator(&self, given: Option<FirstOperator>) -> Result<Option<Secret>, Fatal> {
+        let failed = |error: CallError<UsersError>| not_ready(error.into_mesh());
+        if self.mesh.call(&self.context(), HasOperator {}).await.map_err(failed)? {
+            return Ok(None);
+        }
+        match given {
+            Some(FirstOperator { email, password }) => {
+                let name = "Operator".parse().map_err(|_| Fatal::NotReady("no name for the operator".into()))?;
+                self.create_operator(email, password, name).await?;
+                Ok(None)
+            }
+            None => Ok(Some(self.mesh.call(&self.context(), IssueSetupToken {}).await.map_err(failed)?.token)),
+        }
+    }
+
+    /// The key that guests' cart cookies are signed with: made once, kept in the data folder.
+    async fn cart_key(&self) -> Result<[u8; 32], StorageError> {
+        let tree = self.storage.outside_tree("gateway")?;
+        let fresh = Keys { cart: self.env.bytes(), made_at: self.env.now() };
+        let kept: Result<[u8; 32], StorageError> = tree.table::<Keys>().change(&"cookies".to_owned(), |keys| {
+            Ok(match keys {
+                Some(keys) => Decision::Keep(keys.cart),
+                None => Decision::Save(fresh.clone(), fresh.cart),
+            })
+        });
+        let kept = kept?;
+        tree.commit().await?;
+        Ok(kept)
+    }
+}
+
+/// A check of a million orders is still worth waiting for.
+const AUDIT_WITHIN: Duration = Duration::from_secs(600);
+
+/// What a check found.
+pub struct Found {
+    pub records: u64,
+    /// Equations that hold.
+    pub holding: usize,
+    /// One line each.
+    pub faults: Vec<String>,
+}
+
+/// The gateway's own secrets.
+#[derive(Clone, Serialize, Deserialize)]
+struct Keys {
+    cart: [u8; 32],
+    made_at: Timestamp,
+}
+
+impl Record for Keys {
+    const TABLE: &'static str = "keys";
+    type Key = String;
+}
+
+/// An open shop.
+pub struct Open {
+    pub shop: Shop,
+    pub door: Door,
+    pub address: SocketAddr,
+    /// Where the first operator's account is made, if there is none yet.
+    pub setup_token: Option<Secret>,
+}
+
+/// Opens the shop. The second part serves until the door is closed.
+pub async fn open(
+    settings: &Settings,
+    operator: Option<FirstOperator>,
+    env: Env,
+) -> Result<(Open, impl Future<Output = io::Result<()>> + use<>), Fatal> {
+    // The address first: who cannot have it should not touch the data.
+    let cannot = |error: io::Error| Fatal::Listen { address: settings.listen, reason: error.to_string() };
+    let listener = TcpListener::bind(settings.listen).map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+
+    let shop = Shop::open(settings, env.clone())?;
+    if settings.demo {
+        shop.stock_demo().await?;
+    }
+    let setup_token = shop.first_operator(operator).await?;
+    let storage = Arc::downgrade(&shop.storage);
+    let door_settings = DoorSettings {
+        listener,
+        workers: settings.workers,
+        throttling: settings.throttling,
+        hosts: settings.allowed_hosts.clone(),
+        cart_key: shop.cart_key().await?,
+        storage_is_healthy: Box::new(move || storage.upgrade().is_some_and(|storage| storage.is_healthy())),
+    };
+    let (door, serving) =
+        gateway::open(door_settings, env, shop.mesh.for_caller(Caller::Outside("gateway"))).await.map_err(cannot)?;
+    Ok((Open { shop, door, address, setup_token }, serving))
+}
+
+fn not_ready(error: MeshError) -> Fatal {
+    Fatal::NotReady(error.to_string())
+}
