@@ -52,7 +52,7 @@ impl Passwords {
         Self::with_room(env, cores, MOST_WAITING)
     }
 
-    fn with_room(env: &Env, cores: usize, waiting: usize) -> Self {
+    pub(super) fn with_room(env: &Env, cores: usize, waiting: usize) -> Self {
         let (places, cores) = (Semaphore::new(cores + waiting), Semaphore::new(cores));
         Self { env: env.clone(), places: Arc::new(places), cores: Arc::new(cores) }
     }
