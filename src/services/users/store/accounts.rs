@@ -83,19 +83,23 @@ impl Store {
     }
 
     fn finish_move(&self, id: UserId, to: &Email) -> Result<User, Failure<UsersError>> {
-        let release_new = Duty::ReleaseEmail(to.clone());
         if !self.claim(to, id)? {
-            self.edit(id, |record| Ok(record.strike(&release_new)))?;
+            self.strike(id, &Duty::ReleaseEmail(to.clone()))?;
             return Err(UsersError::EmailTaken.into());
         }
-        let (user, from) = self.edit(id, |record| {
-            let from = std::mem::replace(&mut record.user.email, to.clone());
-            record.strike(&release_new);
-            record.duties.push(Duty::ReleaseEmail(from.clone()));
-            Ok((record.user.clone(), from))
-        })?;
+        let (user, from) = self.swap_email(id, to)?;
         self.release_email(id, &from)?;
         Ok(user)
+    }
+
+    /// Gives the address that the account had before, too.
+    fn swap_email(&self, id: UserId, to: &Email) -> Result<(User, Email), Failure<UsersError>> {
+        self.edit(id, |record| {
+            let from = std::mem::replace(&mut record.user.email, to.clone());
+            record.strike(&Duty::ReleaseEmail(to.clone()));
+            record.duties.push(Duty::ReleaseEmail(from.clone()));
+            Ok((record.user.clone(), from))
+        })
     }
 
     /// Makes a change of which the password is part, and ends the account's sessions, except one; gives those that have ended.
@@ -104,17 +108,26 @@ impl Store {
         id: UserId,
         except: Option<SessionId>,
         now: Timestamp,
-        mut decide: impl FnMut(&mut UserRecord) -> Result<(), UsersError>,
+        decide: impl FnMut(&mut UserRecord) -> Result<(), UsersError>,
     ) -> Result<(User, Vec<SessionId>), Failure<UsersError>> {
-        let user = self.edit(id, |record| {
+        let user = self.set_password(id, except, decide)?;
+        let ended = self.end_for_new_password(id, except, now)?;
+        self.tree.commit().await?;
+        Ok((user, ended))
+    }
+
+    fn set_password(
+        &self,
+        id: UserId,
+        except: Option<SessionId>,
+        mut decide: impl FnMut(&mut UserRecord) -> Result<(), UsersError>,
+    ) -> Result<User, Failure<UsersError>> {
+        self.edit(id, |record| {
             decide(record)?;
             record.password_version += 1;
             record.duties.push(Duty::EndSessions { except });
             Ok(record.user.clone())
-        })?;
-        let ended = self.end_for_new_password(id, except, now)?;
-        self.tree.commit().await?;
-        Ok((user, ended))
+        })
     }
 
     pub fn has_operator(&self) -> Result<bool, StorageError> {

@@ -75,11 +75,7 @@ async fn an_account_is_found_by_one_address_wherever_its_move_is_cut_short() {
             assert!(house.store.claim(&to, ada.id).unwrap());
         }
         if cut_after == 2 {
-            let swap = house.store.edit(ada.id, |record| {
-                record.duties = vec![Duty::ReleaseEmail(std::mem::replace(&mut record.user.email, to.clone()))];
-                Ok(())
-            });
-            swap.unwrap();
+            house.store.swap_email(ada.id, &to).unwrap();
         }
         if cut_after == 3 {
             house.store.finish_move(ada.id, &to).unwrap();
@@ -162,13 +158,7 @@ async fn a_new_password_ends_the_sessions_also_after_a_crash() {
     for session in [&kept, &lost] {
         assert!(house.store.open_session(session.clone(), FIRST_PASSWORD).await.unwrap().is_some());
     }
-    let duty = Duty::EndSessions { except: Some(kept.id) };
-    let changed = house.store.edit(ada.id, |record| {
-        record.password_version += 1;
-        record.duties.push(duty.clone());
-        Ok(())
-    });
-    changed.unwrap();
+    house.store.set_password(ada.id, Some(kept.id), |_| Ok(())).unwrap();
     let store = house.store.restart();
     let live: Vec<_> = store.sessions_of(ada.id).map(Result::unwrap).filter(|session| session.is_live(NOW)).collect();
     assert_eq!(live, [kept]);
