@@ -1,11 +1,15 @@
 //! One request at the door: who asks, for what, in which trace, until when.
 
-use super::{Gateway, InFlight, Route, problem::Problem};
+use super::{Gateway, Route, problem::Problem};
 use crate::{
     mesh::{Context, Request, TraceId},
     types::{Principal, SessionId, UserId},
 };
-use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web::Bytes};
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest,
+    dev::{Extensions, Payload},
+    web::Bytes,
+};
 use std::{
     cell::{Cell, RefCell},
     future::{Ready, ready},
@@ -32,18 +36,8 @@ pub struct Parts {
     pub is_browser: Cell<bool>,
     /// Read whole by the limits, before anything is done.
     pub body: RefCell<Bytes>,
-    pub(super) notes: Notes,
-}
-
-/// What a duty remembers on the way in for the way out.
-#[derive(Default)]
-pub(super) struct Notes {
-    pub place: Cell<Option<InFlight>>,
-    pub rate: Cell<Option<super::duties::throttling::Outcome>>,
-    pub claim: RefCell<Option<super::duties::idempotency::Held>>,
-    pub problem: Cell<Option<&'static str>>,
-    /// The worth of `If-None-Match`.
-    pub if_none_match: RefCell<Option<String>>,
+    /// What a duty remembers on the way in for the way out, by its type.
+    notes: RefCell<Extensions>,
 }
 
 impl std::ops::Deref for Visit {
@@ -65,7 +59,7 @@ impl Visit {
             session: Cell::new(None),
             is_browser: Cell::new(false),
             body: RefCell::default(),
-            notes: Notes::default(),
+            notes: RefCell::default(),
         }))
     }
 
@@ -75,6 +69,18 @@ impl Visit {
         Problem: From<R::Error>,
     {
         Ok(self.gateway.mesh.call(&self.context(), request).await?)
+    }
+
+    pub fn note<T: 'static>(&self, note: T) {
+        self.notes.borrow_mut().insert(note);
+    }
+
+    pub fn noted<T: Clone + 'static>(&self) -> Option<T> {
+        self.notes.borrow().get().cloned()
+    }
+
+    pub fn take_note<T: 'static>(&self) -> Option<T> {
+        self.notes.borrow_mut().remove()
     }
 
     pub fn context(&self) -> Context {

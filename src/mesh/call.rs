@@ -7,7 +7,7 @@ use crate::{
     types::Service,
 };
 use actix::{ArbiterHandle, MailboxError};
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 /// Who may call whom: a service and those that it may call.
 pub type Calls = &'static [(Service, &'static [Service])];
@@ -59,21 +59,20 @@ impl Mesh {
         }
         let pool = self.pool(R::SERVICE);
         loop {
-            let permit = pool.pick()?;
-            let instance = permit.instance.clone();
+            let (instance, permit) = pool.pick()?;
             let recipient = instance.recipient::<R>().ok_or(MeshError::NoInstance)?;
             if !recipient.connected() {
                 pool.bury(&instance);
                 continue;
             }
-            let begun = permit.begun.clone();
+            let begun = permit.begun();
             let envelope = Envelope { context: context.clone(), request: request.clone(), permit: Some(permit) };
             match tokio::time::timeout_at(context.deadline, recipient.send(envelope)).await {
                 Ok(Ok(answer)) => return answer,
                 Ok(Err(MailboxError::Closed)) => {
                     pool.bury(&instance);
                     // It died with the request still in its mailbox: a sibling can take it, whatever its kind.
-                    if begun.load(Ordering::Acquire) {
+                    if begun.is_so() {
                         return Err(MeshError::Crashed.into());
                     }
                 }
@@ -101,11 +100,10 @@ impl Mesh {
         owed: &Owed,
     ) -> Result<(), MeshError> {
         let pool = self.pool(to);
-        let permit = pool.pick()?;
-        let delivered =
-            permit.instance.deliver(context.clone(), id.clone(), &owed.name, owed.at, owed.payload.clone()).await;
+        let (instance, _permit) = pool.pick()?;
+        let delivered = instance.deliver(context.clone(), id.clone(), &owed.name, owed.at, owed.payload.clone()).await;
         if delivered == Err(MeshError::Crashed) {
-            pool.bury(&permit.instance);
+            pool.bury(&instance);
         }
         delivered
     }

@@ -1,12 +1,12 @@
 //! What travels: requests with their context, and events.
 
-use super::{Failure, MeshError, registry::Permit};
+use super::{Failure, MeshError, permit::Permit};
 use crate::{
     storage::Outbox,
     types::{Principal, Service, Timestamp},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{fmt, sync::atomic::Ordering, time::Duration};
+use std::{fmt, time::Duration};
 use tokio::time::Instant;
 
 /// A question or an order to a service. Its type says everything a caller must know. Made by [`requests!`].
@@ -115,8 +115,6 @@ impl fmt::Display for Caller {
 pub struct Envelope<R: Request> {
     pub context: Context,
     pub request: R,
-    /// Travels along, so that the place of a call in its instance is free when the handler is done,
-    /// not when the caller gives up.
     pub(super) permit: Option<Permit>,
 }
 
@@ -124,7 +122,7 @@ impl<R: Request> Envelope<R> {
     /// Takes the request in hand. The last part is to be held until the answer is there.
     pub(crate) fn open(self) -> (Context, R, impl Sized) {
         if let Some(permit) = &self.permit {
-            permit.begun.store(true, Ordering::Release);
+            permit.begin();
         }
         (self.context, self.request, self.permit)
     }

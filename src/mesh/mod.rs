@@ -13,6 +13,7 @@ mod balance;
 mod call;
 mod error;
 mod message;
+mod permit;
 mod registry;
 mod relay;
 mod service;

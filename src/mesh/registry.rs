@@ -1,6 +1,6 @@
 //! Who is there: the instances of a service, the requests that they answer and the events that they hear.
 
-use super::{Delivery, Envelope, Event, EventId, MeshError, Request, message::Context, service::Ping};
+use super::{Delivery, Envelope, Event, EventId, MeshError, Request, message::Context, permit::Permit, service::Ping};
 use crate::types::Timestamp;
 use actix::{Actor, Addr, Handler, Recipient, dev::ToEnvelope};
 use futures_util::future::LocalBoxFuture;
@@ -11,7 +11,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
 };
 use tokio::sync::Notify;
@@ -87,7 +87,7 @@ pub(super) struct Instance {
     /// Such as `products-2`. A replacement takes over the name of the one that died.
     pub name: String,
     pub answers: Answers,
-    pub in_flight: AtomicUsize,
+    pub in_flight: Arc<AtomicUsize>,
     /// How many calls it takes at a time.
     pub capacity: usize,
     state: AtomicU8,
@@ -109,7 +109,7 @@ pub enum State {
 
 impl Instance {
     pub fn new(name: String, answers: Answers, capacity: usize, restarts: u32) -> Self {
-        let (in_flight, state) = (AtomicUsize::new(0), AtomicU8::new(State::Ready as u8));
+        let (in_flight, state) = (Arc::default(), AtomicU8::new(State::Ready as u8));
         Self { name, answers, in_flight, capacity, state, restarts, died: Notify::new() }
     }
 
@@ -127,11 +127,8 @@ impl Instance {
     }
 
     /// A place among the calls that it takes at a time, if there is one.
-    pub fn admit(self: &Arc<Self>) -> Option<Permit> {
-        self.in_flight
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < self.capacity).then_some(n + 1))
-            .is_ok()
-            .then(|| Permit { instance: self.clone(), begun: Arc::default() })
+    pub fn admit(&self) -> Option<Permit> {
+        Permit::admit(&self.in_flight, self.capacity)
     }
 
     pub fn recipient<R: Request>(&self) -> Option<&Recipient<Envelope<R>>> {
@@ -164,19 +161,6 @@ impl Instance {
             capacity: self.capacity,
             restarts: self.restarts,
         }
-    }
-}
-
-/// A call's place in its instance; free again when this is dropped.
-pub(super) struct Permit {
-    pub instance: Arc<Instance>,
-    /// Whether a handler has taken the request in hand.
-    pub begun: Arc<AtomicBool>,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.instance.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

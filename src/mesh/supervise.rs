@@ -4,9 +4,7 @@
 //! takes to start one, learns of a death from the caller who met it or from a ping, and starts another under the same name.
 
 use super::{
-    Answers, InstanceReport, MeshError, State, Strategy,
-    balance::Balancer,
-    registry::{Instance, Permit},
+    Answers, InstanceReport, MeshError, State, Strategy, balance::Balancer, permit::Permit, registry::Instance,
     service::Ping,
 };
 use crate::{
@@ -147,8 +145,8 @@ impl Pool {
         }
     }
 
-    /// A place in an instance that is ready.
-    pub(super) fn pick(&self) -> Result<Permit, MeshError> {
+    /// An instance that is ready, and a place in it.
+    pub(super) fn pick(&self) -> Result<(Arc<Instance>, Permit), MeshError> {
         let instances = self.instances.load();
         let ready: Vec<_> = instances.iter().filter(|instance| instance.state() == State::Ready).collect();
         if ready.is_empty() {

@@ -3,7 +3,9 @@
 use super::{Answer, composed, ok, products::limit};
 use crate::{
     gateway::{
+        InFlight,
         body::{Body, PathId, Query},
+        duties::idempotency::Held,
         problem::Problem,
         visit::Visit,
     },
@@ -33,7 +35,7 @@ pub async fn place(visit: Visit, Body(new): Body<NewOrder>) -> Answer {
         (None, Some(address)) => Destination::Given(address),
         _ => return Err(Problem::invalid("/address_id", "give either address_id or address")),
     };
-    let key = visit.notes.claim.borrow().as_ref().map(|held| held.key.clone()).unwrap_or_default();
+    let key = visit.noted::<Held>().map(|held| held.key).unwrap_or_default();
     let order = visit
         .call(PlaceOrder {
             user_id: visit.user()?,
@@ -120,7 +122,7 @@ pub async fn return_items(
     PathId(order_id): PathId<OrderId>,
     Body(Return { lines, reason }): Body<Return>,
 ) -> Answer {
-    let given = visit.notes.claim.borrow().as_ref().map(|held| held.key.clone());
+    let given = visit.noted::<Held>().map(|held| held.key);
     // Without a key of the client's, each request is a return of its own.
     let key = given.unwrap_or_else(|| visit.trace.to_string());
     let refund = visit.call(ReturnItems { order_id, key, lines, reason }).await?;
@@ -149,7 +151,7 @@ pub async fn events(visit: Visit, request: HttpRequest, PathId(order_id): PathId
     let order = visit.call(GetOrder { order_id }).await?;
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<usize>().ok());
     // Whoever only listens takes nobody's place, and does not keep the shop from closing.
-    drop(visit.notes.place.take());
+    drop(visit.take_note::<InFlight>());
     let told = Told { visit, order, next: last.unwrap_or(0), first: true };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")

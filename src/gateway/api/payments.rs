@@ -4,6 +4,7 @@ use super::{Answer, created, no_content, ok, whole_list};
 use crate::{
     gateway::{
         body::{Body, PathId},
+        duties::idempotency::Held,
         visit::Visit,
     },
     services::payments::messages::*,
@@ -44,7 +45,7 @@ pub struct NewRefund {
 }
 
 pub async fn refund(visit: Visit, PathId(payment_id): PathId<PaymentId>, Body(new): Body<NewRefund>) -> Answer {
-    let given = visit.notes.claim.borrow().as_ref().map(|held| format!("{}:{}", held.scope, held.key));
+    let given = visit.noted::<Held>().map(|held| format!("{}:{}", held.scope, held.key));
     // Without a key of the client's, each request is a refund of its own.
     let key = given.unwrap_or_else(|| visit.trace.to_string());
     let NewRefund { amount, reason } = new;

@@ -1,6 +1,6 @@
 //! One log line for each request.
 
-use super::{Duty, Leave};
+use super::{Duty, Leave, problems::ProblemCode};
 use crate::{gateway::visit::Visit, telemetry::logs::Access};
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -21,7 +21,7 @@ impl Duty for AccessLog {
                 trace: &visit.trace.to_string(),
                 client: &visit.client.to_string(),
                 user: &visit.principal.get().user_id().map(|id| id.to_string()).unwrap_or_default(),
-                problem: visit.notes.problem.get().unwrap_or_default(),
+                problem: visit.noted::<ProblemCode>().map_or("", |ProblemCode(code)| code),
             }
             .write();
         }

@@ -18,6 +18,10 @@ use sha2::{Digest, Sha256};
 
 pub struct Conditional;
 
+/// The entity tags that the client has.
+#[derive(Clone)]
+struct IfNoneMatch(String);
+
 impl Duty for Conditional {
     fn name(&self) -> &'static str {
         "conditional"
@@ -28,7 +32,7 @@ impl Duty for Conditional {
             let lines: Vec<_> =
                 request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).collect();
             if !lines.is_empty() {
-                *visit.notes.if_none_match.borrow_mut() = Some(lines.join(","));
+                visit.note(IfNoneMatch(lines.join(",")));
             }
         }
         Step::On
@@ -53,7 +57,7 @@ fn tag_or_spare(visit: &Visit, answer: HttpResponse) -> HttpResponse {
     if let Ok(value) = HeaderValue::from_str(&tag) {
         answer.headers_mut().insert(ETAG, value);
     }
-    if visit.notes.if_none_match.borrow().as_deref().is_some_and(|known| is_listed(known, &tag)) {
+    if visit.noted::<IfNoneMatch>().is_some_and(|IfNoneMatch(known)| is_listed(&known, &tag)) {
         let mut spared = HttpResponse::NotModified().finish();
         // What a 200 would have said about itself.
         for name in [ETAG, CACHE_CONTROL, VARY] {

@@ -60,7 +60,7 @@ impl Duty for Idempotency {
     }
 
     fn leave<'a>(&'a self, visit: &'a Visit, request: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
-        match visit.notes.claim.take() {
+        match visit.take_note::<Held>() {
             Some(held) => Leave::Wait(Box::pin(settle(visit, request.path(), held, answer))),
             None => Leave::With(answer),
         }
@@ -101,7 +101,7 @@ async fn claim(visit: &Visit, held: Held) -> Result<Option<HttpResponse>, Proble
     let Held { scope, key, fingerprint } = held.clone();
     match visit.call(ClaimKey { scope, key, fingerprint, lease_seconds }).await? {
         Claim::Granted => {
-            *visit.notes.claim.borrow_mut() = Some(held);
+            visit.note(held);
             Ok(None)
         }
         Claim::Answered(answer) => Ok(Some(replay(answer))),

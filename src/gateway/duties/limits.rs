@@ -53,10 +53,10 @@ fn admit(visit: &Visit, request: &ServiceRequest) -> Result<(), Problem> {
                 .with_header("Connection", "close".into()));
         }
         let place = visit.gateway.admit();
-        visit.notes.place.set(Some(place.ok_or_else(|| {
+        visit.note(place.ok_or_else(|| {
             Problem::unavailable("overloaded", "There are too many requests at the moment. Try again shortly.", 1)
                 .of_type("https://iana.org/assignments/http-problem-types#temporary-reduced-capacity")
-        })?));
+        })?);
     }
     if request.uri().to_string().len() > MOST_URL {
         return Err(Problem::new(

@@ -9,6 +9,10 @@ use actix_web::{
 
 pub struct Problems;
 
+/// The code of the problem that the answer is.
+#[derive(Clone, Copy)]
+pub struct ProblemCode(pub &'static str);
+
 impl Duty for Problems {
     fn name(&self) -> &'static str {
         "problems"
@@ -28,7 +32,7 @@ pub fn render(visit: &Visit, path: &str, mut answer: HttpResponse) -> HttpRespon
         None if refused && !answer.headers().contains_key(CONTENT_TYPE) => of_status(answer.status()),
         None => return answer,
     };
-    visit.notes.problem.set(Some(problem.code()));
+    visit.note(ProblemCode(problem.code()));
     if let Some(cause) = problem.cause() {
         log::warn!(trace = visit.trace.to_string().as_str(), route = visit.route.path; "{}: {cause}", problem.code());
     }

@@ -46,7 +46,7 @@ pub struct Throttle {
 
 /// What is left in the client's bucket.
 #[derive(Debug, Clone, Copy)]
-pub struct Outcome {
+struct Outcome {
     class: Class,
     remaining: u32,
     /// Seconds until there is more.
@@ -101,11 +101,11 @@ impl Duty for Throttling {
         match visit.gateway.throttle.take(class, client) {
             None => Step::On,
             Some(Ok(outcome)) => {
-                visit.notes.rate.set(Some(outcome));
+                visit.note(outcome);
                 Step::On
             }
             Some(Err(seconds)) => {
-                visit.notes.rate.set(Some(Outcome { class, remaining: 0, more_in: seconds }));
+                visit.note(Outcome { class, remaining: 0, more_in: seconds });
                 Step::Stop(
                     Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", class.words())
                         .of_type("https://iana.org/assignments/http-problem-types#quota-exceeded")
@@ -117,7 +117,7 @@ impl Duty for Throttling {
     }
 
     fn leave<'a>(&'a self, visit: &'a Visit, _: &'a HttpRequest, mut answer: HttpResponse) -> Leave<'a> {
-        if let Some(Outcome { class, remaining, more_in }) = visit.notes.rate.get()
+        if let Some(Outcome { class, remaining, more_in }) = visit.noted()
             && let Some((requests, seconds)) = class.quota()
         {
             let name = class.name();
