@@ -274,13 +274,23 @@ fn backup(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
     if !settings.data_dir.exists() {
         return Err(Fatal::Refused(format!("there is no data in {}", settings.data_dir.display())));
     }
+    if file.exists() {
+        return Err(Fatal::Refused(format!("{} exists already; name a file that does not", file.display())));
+    }
     let storage = Storage::open(&settings.data_dir, &Env::system())?;
-    // It holds what the data folder holds, the keys too: for its owner's eyes, and never over another file.
-    let out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(refused)?;
-    let lines = storage::backup(&storage, BufWriter::new(&out))?;
-    out.sync_all().map_err(refused)?;
+    // Written beside it first, so that a backup that is there is whole. It holds what the data folder holds, the keys too:
+    // for its owner's eyes.
+    let part = PathBuf::from(format!("{}.part", file.display()));
+    let out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(refused)?;
+    let written = storage::backup(&storage, BufWriter::new(&out)).map_err(Fatal::from).and_then(|lines| {
+        out.sync_all().and_then(|()| std::fs::rename(&part, file)).map_err(refused)?;
+        Ok(lines)
+    });
+    if written.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
     storage.close()?;
-    println!("{lines} lines written to {}.", file.display());
+    println!("{} lines written to {}.", written?, file.display());
     Ok(ExitCode::SUCCESS)
 }
 

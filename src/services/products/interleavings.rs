@@ -70,10 +70,10 @@ pub fn interleave<O: Sync, A: Send>(
             let (arrived, has_arrived) = channel();
             let (go, gone) = channel();
             let interrupt = Interrupt(Some(Arc::new(Turnstile { arrived, go: gone.into() })));
-            let store = store.interrupted_by(interrupt);
+            let store = store.interrupted_by(interrupt.clone());
             let handler = scope.spawn(move || {
                 // Nobody begins before it is their turn.
-                let _ = store.interrupt.here();
+                let _ = interrupt.here();
                 perform(&store, op)
             });
             has_arrived.recv().unwrap();

@@ -15,8 +15,7 @@ use crate::{
 type Outcome<T> = Result<T, Failure<ProductsError>>;
 
 pub fn create(store: &Store, request: CreateProduct) -> Outcome<Product> {
-    let new = New::checked(request)?;
-    Ok(new.put_in(store)?)
+    New::checked(request)?.put_in(store)
 }
 
 pub fn update(store: &Store, request: UpdateProduct) -> Outcome<Product> {
@@ -108,7 +107,7 @@ impl New {
             return Err(ProductsError::SlugTaken.into());
         }
         store.name_category(&category, self.category_name)?;
-        Ok(store.publish(id)?.ok_or(ProductsError::SlugTaken)?)
+        Ok(store.publish(id)?.ok_or(ProductsError::ProductNotFound)?)
     }
 }
 

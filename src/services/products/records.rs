@@ -30,7 +30,7 @@ pub struct ProductRecord {
     outbox: Outbox,
 }
 
-/// The slug that is to be a product's own; see [`super::store`].
+/// The slug that is to be a product's own; see `store/slugs.rs`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Aim {
     pub slug: Slug,
@@ -110,7 +110,7 @@ impl ProductRecord {
     }
 
     /// Owes the event, unless one that says the same has not begun to be delivered: whoever hears that one reads the product anew, as
-    /// it is then. So at most two are owed, however fast pieces come and go.
+    /// it is then. So at most two are owed of a slug, however fast pieces come and go.
     fn tell(&mut self, slug: Slug, at: Timestamp) {
         let is_owed = |owed: &Owed| owed.name == ProductChanged::NAME && owed.payload["slug"] == slug.as_str();
         if !self.outbox.waiting().iter().any(is_owed) {

@@ -3,22 +3,19 @@
 //! | key | record | open while |
 //! |---|---|---|
 //! | `product/prd_…` | what it is, its stock, the orders that pieces are promised to, the events that it owes | it aims at a slug or owes events |
-//! | `slug/…` | which product claimed the slug | |
+//! | `slug/…` | which product claimed the slug; see `slugs.rs` | |
 //! | `category/…` | what the category is called | |
 //! | `reservation/ord_…` | what was decided about the pieces that an order asked for | undecided, or a product does not know yet |
 //! | `restock/rfd_…` | pieces that come back to the shelf | a product has not counted them or remembers it |
 //! | `stocking/catalogue` | whether a whole catalogue was put on the shelves to its end | |
-//!
-//! **Slugs.** A claim counts while its product bears the slug or aims at it; one that no longer counts is free for whoever finds it,
-//! so no claim needs to be given back. First the product aims, then it claims, then it bears. A crash in between leaves an aim (a draft,
-//! a rename) of which nobody was told, and the next launch drops it: the slug is free again.
+
+mod slugs;
 
 use super::{
     catalogue::Catalogue,
-    messages::Product,
-    records::{Aim, CategoryRecord, ProductRecord, SlugClaim, Stocking},
-    rules::{self, CategoryName, Listing},
-    stock::{Reservation, Restock, RestockState, Stock},
+    records::{CategoryRecord, ProductRecord, SlugClaim, Stocking},
+    rules::{self, CategoryName},
+    stock::{Reservation, Restock, RestockState},
 };
 use crate::{
     env::Env,
@@ -43,7 +40,7 @@ pub struct Store {
     /// One for all instances.
     catalogue: Arc<RwLock<Catalogue>>,
     #[cfg(test)]
-    pub interrupt: super::interleavings::Interrupt,
+    interrupt: super::interleavings::Interrupt,
 }
 
 /// What a change of a product comes to.
@@ -145,88 +142,6 @@ impl Store {
         Ok(Some(answer))
     }
 
-    /// Writes down a product that nobody sees before it is published, aiming at its slug.
-    pub fn draft(&self, listing: Listing, stock: Stock) -> Result<(ProductId, Aim), StorageError> {
-        self.pause()?;
-        let (id, aim) = (self.env.id(), self.new_aim(&listing.slug));
-        self.products.create(&id, ProductRecord::draft(id, listing, stock, aim.clone(), self.env.now()))?;
-        Ok((id, aim))
-    }
-
-    /// `None` where there is no such draft.
-    pub fn publish(&self, id: ProductId) -> Result<Option<Product>, StorageError> {
-        let now = self.env.now();
-        let published = self.products.change(&id, |product| {
-            self.pause()?;
-            let Some(mut product) = product.filter(|product| !product.is_published()) else {
-                return Ok::<_, StorageError>(Decision::Keep(None));
-            };
-            let before = product.face();
-            (product.version, product.aim) = (1, None);
-            product.swapped(&before, now);
-            let shown = product.to_product();
-            Ok(Decision::Save(product, Some(shown)))
-        })?;
-        self.show(id)?;
-        Ok(published)
-    }
-
-    pub fn drop_draft(&self, id: ProductId) -> Result<(), StorageError> {
-        self.pause()?;
-        self.products.change(&id, |product| match product {
-            Some(product) if product.is_published() => Ok(Decision::Keep(())),
-            _ => Ok(Decision::Delete(())),
-        })
-    }
-
-    /// Writes down that the product is to bear the slug. What it was aiming at before is given up.
-    pub fn aim(&self, id: ProductId, slug: &Slug) -> Result<Aim, StorageError> {
-        let aim = self.new_aim(slug);
-        self.edit_aim(id, |_| Some(aim.clone()))?;
-        Ok(aim)
-    }
-
-    /// Whether the slug is the product's for as long as it bears it or has this aim.
-    pub fn claim(&self, id: ProductId, aim: &Aim) -> Result<bool, StorageError> {
-        self.slugs.change(&aim.slug.to_string(), |claim| {
-            self.pause()?;
-            Ok(match claim {
-                Some(claim) if claim.product_id != id && self.counts(&claim, &aim.slug)? => Decision::Keep(false),
-                Some(claim) if claim.product_id == id => Decision::Keep(true),
-                _ => Decision::Save(SlugClaim { product_id: id, token: aim.token }, true),
-            })
-        })
-    }
-
-    pub fn give_up(&self, id: ProductId, aim: &Aim) -> Result<(), StorageError> {
-        self.edit_aim(id, |current| current.filter(|current| current != aim))
-    }
-
-    fn counts(&self, claim: &SlugClaim, slug: &Slug) -> Result<bool, StorageError> {
-        let product = self.products.get(&claim.product_id)?;
-        self.pause()?;
-        Ok(product.is_some_and(|product| product.bears_or_aims_at(slug)))
-    }
-
-    fn new_aim(&self, slug: &Slug) -> Aim {
-        Aim { slug: slug.clone(), token: u64::from_be_bytes(self.env.bytes()) }
-    }
-
-    fn edit_aim(&self, id: ProductId, edit: impl Fn(Option<Aim>) -> Option<Aim>) -> Result<(), StorageError> {
-        self.products.change(&id, |product| {
-            self.pause()?;
-            let Some(mut product) = product else { return Ok(Decision::Keep(())) };
-            let aim = edit(product.aim.clone());
-            Ok(if aim == product.aim {
-                Decision::Keep(())
-            } else {
-                product.aim = aim;
-                product.revision += 1;
-                Decision::Save(product, ())
-            })
-        })
-    }
-
     /// What a category is called is said once, by the first product in it.
     pub fn name_category(&self, slug: &Slug, name: CategoryName) -> Result<(), StorageError> {
         self.categories.create(&slug.to_string(), CategoryRecord { name })?;
@@ -321,17 +236,6 @@ impl Store {
         }
     }
 
-    /// To be called before anybody aims.
-    fn drop_unfinished_aims(&self) -> Result<(), StorageError> {
-        for id in self.products.open_keys()?.iter().filter_map(|key| key.parse().ok()) {
-            match self.products.get(&id)? {
-                Some(product) if !product.is_published() => self.drop_draft(id)?,
-                _ => self.edit_aim(id, |_| None)?,
-            }
-        }
-        Ok(())
-    }
-
     fn fill_catalogue(&self) -> Result<(), StorageError> {
         let on_sale = self.products_after(None).filter(|found| found.as_ref().map_or(true, |product| !product.retired));
         let named = on_sale.map(|found| {
@@ -342,6 +246,7 @@ impl Store {
         self.catalogue_mut().fill(named)
     }
 
+    /// The same store, in the hands of somebody who can be held up.
     #[cfg(test)]
     pub fn interrupted_by(&self, interrupt: super::interleavings::Interrupt) -> Self {
         Self { interrupt, ..self.clone() }
