@@ -3,7 +3,10 @@
 //! Keys and answers are kept by orders, on disk. A claim whose holder died is free again after its lease; the services
 //! themselves make sure that doing the work again does it once.
 
-use super::{Duty, Leave, Step, problems};
+use super::{
+    Duty, Leave, Step,
+    problems::{self, ProblemCode},
+};
 use crate::{
     gateway::{KeyUse, problem::Problem, visit::Visit},
     services::orders::messages::{Claim, ClaimKey, DropClaim, KeepAnswer, KeptAnswer},
@@ -136,7 +139,8 @@ async fn settle(visit: &Visit, path: &str, held: Held, answer: HttpResponse) -> 
         Err(stream) => return answer.set_body(stream),
     };
     let Held { scope, key, fingerprint } = held;
-    let settled = if is_decided(answer.status()) {
+    let code = visit.noted().map(|ProblemCode(code)| code);
+    let settled = if is_decided(answer.status(), code) {
         let text =
             |name| answer.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
         let kept = KeptAnswer {
@@ -156,11 +160,12 @@ async fn settle(visit: &Visit, path: &str, held: Held, answer: HttpResponse) -> 
     answer.set_body(BoxBody::new(body))
 }
 
-/// Whether asking again must give this very answer. Not so where nothing was done (a body that cannot be), nor where
-/// nobody knows yet (a time-out, an order still being placed): then the same key finds out.
-fn is_decided(status: StatusCode) -> bool {
+/// Whether asking again must give this very answer. Not so where nothing was done (a body that cannot be, an order that
+/// was busy), nor where nobody knows yet (a time-out, an order still being placed): then the same key finds out.
+fn is_decided(status: StatusCode, problem: Option<&str>) -> bool {
     match status {
         StatusCode::ACCEPTED => false,
+        _ if problem == Some("busy") => false,
         StatusCode::PAYMENT_REQUIRED | StatusCode::CONFLICT => true,
         status => status.is_success(),
     }
@@ -184,8 +189,11 @@ mod tests {
 
     #[test]
     fn only_what_was_decided_is_kept() {
-        let decided = |code| is_decided(StatusCode::from_u16(code).unwrap());
+        let decided = |code| is_decided(StatusCode::from_u16(code).unwrap(), None);
         assert!([200, 201, 204, 402, 409].into_iter().all(decided));
         assert!(![202, 400, 404, 422, 500, 503, 504].into_iter().any(decided));
+        assert!(
+            is_decided(StatusCode::CONFLICT, Some("out_of_stock")) && !is_decided(StatusCode::CONFLICT, Some("busy"))
+        );
     }
 }
