@@ -59,7 +59,7 @@ pub fn launch(home: Home) -> Result<(), StorageError> {
     let sweeper = orders.clone();
     match store.open()?.len() {
         0 => {}
-        open => log::info!(open; "orders were under way when the program ended"),
+        open => log::info!(open; "orders had something unfinished when the program ended"),
     }
     mesh.launch(Service::Orders, instances, move |on| start(&orders, on));
     mesh.relay(Service::Orders, tree, vec![store.owing()]);
@@ -74,7 +74,6 @@ impl Orders {
             return Err(OrdersError::Forbidden.into());
         }
         let record = match self.store.placed_before(&request).await? {
-            Some(record) if record.order.status != OrderStatus::Pending => return Ok(record.into_view()),
             Some(record) => record,
             None => {
                 let drafting = Drafting { env: &self.env, mesh: &self.mesh, context: &context };
@@ -82,7 +81,11 @@ impl Orders {
                 self.store.place(&request, OrderRecord::placed(order, request.items.is_none())).await?
             }
         };
-        Ok(self.finish(&context, record).await?.into_view())
+        match record.order.status {
+            OrderStatus::Pending => Ok(self.finish(&context, record).await?.into_view()),
+            // Placed long ago: whatever is under way now is another matter.
+            _ => Ok(record.into_view()),
+        }
     }
 
     async fn get(&self, context: Context, request: GetOrder) -> Answer<GetOrder> {
@@ -224,7 +227,7 @@ impl Orders {
     /// Forgets old idempotency keys, for ever.
     async fn sweep_keys(self) {
         loop {
-            if let Err(error) = self.keys.sweep(self.env.now()) {
+            if let Err(error) = self.keys.sweep(self.env.now()).await {
                 log::error!("old idempotency keys cannot be forgotten: {error}");
             }
             tokio::time::sleep(SWEEP_KEYS_EVERY).await;

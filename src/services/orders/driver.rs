@@ -14,6 +14,7 @@ use super::{
 use crate::{
     env::Env,
     mesh::{Context, Failure, Mesh, MeshError, TraceId},
+    storage::StorageError,
     types::{OrderId, Service},
 };
 use std::{
@@ -28,9 +29,9 @@ const CALL_PATIENCE: Duration = Duration::from_secs(5);
 /// Before an action is sent again; doubled each time.
 const BACKOFF: Duration = Duration::from_millis(25);
 const BACKOFF_MOST: Duration = Duration::from_secs(2);
-/// The same for what nobody waits for any more: what must succeed, however late.
-const BACKOFF_MOST_FORWARD: Duration = Duration::from_secs(30);
-/// After so many failures of one action people should look.
+/// The same for an action that is sent until it succeeds.
+const BACKOFF_MOST_UNTIL_DONE: Duration = Duration::from_secs(30);
+/// After so many failures of such an action people should look.
 const ATTENTION_AFTER: u32 = 10;
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
 /// Calls at a time for sagas that were found by the sweeper: a long outage is not made up for all at once.
@@ -42,17 +43,18 @@ pub struct Driver {
     mesh: Mesh,
     store: Store,
     seats: Seats,
-    swept: Arc<Semaphore>,
+    /// Who drives what the sweeper found calls only with one of these.
+    slots: Arc<Semaphore>,
 }
 
 impl Driver {
     pub fn new(env: Env, mesh: Mesh, store: Store) -> Self {
-        Self { env, mesh, store, seats: Seats::default(), swept: Arc::new(Semaphore::new(SWEPT_AT_A_TIME)) }
+        Self { env, mesh, store, seats: Seats::default(), slots: Arc::new(Semaphore::new(SWEPT_AT_A_TIME)) }
     }
 
     /// Drives the order's saga to its end in the background, if it has one and nobody is at it. `record` is what is on disk.
     pub fn drive(&self, record: OrderRecord, trace: TraceId) {
-        self.spawn(record, trace, None);
+        actix::spawn(Drive { driver: self.clone(), trace, slots: None }.go_on(record));
     }
 
     /// Finds, for ever, what nobody drives: first what was under way when the program last ended.
@@ -65,42 +67,26 @@ impl Driver {
         }
     }
 
-    async fn sweep_once(&self) -> Result<(), MeshError> {
+    async fn sweep_once(&self) -> Result<(), StorageError> {
+        let mut found = 0;
         for id in self.store.open()? {
             if self.seats.is_taken(id) {
                 continue;
             }
             if let Some(record) = self.unfinished(id).await? {
-                log::info!(order = id.to_string().as_str(); "going on with an order that nobody drives");
-                self.spawn(record, TraceId(self.env.bytes()), Some(self.swept.clone()));
+                let (trace, slots) = (TraceId(self.env.bytes()), Some(self.slots.clone()));
+                actix::spawn(Drive { driver: self.clone(), trace, slots }.go_on(record));
+                found += 1;
             }
+        }
+        if found > 0 {
+            log::info!(found; "going on with orders that nobody drives");
         }
         Ok(())
     }
 
-    fn spawn(&self, record: OrderRecord, trace: TraceId, slots: Option<Arc<Semaphore>>) {
-        let (driver, id) = (self.clone(), record.order.id);
-        actix::spawn(async move {
-            let mut next = Some(record).filter(|record| record.saga.is_some());
-            while let Some(record) = next {
-                let Some(seat) = driver.seats.take(id) else { return };
-                let driven = driver.run(record, trace, slots.as_deref()).await;
-                drop(seat);
-                // Whoever began another saga while the seat was taken has left it to us: hence the look after it is free.
-                let looked = match driven {
-                    Ok(()) => driver.unfinished(id).await,
-                    Err(error) => Err(error),
-                };
-                next = looked.unwrap_or_else(|error| {
-                    log::error!(order = id.to_string().as_str(); "left to the sweeper: {error}");
-                    None
-                });
-            }
-        });
-    }
-
     /// The order, if a saga of it is under way.
-    async fn unfinished(&self, id: OrderId) -> Result<Option<OrderRecord>, MeshError> {
+    async fn unfinished(&self, id: OrderId) -> Result<Option<OrderRecord>, StorageError> {
         let found = self.store.order(id)?.filter(|record| record.saga.is_some());
         if found.is_some() {
             // Its intent may have been written by another a moment ago: on disk first, then sent.
@@ -108,24 +94,56 @@ impl Driver {
         }
         Ok(found)
     }
+}
 
-    /// Drives to the end of the saga. `record` is what is on disk.
-    async fn run(&self, mut record: OrderRecord, trace: TraceId, slots: Option<&Semaphore>) -> Result<(), MeshError> {
+/// Somebody at the wheel of one order.
+struct Drive {
+    driver: Driver,
+    /// Of the request that began it, or a new one.
+    trace: TraceId,
+    slots: Option<Arc<Semaphore>>,
+}
+
+impl Drive {
+    /// Drives until nothing is under way, unless another does.
+    async fn go_on(self, record: OrderRecord) {
+        let id = record.order.id;
+        let mut next = Some(record).filter(|record| record.saga.is_some());
+        while let Some(record) = next {
+            let Some(seat) = self.driver.seats.take(id) else { return };
+            let driven = self.run(record).await;
+            drop(seat);
+            // Whoever began another saga while the seat was taken has left it to us: hence this look after it is free.
+            let looked = match driven {
+                Ok(()) => self.driver.unfinished(id).await.map_err(MeshError::from),
+                Err(error) => Err(error),
+            };
+            next = looked.unwrap_or_else(|error| {
+                log::error!(order = id.to_string().as_str(); "left to the sweeper: {error}");
+                None
+            });
+        }
+    }
+
+    /// Sends and writes down until the saga is over. `record` is what is on disk.
+    async fn run(&self, mut record: OrderRecord) -> Result<(), MeshError> {
+        let Driver { env, store, .. } = &self.driver;
+        let id = record.order.id;
         let mut failures = 0;
         while let Some(saga) = &record.saga
             && let Some(due) = saga.due()
         {
-            match self.attempt(&record.order, saga, due, trace, slots).await {
+            match self.attempt(&record.order, saga, due).await {
                 Ok(answer) => {
                     failures = 0;
-                    let now = self.env.now();
-                    let settled = self.store.change(record.order.id, |record| record.settle(due, &answer, now));
+                    let now = env.now();
+                    let settled = store.change(id, |record| record.settle(due, &answer, now));
                     record = settled.await.map_err(Failure::into_mesh)?;
                 }
                 Err(fault) => {
                     failures += 1;
-                    self.wait_out(&record, saga, due, &fault, failures).await?;
-                    let Some(fresh) = self.unfinished(record.order.id).await? else { return Ok(()) };
+                    self.wait_out(&record, due, &fault, failures).await?;
+                    let Some(fresh) = self.driver.unfinished(id).await? else { return Ok(()) };
                     record = fresh;
                 }
             }
@@ -134,23 +152,17 @@ impl Driver {
     }
 
     /// Sends the action that is due once, unless it is time to do without.
-    async fn attempt(
-        &self,
-        order: &Order,
-        saga: &Saga,
-        due: Due,
-        trace: TraceId,
-        slots: Option<&Semaphore>,
-    ) -> Result<Answer, Fault> {
-        if saga.gives_up(self.env.now()) {
+    async fn attempt(&self, order: &Order, saga: &Saga, due: Due) -> Result<Answer, Fault> {
+        if saga.gives_up(self.driver.env.now()) {
             return Ok(Answer::Missing);
         }
-        let _slot = match slots {
+        let _slot = match &self.slots {
             Some(slots) => slots.acquire().await.ok(),
             None => None,
         };
-        let context = Context::of_service(Service::Orders, CALL_PATIENCE, trace);
-        match (Errand { mesh: &self.mesh, context: &context, order, saga }).send(due.action).await? {
+        let context = Context::of_service(Service::Orders, CALL_PATIENCE, self.trace);
+        let errand = Errand { mesh: &self.driver.mesh, context: &context, order, saga };
+        match errand.send(due.action).await? {
             Answer::Refused(refusal) if !saga.may_be_refused() => {
                 Err(Fault::Contradiction(format!("{:?} was refused: {refusal:?}", due.action)))
             }
@@ -159,28 +171,21 @@ impl Driver {
     }
 
     /// Says what is wrong to those who should know, and lets some time go by.
-    async fn wait_out(
-        &self,
-        record: &OrderRecord,
-        saga: &Saga,
-        due: Due,
-        fault: &Fault,
-        failures: u32,
-    ) -> Result<(), MeshError> {
-        let (id, must_succeed) = (record.order.id, saga.must_succeed());
-        let order = id.to_string();
+    async fn wait_out(&self, record: &OrderRecord, due: Due, fault: &Fault, failures: u32) -> Result<(), MeshError> {
+        let order = record.order.id.to_string();
+        let must_succeed = record.saga.as_ref().is_some_and(Saga::must_succeed);
         let is_contradiction = matches!(fault, Fault::Contradiction(_));
         if is_contradiction {
             log::error!(order = order.as_str(), action:? = due.action, failures; "{fault}");
         }
         if must_succeed && !record.needs_attention && (is_contradiction || failures >= ATTENTION_AFTER) {
             log::warn!(order = order.as_str(), action:? = due.action, failures; "an order needs attention: {fault}");
-            let marked = self.store.change(id, |record| Ok(record.call_for_attention(due))).await;
-            marked.map_err(Failure::into_mesh)?;
+            let marked = self.driver.store.change(record.order.id, |record| Ok(record.call_for_attention(due)));
+            marked.await.map_err(Failure::into_mesh)?;
         }
-        let most = if must_succeed { BACKOFF_MOST_FORWARD } else { BACKOFF_MOST };
+        let most = if must_succeed { BACKOFF_MOST_UNTIL_DONE } else { BACKOFF_MOST };
         let pause = (BACKOFF * 2u32.pow(failures.min(16) - 1)).min(most);
-        tokio::time::sleep(pause / 2 + self.env.jitter(pause / 2)).await;
+        tokio::time::sleep(pause / 2 + self.driver.env.jitter(pause / 2)).await;
         Ok(())
     }
 }
@@ -212,5 +217,23 @@ impl Seats {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.seats.lock().remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Id;
+
+    #[test]
+    fn a_seat_is_free_again_also_when_its_driver_panics() {
+        let (seats, id) = (Seats::default(), OrderId::from_uuid(uuid::Uuid::nil()));
+        let taken = seats.take(id).unwrap();
+        assert!(seats.take(id).is_none() && seats.is_taken(id));
+        let died = std::panic::catch_unwind(move || {
+            let _taken = taken;
+            panic!("the driver died");
+        });
+        assert!(died.is_err() && !seats.is_taken(id));
     }
 }

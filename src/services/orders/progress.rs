@@ -120,7 +120,7 @@ impl OrderRecord {
 
     /// The only way to another status.
     pub fn enter(&mut self, status: OrderStatus, note: impl Into<String>, now: Timestamp) -> Result<(), OrdersError> {
-        rules::may_become(self.order.status, status)?;
+        rules::check_transition(self.order.status, status)?;
         self.order.status = status;
         self.note(note.into(), now);
         Ok(())

@@ -103,7 +103,8 @@ impl OrderRecord {
             return Ok(false);
         }
         self.check_at_rest()?;
-        rules::may_become(status, Cancelled).map_err(|_| OrdersError::NotCancellable { status: status.to_string() })?;
+        rules::check_transition(status, Cancelled)
+            .map_err(|_| OrdersError::NotCancellable { status: status.to_string() })?;
         self.begin(Plan::Cancel { return_id }, now);
         Ok(true)
     }
@@ -123,7 +124,7 @@ impl OrderRecord {
             return Ok(false);
         }
         self.check_at_rest()?;
-        rules::may_become(status, Shipped)?;
+        rules::check_transition(status, Shipped)?;
         self.begin(Plan::Ship, now);
         Ok(true)
     }

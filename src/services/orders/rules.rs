@@ -26,7 +26,7 @@ const TRANSITIONS: &[(OrderStatus, &[OrderStatus])] = {
     ]
 };
 
-pub fn may_become(from: OrderStatus, to: OrderStatus) -> Result<(), OrdersError> {
+pub fn check_transition(from: OrderStatus, to: OrderStatus) -> Result<(), OrdersError> {
     let allowed = TRANSITIONS.iter().any(|(status, next)| *status == from && next.contains(&to));
     if allowed { Ok(()) } else { Err(OrdersError::IllegalTransition { from: from.to_string(), to: to.to_string() }) }
 }
@@ -114,4 +114,79 @@ pub fn take_back(items: &mut [OrderItem], lines: &[StockLine]) -> bool {
         }
     }
     items.iter().all(|item| item.returned == item.quantity.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Id;
+    use OrderStatus::*;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn no_order_takes_another_way_than_the_one_that_is_drawn() {
+        let all = [Pending, Confirmed, Packed, Shipped, Delivered, Rejected, Cancelled, Returned];
+        let drawn = [
+            (Pending, Confirmed),
+            (Pending, Rejected),
+            (Confirmed, Packed),
+            (Confirmed, Cancelled),
+            (Packed, Shipped),
+            (Packed, Cancelled),
+            (Shipped, Delivered),
+            (Delivered, Returned),
+        ];
+        for from in all {
+            for to in all {
+                assert_eq!(check_transition(from, to).is_ok(), drawn.contains(&(from, to)), "{from} → {to}");
+            }
+        }
+    }
+
+    fn bought(n: u128, cents: i64, pieces: u32) -> OrderItem {
+        let unit_price = Money::new(cents, Currency::EUR).unwrap();
+        OrderItem {
+            product_id: ProductId::from_uuid(Uuid::from_u128(n)),
+            name: "Thing".into(),
+            image: String::new(),
+            unit_price,
+            quantity: pieces.try_into().unwrap(),
+            line_total: unit_price.times(pieces).unwrap(),
+            weight_grams: 700,
+            returned: 0,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_back_in_parts_is_paid_back_in_full_and_never_more(
+            bought_pieces in prop::collection::vec((1i64..100_000, 1u32..=20), 1..5),
+            returns in prop::collection::vec((0usize..5, 1u32..=20), 0..40),
+        ) {
+            let mut items: Vec<OrderItem> =
+                bought_pieces.iter().enumerate().map(|(n, (cents, pieces))| bought(n as u128, *cents, *pieces)).collect();
+            let paid = subtotal(&items).unwrap().amount();
+            let (mut paid_back, mut all_back) = (0, false);
+            let rest = (0..items.len()).flat_map(|n| std::iter::repeat_n((n, 1), 20));
+            for (n, pieces) in returns.into_iter().chain(rest) {
+                let product_id = ProductId::from_uuid(Uuid::from_u128(n as u128));
+                let lines = [StockLine { product_id, quantity: pieces.try_into().unwrap() }];
+                let left = items.get(n).map_or(0, |item| item.quantity.get() - item.returned);
+                match refund_for(&items, &lines) {
+                    Ok(amount) => {
+                        prop_assert!(pieces <= left);
+                        paid_back += amount.amount();
+                        all_back = take_back(&mut items, &lines);
+                    }
+                    Err(refused) => {
+                        prop_assert!(pieces > left);
+                        prop_assert_eq!(refused, OrdersError::TooManyReturned { product_id, left });
+                    }
+                }
+                prop_assert_eq!(all_back, paid_back == paid);
+            }
+            prop_assert!(all_back);
+        }
+    }
 }

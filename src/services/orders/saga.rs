@@ -276,10 +276,7 @@ impl Saga {
     /// What undoes every step that was begun, the last one first. The step that was refused, too: an attempt
     /// at it that was taken for lost may still be on its way, and finds the door shut then.
     fn way_back(&self) -> Vec<Action> {
-        let begun = self
-            .steps()
-            .rev()
-            .filter(|Step(action, _)| self.log.iter().any(|e| e.action == *action && e.outcome == Some(Outcome::Done)));
+        let begun = self.steps().rev().filter(|Step(action, _)| self.was_begun(*action));
         let mut undoings = Vec::new();
         for Step(_, kind) in begun {
             match kind {

@@ -1,6 +1,7 @@
 //! What happens to an order once it is confirmed: packed, shipped, delivered, cancelled, returned.
 
 use super::*;
+use crate::services::payments::messages::{Refund, RefundFailed};
 use Fault::*;
 
 const CANCEL: &str = "shipping.cancel";
@@ -34,7 +35,7 @@ fn an_order_is_packed_shipped_and_delivered() {
         shop.sleep(1).await;
         assert_eq!(shop.stage.lock().events, ["confirmed", "shipped", "delivered"]);
         assert_eq!(shop.stage.lock().last_tracking_number, "GA473124829DE");
-        shop.stage.lock().world.assert_agrees_with(&delivered);
+        shop.assert_all_or_nothing(&delivered);
     });
 }
 
@@ -71,7 +72,7 @@ fn a_cancelled_order_is_not_sent_paid_back_and_put_back() {
             );
             assert_eq!(shop.cancel(id).await.unwrap(), cancelled);
             assert!(shop.stage.take_calls().is_empty());
-            shop.stage.lock().world.assert_agrees_with(&cancelled);
+            shop.assert_all_or_nothing(&cancelled);
             assert_eq!(shop.stage.lock().world.on_shelf[&kettle()], 10);
             assert_eq!(shop.tally(id).await.refunded, cancelled.total);
             assert_eq!(shop.fulfil(id, Fulfilment::Packed).await, illegal("cancelled", "packed"));
@@ -101,7 +102,7 @@ fn cancelling_goes_on_whatever_is_lost_on_the_way() {
                 shop.stage.always(request, Sound);
                 let cancelled = shop.cancel(id).await.unwrap();
                 assert_eq!(cancelled.status, OrderStatus::Cancelled, "the second request waits for the first");
-                shop.stage.lock().world.assert_agrees_with(&cancelled);
+                shop.assert_all_or_nothing(&cancelled);
             });
         }
     }
@@ -174,7 +175,7 @@ fn a_delivered_order_comes_back_piece_by_piece() {
         assert_eq!((returned.status, returned.returns.len()), (OrderStatus::Returned, 2));
         let tally = shop.tally(id).await;
         assert_eq!((tally.refunded, &tally.pieces[..]), (euro(10_700), &[(kettle(), 0), (cup(), 0)][..]));
-        shop.stage.lock().world.assert_agrees_with(&returned);
+        shop.assert_all_or_nothing(&returned);
         let again = shop.call(ada(), back(id, "fourth", &[line(cup(), 1)])).await;
         assert_eq!(again, Err(CallError::Domain(OrdersError::NotReturnable { status: "returned".into() })));
         shop.sleep(1).await;
@@ -213,7 +214,7 @@ fn a_return_is_made_once_however_often_it_is_asked_for() {
         let other = shop.call(ada(), back(id, "other", &[line(kettle(), 1)])).await;
         assert_eq!(other, Err(CallError::Domain(OrdersError::Busy)), "one at a time");
         assert_eq!(shop.call(ada(), request).await.unwrap().amount, euro(4900));
-        shop.stage.lock().world.assert_agrees_with(&shop.order(id).await);
+        shop.assert_all_or_nothing(&shop.order(id).await);
     });
 }
 
@@ -226,5 +227,23 @@ fn a_return_of_more_than_was_left_of_the_money_is_refused_and_changes_nothing() 
         assert_eq!(refused, Err(CallError::Domain(OrdersError::RefundTooLarge { left: euro(4200) })));
         assert_eq!(shop.order(id).await.items[0].returned, 0);
         assert_eq!(shop.call(ada(), back(id, "cup", &[line(cup(), 1)])).await.unwrap().amount, euro(900));
+    });
+}
+
+#[test]
+fn a_refund_that_fails_later_is_noted_and_no_longer_counted() {
+    in_shop(async |shop| {
+        let id = shop.delivered().await;
+        let refund = shop.call(ada(), back(id, "key", &[line(kettle(), 1)])).await.unwrap();
+        assert_eq!(shop.tally(id).await.refunded, euro(4900));
+        let by_hand = Refund { id: self::id(99), ..refund.clone() };
+        for refund in [by_hand, refund.clone(), refund] {
+            shop.tell(&RefundFailed { order_id: id, user_id: self::id(1), refund });
+        }
+        shop.sleep(1).await;
+        assert_eq!(shop.tally(id).await.refunded, euro(0));
+        let notes = shop.order(id).await.timeline.into_iter().filter_map(|entry| entry.note);
+        let failed: Vec<String> = notes.filter(|note| note.contains("could not be given back")).collect();
+        assert_eq!(failed, ["EUR 49.00 could not be given back; we will be in touch"]);
     });
 }

@@ -1,62 +1,154 @@
 //! The shop is killed at every call that a saga makes, before and after it is done, and started again: what was begun is
-//! finished or undone, and the same key finds the same order.
+//! finished or undone, once, and the same request finds it.
 
 use super::*;
+use crate::services::orders::record::OrderRecord;
 
 /// What stands in the way of the order.
-const SCENARIOS: [(&str, fn(&Stage)); 4] = [
-    ("all is well", |_| {}),
-    ("out of stock", |stage| stage.lock().world.reserve(id(50), &[line(kettle(), 9)], Timestamp::MAX).unwrap()),
-    ("declined", |stage| stage.lock().world.declines = Some("card_declined")),
-    ("undeliverable", |stage| stage.lock().world.is_undeliverable = true),
+#[rustfmt::skip]
+const OBSTACLES: [fn(&Stage); 4] = [
+    |_| {},
+    |stage| stage.lock().world.reserve(id(50), &[line(kettle(), 9)], Timestamp::MAX).unwrap(),
+    |stage| stage.lock().world.declines = Some("card_declined"),
+    |stage| stage.lock().world.is_undeliverable = true,
 ];
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
-const MINUTE: Duration = Duration::from_secs(60);
-/// How long the shop is down. The longest is more than a reservation holds.
-const OUTAGES: [Duration; 3] = [Duration::from_secs(1), MINUTE, Duration::from_secs(16 * 60)];
+/// For how many seconds the shop is down: for so little that an order goes on, for so long that it is given up, and for longer
+/// than a reservation holds.
+const OUTAGES: [u64; 3] = [1, 60, 16 * 60];
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Request {
+    Place,
+    Cancel,
+    Ship,
+    Return,
+}
+
+/// Where the shop is killed: at the n-th call from the request on, which itself is done or not.
+#[derive(Debug, Clone, Copy)]
+struct Kill {
+    call: u32,
+    after_it_is_done: bool,
+}
 
 #[test]
 fn an_order_is_whole_or_undone_whenever_the_shop_is_killed() {
-    for (scenario, obstacle) in SCENARIOS {
+    for obstacle in OBSTACLES {
         for outage in OUTAGES {
-            for after_it_is_done in [false, true] {
-                let mut call = 1;
-                while killed_while_placing(obstacle, call, after_it_is_done, outage) {
-                    call += 1;
-                }
-                assert!(call > 2, "{scenario}: the shop was killed at {} calls only", call - 1);
-            }
+            assert!(survived_kills(|kill| killed(Request::Place, obstacle, &[kill], outage)) >= 2);
         }
     }
 }
 
-/// Kills the shop at the n-th call; `false` where it never came to that.
-fn killed_while_placing(obstacle: fn(&Stage), call: u32, after_it_is_done: bool, outage: Duration) -> bool {
+#[test]
+fn an_order_is_whole_or_undone_also_when_the_shop_is_killed_again_while_it_recovers() {
+    for obstacle in [OBSTACLES[0], OBSTACLES[3]] {
+        for again in [Kill { call: 1, after_it_is_done: true }, Kill { call: 2, after_it_is_done: false }] {
+            survived_kills(|kill| killed(Request::Place, obstacle, &[kill, again], 1));
+        }
+    }
+}
+
+#[test]
+fn what_is_begun_later_is_finished_whenever_the_shop_is_killed() {
+    for (request, calls) in [(Request::Cancel, 3), (Request::Ship, 1), (Request::Return, 2)] {
+        for outage in OUTAGES {
+            assert_eq!(survived_kills(|kill| killed(request, OBSTACLES[0], &[kill], outage)), calls, "{request:?}");
+        }
+    }
+}
+
+#[test]
+fn an_order_that_nobody_drives_any_more_is_found_within_seconds() {
+    in_shop(async |shop| {
+        let left_behind = OrderRecord::placed(pending(2), false);
+        shop.orders.table().create(&id(77), left_behind).unwrap();
+        shop.sleep(3).await;
+        let order = shop.order(id(77)).await;
+        assert_eq!(order.status, OrderStatus::Confirmed);
+        shop.assert_all_or_nothing(&order);
+    });
+}
+
+/// Kills at one call after the other until there is none left to be killed at; says at how many.
+fn survived_kills(killed: impl Fn(Kill) -> bool) -> u32 {
+    let is_killed_at = |call: u32| [false, true].map(|after_it_is_done| killed(Kill { call, after_it_is_done }));
+    (1..).find(|call| is_killed_at(*call) == [false, false]).unwrap_or_default() - 1
+}
+
+/// Kills the shop that is asked for something, starts it again after the outage, and so on; then looks whether all is well. Says
+/// whether there was something to be killed at.
+fn killed(request: Request, obstacle: fn(&Stage), kills: &[Kill], outage: u64) -> bool {
     let (folder, stage) = (tempfile::tempdir().unwrap(), new_stage());
     obstacle(&stage);
-    let was_killed = run(folder.path(), &stage, NOW, async |shop| kill(&shop, call, after_it_is_done).await);
-    run(folder.path(), &stage, later(NOW, outage), async |shop| {
-        let order = shop.place("key").await.unwrap();
-        assert_eq!(shop.all_orders().await.len(), 1);
-        stage.lock().world.assert_agrees_with(&order);
-        let events = match order.status {
-            OrderStatus::Confirmed => ["confirmed"],
-            _ => ["rejected"],
-        };
+    let mut was_killed = false;
+    let mut now = NOW;
+    for (n, kill) in kills.iter().enumerate() {
+        let end = run(folder.path(), &stage, now, async |shop| {
+            if n == 0 {
+                shop.prepare(request).await;
+            }
+            was_killed |= shop.killed_when_asked(request, *kill).await;
+            shop.env.now()
+        });
+        now = later(end, Duration::from_secs(outage));
+    }
+    run(folder.path(), &stage, now, async |shop| {
+        shop.ask(request).await;
+        let orders = shop.all_orders().await;
+        assert_eq!(orders.len(), 1, "{request:?} {kills:?}");
+        stage.lock().world.assert_agrees_with(&orders[0]);
         shop.sleep(1).await;
-        assert_eq!(stage.lock().events, events);
+        let expected = match (request, orders[0].status) {
+            (Request::Place, OrderStatus::Confirmed) => "confirmed",
+            (Request::Place, OrderStatus::Rejected) => "rejected",
+            (Request::Cancel, OrderStatus::Cancelled) => "cancelled",
+            (Request::Ship, OrderStatus::Shipped) => "shipped",
+            (Request::Return, OrderStatus::Delivered) => "returned",
+            other => panic!("{other:?} {kills:?}"),
+        };
+        let events = stage.lock().events.clone();
+        assert_eq!(events.iter().filter(|event| **event == expected).count(), 1, "{events:?}");
     });
     was_killed
 }
 
-async fn kill(shop: &Shop, call: u32, after_it_is_done: bool) -> bool {
-    let stopped = shop.stage.stop_at(call, after_it_is_done);
-    let was_killed = tokio::select! {
-        biased;
-        () = stopped.notified() => true,
-        placed = shop.place("key") => { placed.unwrap(); false }
-    };
-    shop.stage.go_on();
-    was_killed
+impl Shop {
+    async fn prepare(&self, request: Request) {
+        match request {
+            Request::Place => {}
+            Request::Cancel => drop(self.confirmed().await),
+            Request::Ship => drop(self.fulfil(self.confirmed().await, Fulfilment::Packed).await),
+            Request::Return => drop(self.delivered().await),
+        }
+    }
+
+    async fn ask(&self, request: Request) {
+        if request == Request::Place {
+            self.place("key").await.unwrap();
+            return;
+        }
+        let order_id = self.all_orders().await[0].id;
+        let (key, lines, reason) = ("key".into(), vec![line(kettle(), 1)], "broken".parse().unwrap());
+        match request {
+            Request::Place | Request::Cancel => drop(self.cancel(order_id).await.unwrap()),
+            Request::Ship => drop(self.fulfil(order_id, Fulfilment::Shipped).await.unwrap()),
+            Request::Return => {
+                drop(self.call(ada(), ReturnItems { order_id, key, lines, reason }).await.unwrap());
+            }
+        }
+    }
+
+    async fn killed_when_asked(&self, request: Request, kill: Kill) -> bool {
+        let killed = self.stage.stop_at(kill.call, kill.after_it_is_done);
+        let was_killed = tokio::select! {
+            biased;
+            () = killed.notified() => true,
+            () = self.ask(request) => false,
+        };
+        self.stage.go_on();
+        was_killed
+    }
 }

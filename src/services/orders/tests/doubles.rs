@@ -290,7 +290,7 @@ impl Doubles {
             let booked = BookShipment {
                 order_id: request.order_id,
                 user_id: UserId::from_uuid(request.order_id.uuid()),
-                address: super::address("DE"),
+                address: super::fixtures::address("DE"),
                 weight_grams: 1,
                 service: ShippingService::Economy,
             };

@@ -4,6 +4,7 @@
 mod after_placing;
 mod crashes;
 mod doubles;
+mod fixtures;
 mod placing;
 mod reading;
 mod sagas;
@@ -15,21 +16,16 @@ use crate::{
     mesh::{CallError, Caller, Context, Event, Mesh, Request, TraceId},
     services::{
         CALLS, Home,
-        payments::messages::PaymentMethod,
-        products::messages::{Availability, Product, StockLine},
+        products::messages::StockLine,
         shipping::messages::{ShipmentDelivered, ShippingService},
-        users::messages::SavedAddress,
     },
     storage::{Outbox, Record, Storage, Tree},
-    types::{
-        Address, AddressId, Id, Limit, OrderId, PaymentMethodId, Principal, ProductId, Role, Service, ShipmentId,
-        Timestamp, UserId,
-    },
+    types::{Id, Limit, OrderId, Principal, Service, ShipmentId, Timestamp, UserId},
 };
 use doubles::{Fault, Stage, double};
+use fixtures::*;
 use serde::{Deserialize, Serialize};
 use std::{path::Path, time::Duration};
-use uuid::Uuid;
 use world::{World, euro};
 
 /// The shop as long as it runs.
@@ -38,6 +34,7 @@ struct Shop {
     mesh: Mesh,
     stage: Stage,
     shipping: Tree,
+    orders: Tree,
 }
 
 const PATIENCE: Duration = Duration::from_secs(100);
@@ -56,43 +53,32 @@ fn run<T>(folder: &Path, stage: &Stage, from: Timestamp, test: impl AsyncFnOnce(
         let mut paused = tokio::runtime::Builder::new_current_thread();
         paused.enable_all().start_paused(true).build().unwrap()
     };
-    actix::System::with_tokio_rt(runtime).block_on(async {
-        let env = Env::simulated(7, from);
-        let storage = Storage::open(folder, &env).unwrap();
-        let mesh = Mesh::new(env.clone(), CALLS);
-        let notifications = storage.tree(Service::Notifications).unwrap();
-        use Service::*;
-        for service in [Users, Products, Carts, Payments, Shipping, Notifications] {
-            mesh.register(service, double(&env, stage, &notifications));
-        }
-        let shipping = storage.tree(Shipping).unwrap();
-        mesh.relay(Shipping, shipping.clone(), vec![Box::new(shipping.table::<Van>())]);
-        let own = mesh.for_caller(Caller::Service(Orders));
-        let home = Home { env: env.clone(), mesh: own, tree: storage.tree(Orders).unwrap(), instances: 2 };
-        launch(home).unwrap();
-        let outcome = test(Shop { env, mesh: mesh.clone(), stage: stage.clone(), shipping }).await;
-        // What is under way ends with the system; this lets go of the folder.
-        mesh.stop();
-        outcome
-    })
+    let shop = run_in(folder, stage, || Env::simulated(7, from), test);
+    actix::System::with_tokio_rt(runtime).block_on(shop)
 }
 
-fn new_stage() -> Stage {
-    let stage = Stage::default();
-    {
-        let mut props = stage.lock();
-        props.world = World::with_stock([(kettle(), 10), (cup(), 10)]);
-        props.catalogue = vec![sold(kettle(), 4900, 1200), sold(cup(), 900, 300), sold(egg_timer(), 100, 1)];
-        props.addresses = vec![SavedAddress { id: home(), address: address("DE") }];
-        props.methods = vec![PaymentMethod {
-            id: visa(),
-            brand: "visa".into(),
-            last4: "4242".into(),
-            exp_month: 12,
-            exp_year: 2030,
-        }];
+/// The same in the real world: on several threads, in real time.
+fn run_for_real<T>(folder: &Path, stage: &Stage, test: impl AsyncFnOnce(Shop) -> T) -> T {
+    actix::System::new().block_on(run_in(folder, stage, Env::system, test))
+}
+
+async fn run_in<T>(folder: &Path, stage: &Stage, env: impl FnOnce() -> Env, test: impl AsyncFnOnce(Shop) -> T) -> T {
+    use Service::*;
+    let env = env();
+    let storage = Storage::open(folder, &env).unwrap();
+    let mesh = Mesh::new(env.clone(), CALLS);
+    let notifications = storage.tree(Notifications).unwrap();
+    for service in [Users, Products, Carts, Payments, Shipping, Notifications] {
+        mesh.register(service, double(&env, stage, &notifications));
     }
-    stage
+    let shipping = storage.tree(Shipping).unwrap();
+    mesh.relay(Shipping, shipping.clone(), vec![Box::new(shipping.table::<Van>())]);
+    let (own, orders) = (mesh.for_caller(Caller::Service(Orders)), storage.tree(Orders).unwrap());
+    launch(Home { env: env.clone(), mesh: own, tree: orders.clone(), instances: 2 }).unwrap();
+    let outcome = test(Shop { env, mesh: mesh.clone(), stage: stage.clone(), shipping, orders }).await;
+    // What is under way ends with the system; this lets go of the folder.
+    mesh.stop();
+    outcome
 }
 
 impl Shop {
@@ -163,11 +149,19 @@ impl Shop {
 
     /// Shipping tells that the parcel was delivered.
     fn deliver(&self, order_id: OrderId) {
-        let mut van = Van { outbox: Outbox::default() };
-        let at = self.env.now();
         let shipment_id = ShipmentId::from_uuid(order_id.uuid());
-        ShipmentDelivered { order_id, user_id: id(1), shipment_id, at }.owe(&mut van.outbox, at);
-        assert!(self.shipping.table().create(&order_id, van).unwrap());
+        self.tell(&ShipmentDelivered { order_id, user_id: id(1), shipment_id, at: self.env.now() });
+    }
+
+    /// Somebody tells that something happened.
+    fn tell(&self, event: &impl Event) {
+        let mut van = Van { outbox: Outbox::default() };
+        event.owe(&mut van.outbox, self.env.now());
+        assert!(self.shipping.table().create(&self.env.id(), van).unwrap());
+    }
+
+    fn assert_all_or_nothing(&self, order: &Order) {
+        self.stage.lock().world.assert_agrees_with(order);
     }
 
     async fn sleep(&self, seconds: u64) {
@@ -175,7 +169,7 @@ impl Shop {
     }
 }
 
-/// What owes the event of a delivery.
+/// What owes the events that the test tells.
 #[derive(Serialize, Deserialize)]
 struct Van {
     outbox: Outbox,
@@ -183,96 +177,11 @@ struct Van {
 
 impl Record for Van {
     const TABLE: &'static str = "van";
-    type Key = OrderId;
+    type Key = ShipmentId;
     fn outbox(&self) -> Option<&Outbox> {
         Some(&self.outbox)
     }
     fn outbox_mut(&mut self) -> Option<&mut Outbox> {
         Some(&mut self.outbox)
-    }
-}
-
-fn id<I: Id>(n: u128) -> I {
-    I::from_uuid(Uuid::from_u128(n))
-}
-
-fn ada() -> Principal {
-    Principal::User { id: id(1), role: Role::Customer }
-}
-
-fn bob() -> Principal {
-    Principal::User { id: id(2), role: Role::Customer }
-}
-
-fn operator() -> Principal {
-    Principal::User { id: id(3), role: Role::Operator }
-}
-
-fn kettle() -> ProductId {
-    id(1)
-}
-
-fn cup() -> ProductId {
-    id(2)
-}
-
-/// No longer on sale.
-fn egg_timer() -> ProductId {
-    id(3)
-}
-
-fn home() -> AddressId {
-    id(4)
-}
-
-fn visa() -> PaymentMethodId {
-    id(5)
-}
-
-fn sold(id: ProductId, cents: i64, weight_grams: u32) -> Product {
-    Product {
-        id,
-        slug: "thing".parse().unwrap(),
-        name: "Thing".parse().unwrap(),
-        description: "".parse().unwrap(),
-        category: "things".parse().unwrap(),
-        price: euro(cents),
-        image: "/thing.svg".into(),
-        stock: Availability { available: 10 },
-        weight_grams,
-        tags: Vec::new(),
-        featured: false,
-        retired: id == egg_timer(),
-        created_at: Timestamp::UNIX_EPOCH,
-        updated_at: Timestamp::UNIX_EPOCH,
-        version: 1,
-    }
-}
-
-fn address(country: &str) -> Address {
-    Address {
-        name: "Ada Lovelace".parse().unwrap(),
-        line1: "1 St James's Square".parse().unwrap(),
-        line2: None,
-        city: "Ulm".parse().unwrap(),
-        postal_code: "89073".parse().unwrap(),
-        country: country.parse().unwrap(),
-        phone: None,
-    }
-}
-
-fn line(product_id: ProductId, pieces: u32) -> StockLine {
-    StockLine { product_id, quantity: pieces.try_into().unwrap() }
-}
-
-/// Two kettles and a cup for Ada: 107.00, and 5.00 to send them.
-fn order(key: &str) -> PlaceOrder {
-    PlaceOrder {
-        user_id: id(1),
-        key: key.into(),
-        items: Some(vec![line(kettle(), 2), line(cup(), 1)]),
-        destination: Destination::Saved(home()),
-        shipping_service: ShippingService::Economy,
-        payment_method_id: visa(),
     }
 }

@@ -24,7 +24,7 @@ fn an_order_is_reserved_authorized_booked_captured_and_confirmed() {
         assert_eq!([order.subtotal, order.shipping_cost, order.total], [euro(10_700), euro(500), euro(11_200)]);
         let statuses: Vec<OrderStatus> = order.timeline.iter().map(|entry| entry.status).collect();
         assert_eq!(statuses, [OrderStatus::Pending, OrderStatus::Confirmed]);
-        shop.stage.lock().world.assert_agrees_with(&order);
+        shop.assert_all_or_nothing(&order);
         assert_eq!(shop.stage.lock().world.on_shelf[&kettle()], 8);
         shop.sleep(1).await;
         assert_eq!(shop.stage.lock().events, ["confirmed"]);
@@ -88,7 +88,8 @@ fn a_refusal_undoes_what_was_begun_the_last_first_and_rejects_the_order() {
     let declined = |stage: &Stage| stage.lock().world.declines = Some("insufficient_funds");
     let undeliverable = |stage: &Stage| stage.lock().world.is_undeliverable = true;
     let shortage = crate::services::products::messages::Shortage { product_id: kettle(), requested: 2, available: 1 };
-    let cases: [(fn(&Stage), &[&str], Reason); 3] = [
+    type Obstacle = fn(&Stage);
+    let cases: [(Obstacle, &[&str], Reason); 3] = [
         (out_of_stock, &[RESERVE, RELEASE], Reason::OutOfStock { lines: vec![shortage] }),
         (
             declined,
@@ -107,7 +108,7 @@ fn a_refusal_undoes_what_was_begun_the_last_first_and_rejects_the_order() {
             let order = shop.place("key").await.unwrap();
             assert_eq!(shop.stage.take_calls(), expected);
             assert_eq!((order.status, order.reason.as_ref()), (OrderStatus::Rejected, Some(&reason)));
-            shop.stage.lock().world.assert_agrees_with(&order);
+            shop.assert_all_or_nothing(&order);
             shop.sleep(1).await;
             assert_eq!(shop.stage.lock().events, ["rejected"]);
             // The same key, also when the obstacle is gone: the same order.
@@ -126,7 +127,7 @@ fn a_step_whose_outcome_is_unknown_is_sent_again_and_done_once() {
                 let order = shop.call(ada(), PlaceOrder { items: None, ..order("key") }).await.unwrap();
                 let sent = shop.stage.take_calls().iter().filter(|name| **name == request).count();
                 assert_eq!((order.status, sent), (OrderStatus::Confirmed, 3), "{request} {fault:?}");
-                shop.stage.lock().world.assert_agrees_with(&order);
+                shop.assert_all_or_nothing(&order);
             });
         }
     }
@@ -145,7 +146,7 @@ fn without_an_answer_for_a_minute_the_order_is_given_up_and_undone() {
                 assert_eq!(order.reason, Some(Reason::Unavailable));
                 let took = order.timeline[1].at.duration_since(order.placed_at).as_secs();
                 assert!((60..70).contains(&took), "{took} s");
-                shop.stage.lock().world.assert_agrees_with(&order);
+                shop.assert_all_or_nothing(&order);
             });
         }
     }
@@ -160,7 +161,7 @@ fn a_request_that_arrives_after_it_was_undone_finds_the_door_shut() {
             let order = shop.place("key").await.unwrap();
             assert_eq!(order.status, OrderStatus::Rejected);
             shop.sleep(60).await;
-            shop.stage.lock().world.assert_agrees_with(&order);
+            shop.assert_all_or_nothing(&order);
         });
     }
 }
@@ -178,7 +179,7 @@ fn once_the_payment_is_being_taken_there_is_only_forward() {
             shop.stage.always(request, Sound);
             let order = shop.until_at_rest(pending.id).await;
             assert_eq!(order.status, OrderStatus::Confirmed);
-            shop.stage.lock().world.assert_agrees_with(&order);
+            shop.assert_all_or_nothing(&order);
         });
     }
 }
@@ -196,7 +197,7 @@ fn an_undoing_that_fails_is_tried_until_it_succeeds_and_is_visible_meanwhile() {
             shop.stage.always(request, Sound);
             let order = shop.until_at_rest(pending.id).await;
             assert_eq!(order.status, OrderStatus::Rejected);
-            shop.stage.lock().world.assert_agrees_with(&order);
+            shop.assert_all_or_nothing(&order);
         });
     }
 }
@@ -213,7 +214,7 @@ fn when_paid_pieces_have_lapsed_the_customer_has_their_money_back() {
         let order = shop.until_at_rest(pending.id).await;
         assert_eq!(shop.stage.take_calls(), [COMMIT, CANCEL, REFUND]);
         assert_eq!((order.status, order.reason.as_ref()), (OrderStatus::Rejected, Some(&Reason::Unavailable)));
-        shop.stage.lock().world.assert_agrees_with(&order);
+        shop.assert_all_or_nothing(&order);
         assert_eq!(shop.tally(order.id).await.refunded, order.total);
     });
 }
@@ -268,5 +269,20 @@ fn a_crash_of_the_instance_does_not_stop_what_it_has_begun() {
         }
         shop.sleep(5).await;
         assert_eq!(shop.until_at_rest(pending.id).await.status, OrderStatus::Confirmed);
+    });
+}
+
+#[test]
+fn of_many_orders_at_once_on_several_threads_as_many_are_confirmed_as_there_are_pieces() {
+    let (folder, stage) = (tempfile::tempdir().unwrap(), new_stage());
+    run_for_real(folder.path(), &stage, async |shop| {
+        let place = async |n: usize| {
+            let items = Some(vec![line(kettle(), 1)]);
+            shop.call(ada(), PlaceOrder { items, ..order(&n.to_string()) }).await.unwrap()
+        };
+        let orders = futures_util::future::join_all((0..100).map(place)).await;
+        orders.iter().for_each(|order| shop.assert_all_or_nothing(order));
+        let confirmed = orders.iter().filter(|order| order.status == OrderStatus::Confirmed).count();
+        assert_eq!((confirmed, stage.lock().world.on_shelf[&kettle()]), (10, 0));
     });
 }

@@ -252,29 +252,6 @@ impl Fortune {
     }
 }
 
-fn pending(pieces: u32) -> Order {
-    let items = rules::items(&[line(kettle(), pieces), line(cup(), 1)], &new_stage().lock().catalogue).unwrap();
-    let subtotal = rules::subtotal(&items).unwrap();
-    Order {
-        id: id(77),
-        user_id: id(1),
-        status: OrderStatus::Pending,
-        reason: None,
-        items,
-        subtotal,
-        shipping_cost: euro(500),
-        total: rules::total(subtotal, euro(500)).unwrap(),
-        address: address("DE"),
-        shipping_service: ShippingService::Economy,
-        payment_method_id: visa(),
-        placed_at: NOW,
-        timeline: Vec::new(),
-        returns: Vec::new(),
-        in_progress: None,
-        version: 1,
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
