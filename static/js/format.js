@@ -1,0 +1,38 @@
+// Numbers, money and times as people read them.
+
+const LANGUAGE = 'en-GB';
+
+const currencies = new Map();
+
+/** `{ amount: 1999, currency: 'EUR' }` is €19.99. */
+export function money({ amount, currency }) {
+  let format = currencies.get(currency);
+  if (!format) {
+    format = new Intl.NumberFormat(LANGUAGE, { style: 'currency', currency });
+    currencies.set(currency, format);
+  }
+  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+}
+
+export const sum = (one, other) => ({ ...one, amount: one.amount + other.amount });
+
+const days = new Intl.DateTimeFormat(LANGUAGE, { weekday: 'short', day: 'numeric', month: 'short' });
+const dates = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'long', year: 'numeric' });
+const moments = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+
+/** `Thu, 27 Nov` */
+export const day = time => days.format(new Date(time));
+/** `27 November 2025` */
+export const date = time => dates.format(new Date(time));
+/** `27 Nov, 14:05` */
+export const moment = time => moments.format(new Date(time));
+
+export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
+
+export const weight = grams => (grams < 1000 ? `${grams} g` : `${(grams / 1000).toLocaleString(LANGUAGE, { maximumFractionDigits: 2 })} kg`);
+
+/** The end of an order's id: enough to tell one's orders apart. */
+export const shortId = id => id.slice(-8).toUpperCase();
+
+const countries = new Intl.DisplayNames(LANGUAGE, { type: 'region' });
+export const country = code => countries.of(code);

@@ -1,0 +1,68 @@
+// A payment card, and the test cards that stand for everything a bank can say.
+
+import { html } from '../html.js';
+import { field } from '../forms.js';
+
+/** The sandbox's published cards: the number, its bank's answer, and the CVC to go with it. */
+const TEST_CARDS = [
+  ['4242 4242 4242 4242', 'Visa, is accepted'],
+  ['5555 5555 5555 4444', 'Mastercard, is accepted'],
+  ['3782 822463 10005', 'American Express, is accepted', '1234'],
+  ['4000 0000 0000 0002', 'is declined'],
+  ['4000 0000 0000 9995', 'is declined: not enough money'],
+  ['4000 0000 0000 9987', 'is declined: lost'],
+  ['4000 0000 0000 9979', 'is declined: stolen'],
+  ['4000 0000 0000 0069', 'is declined: expired'],
+  ['4000 0000 0000 0127', 'is declined: wrong security code'],
+  ['4000 0000 0000 0119', 'is declined: the bank could not process it'],
+  ['4000 0000 0000 6975', 'is declined: used too often'],
+  ['4000 0000 0000 5126', 'is accepted, but its refunds fail'],
+];
+
+const YEARS = 15;
+
+export function cardFields({ scope = 'card', name = '' } = {}) {
+  const months = Array.from({ length: 12 }, (_, at) => [at + 1, String(at + 1).padStart(2, '0')]);
+  const years = Array.from({ length: YEARS }, (_, at) => new Date().getFullYear() + at).map(year => [year, year]);
+  return html`
+    <div class="fields card-fields">
+      ${field('number', 'Card number', { scope, required: true, wide: true, inputmode: 'numeric', autocomplete: 'cc-number', maxlength: 25, spellcheck: 'false', hint: 'This is a demonstration: use a test card, never a real one.' })}
+      ${field('exp_month', 'Month', { scope, required: true, options: [['', 'MM'], ...months], autocomplete: 'cc-exp-month' })}
+      ${field('exp_year', 'Year', { scope, required: true, options: [['', 'YYYY'], ...years], autocomplete: 'cc-exp-year' })}
+      ${field('cvc', 'Security code', { scope, required: true, inputmode: 'numeric', autocomplete: 'cc-csc', pattern: '[0-9]{3,4}', maxlength: 4 })}
+      ${field('name', 'Name on the card', { scope, required: true, wide: true, autocomplete: 'cc-name', maxlength: 100, value: name })}
+    </div>
+    <details class="test-cards">
+      <summary>Use a test card</summary>
+      <ul>${TEST_CARDS.map(([number, words, cvc = '123']) => html`
+        <li><button type="button" class="quiet" onclick=${event => fillIn(event, scope, { number, cvc })}>
+          <span class="card-number">${number}</span> ${words}
+        </button></li>`)}
+      </ul>
+    </details>`;
+}
+
+function fillIn({ currentTarget }, scope, { number, cvc }) {
+  const root = currentTarget.getRootNode();
+  const set = (name, value) => {
+    const control = root.getElementById(`${scope}-${name}`);
+    if (control) control.value = value;
+  };
+  set('number', number);
+  set('cvc', cvc);
+  set('exp_month', 12);
+  set('exp_year', new Date().getFullYear() + 3);
+  const name = root.getElementById(`${scope}-name`);
+  name.value ||= 'Test Card';
+  currentTarget.closest('details').open = false;
+  root.getElementById(`${scope}-number`).focus();
+}
+
+/** The card in a form's values, as the shop takes it. */
+export const cardOf = values => ({
+  number: values.number,
+  exp_month: Number(values.exp_month),
+  exp_year: Number(values.exp_year),
+  cvc: values.cvc,
+  name: values.name,
+});
