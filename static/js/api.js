@@ -69,12 +69,13 @@ async function send(method, path, { body, key, signal }) {
     });
     const mayAskAgain = attempt < attemptsOf(method, key);
     if (answer && !(mayAskAgain && await isUndecided(answer))) return answer;
-    if (!mayAskAgain) throw new Problem(0, { code: 'unreachable', detail: UNREACHABLE });
+    if (!mayAskAgain) throw unreachable();
     await pause(answer ? Math.min(Number(answer.headers.get('Retry-After')) || 1, 5) : attempt, signal);
   }
 }
 
-const UNREACHABLE = 'The shop cannot be reached. Check the connection and try again.';
+export const unreachable = () =>
+  new Problem(0, { code: 'unreachable', detail: 'The shop cannot be reached. Check the connection and try again.' });
 
 /** Whether the same request, sent again, may find out what became of it. */
 async function isUndecided(answer) {

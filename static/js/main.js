@@ -29,8 +29,9 @@ function failureView(problem) {
   if (problem.status === 404) {
     return plainView('There is nothing here', html`<p class="lead">It may have moved, or never have been.</p><p><a class="button" href="/products">Look around the shop</a></p>`);
   }
+  const again = () => (problem.mendedByReload ? location.reload() : reload());
   if (!problem.status && problem.code !== 'unreachable') console.error(problem);
-  return plainView('That did not work', problemNotice(problem, html`<button type="button" onclick=${() => reload()}>Try again</button>`));
+  return plainView('That did not work', problemNotice(problem, html`<button type="button" onclick=${again}>Try again</button>`));
 }
 
 function drawHeader() {

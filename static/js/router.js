@@ -1,5 +1,6 @@
 // Pages by path, on the History API: one view at a time, with the focus on its heading.
 
+import { unreachable } from './api.js';
 import { html, render } from './html.js';
 
 /**
@@ -59,7 +60,8 @@ async function show({ scrollTo = 0, keepFocus = false } = {}) {
   const waiting = setTimeout(() => setBusy(true), 150);
   let view;
   try {
-    view = await (await page()).default(visit);
+    const { default: draw } = await page().catch(notLoaded);
+    view = await draw(visit);
   } catch (error) {
     if (signal.aborted) return;
     view = showFailure(error);
@@ -78,6 +80,12 @@ async function show({ scrollTo = 0, keepFocus = false } = {}) {
   if (isSamePage && document.activeElement !== document.body && main.contains(document.activeElement)) return;
   if (!keepFocus) focusHeading();
   window.scrollTo({ top: scrollTo, behavior: 'instant' });
+}
+
+function notLoaded(error) {
+  console.error(error);
+  // Browsers keep a module that could not be loaded as one that cannot: only loading everything again helps.
+  throw Object.assign(unreachable(), { mendedByReload: true });
 }
 
 function setBusy(isBusy) {

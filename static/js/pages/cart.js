@@ -30,7 +30,7 @@ function draw(content, cart, problem = null) {
       <aside class="panel summary" aria-labelledby="sum">
         <h2 id="sum">In all</h2>
         ${sums([['Pieces', cart.item_count], ['Subtotal', money(cart.subtotal)]])}
-        <p class="soft">Delivery is reckoned at the checkout, by where it goes.</p>
+        <p class="soft">Delivery is added at the checkout: it depends on where it goes.</p>
         ${isOrderable
     ? html`<a class="button primary wide" href="/checkout">Check out</a>`
     : html`<p class="field-error">There are not enough pieces of something in your cart. Take fewer of it to check out.</p>`}
@@ -57,7 +57,7 @@ function line(content, cart, item) {
       </div>
       ${stepper}
       <p class="amount">${money(item.line_total)}</p>
-      <button type="button" class="quiet" aria-label=${`Take ${item.name} out`} onclick=${() => set(0)}>Remove</button>
+      <button type="button" class="quiet" aria-label=${`Remove ${item.name}`} onclick=${() => set(0)}>Remove</button>
     </li>`;
 }
 

@@ -92,8 +92,8 @@ class Checkout {
       <div class="with-aside">
         <div>
           ${section('address', 'Where to?', address, () => this.#destinationChanged())}
-          ${section('delivery', 'How?', delivery, () => this.#servicePicked())}
-          ${section('payment', 'Paid with what?', payment, () => {})}
+          ${section('delivery', 'How fast?', delivery, () => this.#servicePicked())}
+          ${section('payment', 'How do you pay?', payment, () => {})}
         </div>
         <aside class="panel summary in-sight" aria-labelledby="sum">${summary}</aside>
       </div>`;

@@ -28,14 +28,18 @@ export default async function home() {
         </ul>
       </section>`}
     ${featured && html`
-      <section aria-labelledby="featured">
+      <section class="favourites" aria-labelledby="featured">
         <h2 id="featured">Our favourites</h2>
         ${featured.length ? productCards(featured, 'h3') : empty('Nothing is on the shelves yet.')}
       </section>`}`;
   return { title: 'Galleria', body };
 }
 
-const arcade = products => html`
-  <ul class="arcade">${products.slice(0, IN_THE_ARCADE).map(({ slug, name, image }) => html`
+/** One thing each of several departments. */
+function arcade(products) {
+  const first = new Map(products.toReversed().map(product => [product.category, product]));
+  const shown = products.filter(product => first.get(product.category) === product);
+  return html`<ul class="arcade">${shown.slice(0, IN_THE_ARCADE).map(({ slug, name, image }) => html`
     <li><a href=${`/products/${slug}`} aria-label=${name}>${picture(image, 400, { lazy: false })}</a></li>`)}
   </ul>`;
+}

@@ -44,11 +44,11 @@ export default forOperators(async ({ path, query, signal }) => {
     </section>
     <section aria-labelledby="stock">
       <h2 id="stock">Stock</h2>
-      <form method="get" action=${path} class="filters-row" role="search">
+      <form method="get" action=${path} class="filters-row" role="search" aria-label="Stock">
         <label for="stock-search">Find a product</label>
         <span class="joined"><input id="stock-search" type="search" name="q" value=${q ?? ''} maxlength="100"><button type="submit">Find</button></span>
       </form>
-      ${products.items.length ? html`<ul class="work">${products.items.map(stockRow)}</ul>` : empty('There are no such products.')}
+      ${products.items.length ? html`<ul class="work stock">${products.items.map(stockRow)}</ul>` : empty('There are no such products.')}
       <nav class="paging" aria-label="Pages of products">
         ${after && html`<a class="button" href=${to({ after: null })}>First page</a>`}
         ${products.next_cursor && html`<a class="button" href=${to({ after: products.next_cursor })}>Next page</a>`}
