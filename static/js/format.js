@@ -18,6 +18,7 @@ export const sum = (one, other) => ({ ...one, amount: one.amount + other.amount 
 
 const days = new Intl.DateTimeFormat(LANGUAGE, { weekday: 'short', day: 'numeric', month: 'short' });
 const dates = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'long', year: 'numeric' });
+const instants = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const moments = new Intl.DateTimeFormat(LANGUAGE, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
 
 /** `Thu, 27 Nov` */
@@ -26,6 +27,9 @@ export const day = time => days.format(new Date(time));
 export const date = time => dates.format(new Date(time));
 /** `27 Nov, 14:05` */
 export const moment = time => moments.format(new Date(time));
+
+/** `27 Nov, 14:05:09`: parcels of a demonstration are fast */
+export const instant = time => instants.format(new Date(time));
 
 export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 

@@ -101,7 +101,11 @@ export function setError(control, words) {
 
 export function clearProblem(root) {
   for (const control of root.querySelectorAll('[aria-invalid]')) control.removeAttribute('aria-invalid');
-  for (const error of root.querySelectorAll('.field-error')) error.hidden = true;
+  for (const error of root.querySelectorAll('.field-error[id]')) {
+    error.hidden = true;
+    // What describes a field is read out even where it is hidden.
+    error.textContent = '';
+  }
   for (const problem of root.querySelectorAll('.form-problem')) problem.remove();
 }
 

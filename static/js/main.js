@@ -1,4 +1,13 @@
 // The shop in the browser: which path is which page, and what stands around them.
+//
+// Where to find what:
+//   router.js              one page at a time, by the address
+//   html.js                markup whose values are escaped by construction
+//   api.js, session.js     the shop's HTTP interface, and a session that is renewed in time
+//   shop.js                what every page knows: user, cart, unread messages
+//   forms.js, notices.js   fields with their errors; words shown and said
+//   parts/                 what several pages are made of
+//   pages/                 one file a page, each `(visit) => { title, body }`
 
 import { shop } from './shop.js';
 import { problemNotice } from './notices.js';

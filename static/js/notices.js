@@ -9,9 +9,9 @@ const announcements = document.getElementById('announcements');
 export function announce(words) {
   announcements.textContent = '';
   // An element that stays the same is not read out again.
-  requestAnimationFrame(() => {
+  setTimeout(() => {
     announcements.textContent = words;
-  });
+  }, 50);
 }
 
 /** @param kind `bad`, `good` or nothing */

@@ -3,7 +3,7 @@
 import { html, render } from '../html.js';
 import { Attempt, closeSession, get, patch, post, put, remove } from '../api.js';
 import { date, moment } from '../format.js';
-import { field, submits } from '../forms.js';
+import { field, submits, whileBusy } from '../forms.js';
 import { announce, degradedNotice, notice, problemNotice } from '../notices.js';
 import { addressFields, addressLines, addressOf } from '../parts/address-fields.js';
 import { cardFields, cardOf } from '../parts/card-fields.js';
@@ -38,9 +38,11 @@ export default forSignedIn('Account', async ({ signal }) => {
 
 const section = (title, content) => html`<section><h2>${title}</h2>${content}</section>`;
 
-async function signOut() {
-  await closeSession();
-  await shop.change(null);
+async function signOut({ currentTarget }) {
+  await whileBusy(currentTarget.parentElement, async () => {
+    await closeSession();
+    await shop.change(null);
+  });
   announce('You are signed out.');
   navigate('/');
 }

@@ -1,7 +1,7 @@
 // Products by category, search, order and stock. What is chosen stands in the address.
 
 import { html } from '../html.js';
-import { get, withQuery } from '../api.js';
+import { get, Problem, withQuery } from '../api.js';
 import { announce, empty, problemNotice } from '../notices.js';
 import { productCards } from '../parts/product-card.js';
 
@@ -20,6 +20,7 @@ export default async function listing({ path, params, query, signal }) {
   if (found.problem && !isBadCursor) throw found.problem;
 
   const name = categories.find(({ slug }) => slug === category)?.name ?? category;
+  if (name === category && category && categories.length) throw new Problem(404);
   const title = q ? `“${q}”${category ? ` in ${name}` : ''}` : name ?? 'Everything';
   const pageOf = next => withQuery(path, { q, sort, in_stock: inStock, cursor: next });
   const body = html`

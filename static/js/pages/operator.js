@@ -99,7 +99,9 @@ async function drawDetails(content, id, signal) {
     render(content, html`
       ${addressLines(address)}
       ${orderLines(items)}
-      ${shipment ? html`<p><a href=${`/api/v1/shipments/${shipment.id}/label.svg`} target="_blank">Label ${shipment.tracking_number}</a></p>` : html`<p class="soft">There is no parcel for it.</p>`}`);
+      ${shipment
+    ? html`<p><a href=${`/api/v1/shipments/${shipment.id}/label.svg`} target="_blank">Label ${shipment.tracking_number}</a></p>`
+    : html`<p class="soft">There is no parcel for it.</p>`}`);
   } catch (problem) {
     if (!signal.aborted) render(content, problemNotice(problem));
   }

@@ -2,7 +2,7 @@
 
 import { html, render } from '../html.js';
 import { Attempt, get, post } from '../api.js';
-import { date, day, moment, money, shortId } from '../format.js';
+import { date, day, instant, money, shortId } from '../format.js';
 import { field, submits, valuesOf } from '../forms.js';
 import { announce, degradedNotice, notice, problemNotice } from '../notices.js';
 import { addressLines } from '../parts/address-fields.js';
@@ -17,6 +17,8 @@ import { card, ORDER_STATUS, PAYMENT_STATUS, reason, SHIPMENT_STATUS, SHIPPING_S
 
 const AT_REST = ['delivered', 'rejected', 'cancelled', 'returned'];
 const CANCELLABLE = ['confirmed', 'packed'];
+/** How an order stands while it is news that it was placed. */
+const NEW = ['pending', 'confirmed'];
 /** The way of an order that goes well. */
 const WAY = ['confirmed', 'packed', 'shipped', 'delivered'];
 const FOLLOW_AGAIN_MS = 3000;
@@ -36,7 +38,7 @@ function draw(page, order, said = null) {
   const given = returns.map(({ amount, at }) => [`Given back on ${day(at)}`, `−${money(amount)}`]);
   render(page.content, html`
     ${said}
-    ${page.wasJustPlaced && order.status !== 'rejected' && notice(html`<p><strong>Thank you.</strong> ${order.status === 'pending' ? 'Your order is being placed; this page shows how it goes.' : 'Your order is placed. This page shows where it is.'}</p>`, 'good')}
+    ${page.wasJustPlaced && NEW.includes(order.status) && thanks(order)}
     ${degradedNotice(order.degraded)}
     <div class="with-aside">
       <div>
@@ -64,14 +66,28 @@ function draw(page, order, said = null) {
     </div>`);
 }
 
+function thanks({ status }) {
+  const words = status === 'pending' ? 'Your order is being placed; this page shows how it goes.' : 'Your order is placed. This page shows where it is.';
+  return notice(html`<p><strong>Thank you.</strong> ${words}</p>`, 'good');
+}
+
 function timeline({ timeline: entries, status }) {
   const ahead = AT_REST.includes(status) || status === 'pending' ? [] : WAY.slice(WAY.indexOf(status) + 1);
   return html`
     <ol class="timeline">
-      ${entries.map(({ status: each, at, note }) => html`
-        <li class="done"><strong>${ORDER_STATUS[each] ?? each}</strong> <time datetime=${at}>${moment(at)}</time>${note && html`<p class="soft">${note}</p>`}</li>`)}
+      ${entries.map((entry, at) => entryOf(entry, entries[at - 1]?.status))}
       ${ahead.map(each => html`<li class="ahead">${ORDER_STATUS[each]}<span class="visually-hidden"> (still to come)</span></li>`)}
     </ol>`;
+}
+
+/** Something that happened and left the order as it stood, such as a return, is told by its note. */
+function entryOf({ status, at, note }, before) {
+  const isChange = status !== before || !note;
+  return html`
+    <li class="done">
+      <strong>${isChange ? ORDER_STATUS[status] ?? status : note}</strong> <time datetime=${at}>${instant(at)}</time>
+      ${isChange && note && html`<p class="soft">${note}</p>`}
+    </li>`;
 }
 
 function actions(page, order) {
@@ -81,7 +97,7 @@ function actions(page, order) {
     if (!await confirmed({ title: 'Cancel this order?', words, yes: 'Yes, cancel it' })) return;
     try {
       const cancelled = await post(`/orders/${order.id}/cancel`);
-      draw({ ...page, wasJustPlaced: false }, cancelled);
+      draw(page, cancelled);
       announce('The order is cancelled.');
     } catch (problem) {
       draw(page, order, problemNotice(problem));
@@ -95,13 +111,14 @@ function parcel({ shipment }) {
   const { status, tracking_number: number, delivery_by: by, service } = shipment;
   return html`
     <h2>The parcel</h2>
-    <p>${SHIPMENT_STATUS[status] ?? status}. ${SHIPPING_SERVICE[service]} delivery, promised by ${day(by)}.</p>
+    <p>${SHIPMENT_STATUS[status] ?? status}.${status !== 'cancelled' && ` ${SHIPPING_SERVICE[service]} delivery, promised by ${day(by)}.`}</p>
     <p><a href=${`/tracking/${number}`}>Track ${number}</a></p>
     ${shop.isOperator && html`<p><a href=${`/api/v1/shipments/${shipment.id}/label.svg`} target="_blank">The parcel's label</a></p>`}`;
 }
 
 function payment({ payment: paid }) {
   if (!paid) return null;
+  const failed = paid.refunds.filter(({ status }) => status === 'failed');
   return html`
     <h2>The payment</h2>
     <p>${card(paid.method)}. ${PAYMENT_STATUS[paid.status] ?? paid.status}.</p>
@@ -109,7 +126,8 @@ function payment({ payment: paid }) {
       <div><dt>Charged</dt><dd>${money(paid.captured)}</dd></div>
       ${paid.refunded.amount > 0 && html`<div><dt>Given back</dt><dd>${money(paid.refunded)}</dd></div>`}
     </dl>
-    ${paid.refunds.filter(({ status }) => status === 'failed').map(({ amount }) => html`<p class="field-error">A refund of ${money(amount)} did not reach the card. The money is with the shop.</p>`)}`;
+    ${failed.map(({ amount }) => html`
+      <p class="field-error">A refund of ${money(amount)} did not reach the card. The money is with the shop.</p>`)}`;
 }
 
 function returning(page, order) {

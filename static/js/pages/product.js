@@ -1,7 +1,7 @@
 // One product.
 
 import { html, render } from '../html.js';
-import { get, put } from '../api.js';
+import { get, put, withQuery } from '../api.js';
 import { money, plural, weight } from '../format.js';
 import { announce, notice, problemNotice } from '../notices.js';
 import { whileBusy } from '../forms.js';
@@ -34,12 +34,14 @@ export default async function productPage({ params, signal }) {
         <p class="description">${product.description}</p>
         <dl class="facts">
           <div><dt>Weight</dt><dd>${weight(product.weight_grams)}</dd></div>
-          ${product.tags.length > 0 && html`<div><dt>Found under</dt><dd>${product.tags.map((tag, at) => html`${at > 0 && ', '}<a href=${`/products?${new URLSearchParams({ q: tag })}`}>${tag}</a>`)}</dd></div>`}
+          ${product.tags.length > 0 && html`<div><dt>Found under</dt><dd>${product.tags.map(tagLink)}</dd></div>`}
         </dl>
       </div>
     </article>`;
   return { title: product.name, body };
 }
+
+const tagLink = (tag, at) => html`${at > 0 && ', '}<a href=${withQuery('/products', { q: tag })}>${tag}</a>`;
 
 function buying(product) {
   const { available } = product.stock;

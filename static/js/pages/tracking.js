@@ -2,7 +2,7 @@
 
 import { html, render } from '../html.js';
 import { get } from '../api.js';
-import { country, day, moment } from '../format.js';
+import { country, day, instant } from '../format.js';
 import { announce } from '../notices.js';
 import { plainView } from '../router.js';
 import { SHIPMENT_STATUS, SHIPPING_SERVICE } from '../words.js';
@@ -27,19 +27,19 @@ export default async function trackingPage({ params, signal }) {
 
 function draw(content, { status, service, delivery_by: by, route, events }) {
   render(content, html`
-    <p class="lead">${SHIPMENT_STATUS[status] ?? status}. ${SHIPPING_SERVICE[service]} delivery, promised by ${day(by)}.</p>
+    <p class="lead">${SHIPMENT_STATUS[status] ?? status}.${status !== 'cancelled' && ` ${SHIPPING_SERVICE[service]} delivery, promised by ${day(by)}.`}</p>
     <div class="with-aside">
       <section aria-labelledby="events">
         <h2 id="events">What happened</h2>
         <ol class="timeline">${[...events].reverse().map(({ status: each, hub, at }) => html`
-          <li class="done"><strong>${SHIPMENT_STATUS[each] ?? each}</strong>${hub && ` in ${hub}`} <time datetime=${at}>${moment(at)}</time></li>`)}
+          <li class="done"><strong>${SHIPMENT_STATUS[each] ?? each}</strong>${hub && ` in ${hub}`} <time datetime=${at}>${instant(at)}</time></li>`)}
         </ol>
       </section>
       <aside class="panel" aria-labelledby="route">
         <h2 id="route">The way</h2>
         <ol class="timeline">${stops(route, events).map(({ hub, planned_at: at, wasReached }) => html`
           <li class=${wasReached ? 'done' : 'ahead'}><strong>${hub.city}</strong>, ${country(hub.country)}${wasReached && html`<span class="visually-hidden"> (reached)</span>`}
-            <p class="soft">planned for <time datetime=${at}>${moment(at)}</time></p></li>`)}
+            <p class="soft">planned for <time datetime=${at}>${instant(at)}</time></p></li>`)}
         </ol>
       </aside>
     </div>`);

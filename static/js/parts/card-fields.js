@@ -26,7 +26,15 @@ export function cardFields({ scope = 'card', name = '' } = {}) {
   const years = Array.from({ length: YEARS }, (_, at) => new Date().getFullYear() + at).map(year => [year, year]);
   return html`
     <div class="fields card-fields">
-      ${field('number', 'Card number', { scope, required: true, wide: true, inputmode: 'numeric', autocomplete: 'cc-number', maxlength: 25, spellcheck: 'false', hint: 'This is a demonstration: use a test card, never a real one.' })}
+      ${field('number', 'Card number', {
+        scope,
+        required: true,
+        wide: true,
+        inputmode: 'numeric',
+        autocomplete: 'cc-number',
+        maxlength: 25,
+        hint: 'This is a demonstration: use a test card, never a real one.',
+      })}
       ${field('exp_month', 'Month', { scope, required: true, options: [['', 'MM'], ...months], autocomplete: 'cc-exp-month' })}
       ${field('exp_year', 'Year', { scope, required: true, options: [['', 'YYYY'], ...years], autocomplete: 'cc-exp-year' })}
       ${field('cvc', 'Security code', { scope, required: true, inputmode: 'numeric', autocomplete: 'cc-csc', pattern: '[0-9]{3,4}', maxlength: 4 })}
