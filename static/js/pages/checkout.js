@@ -129,10 +129,8 @@ class Checkout {
     const fields = html`
       ${addressFields({ name: this.#addresses.length ? undefined : shop.user?.name })}
       ${choice('keep', 'Keep it in my address book', { scope: 'address', checked: true })}`;
+    const words = address => html`<strong>${address.name}</strong><span class="soft">${addressLine(address)}</span>`;
     render(this.#parts.address, this.#choices('address', this.#addresses, words, picked, fields, 'Somewhere else'));
-    function words(address) {
-      return html`<strong>${address.name}</strong><span class="soft">${addressLine(address)}</span>`;
-    }
   }
 
   #drawPayment(picked) {
