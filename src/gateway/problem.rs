@@ -70,7 +70,10 @@ impl Problem {
     /// One field that cannot be: `pointer` leads to it in the body (`/card/number`).
     pub fn invalid(pointer: impl Into<String>, reason: impl Into<String>) -> Self {
         let reason = reason.into();
-        let mut problem = Self::unprocessable("invalid", format!("The request cannot be carried out: {reason}."));
+        let mut problem = Self::unprocessable(
+            "invalid",
+            format!("The request cannot be carried out: {}.", reason.trim_end_matches('.')),
+        );
         problem.0.errors.push((pointer.into(), reason));
         problem
     }

@@ -22,7 +22,7 @@ struct Files;
 
 /// Paths that the shop's own page answers in the browser.
 const PAGES: &[&str] =
-    &["/", "/setup", "/cart", "/checkout", "/orders", "/account", "/inbox", "/sign-in", "/operator", "/lab"];
+    &["/", "/products", "/setup", "/cart", "/checkout", "/orders", "/account", "/inbox", "/sign-in", "/operator"];
 /// The same with a name behind them.
 const PAGES_OF_ONE: &[&str] = &["/products/", "/orders/", "/categories/", "/tracking/"];
 

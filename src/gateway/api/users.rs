@@ -46,7 +46,8 @@ pub async fn refresh(visit: Visit, request: HttpRequest) -> Answer {
         }
     };
     match visit.gateway.mesh.call(&visit.context(), RefreshSession { refresh_token }).await {
-        Ok(signed_in) => Ok(tokens(&visit, HttpResponse::Created(), signed_in)),
+        // What was gathered as a guest while the token had run out comes along, too.
+        Ok(signed_in) => welcome(&visit, &request, signed_in).await,
         Err(error) => {
             if let CallError::Domain(UsersError::RefreshTokenReused { session_id }) = &error {
                 visit.gateway.keys.forget(&EndedSessions { sessions: vec![*session_id] });
@@ -60,11 +61,16 @@ pub async fn sign_out(visit: Visit) -> Answer {
     let (user_id, session_id) = (visit.user()?, visit.session.get());
     let ended = visit.call(EndSession { user_id, session_id }).await?;
     visit.gateway.keys.forget(&ended);
+    Ok(goodbye())
+}
+
+/// The browser forgets. Answers to somebody are `no-store`, so there is no cache to clear.
+fn goodbye() -> HttpResponse {
     let mut response = HttpResponse::NoContent();
     for cookie in cookies::forget_tokens() {
         response.cookie(cookie);
     }
-    Ok(response.insert_header(("Clear-Site-Data", "\"cache\", \"storage\"")).finish())
+    response.insert_header(("Clear-Site-Data", "\"storage\"")).finish()
 }
 
 pub async fn get_me(visit: Visit) -> Answer {
@@ -131,7 +137,8 @@ pub async fn end_all_sessions(visit: Visit) -> Answer {
 async fn end(visit: &Visit, session_id: Option<SessionId>) -> Answer {
     let ended = visit.call(EndSession { user_id: visit.user()?, session_id }).await?;
     visit.gateway.keys.forget(&ended);
-    no_content()
+    let ended_itself = visit.session.get().is_some_and(|session| ended.sessions.contains(&session));
+    if ended_itself { Ok(goodbye()) } else { no_content() }
 }
 
 pub async fn list_addresses(visit: Visit) -> Answer {

@@ -115,7 +115,13 @@ fn why(reason: &Reason) -> String {
             format!("{} things in it were sold out before we could set them aside.", lines.len())
         }
         Reason::PaymentDeclined { decline_code } => {
-            format!("Your bank declined the payment ({}).", decline_code.replace('_', " "))
+            // A card that was lost or stolen is not told from another: who found it may be reading.
+            let told = if matches!(decline_code.as_str(), "lost_card" | "stolen_card") {
+                "card_declined"
+            } else {
+                decline_code
+            };
+            format!("Your bank declined the payment ({}).", told.replace('_', " "))
         }
         Reason::Undeliverable { detail } => format!("We cannot deliver it: {}.", detail.trim_end_matches('.')),
         Reason::Unavailable => "Part of the shop could not be reached in time; please try again.".into(),

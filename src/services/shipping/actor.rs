@@ -5,7 +5,7 @@ use super::{
     label,
     messages::*,
     network::NETWORK,
-    rules,
+    routes, rules,
     store::{ShipmentRecord, Store},
     tariff,
     tracking_number::TrackingNumber,
@@ -51,7 +51,12 @@ pub fn launch(home: Home, carrier_speed: f64) -> Result<(), StorageError> {
     let tables = store.owing();
     let shipping = Shipping { env: home.env.clone(), store, carrier: tell, carrier_speed };
     home.mesh.launch(Service::Shipping, home.instances, move |on| start(&shipping, on));
+    let env = home.env.clone();
     home.mesh.background(Service::Shipping, move || carrier.run());
+    home.mesh.background(Service::Shipping, move || async move {
+        // Should it fail, the first quote tries again.
+        let _ = env.blocking(routes::prepare).await;
+    });
     home.mesh.relay(Service::Shipping, home.tree, tables);
     Ok(())
 }

@@ -74,6 +74,11 @@ pub fn most_kg(hub: usize) -> u32 {
 /// By service and hub, the routes in the order of the weights that they are best for.
 type Routes = [Vec<Vec<Route>>; 3];
 
+/// Works out all ways now, so that the first quote need not wait for it.
+pub fn prepare() {
+    LazyLock::force(&ROUTES);
+}
+
 static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
     let graph = Graph::from_edges(NETWORK.legs.iter().flat_map(|leg| {
         let (a, b) = (leg.ends.0 as u32, leg.ends.1 as u32);
