@@ -1,0 +1,189 @@
+//! What is no matter of who one is: paths, methods, hosts, sites, and how often.
+
+use crate::harness::{Shop, routes};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[test]
+fn a_wrong_method_is_told_the_right_ones() {
+    let shop = Shop::open();
+    let operator = shop.operator();
+    let mut methods: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in routes() {
+        let allowed = methods.entry(row.path.replace("{id}", "x")).or_default();
+        if row.method == "GET" {
+            allowed.insert("HEAD".into());
+        }
+        allowed.insert(row.method);
+    }
+    for (path, allowed) in methods {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"].iter().filter(|method| !allowed.contains(**method)) {
+            let refused = operator.send(method, &path, &[], None).problem(405, "method_not_allowed");
+            let told: BTreeSet<String> = refused.header("allow").split(", ").map(str::to_owned).collect();
+            assert_eq!(told, allowed, "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn where_there_is_nothing_nothing_is_found_by_any_method() {
+    let shop = Shop::open();
+    let guest = shop.anonymous();
+    for path in [
+        "/api",
+        "/api/v1",
+        "/api/v1/",
+        "/api/v2/products",
+        "/api/v1/products/",
+        "/api/v1/nothing",
+        "/nowhere.js",
+        "/Cargo.toml",
+        "/livez/",
+    ] {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            guest.send(method, path, &[], None).problem(404, "not_found");
+        }
+        assert_eq!(guest.send("HEAD", path, &[], None).is(404).text, "");
+    }
+    guest.send("POST", "/", &[], None).problem(405, "method_not_allowed");
+}
+
+#[test]
+fn the_head_of_whatever_can_be_read_is_the_same_without_the_body() {
+    let shop = Shop::options().demo().open();
+    let operator = shop.operator();
+    for row in routes().into_iter().filter(|row| row.method == "GET" && !row.path.contains("{id}")) {
+        let (whole, head) = (operator.get(&row.path).ok(), operator.send("HEAD", &row.path, &[], None).ok());
+        assert_eq!(head.text, "", "{}", row.path);
+        assert_eq!(head.header("content-type"), whole.header("content-type"), "{}", row.path);
+        if row.path != "/api/v1/audit" {
+            assert_eq!(head.header("etag"), whole.header("etag"), "{}", row.path);
+        }
+    }
+    operator.send("HEAD", "/api/v1/products/cast-iron-skillet", &[], None).ok();
+    operator.send("HEAD", "/", &[], None).ok();
+}
+
+#[test]
+fn a_page_of_another_site_changes_nothing() {
+    let shop = Shop::open();
+    let guest = shop.anonymous();
+    let own = format!("http://{}", shop.address());
+    let body = json!({"quantity": 1});
+    let product = shop.operator().stock_up(100, 5);
+    let path = format!("/api/v1/cart/items/{product}");
+    let put = |headers: &[(&str, &str)]| guest.send("PUT", &path, headers, Some(&body));
+    for foreign in [
+        &[("sec-fetch-site", "cross-site")][..],
+        &[("sec-fetch-site", "same-site")],
+        &[("sec-fetch-site", "nonsense")],
+        &[("sec-fetch-site", "cross-site"), ("origin", &own)],
+        &[("origin", "http://example.com")],
+        &[("origin", "null")],
+        &[("origin", "http://127.0.0.1:1")],
+    ] {
+        put(foreign).problem(403, "cross_site");
+    }
+    for own in [&[][..], &[("sec-fetch-site", "same-origin")], &[("sec-fetch-site", "none")], &[("origin", &own)]] {
+        put(own).ok();
+    }
+    // A page elsewhere may link here; what it cannot do is read: no answer says that it may.
+    let read = guest
+        .send("GET", "/api/v1/products", &[("origin", "http://example.com"), ("sec-fetch-site", "cross-site")], None)
+        .ok();
+    assert!(!read.headers.contains_key("access-control-allow-origin"), "{read:#?}");
+    let asks =
+        [("origin", "http://example.com"), ("access-control-request-method", "PUT"), ("sec-fetch-site", "cross-site")];
+    let preflight = guest.send("OPTIONS", &path, &asks, None);
+    assert!(
+        preflight.status >= 400 && !preflight.headers.contains_key("access-control-allow-origin"),
+        "{preflight:#?}"
+    );
+}
+
+#[test]
+fn the_shop_answers_to_its_own_names_only() {
+    let shop = Shop::options().flag("--allowed-hosts", "shop.example,other.example").open();
+    let status = |host: &str| {
+        let mut wire = shop.wire();
+        wire.say(format!("GET /api/v1/products HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).listen().status
+    };
+    for own in [
+        "localhost",
+        "localhost:8080",
+        "LOCALHOST",
+        "127.0.0.1",
+        "[::1]:80",
+        "shop.example",
+        "Shop.Example:443",
+        "other.example",
+    ] {
+        assert_eq!(status(own), Some(200), "{own}");
+    }
+    for foreign in [
+        "example.com",
+        "evil.shop.example",
+        "localhost.evil.example",
+        "shop.example.evil",
+        "127.0.0.1.evil.example",
+        "",
+        ":80",
+        "x@localhost",
+    ] {
+        assert!(matches!(status(foreign), Some(400 | 421)), "{foreign}: {:?}", status(foreign));
+    }
+}
+
+#[test]
+fn who_comes_too_often_is_told_when_to_come_again_and_nobody_else_is() {
+    let shop = Shop::options().throttled().open();
+    let user = shop.shopper();
+    let guest = shop.anonymous();
+    let try_token = || guest.post("/api/v1/sessions/refresh", &json!({"refresh_token": "made up"}));
+    let first = try_token().problem(401, "refresh_token_invalid");
+    assert!(first.header("ratelimit-policy").starts_with("\"sign-in\";q="), "{first:#?}");
+    let told: u64 =
+        first.header("ratelimit").split_once("r=").and_then(|(_, rest)| rest.split(';').next()?.parse().ok()).unwrap();
+    let refused = (0..=told + 20).map(|_| try_token()).find(|answer| answer.status == 429).expect("an end to patience");
+    let refused = refused.problem(429, "too_many_requests");
+    assert_eq!(refused["violated-policies"], json!(["sign-in"]));
+    assert!(refused.header("ratelimit").contains(";r=0;"), "{refused:#?}");
+    assert!(
+        refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| (1..=60).contains(&seconds)),
+        "{refused:#?}"
+    );
+    // Other things, and other people, have buckets of their own; probes have none.
+    guest.get("/api/v1/products").ok();
+    user.post(
+        "/api/v1/users/me/password",
+        &json!({"current_password": "it is not this", "new_password": "a short walk at dusk"}),
+    )
+    .invalid("/current_password");
+    assert!(!guest.get("/livez").ok().headers.contains_key("ratelimit"));
+    // Whom the address belongs to is not the client's to say.
+    for header in ["x-forwarded-for", "x-real-ip", "forwarded"] {
+        guest
+            .send(
+                "POST",
+                "/api/v1/sessions/refresh",
+                &[(header, "10.9.8.7")],
+                Some(&json!({"refresh_token": "made up"})),
+            )
+            .is(429);
+    }
+}
+
+#[test]
+fn a_trace_that_a_client_began_is_carried_on() {
+    let shop = Shop::open();
+    let guest = shop.anonymous();
+    let sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let answer = guest.send("GET", "/api/v1/products", &[("traceparent", sent)], None).ok();
+    assert_eq!(answer.header("x-request-id"), "4bf92f3577b34da6a3ce929d0e0e4736");
+    assert_ne!(answer.header("traceparent"), sent, "with a span of the shop's own");
+    for bad in ["", "00-x", "00-00000000000000000000000000000000-00f067aa0ba902b7-01"] {
+        let answer = guest.send("GET", "/nowhere", &[("traceparent", bad)], None).problem(404, "not_found");
+        assert_ne!(answer.header("x-request-id"), "00000000000000000000000000000000");
+    }
+    assert!(shop.log().contains("4bf92f3577b34da6a3ce929d0e0e4736"), "the log names the trace");
+}

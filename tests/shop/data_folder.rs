@@ -1,0 +1,231 @@
+//! The data folder: one shop at a time, backed up and restored, and never made worse by a shop that cannot use it.
+
+use crate::harness::{Customer, Program, Ran, Shop, eventually};
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+/// A shop that has seen some of everything, and its order.
+fn used_shop() -> (Shop, Customer, String) {
+    let shop = Shop::options().fast_carrier().open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4990, 50);
+    let customer = shop.customer();
+    let order = customer.buys(&kettle, 3).created().id();
+    customer.buys(&kettle, 1000).is(422);
+    let cancelled = customer.buys(&kettle, 1).created().id();
+    customer.cancel(&cancelled).ok();
+    operator.fulfil(&order, "packed").ok();
+    operator.fulfil(&order, "shipped").ok();
+    eventually("it arrives", || (customer.order(&order).ok()["status"] == "delivered").then_some(()));
+    customer.return_items(&order, &kettle, 1).created();
+    (shop, customer, order)
+}
+
+/// Every file below the folder, byte for byte.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        match entry.is_dir() {
+            true => found.extend(contents(&entry)),
+            false => _ = found.insert(entry.clone(), fs::read(&entry).expect("a file")),
+        }
+    }
+    found
+}
+
+fn put_back(contents: &BTreeMap<PathBuf, Vec<u8>>) {
+    for (path, bytes) in contents {
+        fs::write(path, bytes).expect("written");
+    }
+}
+
+fn serve(shop: &Shop) -> Ran {
+    shop.command(&["serve", "--listen", "127.0.0.1:0", "--no-demo"])
+}
+
+#[test]
+fn two_shops_cannot_have_one_folder() {
+    let shop = Shop::open();
+    let second = serve(&shop).refused(3, "in use");
+    assert!(second.err.contains("--data-dir"), "it says what to do: {second:#?}");
+    for arguments in [&["check"][..], &["backup", "file"], &["restore", "/dev/null"]] {
+        let refused = shop.command(arguments);
+        assert!(matches!(refused.code, Some(3 | 7)), "{refused:#?}");
+    }
+    assert!(!shop.home().join("file").exists());
+    shop.anonymous().get("/readyz").ok();
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("data"), "not a folder").unwrap();
+    let start =
+        |folder: &str| Program::new(home.path(), &["serve", "--listen", "127.0.0.1:0", "--data-dir", folder]).run();
+    start("data").refused(4, "data");
+    assert_eq!(fs::read(home.path().join("data")).unwrap(), b"not a folder");
+    // Not even root can write here, whom no permission bit stops.
+    start("/proc/galleria").refused(4, "/proc/galleria");
+}
+
+/// Only the owner may look into a folder that holds keys and addresses.
+#[test]
+fn the_folder_is_its_owners_alone() {
+    let mut shop = Shop::open();
+    let (folder, backup) = (shop.folder(), shop.home().join("backup"));
+    shop.stop();
+    shop.command(&["backup", "backup"]).succeeded();
+    let others = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o077;
+    assert_eq!(others(&folder), 0);
+    assert_eq!(others(&backup), 0);
+}
+
+#[test]
+fn a_used_shop_passes_the_check_and_leaves_it_as_it_was() {
+    let (mut shop, customer, order) = used_shop();
+    let before = customer.order(&order).ok();
+    assert_eq!(shop.stop(), Some(0));
+    let told = shop.command(&["check"]).succeeded();
+    assert!(told.out.contains("0 faults"), "{told:#?}");
+    shop.start();
+    assert_eq!(customer.order(&order).ok().body, before.body);
+    shop.kill();
+    shop.command(&["check"]).succeeded();
+    let empty = tempfile::tempdir().unwrap();
+    Program::new(empty.path(), &["check"]).run().refused(1, "no data");
+    assert!(!empty.path().join("data").exists());
+}
+
+#[test]
+fn what_is_backed_up_can_be_restored_and_sold_from() {
+    let (mut shop, customer, order) = used_shop();
+    let before = customer.order(&order).ok();
+    shop.stop();
+    shop.command(&["backup", "backup"]).succeeded();
+    shop.command(&["backup", "backup"]).refused(1, "backup");
+    shop.command(&["restore", "backup"]).refused(7, "not empty");
+
+    fs::rename(shop.folder(), shop.home().join("old")).unwrap();
+    shop.command(&["restore", "backup"]).succeeded();
+    shop.command(&["check"]).succeeded();
+    // Nothing was lost on the way there, so nothing is on the way back.
+    shop.command(&["backup", "again"]).succeeded();
+    let lines = |name: &str| -> Vec<String> {
+        let text = fs::read_to_string(shop.home().join(name)).unwrap();
+        let mut lines: Vec<_> = text.lines().skip(1).map(str::to_owned).collect();
+        lines.pop();
+        lines
+    };
+    assert_eq!(lines("backup"), lines("again"));
+
+    shop.start();
+    assert_eq!(customer.order(&order).ok().body, before.body);
+    let product = before["items"][0]["product_id"].as_str().unwrap();
+    customer.buys(product, 1).created();
+    shop.operator().audit();
+}
+
+#[test]
+fn a_backup_that_is_cut_short_or_altered_is_refused_and_leaves_no_folder() {
+    let (mut shop, ..) = used_shop();
+    shop.stop();
+    shop.command(&["backup", "backup"]).succeeded();
+    let whole = fs::read(shop.home().join("backup")).unwrap();
+    let restore = |bytes: &[u8]| {
+        fs::write(shop.home().join("bad"), bytes).unwrap();
+        let ran = Program::new(shop.home(), &["restore", "bad", "--data-dir", "new"]).run();
+        let left = fs::read_dir(shop.home().join("new")).map_or(0, |entries| entries.count());
+        assert_eq!(left, 0, "half a shop is no shop: {ran:#?}");
+        ran
+    };
+    let last_line = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    for cut in [0, 10, whole.len() / 2, last_line, whole.len() - 2] {
+        restore(&whole[..cut]).refused(5, "");
+    }
+    let digit = whole.iter().enumerate().skip(whole.len() / 2).find(|(_, byte)| byte.is_ascii_digit()).unwrap().0;
+    let mut altered = whole.clone();
+    altered[digit] = if altered[digit] == b'1' { b'2' } else { b'1' };
+    restore(&altered).refused(5, "");
+    restore(b"this is no backup\n").refused(5, "");
+    Program::new(shop.home(), &["restore", "not-there", "--data-dir", "new"]).run().refused(1, "not-there");
+}
+
+#[test]
+fn damage_is_said_in_one_line_and_not_made_worse() {
+    let (mut shop, ..) = used_shop();
+    shop.stop();
+    let good = contents(&shop.folder());
+    let (largest, bytes) = good.iter().max_by_key(|(_, bytes)| bytes.len()).expect("a file");
+    let mut damaged: Vec<(String, Vec<u8>)> =
+        vec![("cut in half".into(), bytes[..bytes.len() / 2].to_vec()), ("emptied".into(), Vec::new())];
+    for part in 1..8 {
+        let mut flipped = bytes.clone();
+        flipped[bytes.len() * part / 8] ^= 0x10;
+        damaged.push((format!("a bit flipped at {part}/8"), flipped));
+    }
+    for (how, bytes) in damaged {
+        put_back(&good);
+        fs::write(largest, &bytes).unwrap();
+        for arguments in [&["serve", "--listen", "127.0.0.1:0", "--no-demo"][..], &["check"], &["backup", "rescued"]] {
+            let refused = shop.command(arguments);
+            assert_eq!(refused.code, Some(5), "{how}: {refused:#?}");
+            let refused = refused.refused(5, "damaged");
+            assert!(refused.err.contains("restore"), "it says what to do: {refused:#?}");
+            assert_eq!(fs::read(largest).unwrap(), bytes, "{how}: {arguments:?} changed it");
+        }
+    }
+    put_back(&good);
+    shop.command(&["check"]).succeeded();
+    shop.start();
+    shop.operator().audit();
+}
+
+#[test]
+fn a_file_that_is_gone_is_damage_too() {
+    let (mut shop, ..) = used_shop();
+    shop.stop();
+    let good = contents(&shop.folder());
+    for path in good.keys() {
+        fs::remove_file(path).unwrap();
+        let ran = shop.command(&["check"]);
+        // Some files are made again at each start; then nothing is missing from the books.
+        assert!(matches!(ran.code, Some(0 | 4 | 5 | 6)), "without {}: {ran:#?}", path.display());
+        assert!(!ran.err.contains("panicked"), "without {}: {ran:#?}", path.display());
+        if ran.code == Some(0) {
+            assert!(
+                !ran.out.starts_with("0 records"),
+                "without {} everything is gone and nobody says so",
+                path.display()
+            );
+        }
+        for left in contents(&shop.folder()).keys().filter(|left| !good.contains_key(*left)) {
+            fs::remove_file(left).unwrap();
+        }
+        put_back(&good);
+    }
+}
+
+/// A disk that is full in the middle of an order: clear words, no panic, and what was acknowledged is there.
+#[test]
+fn a_disk_that_is_full_is_said_and_loses_nothing() {
+    let (mut shop, customer, order) = used_shop();
+    let before = customer.order(&order).ok();
+    shop.stop();
+    let largest = contents(&shop.folder()).values().map(Vec::len).max().unwrap();
+    // `ulimit -f` counts in blocks of 512 or 1024 bytes, by shell: small enough in both.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f {}; exec \"$PROGRAM\" serve --listen 127.0.0.1:0 --no-demo --data-dir data",
+        largest / 2048
+    );
+    let refused = Program::in_shell(shop.home(), &script).run();
+    assert!(matches!(refused.code, Some(4 | 8)), "{refused:#?}");
+    assert!(!refused.err.contains("panicked"), "{refused:#?}");
+    shop.command(&["check"]).succeeded();
+    shop.start();
+    assert_eq!(customer.order(&order).ok().body, before.body);
+    shop.operator().audit();
+}

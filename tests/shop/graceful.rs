@@ -1,0 +1,185 @@
+//! The end: orderly, forced, and sudden. What was acknowledged is there afterwards.
+
+use crate::harness::{Customer, Shop, eventually, fresh, number};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// What customers remember: by key, the id of the order that was acknowledged, or that they do not know.
+type Memory = BTreeMap<String, (usize, Option<String>)>;
+
+/// They order as fast as they can until the shop is gone; `enough` is done once so many orders are acknowledged.
+fn order_until_it_ends(customers: &[Customer], product: &str, count: usize, end: impl FnOnce()) -> Memory {
+    let memory = Mutex::new(Memory::new());
+    let acknowledged = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for (who, customer) in customers.iter().enumerate() {
+            let (memory, acknowledged) = (&memory, &acknowledged);
+            scope.spawn(move || {
+                loop {
+                    let key = fresh("key");
+                    let order = customer.order_of(&[(product, 1)]);
+                    let headers = [("idempotency-key", key.as_str())];
+                    let answer = customer.try_send("POST", "/api/v1/orders", &headers, Some(&order));
+                    let id = match &answer {
+                        Ok(answer) if answer.status == 201 => Some(answer.id()),
+                        Ok(answer) => {
+                            assert!([202, 503].contains(&answer.status), "{answer:#?}");
+                            None
+                        }
+                        Err(_) => None,
+                    };
+                    let over = id.is_none();
+                    memory.lock().unwrap().insert(key, (who, id));
+                    if over {
+                        return;
+                    }
+                    acknowledged.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        eventually("enough orders", || (acknowledged.load(Ordering::Relaxed) >= count).then_some(()));
+        end();
+    });
+    memory.into_inner().unwrap()
+}
+
+/// All that was acknowledged is there; what was not known is asked again with its key, and then each key has one order.
+fn nothing_was_lost(shop: &Shop, customers: &[Customer], product: &str, memory: &Memory) {
+    for (key, (who, known)) in memory {
+        let customer = &customers[*who];
+        if let Some(id) = known {
+            assert_eq!(customer.order(id).ok()["status"], "confirmed", "acknowledged and lost: {id}");
+        }
+        let again = eventually("an answer", || {
+            let answer = customer.place_order(key, &customer.order_of(&[(product, 1)]));
+            (answer.status == 201).then_some(answer)
+        });
+        assert!(known.as_ref().is_none_or(|known| *known == again.id()), "{key} has two orders");
+    }
+    let operator = shop.operator();
+    let sold = 100_000 - operator.available(product);
+    assert_eq!(sold, memory.len() as u64);
+    operator.audit();
+}
+
+#[test]
+fn whoever_was_being_served_when_the_shop_closes_is_served() {
+    let mut shop = Shop::open();
+    let product = shop.operator().stock_up(100, 100_000);
+    let customers: Vec<_> = (0..4).map(|_| shop.customer()).collect();
+    let memory = order_until_it_ends(&customers, &product, number("TEST_ORDERS", 60), || shop.signal("TERM"));
+    assert_eq!(shop.wait(), Some(0));
+    assert!(shop.log().contains("closed"), "{}", shop.log());
+    shop.start();
+    nothing_was_lost(&shop, &customers, &product, &memory);
+    assert_eq!(shop.stop(), Some(0));
+    shop.command(&["check"]).succeeded();
+}
+
+#[test]
+fn no_acknowledged_order_is_lost_by_a_power_cut() {
+    let mut shop = Shop::open();
+    let product = shop.operator().stock_up(100, 100_000);
+    let customers: Vec<_> = (0..4).map(|_| shop.customer()).collect();
+    let mut memory = Memory::new();
+    for round in 0..number("TEST_KILLS", 4) {
+        let orders = 5 + 13 * round;
+        memory.extend(order_until_it_ends(&customers, &product, orders, || shop.signal("KILL")));
+        assert_eq!(shop.wait(), None, "a signal ended it");
+        shop.start();
+    }
+    nothing_was_lost(&shop, &customers, &product, &memory);
+    shop.kill();
+    shop.command(&["check"]).succeeded();
+}
+
+#[test]
+fn a_shop_that_closes_says_so_before_it_is_closed() {
+    let mut shop = Shop::open();
+    let probe = shop.anonymous();
+    let (_, listed) = (probe.get("/readyz").ok(), probe.get("/readyz?verbose").ok());
+    assert!(listed.text.contains("[+] service orders") && listed.text.contains("[+] open"), "{}", listed.text);
+    shop.signal("TERM");
+    let told = eventually("it says so", || Some(readyz(&shop)).filter(|answer| answer.contains(" 503 ")));
+    assert!(told.contains("not ready"), "{told}");
+    let refused = shop.anonymous().try_send("GET", "/api/v1/products", &[], None);
+    if let Ok(refused) = refused {
+        assert_eq!(refused.problem(503, "shutting_down").header("retry-after"), "5");
+    }
+    assert_eq!(shop.wait(), Some(0));
+}
+
+/// Not by way of [`crate::harness::Answer`]: a probe is answered in plain words.
+fn readyz(shop: &Shop) -> String {
+    let host = shop.address();
+    shop.wire().say(format!("GET /readyz HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).listen().text
+}
+
+/// A request in the middle of its body.
+fn half_a_request(shop: &Shop) -> (crate::harness::Wire, String) {
+    let body = r#"{"email": "nobody@example.com", "password": "it is not this"}"#;
+    let (first, rest) = body.split_at(20);
+    let mut wire = shop.wire();
+    wire.head(
+        "POST /api/v1/sessions",
+        &format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()),
+    )
+    .say(first);
+    // So long that it has come in.
+    std::thread::sleep(Duration::from_millis(200));
+    (wire, rest.to_owned())
+}
+
+#[test]
+fn a_request_that_has_begun_is_answered_although_the_shop_is_closing() {
+    let mut shop = Shop::open();
+    let (mut wire, rest) = half_a_request(&shop);
+    shop.signal("TERM");
+    std::thread::sleep(Duration::from_millis(600));
+    let answer = wire.say(rest).listen();
+    assert_eq!(answer.status, Some(401), "{answer:?}");
+    assert_eq!(shop.wait(), Some(0));
+}
+
+#[test]
+fn a_second_signal_closes_at_once() {
+    let mut shop = Shop::open();
+    let _waiting = half_a_request(&shop);
+    shop.signal("INT");
+    std::thread::sleep(Duration::from_millis(400));
+    shop.signal("INT");
+    let begun = Instant::now();
+    assert_eq!(shop.wait(), Some(130));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    shop.start();
+    shop.operator().audit();
+}
+
+#[test]
+fn somebody_who_watches_an_order_does_not_keep_the_shop_open() {
+    let mut shop = Shop::open();
+    let product = shop.operator().stock_up(100, 10);
+    let customer = shop.customer();
+    let path = format!("/api/v1/orders/{}/events", customer.buys(&product, 1).created().id());
+    let (code, took) = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| customer.events(&path, None));
+        std::thread::sleep(Duration::from_millis(500));
+        let begun = Instant::now();
+        let code = shop.stop();
+        let seen = watching.join().unwrap();
+        assert_eq!(
+            seen.iter().map(|(_, _, data): &(_, _, Value)| data["status"].as_str().unwrap()).collect::<Vec<_>>(),
+            ["pending", "confirmed"]
+        );
+        (code, begun.elapsed())
+    });
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}

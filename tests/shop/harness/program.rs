@@ -1,0 +1,122 @@
+//! The program as it is started from a shell: what it is given, what it says, how it ends.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Longer than any command takes, short enough to notice one that hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A start of the program in a folder of its own, with nothing of the tester's settings.
+pub struct Program(Command);
+
+/// What it said, and how it ended; `None` where a signal ended it.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Program {
+    pub fn new(folder: &Path, arguments: &[&str]) -> Self {
+        Self::of(Command::new(env!("CARGO_BIN_EXE_galleria")), folder).arguments(arguments)
+    }
+
+    /// In a shell, which can narrow what the program may do: `"$GALLERIA"` is the program.
+    pub fn in_shell(folder: &Path, script: &str) -> Self {
+        let mut program = Self::of(Command::new("sh"), folder).arguments(&["-c", script]);
+        program.0.env("PROGRAM", env!("CARGO_BIN_EXE_galleria"));
+        program
+    }
+
+    fn of(mut command: Command, folder: &Path) -> Self {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GALLERIA_")) {
+            command.env_remove(name);
+        }
+        command.env_remove("RUST_LOG").env("RUST_BACKTRACE", "0").current_dir(folder).stdin(Stdio::null());
+        Self(command)
+    }
+
+    pub fn arguments<S: AsRef<std::ffi::OsStr>>(mut self, arguments: &[S]) -> Self {
+        self.0.args(arguments);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    /// Starts it with its words on a pipe and its log in a file.
+    pub fn start(mut self, log: File) -> Child {
+        self.0.stdout(Stdio::piped()).stderr(log).spawn().expect("the program starts")
+    }
+
+    pub fn run(self) -> Ran {
+        self.run_with("")
+    }
+
+    /// Runs it to its end, with something to read.
+    #[track_caller]
+    pub fn run_with(mut self, input: &str) -> Ran {
+        let mut child = self
+            .0
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // A program that reads nothing closes the pipe.
+        let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+        let (out, err) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
+        let (out, err) = (std::thread::spawn(|| whole(out)), std::thread::spawn(|| whole(err)));
+        let code = wait(&mut child, PATIENCE);
+        if code.is_none() {
+            let _ = child.kill();
+        }
+        let (out, err) = (out.join().expect("read"), err.join().expect("read"));
+        Ran { code: code.unwrap_or_else(|| panic!("the program hangs\n{out}\n{err}")), out, err }
+    }
+}
+
+impl Ran {
+    /// It did what it was asked for.
+    #[track_caller]
+    pub fn succeeded(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self
+    }
+
+    /// It refused with this exit code, and says why in one line that has these words. Whoever is refused sees no panic.
+    #[track_caller]
+    pub fn refused(self, code: i32, words: &str) -> Self {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        assert!(!self.err.contains("panicked"), "{self:#?}");
+        let line = self.err.lines().last().unwrap_or_default();
+        assert!(line.starts_with("galleria: ") && line.contains(words), "{self:#?}");
+        self
+    }
+}
+
+/// The exit code (`None` within: ended by a signal); `None` where it has not ended in time.
+pub fn wait(child: &mut Child, patience: Duration) -> Option<Option<i32>> {
+    let begun = Instant::now();
+    loop {
+        match child.try_wait().expect("a child can be waited for") {
+            Some(status) => return Some(status.code()),
+            None if begun.elapsed() > patience => return None,
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+fn whole(mut from: impl Read) -> String {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes).expect("readable");
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,262 @@
+//! A running shop of a test's own: the real program on a free port and a folder that goes away.
+
+use super::{
+    client::{Client, Customer, fresh},
+    program::{Program, Ran, wait},
+    wire::Wire,
+};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+use tempfile::TempDir;
+
+pub const OPERATOR_EMAIL: &str = "operator@galleria.example";
+pub const OPERATOR_PASSWORD: &str = "keys to every till";
+
+/// So long the shop may take to open, on a machine that builds something else.
+const OPENING: Duration = Duration::from_secs(60);
+const CLOSING: Duration = Duration::from_secs(45);
+
+/// How the shop is opened.
+#[derive(Clone)]
+pub struct Options {
+    flags: Vec<String>,
+    demo: bool,
+    throttling: bool,
+    operator: bool,
+}
+
+/// Where the door is now: a restarted shop has another port, and its callers find it.
+pub type Sign = Arc<RwLock<SocketAddr>>;
+
+pub struct Shop {
+    options: Options,
+    home: TempDir,
+    child: Option<Child>,
+    sign: Sign,
+    /// What the operator's first account can be made with, where there is none.
+    pub setup_token: Option<String>,
+    panics_are_expected: AtomicBool,
+}
+
+impl Options {
+    /// Fast enough not to be in the way: no throttling, no demo, an operator.
+    fn new() -> Self {
+        Self { flags: Vec::new(), demo: false, throttling: false, operator: true }
+    }
+
+    pub fn demo(mut self) -> Self {
+        self.demo = true;
+        self
+    }
+
+    pub fn throttled(mut self) -> Self {
+        self.throttling = true;
+        self
+    }
+
+    pub fn without_operator(mut self) -> Self {
+        self.operator = false;
+        self
+    }
+
+    /// Parcels arrive while you watch.
+    pub fn fast_carrier(self) -> Self {
+        self.flag("--carrier-speed", "100000000")
+    }
+
+    pub fn flag(mut self, name: &str, value: &str) -> Self {
+        self.flags.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
+    pub fn open(self) -> Shop {
+        let home = tempfile::tempdir().expect("a folder that goes away");
+        let mut shop = Shop {
+            options: self,
+            home,
+            child: None,
+            sign: Arc::new(RwLock::new(([0, 0, 0, 0], 0).into())),
+            setup_token: None,
+            panics_are_expected: AtomicBool::new(false),
+        };
+        shop.start();
+        shop
+    }
+}
+
+impl Shop {
+    pub fn open() -> Self {
+        Options::new().open()
+    }
+
+    pub fn options() -> Options {
+        Options::new()
+    }
+
+    /// How it is opened the next time.
+    pub fn change(&mut self, change: impl FnOnce(Options) -> Options) {
+        self.options = change(self.options.clone());
+    }
+
+    pub fn anonymous(&self) -> Client {
+        Client::new(&self.sign)
+    }
+
+    /// Somebody who has just registered.
+    #[track_caller]
+    pub fn shopper(&self) -> Client {
+        let mut shopper = self.anonymous();
+        shopper.register(&format!("{}@example.com", fresh("shopper"))).created();
+        shopper
+    }
+
+    /// A shopper with an address and a good card.
+    #[track_caller]
+    pub fn customer(&self) -> Customer {
+        Customer::of(self.shopper())
+    }
+
+    #[track_caller]
+    pub fn operator(&self) -> Client {
+        let mut operator = self.anonymous();
+        operator.sign_in(OPERATOR_EMAIL, OPERATOR_PASSWORD).created();
+        operator
+    }
+
+    pub fn wire(&self) -> Wire {
+        Wire::to(self.address())
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        *self.sign.read().expect("the sign is up")
+    }
+
+    pub fn folder(&self) -> PathBuf {
+        self.home.path().join("data")
+    }
+
+    /// Where the shop's own folder lies, for files beside it.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Another command of the program on this shop's folder.
+    pub fn command(&self, arguments: &[&str]) -> Ran {
+        self.program(arguments).run()
+    }
+
+    fn program(&self, arguments: &[&str]) -> Program {
+        Program::new(self.home.path(), arguments).arguments(&["--data-dir", "data"])
+    }
+
+    /// What it has logged so far, since it was first started.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
+    }
+
+    /// An instance is going to be crashed: that panic is none of the shop's own.
+    pub fn expect_panics(&self) {
+        self.panics_are_expected.store(true, Ordering::Relaxed);
+    }
+
+    /// Tells it to stop, as a service manager does, and waits until it has: its exit code.
+    #[track_caller]
+    pub fn stop(&mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let child = self.child.as_ref().expect("a running shop");
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the shop has ended by itself\n{}", self.log());
+    }
+
+    #[track_caller]
+    pub fn wait(&mut self) -> Option<i32> {
+        let ended = wait(self.child.as_mut().expect("a running shop"), CLOSING);
+        let code = ended.unwrap_or_else(|| panic!("the shop does not close\n{}", self.log()));
+        self.child = None;
+        code
+    }
+
+    /// Ends it as a power cut does.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("it can be killed");
+            child.wait().expect("it ends");
+        }
+    }
+
+    /// Opens the same folder again. Those who called before find it, wherever its door is now.
+    #[track_caller]
+    pub fn start(&mut self) {
+        let log = File::options().create(true).append(true).open(self.home.path().join("log")).expect("a log");
+        let demo = if self.options.demo { "--demo" } else { "--no-demo" };
+        let throttling = self.options.throttling.to_string();
+        let mut program = self
+            .program(&["serve", "--listen", "127.0.0.1:0", demo, "--throttling", &throttling])
+            .arguments(&self.options.flags);
+        if self.options.operator {
+            program = program
+                .env("GALLERIA_OPERATOR_EMAIL", OPERATOR_EMAIL)
+                .env("GALLERIA_OPERATOR_PASSWORD", OPERATOR_PASSWORD);
+        }
+        let mut child = program.start(log);
+        let banner = banner(&mut child);
+        self.child = Some(child);
+        let told = |name: &str| banner.iter().find_map(|line| line.trim().strip_prefix(name));
+        let shop = told("Shop").unwrap_or_else(|| panic!("the shop does not open\n{banner:#?}\n{}", self.log()));
+        let address = shop.trim().strip_prefix("http://").and_then(|rest| rest.trim_end_matches('/').parse().ok());
+        *self.sign.write().expect("the sign is up") = address.unwrap_or_else(|| panic!("an address in {banner:#?}"));
+        self.setup_token = told("Operator")
+            .and_then(|words| words.split_once("/setup#"))
+            .map(|(_, rest)| rest.split_whitespace().next().unwrap_or_default().to_owned());
+    }
+}
+
+/// The lines until the one that says how to stop it: then it is open.
+fn banner(child: &mut Child) -> Vec<String> {
+    let words = BufReader::new(child.stdout.take().expect("a pipe"));
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in words.lines().map_while(Result::ok) {
+            // Whoever stops listening leaves the rest to be read away, so that the pipe never fills.
+            let _ = tell.send(line);
+        }
+    });
+    let mut banner = Vec::new();
+    while !banner.last().is_some_and(|line: &String| line.trim().starts_with("Stop")) {
+        match told.recv_timeout(OPENING) {
+            Ok(line) => banner.push(line),
+            Err(_) => break,
+        }
+    }
+    banner
+}
+
+/// No test is green whose shop panicked unseen.
+impl Drop for Shop {
+    fn drop(&mut self) {
+        self.kill();
+        let log = self.log();
+        let panicked = log.contains("panicked at") && !self.panics_are_expected.load(Ordering::Relaxed);
+        if std::thread::panicking() {
+            let tail: Vec<_> = log.lines().rev().take(30).collect();
+            eprintln!("the shop's last words:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        } else {
+            assert!(!panicked, "something in the shop panicked:\n{log}");
+        }
+    }
+}

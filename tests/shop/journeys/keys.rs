@@ -1,0 +1,132 @@
+//! Idempotency keys: the same key with the same request gives the same answer, and does the work once.
+
+use crate::harness::{Card, Shop, fresh};
+use serde_json::json;
+
+#[test]
+fn an_order_that_is_sent_again_is_the_same_order() {
+    let mut shop = Shop::open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4990, 10);
+    let customer = shop.customer();
+    let order = customer.order_of(&[(&kettle, 2)]);
+    let first = customer.place_order("my-order", &order).created();
+    assert_eq!(first.header("idempotency-replayed"), "");
+    let again = |key| {
+        let again = customer.place_order(key, &order).created();
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        assert_eq!((&again.text, again.header("location")), (&first.text, first.header("location")));
+    };
+    again("my-order");
+    again("\"my-order\"");
+    customer.place_order("my-order", &customer.order_of(&[(&kettle, 3)])).problem(422, "idempotency_key_reused");
+    shop.kill();
+    shop.start();
+    again("my-order");
+    assert_eq!(operator.available(&kettle), 8);
+    // Another customer's keys are another customer's.
+    let other = shop.customer();
+    let others = other.place_order("my-order", &other.order_of(&[(&kettle, 2)])).created();
+    assert_ne!(others.id(), first.id());
+    operator.audit();
+}
+
+#[test]
+fn an_order_needs_a_key_that_can_be_one() {
+    let shop = Shop::open();
+    let kettle = shop.operator().stock_up(4990, 10);
+    let customer = shop.customer();
+    let order = customer.order_of(&[(&kettle, 1)]);
+    customer.post("/api/v1/orders", &order).problem(400, "idempotency_key_required");
+    for bad in ["a b", "\"\"", &"x".repeat(256), "ü"] {
+        customer.place_order(bad, &order).problem(400, "bad_idempotency_key");
+    }
+    customer.place_order(&"x".repeat(255), &order).created();
+}
+
+#[test]
+fn many_at_once_with_one_key_place_one_order() {
+    let shop = Shop::open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4990, 100);
+    let customer = shop.customer();
+    let order = customer.order_of(&[(&kettle, 1)]);
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let place = || customer.place_order("one-key", &order);
+        let threads: Vec<_> = (0..12).map(|_| scope.spawn(place)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let mut placed = Vec::new();
+    for answer in answers {
+        match answer.status {
+            201 => placed.push(answer.id()),
+            _ => assert_eq!(answer.problem(409, "idempotency_in_flight").header("retry-after"), "1"),
+        }
+    }
+    placed.dedup();
+    assert_eq!(placed.len(), 1, "{placed:?}");
+    assert_eq!(customer.get("/api/v1/orders").ok().items().len(), 1);
+    assert_eq!(operator.available(&kettle), 99);
+}
+
+#[test]
+fn a_refusal_that_was_decided_is_repeated_and_one_that_was_not_leaves_the_key_free() {
+    let shop = Shop::open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4990, 1);
+    let mut customer = shop.customer();
+    let good = customer.order_of(&[(&kettle, 1)]);
+    customer.place_order("the-key", &customer.order_of(&[(&kettle, 1000)])).invalid("/items/0/quantity");
+    let placed = customer.place_order("the-key", &good).created();
+    assert_eq!(placed.header("idempotency-replayed"), "");
+
+    let out_of_stock = customer.place_order("another", &good).problem(409, "out_of_stock");
+    operator.set_stock(&kettle, json!({"on_hand": 5})).ok();
+    let again = customer.place_order("another", &good).problem(409, "out_of_stock");
+    assert_eq!((again.header("idempotency-replayed"), &again["order_id"]), ("true", &out_of_stock["order_id"]));
+
+    customer.pays_with(Card("4000 0000 0000 0002"));
+    let order = customer.order_of(&[(&kettle, 1)]);
+    let declined = customer.place_order("declined", &order).problem(402, "payment_declined");
+    let again = customer.place_order("declined", &order).problem(402, "payment_declined");
+    assert_eq!((again.header("idempotency-replayed"), &again.text), ("true", &declined.text));
+}
+
+#[test]
+fn whatever_is_created_can_be_created_once() {
+    let shop = Shop::options().fast_carrier().open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4990, 10);
+    let customer = shop.customer();
+    let order = customer.buys(&kettle, 4).created();
+    for to in ["packed", "shipped"] {
+        operator.fulfil(&order.id(), to).ok();
+    }
+    crate::harness::eventually("it arrives", || {
+        (customer.order(&order.id()).ok()["status"] == "delivered").then_some(())
+    });
+    let payment = order["payment"]["id"].as_str().unwrap();
+    let returned = json!({"lines": [{"product_id": kettle, "quantity": 1}], "reason": "It is too loud."});
+    let product = json!({
+        "slug": "teapot", "name": "Teapot", "category": "kitchen", "price": {"amount": 100, "currency": "EUR"}, "weight_grams": 1,
+    });
+    for (who, path, body) in [
+        (&*customer, "/api/v1/users/me/addresses", crate::harness::home_address()),
+        (&customer, "/api/v1/users/me/payment_methods", Card::GOOD.json()),
+        (&customer, &format!("/api/v1/orders/{}/returns", order.id()), returned),
+        (
+            &operator,
+            &format!("/api/v1/payments/{payment}/refunds"),
+            json!({"amount": {"amount": 100, "currency": "EUR"}, "reason": "Sorry."}),
+        ),
+        (&operator, "/api/v1/products", product),
+    ] {
+        let key = fresh("key");
+        let send = || who.send("POST", path, &[("idempotency-key", &key)], Some(&body));
+        let (first, again) = (send().created(), send().created());
+        assert_eq!(first.text, again.text, "{path}");
+        assert_eq!(again.header("idempotency-replayed"), "true", "{path}");
+    }
+    assert_eq!(customer.payment(payment).ok()["refunded"]["amount"], 4990 + 100);
+    operator.audit();
+}

@@ -1,0 +1,10 @@
+//! What people come for, from beginning to end.
+
+mod accounts;
+mod buying;
+mod cart;
+mod catalogue;
+mod keys;
+mod money;
+mod pages;
+mod parcels;

@@ -1,0 +1,11 @@
+//! The shop as its customers, its operator and its enemies meet it: every test starts the real program on a folder and a
+//! port of its own, and speaks HTTP with it.
+
+mod access;
+mod bad_input;
+mod command_line;
+mod concurrency;
+mod data_folder;
+mod graceful;
+mod harness;
+mod journeys;
