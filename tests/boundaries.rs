@@ -1,0 +1,270 @@
+//! Which way arrows may run in the house, as sentences that are proved: every `use` and every path in `src/` is read.
+//!
+//! Each rule is also tried on a line that breaks it, so that a rule that has gone blind is noticed.
+
+#[path = "boundaries/source.rs"]
+mod source;
+
+use galleria::services::CALLS;
+use source::{House, Named, Source};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+/// What each room of the house may name besides itself: rooms, or of the services what stands behind the name.
+#[rustfmt::skip]
+const ROOMS: &[(&str, &[&str])] = &[
+    ("types",     &[]),
+    ("env",       &["types"]),
+    ("storage",   &["types", "env"]),
+    ("mesh",      &["types", "env", "storage"]),
+    ("telemetry", &["types", "env", "mesh"]),
+    ("services",  &["types", "env", "storage", "mesh", "telemetry"]),
+    ("audit",     &["types", "env", "mesh", "services::messages"]),
+    ("lab",       &["types", "env", "mesh", "telemetry", "services::messages"]),
+    ("gateway",   &["types", "env", "mesh", "telemetry", "services::messages", "audit", "lab"]),
+    ("demo",      &["types", "services::messages"]),
+    ("config",    &["types"]),
+];
+/// Who may name everybody, and whom only `main` may name.
+const COMPOSERS: [&str; 2] = ["app", "main"];
+
+/// Events that are heard by those who may not call: who hears, and whom.
+const HEARS: &[(&str, &[&str])] = &[("notifications", &["users", "orders", "payments", "shipping"])];
+
+/// Crates that belong to rooms.
+#[rustfmt::skip]
+const CRATES: &[(&str, &[&str])] = &[
+    ("actix_web", &["gateway", "lab"]),
+    ("sled",      &["storage"]),
+    ("rand",      &["env"]),
+    ("clap",      &["main"]),
+];
+
+/// What makes two runs differ is asked of `env`.
+const CLOCKS: [(&str, &str); 5] =
+    [("SystemTime", "now"), ("Timestamp", "now"), ("Zoned", "now"), ("Uuid", "now_v7"), ("Uuid", "new_v4")];
+
+/// The rooms of every service.
+const SERVICE_ROOMS: [&str; 5] = ["actor.rs", "messages.rs", "mod.rs", "rules.rs", "store.rs"];
+
+type Rule = fn(&House, &Named) -> bool;
+
+#[rustfmt::skip]
+const RULES: &[(&str, Rule)] = &[
+    ("a room names only the rooms below it",                                     names_rooms_below),
+    ("nobody names app but main, and nobody main",                               leaves_app_alone),
+    ("of a service, others name only its messages",                              names_messages_only),
+    ("a service names the messages of those whom it calls, or whose events it hears", names_those_it_calls),
+    ("a crate is used in its own rooms",                                         uses_crates_at_home),
+    ("only env asks the clock and draws random numbers",                         asks_env),
+];
+
+fn names_rooms_below(_: &House, named: &Named) -> bool {
+    let (from, Some(to)) = (named.room(), named.target_room()) else { return true };
+    let below = ROOMS.iter().find(|(room, _)| *room == from).map_or(&[][..], |(_, below)| below);
+    let to_messages = to == "services" && named.path.get(3).is_some_and(|room| room == "messages");
+    COMPOSERS.contains(&from)
+        || from == to
+        || from == "lib"
+        || below.contains(&to)
+        || (to_messages && below.contains(&"services::messages"))
+}
+
+fn leaves_app_alone(_: &House, named: &Named) -> bool {
+    match named.target_room() {
+        Some("app") => ["app", "main", "lib"].contains(&named.room()),
+        Some("main") => named.room() == "main",
+        _ => true,
+    }
+}
+
+/// `crate::services::orders::store`, named by anybody but orders and the composers.
+fn names_messages_only(house: &House, named: &Named) -> bool {
+    let Some(service) = named.target_service(house) else { return true };
+    let own = named.service(house) == Some(service);
+    own || COMPOSERS.contains(&named.room()) || named.path.get(3).is_some_and(|room| room == "messages")
+}
+
+fn names_those_it_calls(house: &House, named: &Named) -> bool {
+    let (Some(from), Some(to)) = (named.service(house), named.target_service(house)) else { return true };
+    let calls =
+        CALLS.iter().any(|(caller, callees)| caller.name() == from && callees.iter().any(|callee| callee.name() == to));
+    let hears = HEARS.iter().any(|(listener, told)| *listener == from && told.contains(&to));
+    let what = named.path.get(4).map(String::as_str);
+    // Whoever only hears has no use for requests; and a star would hide whether it names any.
+    from == to || calls || (hears && what.is_some_and(|what| what != "*" && !house.requests_of(to).contains(what)))
+}
+
+fn uses_crates_at_home(_: &House, named: &Named) -> bool {
+    let home = CRATES.iter().find(|(name, _)| named.path[0] == *name);
+    home.is_none_or(|(_, rooms)| rooms.contains(&named.room()))
+}
+
+fn asks_env(_: &House, named: &Named) -> bool {
+    let asks = named.path.windows(2).any(|pair| CLOCKS.iter().any(|(a, b)| pair[0] == *a && pair[1] == *b));
+    let std_instant = named.path.starts_with(&["std".into(), "time".into(), "Instant".into()]);
+    named.room() == "env" || !(asks || std_instant)
+}
+
+/// What breaks the rule: where, and what is named.
+fn broken(house: &House, named: &[Named], rule: Rule) -> Vec<String> {
+    let names = named.iter().filter(|named| !rule(house, named));
+    names.map(|named| format!("{}:{} names {}", named.file, named.line, named.path.join("::"))).collect()
+}
+
+fn house() -> House {
+    House::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+}
+
+#[test]
+fn every_arrow_runs_the_way_it_may() {
+    let house = house();
+    assert!(house.named.len() > 1000, "the house was hardly read: {}", house.named.len());
+    for (sentence, rule) in RULES {
+        let broken = broken(&house, &house.named, *rule);
+        assert!(broken.is_empty(), "{sentence}, but\n  {}", broken.join("\n  "));
+    }
+}
+
+/// Each line breaks one rule: the checker finds it, however it is spelled.
+#[test]
+fn an_arrow_that_runs_another_way_is_found() {
+    #[rustfmt::skip]
+    let planted: &[(usize, &str, &str)] = &[
+        (0, "types/planted.rs",               "use crate::env::Env;"),
+        (0, "env.rs",                         "use crate::storage::Tree;"),
+        (0, "storage/planted.rs",             "fn f() { crate::mesh::nothing() }"),
+        (0, "mesh/planted.rs",                "use crate::{types::UserId, services::CALLS};"),
+        (0, "mesh/planted.rs",                "use crate::gateway::{self, routes::ROUTES};"),
+        (0, "storage/planted.rs",             "use crate::{self as shop}; fn f() { shop::gateway::open() }"),
+        (0, "telemetry/planted.rs",           "use super::super::services::users::messages::User;"),
+        (0, "services/orders/planted.rs",     "pub(super) use crate::gateway::Route;"),
+        (0, "services/carts/planted.rs",      "fn f() -> super::super::super::lab::ServiceReport { todo() }"),
+        (0, "gateway/planted.rs",             "use crate::storage::Storage;"),
+        (0, "gateway/planted.rs",             "use crate::services::CALLS;"),
+        (0, "lab/planted.rs",                 "use crate::gateway::Gateway;"),
+        (0, "demo/planted.rs",                "use crate::mesh::Mesh;"),
+        (0, "config.rs",                      "use crate::env;\nfn f() { env::later() }"),
+        (1, "gateway/planted.rs",             "use crate::app::Shop;"),
+        (1, "services/users/planted.rs",      "fn f() { crate::app::open(); }"),
+        (2, "gateway/planted.rs",             "use crate::services::orders::store::Store;"),
+        (2, "gateway/planted.rs",             "use crate::services::{products, users::messages::User};\nfn f() { products::rules::check() }"),
+        (2, "services/carts/planted.rs",      "use crate::services::products::store::Store;"),
+        (2, "audit.rs",                       "use crate::services::payments::sandbox;"),
+        (2, "services/carts/planted.rs",      "use super::super::*;\nfn f() { products::rules::check() }"),
+        (3, "services/products/planted.rs",   "use crate::services::orders::messages::OrderConfirmed;"),
+        (3, "services/users/planted.rs",      "mod inner { use super::super::super::carts::messages::GetCart; }"),
+        (3, "services/notifications/planted.rs", "use crate::services::orders::messages::PlaceOrder;"),
+        (3, "services/notifications/planted.rs", "use crate::services::orders::messages::*;"),
+        (3, "services/notifications/planted.rs", "use crate::services::orders::messages;"),
+        (3, "services/carts/planted.rs",      "use crate::services::users::messages::GetUser;"),
+        (4, "services/users/planted.rs",      "use actix_web::HttpRequest;"),
+        (4, "mesh/planted.rs",                "fn f() -> sled::Result<()> { Ok(()) }"),
+        (4, "app.rs",                         "use ::sled::Db;"),
+        (4, "services/users/planted.rs",      "use rand::random;"),
+        (4, "config.rs",                      "use clap::Parser;"),
+        (5, "services/users/planted.rs",      "use std::time::SystemTime;\nfn f() { SystemTime::now(); }"),
+        (5, "services/users/planted.rs",      "use crate::types::Timestamp as Now;\nfn f() { Now::now(); }"),
+        (5, "gateway/planted.rs",             "fn f() { let begun = std::time::Instant::now(); }"),
+        (5, "mesh/planted.rs",                "fn f() { uuid::Uuid::now_v7(); }"),
+    ];
+    let house = house();
+    for (rule, file, line) in planted {
+        let (sentence, rule) = RULES[*rule];
+        let named = house.named_by(&Source::new(file, line));
+        assert!(!broken(&house, &named, rule).is_empty(), "not found: {sentence}: {file}: {line}\n{named:#?}");
+    }
+}
+
+#[test]
+fn what_is_only_talked_about_is_no_arrow() {
+    #[rustfmt::skip]
+    let harmless = [
+        ("types/planted.rs", "//! See [`crate::env::Env`].\n/* crate::mesh::x /* crate::lab::y */ crate::app::z */ const A: &str = \"crate::gateway::x\";"),
+        ("types/planted.rs", "const A: &str = r#\"use \"crate::env::x\"\"#; const B: &[u8] = b\"crate::env::x\"; const C: char = '\"'; // crate::env::x"),
+        ("types/planted.rs", "fn f<'a>(a: &'a str) -> char { 'x' }\n#[cfg(test)]\nmod tests { use crate::env::Env; fn g() { { crate::mesh::x() } } }"),
+        ("types/planted.rs", "#[cfg(test)]\n#[allow(unused)]\nuse crate::env::Env;\nuse super::money::Money;"),
+        ("services/carts/planted.rs", "use super::super::products::messages::*;\nuse super::rules;\nfn f() { rules::price(); self::g(); }"),
+        ("services/notifications/planted.rs", "use crate::services::orders::messages::{OrderConfirmed, OrderFacts};"),
+        ("mesh/planted.rs", "use tokio::time::Instant;\nfn f() { Instant::now(); }"),
+    ];
+    let house = house();
+    for (file, text) in harmless {
+        let named = house.named_by(&Source::new(file, text));
+        for (sentence, rule) in RULES {
+            let found = broken(&house, &named, *rule);
+            assert!(found.is_empty(), "{sentence}: {text}\n{found:#?}");
+        }
+    }
+}
+
+#[test]
+fn every_room_has_its_arrows_and_they_run_in_no_circle() {
+    let house = house();
+    let rooms: BTreeSet<&str> = house.named.iter().map(Named::room).collect();
+    let known: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).chain(COMPOSERS).chain(["lib"]).collect();
+    assert_eq!(rooms.difference(&known).collect::<Vec<_>>(), [&""; 0], "a room without a rule");
+    // Each room stands above all that it names: then nothing leads back.
+    let place = |name: &str| ROOMS.iter().position(|(room, _)| *room == name.trim_end_matches("::messages"));
+    for (room, below) in ROOMS {
+        assert!(below.iter().all(|other| place(other) < place(room)), "{room} names what stands above it");
+    }
+}
+
+#[test]
+fn every_service_has_the_same_rooms_and_one_public_face() {
+    let house = house();
+    let mut files: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for source in &house.sources {
+        if let ["services", service, file] = source.file.split('/').collect::<Vec<_>>()[..] {
+            files.entry(service).or_default().insert(file);
+        }
+    }
+    let services: BTreeSet<_> = CALLS.iter().map(|(service, _)| service.name()).collect();
+    assert_eq!(files.keys().copied().collect::<BTreeSet<_>>(), services);
+    for (service, files) in files {
+        let missing: Vec<_> = SERVICE_ROOMS.iter().filter(|room| !files.contains(**room)).collect();
+        assert!(missing.is_empty(), "{service} has no {missing:?}");
+        let face = house.source(&format!("services/{service}/mod.rs"));
+        for room in ["actor", "rules", "store"] {
+            assert!(face.has(&["mod", room, ";"]) && !face.has(&["pub", "mod", room]), "{service}: {room} is public");
+        }
+        assert!(face.has(&["pub", "mod", "messages", ";"]), "{service}'s messages are not public");
+        assert!(
+            exposes_only_launch(house.source(&format!("services/{service}/actor.rs"))),
+            "{service}'s actor can be named"
+        );
+    }
+}
+
+/// An actor's type is private to its file, so that nobody can hold its address.
+fn exposes_only_launch(actor: &Source) -> bool {
+    let named = ["struct", "enum", "type", "trait", "mod", "use"];
+    let hidden = named.iter().all(|kind| !actor.has(&["pub", kind]) && !actor.has(&[")", kind]));
+    hidden && actor.has(&["pub", "fn", "launch"])
+}
+
+#[test]
+fn an_actor_that_can_be_named_is_found() {
+    let launch = "pub fn launch(home: Home) {}";
+    assert!(exposes_only_launch(&Source::new("services/x/actor.rs", &format!("struct Carts; {launch}"))));
+    for exposed in [
+        "pub struct Carts;",
+        "pub(crate) struct Carts;",
+        "pub(super) enum Carts {}",
+        "pub type Carts = ();",
+        "pub use x::Carts;",
+    ] {
+        assert!(!exposes_only_launch(&Source::new("services/x/actor.rs", &format!("{exposed} {launch}"))), "{exposed}");
+    }
+}
+
+/// The first line of a file says what it is for.
+#[test]
+fn every_file_says_what_it_is_for() {
+    for source in &house().sources {
+        assert!(source.text.starts_with("//! "), "{} opens without a word", source.file);
+    }
+}
