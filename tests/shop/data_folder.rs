@@ -144,13 +144,13 @@ fn a_backup_that_is_cut_short_or_altered_is_refused_and_leaves_no_folder() {
     };
     let last_line = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     for cut in [0, 10, whole.len() / 2, last_line, whole.len() - 2] {
-        restore(&whole[..cut]).refused(5, "");
+        restore(&whole[..cut]).refused(5, "cannot be restored");
     }
     let digit = whole.iter().enumerate().skip(whole.len() / 2).find(|(_, byte)| byte.is_ascii_digit()).unwrap().0;
     let mut altered = whole.clone();
     altered[digit] = if altered[digit] == b'1' { b'2' } else { b'1' };
-    restore(&altered).refused(5, "");
-    restore(b"this is no backup\n").refused(5, "");
+    restore(&altered).refused(5, "cannot be restored");
+    restore(b"this is no backup\n").refused(5, "cannot be restored");
     Program::new(shop.home(), &["restore", "not-there", "--data-dir", "new"]).run().refused(1, "not-there");
 }
 
@@ -228,4 +228,52 @@ fn a_disk_that_is_full_is_said_and_loses_nothing() {
     shop.start();
     assert_eq!(customer.order(&order).ok().body, before.body);
     shop.operator().audit();
+}
+
+#[test]
+fn data_of_a_newer_version_is_left_to_that_version() {
+    let (mut shop, ..) = used_shop();
+    shop.stop();
+    let before = contents(&shop.folder());
+    fs::write(shop.folder().join("format"), r#"{"galleria_data":2}"#).unwrap();
+    serve(&shop).refused(6, "newer");
+    shop.command(&["check"]).refused(6, "newer");
+    fs::write(shop.folder().join("format"), "{}").unwrap();
+    serve(&shop).refused(5, "damaged");
+    fs::write(shop.folder().join("format"), &before[&shop.folder().join("format")]).unwrap();
+    assert_eq!(contents(&shop.folder()), before, "it was not touched");
+    shop.command(&["check"]).succeeded();
+}
+
+#[test]
+fn a_folder_of_somebody_elses_is_not_taken() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("letter.txt"), "Dear Ada").unwrap();
+    Program::new(home.path(), &["serve", "--listen", "127.0.0.1:0", "--data-dir", "."])
+        .run()
+        .refused(7, "something else");
+    assert_eq!(contents(home.path()).len(), 1);
+}
+
+/// Records that are whole, each by itself, and do not agree with each other.
+#[test]
+fn books_that_were_cooked_do_not_pass_the_check() {
+    let (mut shop, ..) = used_shop();
+    shop.stop();
+    shop.command(&["backup", "backup"]).succeeded();
+    let text = fs::read_to_string(shop.home().join("backup")).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let stock = lines.iter_mut().find(|line| line.contains(r#""on_hand":"#)).expect("a product's pieces");
+    *stock = stock.replacen(r#""on_hand":"#, r#""on_hand":9"#, 1);
+    // The last line vouches for those before it.
+    let count = lines.len() - 2;
+    let body = lines[..=count].join("\n") + "\n";
+    let sum = crc32fast::hash(body.as_bytes());
+    fs::write(shop.home().join("cooked"), format!("{body}{{\"end\":true,\"lines\":{count},\"crc32\":{sum}}}\n"))
+        .unwrap();
+    let on = |arguments: &[&str]| Program::new(shop.home(), arguments).arguments(&["--data-dir", "cooked-data"]).run();
+    on(&["restore", "cooked"]).succeeded();
+    let found = on(&["check"]);
+    assert_eq!(found.code, Some(1), "{found:#?}");
+    assert!(found.out.contains("FAULT") && found.out.contains("received"), "{found:#?}");
 }
