@@ -27,6 +27,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
+use tokio::sync::Notify;
 
 /// What all workers of the door share.
 pub struct Gateway {
@@ -41,6 +42,8 @@ pub struct Gateway {
     in_flight: AtomicUsize,
     /// Set by the first signal to stop: no new requests.
     draining: AtomicBool,
+    /// Wakes those who would wait on while the shop closes.
+    closing: Notify,
     storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -59,6 +62,17 @@ impl Gateway {
 
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
+        self.closing.notify_waiters();
+    }
+
+    /// Returns when the shop begins to close.
+    async fn closing(&self) {
+        let mut told = std::pin::pin!(self.closing.notified());
+        // In line before the look, so that nobody who drains in between is missed.
+        told.as_mut().enable();
+        if !self.is_draining() {
+            told.await;
+        }
     }
 
     pub fn is_draining(&self) -> bool {

@@ -64,6 +64,7 @@ pub async fn open(
         hosts: settings.hosts,
         in_flight: Default::default(),
         draining: AtomicBool::new(false),
+        closing: Default::default(),
         storage_is_healthy: settings.storage_is_healthy,
         env,
         mesh,

@@ -3,7 +3,7 @@
 use super::{Answer, composed, ok, products::limit};
 use crate::{
     gateway::{
-        InFlight,
+        Gateway, InFlight,
         body::{Body, PathId, Query},
         duties::idempotency::Held,
         problem::Problem,
@@ -13,10 +13,13 @@ use crate::{
     types::{Address, AddressId, Cursor, OrderId, PaymentMethodId, Text, UserId},
 };
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Bytes};
-use futures_util::stream;
+use futures_util::{
+    future::{Either, select},
+    stream,
+};
 use serde::Deserialize;
 use serde_json::json;
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -178,12 +181,12 @@ impl Told {
         if !std::mem::take(&mut self.first) {
             let gateway = &self.visit.gateway;
             let context = crate::mesh::Context::new(self.visit.principal.get(), HEARTBEAT, self.visit.trace);
-            let changed =
-                gateway.mesh.call(&context, AwaitChange { order_id: self.order.id, after: self.order.version }).await;
-            match changed {
-                Ok(order) => self.order = order,
+            let change = AwaitChange { order_id: self.order.id, after: self.order.version };
+            match or_closing(gateway, gateway.mesh.call(&context, change)).await {
+                Some(Ok(order)) => self.order = order,
                 // The service is away: the client may go on waiting, the next look will tell.
-                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+                Some(Err(_)) => _ = or_closing(gateway, tokio::time::sleep(Duration::from_secs(1))).await,
+                None => {}
             }
         }
         for (at, entry) in self.order.timeline.iter().enumerate().skip(self.next) {
@@ -196,6 +199,14 @@ impl Told {
         }
         let over = is_at_rest(self.order.status) || self.visit.gateway.is_draining();
         (text, (!over).then_some(self))
+    }
+}
+
+/// `None` where the shop closes first: the stream ends in good order then, and the browser comes again.
+async fn or_closing<F: Future>(gateway: &Gateway, waiting: F) -> Option<F::Output> {
+    match select(pin!(waiting), pin!(gateway.closing())).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
     }
 }
 
