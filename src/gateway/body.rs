@@ -49,6 +49,10 @@ fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             format!("The body is not valid JSON (line {line}, column {column})."),
         ));
     }
+    // serde would take the list of the fields' values for the same.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Problem::invalid("", "must be a JSON object"));
+    }
     parsed.map_err(|error| {
         let pointer = pointer(error.path());
         Problem::invalid(pointer, reason(&error.into_inner().to_string()))
@@ -153,7 +157,7 @@ mod tests {
         let (status, body) = refused(r#"{"items": [{"quantity": 1}, {"quantity": 0}]}"#);
         assert_eq!((status, body["errors"][0]["pointer"].as_str()), (422, Some("/items/1/quantity")));
         for (body, pointer) in
-            [(r#"{"items": [], "price": 1}"#, "/price"), (r#"{}"#, ""), (r#"{"items": {}}"#, "/items")]
+            [(r#"{"items": [], "price": 1}"#, "/price"), (r#"{}"#, ""), (r#"{"items": {}}"#, "/items"), ("[[]]", "")]
         {
             let (status, answer) = refused(body);
             assert_eq!((status, &answer["errors"][0]["pointer"]), (422, &Value::from(pointer)), "{body}");
