@@ -20,6 +20,8 @@ struct Parts {
     errors: Vec<(String, String)>,
     more: Map<String, Value>,
     headers: Vec<(&'static str, String)>,
+    /// Whether nothing more is wanted on this connection.
+    hangs_up: bool,
     /// For the log only.
     cause: Option<String>,
 }
@@ -34,6 +36,7 @@ impl Problem {
             errors: Vec::new(),
             more: Map::new(),
             headers: Vec::new(),
+            hangs_up: false,
             cause: None,
         }))
     }
@@ -98,6 +101,12 @@ impl Problem {
         self
     }
 
+    /// The connection ends with this answer: the rest of the request is not waited for.
+    pub fn and_hang_up(mut self) -> Self {
+        self.0.hangs_up = true;
+        self
+    }
+
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
         self.0.cause = Some(cause.to_string());
         self
@@ -113,7 +122,7 @@ impl Problem {
 
     /// The document, for the request at `instance` in the trace `trace_id`.
     pub fn render(&self, instance: &str, trace_id: &str) -> HttpResponse {
-        let Parts { status, code, detail, kind, errors, more, headers, .. } = self.0.as_ref();
+        let Parts { status, code, detail, kind, errors, more, headers, hangs_up, .. } = self.0.as_ref();
         let mut document = json!({
             "type": kind,
             "title": status.canonical_reason().unwrap_or("Error"),
@@ -134,6 +143,9 @@ impl Problem {
         let mut response = HttpResponse::build(*status);
         for (name, value) in headers {
             response.insert_header((*name, value.as_str()));
+        }
+        if *hangs_up {
+            response.force_close();
         }
         response.content_type("application/problem+json").body(document.to_string())
     }

@@ -4,7 +4,7 @@ use super::{Duty, Step};
 use crate::gateway::{Class, problem::Problem, visit::Visit};
 use actix_web::{
     HttpMessage,
-    dev::ServiceRequest,
+    dev::{Payload, ServiceRequest},
     http::{StatusCode, header},
     web::{Bytes, BytesMut},
 };
@@ -28,14 +28,17 @@ impl Duty for Limits {
         match admit(visit, request) {
             Err(problem) => Step::Stop(problem),
             Ok(()) if has_body(request) => Step::Wait(Box::pin(async move {
-                let read = tokio::time::timeout(BODY_WITHIN, read(request)).await;
+                let mut payload = request.take_payload();
+                let read = tokio::time::timeout(BODY_WITHIN, read(announced(request), &mut payload)).await;
+                // What is left of it is the last word's to keep.
+                request.set_payload(payload);
                 let slow = |_| {
                     Problem::new(
                         StatusCode::REQUEST_TIMEOUT,
                         "body_too_slow",
                         "The body of the request did not arrive in time.",
                     )
-                    .with_header("Connection", "close".into())
+                    .and_hang_up()
                 };
                 *visit.body.borrow_mut() = read.map_err(slow)??;
                 Ok(None)
@@ -49,8 +52,9 @@ fn admit(visit: &Visit, request: &ServiceRequest) -> Result<(), Problem> {
     // Probes are answered whatever else: they are asked when things go wrong.
     if visit.route.class != Class::Free {
         if visit.gateway.is_draining() {
-            return Err(Problem::unavailable("shutting_down", "The shop is closing. Try again in a moment.", 5)
-                .with_header("Connection", "close".into()));
+            return Err(
+                Problem::unavailable("shutting_down", "The shop is closing. Try again in a moment.", 5).and_hang_up()
+            );
         }
         let place = visit.gateway.admit();
         visit.note(place.ok_or_else(|| {
@@ -99,21 +103,22 @@ fn has_body(request: &ServiceRequest) -> bool {
     request.headers().contains_key(header::CONTENT_LENGTH) || request.headers().contains_key(header::TRANSFER_ENCODING)
 }
 
-async fn read(request: &mut ServiceRequest) -> Result<Bytes, Problem> {
+fn announced(request: &ServiceRequest) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
+}
+
+async fn read(announced: Option<u64>, payload: &mut Payload) -> Result<Bytes, Problem> {
     let too_large = || {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
             format!("The body is larger than {MOST_BODY} bytes."),
         )
-        .with_header("Connection", "close".into())
+        .and_hang_up()
     };
-    let announced =
-        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > MOST_BODY as u64) {
         return Err(too_large());
     }
-    let mut payload = request.take_payload();
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Problem::bad_request("bad_body", "The body could not be read."))?;

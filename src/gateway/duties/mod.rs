@@ -14,13 +14,19 @@ use super::{Gateway, Route, problem::Problem, visit::Visit};
 use crate::telemetry::trace;
 use actix_web::{
     Error, HttpMessage, HttpResponse,
-    body::BoxBody,
-    dev::{ServiceRequest, ServiceResponse},
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
     http::header::HeaderValue,
     middleware::Next,
+    web::Bytes,
 };
 use futures_util::future::LocalBoxFuture;
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 /// From the outside in. A request meets them in this order, its answer in the reverse: so an answer that a duty gives
 /// (a refusal, a kept answer) is still logged, rendered and headed by those before it.
@@ -78,10 +84,16 @@ pub async fn pass(
     request.extensions_mut().insert(visit.clone());
 
     let (entered, stopped) = enter(&visit, &mut request).await;
-    let (http_request, mut answer) = match stopped {
-        Some(answer) => (request.into_parts().0, answer),
+    let (http_request, unread, mut answer) = match stopped {
+        Some(answer) => {
+            let (http_request, payload) = request.into_parts();
+            (http_request, Some(payload), answer)
+        }
         None => match next.call(request).await {
-            Ok(response) => response.into_parts(),
+            Ok(response) => {
+                let (http_request, answer) = response.into_parts();
+                (http_request, None, answer)
+            }
             // Only actix-web itself fails here, and never for a route of ours.
             Err(error) => return Err(error),
         },
@@ -92,7 +104,29 @@ pub async fn pass(
             Leave::Wait(answer) => answer.await,
         };
     }
+    if let Some(unread) = unread {
+        answer = answer.map_body(|_, body| LastWord { body, _unread: unread }.boxed());
+    }
     Ok(ServiceResponse::new(http_request, answer))
+}
+
+/// The body of a refusal, with what was not read of the request. While that is held, actix-web knows that it was not read and hangs
+/// up after the answer; once it is let go, actix-web waits for the rest of a chunked body, as long as the client likes.
+struct LastWord {
+    body: BoxBody,
+    _unread: Payload,
+}
+
+impl MessageBody for LastWord {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
 }
 
 /// How many duties were entered, and the answer of the one that stopped the request.
