@@ -71,8 +71,7 @@ fn a_flag_that_it_does_not_know_is_a_mistake_of_the_callers() {
         ("--data-dir",      ""),
     ];
     for (flag, value) in wrong {
-        let refused = run(home.path(), &[&format!("{flag}={value}")]).refused(2, flag);
-        assert!(value.is_empty() || refused.err.contains(value.split('=').next().unwrap()), "{refused:#?}");
+        run(home.path(), &[&format!("{flag}={value}")]).refused(2, flag);
     }
     run(home.path(), &["--config", "not-there.toml"]).refused(2, "not-there.toml");
 }

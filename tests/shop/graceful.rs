@@ -1,6 +1,6 @@
 //! The end: orderly, forced, and sudden. What was acknowledged is there afterwards.
 
-use crate::harness::{Customer, Shop, eventually, fresh, number};
+use crate::harness::{Customer, Shop, eventually, fresh, number, within};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -57,7 +57,8 @@ fn nothing_was_lost(shop: &Shop, customers: &[Customer], product: &str, memory: 
         if let Some(id) = known {
             assert_eq!(customer.order(id).ok()["status"], "confirmed", "acknowledged and lost: {id}");
         }
-        let again = eventually("an answer", || {
+        // A key whose request died with the shop is free when its lease is over.
+        let again = within(Duration::from_secs(30), "an answer", || {
             let answer = customer.place_order(key, &customer.order_of(&[(product, 1)]));
             (answer.status == 201).then_some(answer)
         });

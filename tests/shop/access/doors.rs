@@ -160,16 +160,11 @@ fn who_comes_too_often_is_told_when_to_come_again_and_nobody_else_is() {
     )
     .invalid("/current_password");
     assert!(!guest.get("/livez").ok().headers.contains_key("ratelimit"));
-    // Whom the address belongs to is not the client's to say.
+    // Who the client is, is not the client's to say: meanwhile a few more are due, and no more than that.
     for header in ["x-forwarded-for", "x-real-ip", "forwarded"] {
-        guest
-            .send(
-                "POST",
-                "/api/v1/sessions/refresh",
-                &[(header, "10.9.8.7")],
-                Some(&json!({"refresh_token": "made up"})),
-            )
-            .is(429);
+        let body = json!({"refresh_token": "made up"});
+        let ask = || guest.send("POST", "/api/v1/sessions/refresh", &[(header, "10.9.8.7")], Some(&body)).status;
+        assert!((0..told / 2).any(|_| ask() == 429), "{header} makes another client of this one");
     }
 }
 

@@ -46,7 +46,7 @@ fn an_id_that_is_none_names_nothing() {
             assert!(answer.status == 404 || answer.status == 400 || is_nothing_to_take_out, "{answer:#?}");
         }
     }
-    assert_eq!(world.snapshot(), before);
+    world.is_still(&before);
 }
 
 #[test]

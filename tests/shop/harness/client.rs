@@ -5,22 +5,27 @@ use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader},
     ops::Deref,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use ureq::{
     Agent,
-    http::{Request, Response},
+    http::{HeaderMap, Request, Response},
 };
 
 pub const GOOD_PASSWORD: &str = "a long walk at dawn";
 
-/// One caller, with cookies and connections of its own.
+/// One caller, with a cart and connections of its own.
 #[derive(Clone)]
 pub struct Client {
     sign: Sign,
     agent: Agent,
     token: Option<String>,
+    /// The one cookie that it keeps: who it is, it says by its token.
+    cart: Arc<Mutex<String>>,
     pub email: String,
     pub user_id: String,
     pub refresh_token: String,
@@ -59,6 +64,7 @@ impl Client {
             sign: sign.clone(),
             agent: agent.into(),
             token: None,
+            cart: Arc::default(),
             email: String::new(),
             user_id: String::new(),
             refresh_token: String::new(),
@@ -136,6 +142,7 @@ impl Client {
         let mut response = self.open(method, path, headers, body)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
+        self.keep_cart(&headers);
         let text = response.body_mut().read_to_string()?;
         Ok(Answer::new(format!("{method} {path}"), status, headers, text))
     }
@@ -152,12 +159,28 @@ impl Client {
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
+        let cart = self.cart.lock().expect("a cookie").clone();
+        if !cart.is_empty() && headers.iter().all(|(name, _)| *name != "cookie") {
+            request = request.header("cookie", format!("cart={cart}"));
+        }
+        if method == "HEAD" {
+            // The client would unpack a body that a HEAD has not.
+            request = request.header("accept-encoding", "identity");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         match body {
             None => self.agent.run(request.body(()).expect("a request")),
             Some(body) => self.agent.run(request.body(body).expect("a request")),
+        }
+    }
+
+    fn keep_cart(&self, headers: &HeaderMap) {
+        for line in headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().ok()) {
+            if let Some(cart) = line.strip_prefix("cart=") {
+                *self.cart.lock().expect("a cookie") = cart.split(';').next().unwrap_or_default().to_owned();
+            }
         }
     }
 

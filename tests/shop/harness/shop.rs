@@ -253,7 +253,7 @@ impl Drop for Shop {
         let log = self.log();
         let panicked = log.contains("panicked at") && !self.panics_are_expected.load(Ordering::Relaxed);
         if std::thread::panicking() {
-            let tail: Vec<_> = log.lines().rev().take(30).collect();
+            let tail: Vec<_> = log.lines().rev().take(12).collect();
             eprintln!("the shop's last words:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
         } else {
             assert!(!panicked, "something in the shop panicked:\n{log}");

@@ -1,6 +1,6 @@
 //! Parcels: followed live, by their number, by their label.
 
-use crate::harness::{Customer, Shop, eventually};
+use crate::harness::{Customer, Shop, eventually, instant};
 use rxing::{BarcodeFormat, helpers::detect_in_luma};
 use serde_json::json;
 
@@ -48,7 +48,7 @@ fn whoever_has_the_number_can_follow_the_parcel_and_learns_nothing_about_the_per
         arrived["events"].as_array().unwrap().iter().map(|scan| scan["status"].as_str().unwrap()).collect();
     assert_eq!(scans[..2], ["label_created", "picked_up"]);
     assert_eq!(scans[scans.len() - 2..], ["out_for_delivery", "delivered"]);
-    let times: Vec<_> = arrived["events"].as_array().unwrap().iter().map(|scan| scan["at"].as_str().unwrap()).collect();
+    let times: Vec<_> = arrived["events"].as_array().unwrap().iter().map(|scan| instant(&scan["at"])).collect();
     assert!(times.is_sorted(), "{times:?}");
     let shipment = order["shipment"]["id"].as_str().unwrap();
     for personal in ["Ada", "Lovelace", "St James", "10115", &customer.user_id, &order.id(), shipment, &customer.email]
