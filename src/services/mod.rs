@@ -15,7 +15,7 @@ pub mod users;
 use crate::{
     env::Env,
     mesh::Mesh,
-    storage::{KnownTable, Tree},
+    storage::Tree,
     types::Service::{self, *},
 };
 
@@ -41,20 +41,6 @@ pub struct Home {
     pub tree: Tree,
     /// How many instances to start.
     pub instances: usize,
-}
-
-/// Every table of every service, for a check that knows the types of the records.
-pub fn tables() -> Vec<KnownTable> {
-    let services = [
-        users::tables(),
-        products::tables(),
-        carts::tables(),
-        orders::tables(),
-        payments::tables(),
-        shipping::tables(),
-        notifications::tables(),
-    ];
-    services.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ fn check_image(image: &str) -> Result<(), ProductsError> {
     let is_path = image.starts_with('/') && !image.contains("//");
     // `%2e` is a dot to a browser that resolves a path (WHATWG URL), `\` a slash.
     let goes_up = image.contains("..") || image.to_ascii_lowercase().contains("%2e");
-    let is_odd = image.contains(|c: char| c.is_control() || c.is_whitespace() || matches!(c, '\\' | ':'));
+    let is_odd = image.contains(|c: char| !c.is_ascii_graphic() || matches!(c, '\\' | ':'));
     if image.chars().count() > LONGEST_IMAGE {
         Err(invalid("image", format!("must have at most {LONGEST_IMAGE} characters")))
     } else if !is_path || goes_up || is_odd {

@@ -2,6 +2,7 @@
 //! those of the shop's operators in `operators.rs`.
 
 use super::{
+    core::Users,
     messages::*,
     passwords::Passwords,
     rules,
@@ -9,20 +10,12 @@ use super::{
 };
 use crate::{
     env::Env,
-    mesh::{Answer, Context, Failure, service},
+    mesh::{Answer, Context, service},
     services::Home,
     storage::StorageError,
-    types::{Email, Role, Service, UserId},
+    types::Service,
 };
 use std::time::Duration;
-
-/// What every instance shares.
-#[derive(Clone)]
-pub(super) struct Users {
-    pub(super) env: Env,
-    pub(super) store: Store,
-    pub(super) passwords: Passwords,
-}
 
 service! { Users,
     answers {
@@ -134,15 +127,5 @@ impl Users {
             rules::remove_address(&mut record.addresses, &mut record.removed_addresses, request.address_id)
         };
         self.store.change(request.user_id, remove).await
-    }
-
-    /// The account, if the principal may see it. Somebody else's is as unknown as one that is not there.
-    pub(super) fn account(&self, context: &Context, id: UserId) -> Result<UserRecord, Failure<UsersError>> {
-        let found = if context.principal.may_see(id) { self.store.user(id)? } else { None };
-        found.ok_or(UsersError::UserNotFound.into())
-    }
-
-    pub(super) fn new_user(&self, email: Email, name: PersonName, role: Role) -> User {
-        User { id: self.env.id(), email, name, role, created_at: self.env.now() }
     }
 }

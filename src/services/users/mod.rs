@@ -9,6 +9,7 @@
 //! | e-mail addresses | one account each, whatever crashes when (`store/accounts.rs`) |
 
 mod actor;
+mod core;
 pub mod messages;
 mod operators;
 mod password_policy;

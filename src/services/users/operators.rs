@@ -1,7 +1,7 @@
 //! The handlers of the shop's operators: how the first one comes to be, and how the command line makes one.
 
 use super::{
-    actor::Users,
+    core::Users,
     messages::*,
     password_policy::check_password,
     rules::SETUP_TOKEN_LIFE,

@@ -1,7 +1,7 @@
 //! The handlers of signing in, staying signed in and signing out.
 
 use super::{
-    actor::Users,
+    core::Users,
     messages::*,
     password_policy::check_password,
     rules::Session,

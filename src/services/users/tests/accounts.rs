@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     mesh::Failure,
-    services::users::{actor::Users, passwords::Passwords},
+    services::users::{core::Users, passwords::Passwords},
 };
 
 #[test]

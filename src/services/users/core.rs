@@ -1,0 +1,31 @@
+//! What every instance of users shares. Its handlers are spread over `actor.rs`, `sign_in.rs` and `operators.rs`.
+
+use super::{
+    messages::*,
+    passwords::Passwords,
+    store::{Store, UserRecord},
+};
+use crate::{
+    env::Env,
+    mesh::{Context, Failure},
+    types::{Email, Role, UserId},
+};
+
+#[derive(Clone)]
+pub(super) struct Users {
+    pub(super) env: Env,
+    pub(super) store: Store,
+    pub(super) passwords: Passwords,
+}
+
+impl Users {
+    /// The account, if the principal may see it. Somebody else's is as unknown as one that is not there.
+    pub(super) fn account(&self, context: &Context, id: UserId) -> Result<UserRecord, Failure<UsersError>> {
+        let found = if context.principal.may_see(id) { self.store.user(id)? } else { None };
+        found.ok_or(UsersError::UserNotFound.into())
+    }
+
+    pub(super) fn new_user(&self, email: Email, name: PersonName, role: Role) -> User {
+        User { id: self.env.id(), email, name, role, created_at: self.env.now() }
+    }
+}
