@@ -183,3 +183,15 @@ fn words_for_people_go_to_one_place_and_the_log_to_the_other() {
     assert!(!log.contains("Shop      http"), "the banner is no log line");
     assert!(!log.contains(&email), "nor does the log name customers by their address");
 }
+
+/// `galleria routes | head -1`
+#[test]
+fn whoever_reads_only_the_first_line_is_not_shown_a_panic() {
+    let home = home();
+    for arguments in ["routes", "config", "completions bash", "--help"] {
+        // Closed before anything was read: the worst case of it.
+        let ran =
+            Program::in_words(home.path(), &format!("{{ \"$0\" {arguments}; echo \"code $?\" >&2; }} | true")).run();
+        assert!(!ran.err.contains("panicked") && ran.err.ends_with("code 0\n"), "{arguments}: {ran:#?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! The data folder: one shop at a time, backed up and restored, and never made worse by a shop that cannot use it.
 
-use crate::harness::{Customer, Program, Ran, Shop, eventually};
+use crate::harness::{Customer, Options, Program, Ran, Shop, eventually, fresh};
 use std::{
     collections::BTreeMap,
     fs,
@@ -209,25 +209,56 @@ fn a_file_that_is_gone_is_damage_too() {
     }
 }
 
-/// A disk that is full in the middle of an order: clear words, no panic, and what was acknowledged is there.
 #[test]
-fn a_disk_that_is_full_is_said_and_loses_nothing() {
+fn a_disk_that_is_full_at_the_start_is_said_and_harms_nothing() {
     let (mut shop, customer, order) = used_shop();
     let before = customer.order(&order).ok();
     shop.stop();
     let largest = contents(&shop.folder()).values().map(Vec::len).max().unwrap();
-    // `ulimit -f` counts in blocks of 512 or 1024 bytes, by shell: small enough in both.
-    let script = format!(
-        "trap '' XFSZ; ulimit -f {}; exec \"$PROGRAM\" serve --listen 127.0.0.1:0 --no-demo --data-dir data",
-        largest / 2048
-    );
-    let refused = Program::in_shell(shop.home(), &script).run();
+    let full = format!("trap '' XFSZ; ulimit -f {}", largest / 1024);
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--no-demo", "--data-dir", "data"];
+    let refused = Program::in_shell(shop.home(), &full, &arguments).run();
     assert!(matches!(refused.code, Some(4 | 8)), "{refused:#?}");
     assert!(!refused.err.contains("panicked"), "{refused:#?}");
     shop.command(&["check"]).succeeded();
     shop.start();
     assert_eq!(customer.order(&order).ok().body, before.body);
     shop.operator().audit();
+}
+
+/// What cannot be written is refused, what was acknowledged is there, and the probe tells whoever runs the shop.
+#[test]
+fn a_disk_that_becomes_full_loses_nothing_that_was_acknowledged() {
+    let mut shop = Shop::options().file_size(2 * 1024 * 1024).open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(100, 900_000);
+    let customer = shop.customer();
+    let mut acknowledged = Vec::new();
+    let refused = loop {
+        let answer = customer.try_send(
+            "POST",
+            "/api/v1/orders",
+            &[("idempotency-key", &fresh("key"))],
+            Some(&customer.order_of(&[(&kettle, 1)])),
+        );
+        match answer {
+            Ok(answer) if answer.status == 201 => acknowledged.push(answer.id()),
+            other => break other.expect("an answer, though it is no"),
+        }
+        assert!(acknowledged.len() < 20_000, "the disk never becomes full");
+    };
+    assert!([202, 503, 504].contains(&refused.status), "{refused:#?}");
+    assert!(acknowledged.len() > 10, "{}", acknowledged.len());
+    let readyz = shop.readyz();
+    assert!(readyz.contains(" 503 ") && readyz.contains("[-] storage"), "{readyz}");
+    assert!(!shop.log().contains("panicked"), "{}", shop.log());
+    shop.kill();
+    shop.change(Options::unlimited);
+    shop.start();
+    for order in &acknowledged {
+        assert_eq!(customer.order(order).ok()["status"], "confirmed");
+    }
+    eventually("the books balance", || (shop.operator().get("/api/v1/audit").ok()["balanced"] == true).then_some(()));
 }
 
 #[test]

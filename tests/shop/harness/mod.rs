@@ -10,7 +10,7 @@ mod wire;
 pub use answer::Answer;
 pub use client::{Card, Client, Customer, GOOD_PASSWORD, fresh, home_address};
 pub use program::{Program, Ran};
-pub use shop::{OPERATOR_EMAIL, OPERATOR_PASSWORD, Shop};
+pub use shop::{OPERATOR_EMAIL, OPERATOR_PASSWORD, Options, Shop};
 pub use table::routes;
 pub use wire::Wire;
 

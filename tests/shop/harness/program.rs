@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_galleria");
 /// Longer than any command takes, short enough to notice one that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -24,14 +25,18 @@ pub struct Ran {
 
 impl Program {
     pub fn new(folder: &Path, arguments: &[&str]) -> Self {
-        Self::of(Command::new(env!("CARGO_BIN_EXE_galleria")), folder).arguments(arguments)
+        Self::of(Command::new(PROGRAM), folder).arguments(arguments)
     }
 
-    /// In a shell, which can narrow what the program may do: `"$GALLERIA"` is the program.
-    pub fn in_shell(folder: &Path, script: &str) -> Self {
-        let mut program = Self::of(Command::new("sh"), folder).arguments(&["-c", script]);
-        program.0.env("PROGRAM", env!("CARGO_BIN_EXE_galleria"));
-        program
+    /// Out of a shell that has done something first: narrowed what a process may do, say.
+    pub fn in_shell(folder: &Path, first: &str, arguments: &[&str]) -> Self {
+        let script = format!("{first}; exec \"$0\" \"$@\"");
+        Self::of(Command::new("sh"), folder).arguments(&["-c", &script, PROGRAM]).arguments(arguments)
+    }
+
+    /// The words of a shell, where `"$0"` is the program.
+    pub fn in_words(folder: &Path, script: &str) -> Self {
+        Self::of(Command::new("sh"), folder).arguments(&["-c", script, PROGRAM])
     }
 
     fn of(mut command: Command, folder: &Path) -> Self {

@@ -34,6 +34,8 @@ pub struct Options {
     demo: bool,
     throttling: bool,
     operator: bool,
+    /// What a shell does before it turns into the shop.
+    shell: Option<String>,
 }
 
 /// Where the door is now: a restarted shop has another port, and its callers find it.
@@ -52,7 +54,7 @@ pub struct Shop {
 impl Options {
     /// Fast enough not to be in the way: no throttling, no demo, an operator.
     fn new() -> Self {
-        Self { flags: Vec::new(), demo: false, throttling: false, operator: true }
+        Self { flags: Vec::new(), demo: false, throttling: false, operator: true, shell: None }
     }
 
     pub fn demo(mut self) -> Self {
@@ -75,23 +77,40 @@ impl Options {
         self.flag("--carrier-speed", "100000000")
     }
 
+    /// No file grows beyond so many bytes: a disk that becomes full.
+    pub fn file_size(mut self, most: usize) -> Self {
+        // POSIX counts in blocks of 512 bytes. Without the trap the first write too many would end the process.
+        self.shell = Some(format!("trap '' XFSZ; ulimit -f {}", most / 512));
+        self
+    }
+
+    pub fn unlimited(mut self) -> Self {
+        self.shell = None;
+        self
+    }
+
     pub fn flag(mut self, name: &str, value: &str) -> Self {
         self.flags.extend([name.to_owned(), value.to_owned()]);
         self
     }
 
     pub fn open(self) -> Shop {
+        let mut shop = self.closed();
+        shop.start();
+        shop
+    }
+
+    /// A shop that has a place and is not open yet.
+    pub fn closed(self) -> Shop {
         let home = tempfile::tempdir().expect("a folder that goes away");
-        let mut shop = Shop {
+        Shop {
             options: self,
             home,
             child: None,
             sign: Arc::new(RwLock::new(([0, 0, 0, 0], 0).into())),
             setup_token: None,
             panics_are_expected: AtomicBool::new(false),
-        };
-        shop.start();
-        shop
+        }
     }
 }
 
@@ -138,6 +157,13 @@ impl Shop {
         Wire::to(self.address())
     }
 
+    /// What a probe is told: plain words, with the status before them.
+    pub fn readyz(&self) -> String {
+        let host = self.address();
+        let request = format!("GET /readyz?verbose HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        self.wire().say(request).listen().text
+    }
+
     pub fn address(&self) -> SocketAddr {
         *self.sign.read().expect("the sign is up")
     }
@@ -153,11 +179,7 @@ impl Shop {
 
     /// Another command of the program on this shop's folder.
     pub fn command(&self, arguments: &[&str]) -> Ran {
-        self.program(arguments).run()
-    }
-
-    fn program(&self, arguments: &[&str]) -> Program {
-        Program::new(self.home.path(), arguments).arguments(&["--data-dir", "data"])
+        Program::new(self.home(), arguments).arguments(&["--data-dir", "data"]).run()
     }
 
     /// What it has logged so far, since it was first started.
@@ -205,9 +227,12 @@ impl Shop {
         let log = File::options().create(true).append(true).open(self.home.path().join("log")).expect("a log");
         let demo = if self.options.demo { "--demo" } else { "--no-demo" };
         let throttling = self.options.throttling.to_string();
-        let mut program = self
-            .program(&["serve", "--listen", "127.0.0.1:0", demo, "--throttling", &throttling])
-            .arguments(&self.options.flags);
+        let arguments = ["serve", "--data-dir", "data", "--listen", "127.0.0.1:0", demo, "--throttling", &throttling];
+        let mut program = match &self.options.shell {
+            None => Program::new(self.home(), &arguments),
+            Some(narrow) => Program::in_shell(self.home(), narrow, &arguments),
+        };
+        program = program.arguments(&self.options.flags);
         if self.options.operator {
             program = program
                 .env("GALLERIA_OPERATOR_EMAIL", OPERATOR_EMAIL)
