@@ -147,8 +147,9 @@ fn main() -> ExitCode {
         Command::Config => config(&settings),
         Command::Operator(OperatorCommand::Create { email, name }) => create_operator(&settings, operator, email, name),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "galleria", &mut io::stdout());
-            Ok(ExitCode::SUCCESS)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "galleria", &mut script);
+            say(&String::from_utf8_lossy(&script)).map(|()| ExitCode::SUCCESS)
         }
     };
     done.unwrap_or_else(|error| fail(&error.to_string(), error.exit_code()))
@@ -158,6 +159,17 @@ fn main() -> ExitCode {
 fn fail(words: &str, code: u8) -> ExitCode {
     eprintln!("galleria: {words}");
     ExitCode::from(code)
+}
+
+/// Whoever closes the pipe has read enough: `galleria routes | head`.
+fn say(words: &str) -> Result<(), Fatal> {
+    let mut out = io::stdout();
+    match out.write_all(words.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Fatal::Refused(format!("standard output cannot be written to: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn serve(settings: &Settings, operator: Option<FirstOperator>) -> Result<ExitCode, Fatal> {
@@ -184,23 +196,26 @@ fn serve(settings: &Settings, operator: Option<FirstOperator>) -> Result<ExitCod
 
 fn greet(settings: &Settings, open: &Open) {
     let address = open.address;
-    println!("Galleria {} is open.", env!("CARGO_PKG_VERSION"));
-    println!("  Shop      http://{address}/");
-    match &open.setup_token {
-        Some(token) => println!(
-            "  Operator  make the operator's account at http://{address}/setup#{} (once, within 30 minutes)",
-            token.expose()
-        ),
-        None => println!("  Operator  sign in with the operator's account at http://{address}/sign-in"),
+    let operator = match &open.setup_token {
+        Some(token) => {
+            let token = token.expose();
+            format!("make the operator's account at http://{address}/setup#{token} (once, within 30 minutes)")
+        }
+        None => format!("sign in with the operator's account at http://{address}/sign-in"),
+    };
+    let greeting = format!(
+        "Galleria {} is open.\n  Shop      http://{address}/\n  Operator  {operator}\n  Data      {}\n  Stop      Ctrl-C\n",
+        env!("CARGO_PKG_VERSION"),
+        settings.data_dir.display()
+    );
+    if let Err(error) = say(&greeting) {
+        log::warn!("{error}");
     }
-    println!("  Data      {}", settings.data_dir.display());
-    println!("  Stop      Ctrl-C");
     if !address.ip().is_loopback() {
         eprintln!(
             "galleria: warning: {address} can be reached from other machines, and what they send is not encrypted"
         );
     }
-    let _ = io::stdout().flush();
 }
 
 async fn until_told_to_stop() {
@@ -217,25 +232,23 @@ async fn until_told_to_stop() {
 }
 
 fn routes() -> Result<ExitCode, Fatal> {
-    println!("# every request passes: {}", gateway::duty_names().collect::<Vec<_>>().join(" > "));
+    let mut table = format!("# every request passes: {}\n", gateway::duty_names().collect::<Vec<_>>().join(" > "));
     let width = ROUTES.iter().map(|route| route.path.len()).max().unwrap_or_default();
     for route in ROUTES {
         let (access, class, key) = (route.access.name(), route.class.name(), route.key.name());
-        println!(
-            "{:7} {:width$}  {access:9} {class:8} {:>3} s  key {key}",
-            route.method.as_str(),
-            route.path,
-            route.deadline.as_secs()
-        );
+        let (method, path, seconds) = (route.method.as_str(), route.path, route.deadline.as_secs());
+        table += &format!("{method:7} {path:width$}  {access:9} {class:8} {seconds:>3} s  key {key}\n");
     }
+    say(&table)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn config(settings: &Settings) -> Result<ExitCode, Fatal> {
-    println!("{settings:#?}\n");
+    let mut list = format!("{settings:#?}\n\n");
     for (name, default, meaning) in galleria::config::SETTINGS {
-        println!("{name:18} {meaning} [default: {default}]");
+        list += &format!("{name:18} {meaning} [default: {default}]\n");
     }
+    say(&list)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -254,7 +267,7 @@ fn create_operator(
         let made = shop.create_operator(email.clone(), password, name).await;
         shop.close()?;
         made?;
-        println!("{email} is an operator of the shop in {}.", settings.data_dir.display());
+        say(&format!("{email} is an operator of the shop in {}.\n", settings.data_dir.display()))?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -290,7 +303,7 @@ fn backup(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
         let _ = std::fs::remove_file(&part);
     }
     storage.close()?;
-    println!("{} lines written to {}.", written?, file.display());
+    say(&format!("{} lines written to {}.\n", written?, file.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -298,7 +311,7 @@ fn restore(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
     let opened =
         File::open(file).map_err(|error| Fatal::Refused(format!("{} cannot be read: {error}", file.display())))?;
     let lines = storage::restore(&settings.data_dir, BufReader::new(opened), &Env::system())?;
-    println!("{lines} lines restored into {}.", settings.data_dir.display());
+    say(&format!("{lines} lines restored into {}.\n", settings.data_dir.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -312,10 +325,9 @@ fn check(settings: &Settings) -> Result<ExitCode, Fatal> {
         let found = shop.check().await;
         shop.close()?;
         let found = found?;
-        for line in &found.faults {
-            println!("FAULT  {line}");
-        }
-        println!("{} records, {} equations hold, {} faults.", found.records, found.holding, found.faults.len());
+        let faults: String = found.faults.iter().map(|line| format!("FAULT  {line}\n")).collect();
+        let (records, holding, count) = (found.records, found.holding, found.faults.len());
+        say(&format!("{faults}{records} records, {holding} equations hold, {count} faults.\n"))?;
         Ok(if found.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }
