@@ -46,7 +46,7 @@ impl<const MIN: usize, const MAX: usize> FromStr for Text<MIN, MAX> {
 }
 
 /// Control characters, and the bidirectional overrides that make text read as what it is not.
-fn is_unprintable(c: char) -> bool {
+pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

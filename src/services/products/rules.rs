@@ -1,7 +1,7 @@
 //! What a product may be: prices, weights, pictures, tags, and who may change them.
 
 use super::messages::{CreateProduct, Description, ProductChanges, ProductName, ProductsError, StockLine, Tag};
-use crate::types::{Currency, Money, Principal, Slug, Text};
+use crate::types::{Currency, Money, Principal, Slug, Text, text::is_unprintable};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -90,7 +90,7 @@ fn check_image(image: &str) -> Result<(), ProductsError> {
     let is_path = image.starts_with('/') && !image.contains("//");
     // `%2e` is a dot to a browser that resolves a path (WHATWG URL), `\` a slash.
     let goes_up = image.contains("..") || image.to_ascii_lowercase().contains("%2e");
-    let is_odd = image.contains(|c: char| !c.is_ascii_graphic() || matches!(c, '\\' | ':'));
+    let is_odd = image.contains(|c: char| is_unprintable(c) || c.is_whitespace() || matches!(c, '\\' | ':'));
     if image.chars().count() > LONGEST_IMAGE {
         Err(invalid("image", format!("must have at most {LONGEST_IMAGE} characters")))
     } else if !is_path || goes_up || is_odd {
@@ -212,6 +212,7 @@ pub mod tests {
             "/a b",
             "/a\nb",
             "/javascript:alert",
+            "/\u{202e}gnp.elttek",
             &too_long,
         ] {
             let image = Some(bad.to_owned());
