@@ -83,7 +83,7 @@ impl House {
 
     fn of(mut sources: Vec<Source>) -> Self {
         let tests: BTreeSet<Vec<String>> = sources.iter().flat_map(Source::test_modules).collect();
-        sources.retain(|source| !tests.contains(&source.module()));
+        sources.retain(|source| !tests.iter().any(|tests| source.module().starts_with(tests)));
         let modules: BTreeSet<_> = sources.iter().map(Source::module).collect();
         let named = sources.iter().flat_map(|source| Reader::new(source, &modules).read()).collect();
         Self { sources, named, modules }
