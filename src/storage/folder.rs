@@ -21,14 +21,15 @@ use std::{
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::Once,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// The version of the folder's layout that this program writes.
 pub const FORMAT: u32 = 1;
 /// A process that was killed keeps its locks for some milliseconds.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
-const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_LOOKS: u32 = 200;
+const RELEASE_LOOKS: u32 = 2000;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 const CACHE: u64 = 32 * 1024 * 1024;
 /// Files up to this length are read whole to see that nothing is wrong with them (a quarter of a second). In a longer one, damage is
 /// found when the page that it hit is read, by sled's own checksums, or by `galleria check`: a start must not take minutes.
@@ -83,14 +84,13 @@ impl Folder {
 
     fn wait_for_sled(&self) -> Result<(), StorageError> {
         let log = File::open(log(&self.path))?;
-        let end = Instant::now() + RELEASE_PATIENCE;
-        while log.try_lock().is_err() {
-            if Instant::now() > end {
-                return Err(StorageError::Disk("the data is still in use, so it was not sealed".into()));
+        for _ in 0..RELEASE_LOOKS {
+            if log.try_lock().is_ok() {
+                return Ok(());
             }
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(BETWEEN_LOOKS);
         }
-        Ok(())
+        Err(StorageError::Disk("the data is still in use, so it was not sealed".into()))
     }
 }
 
@@ -125,15 +125,14 @@ pub fn make(path: &Path) -> Result<(), StorageError> {
 /// Held as long as the file is open.
 pub fn lock(path: &Path) -> Result<File, StorageError> {
     let file = private_file(&path.join("lock")).map_err(|error| not_writable(path, &error))?;
-    let end = Instant::now() + LOCK_PATIENCE;
-    loop {
+    for _ in 0..LOCK_LOOKS {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::sleep(Duration::from_millis(10)),
-            Err(TryLockError::WouldBlock) => return Err(in_use(path)),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN_LOOKS),
             Err(TryLockError::Error(error)) => return Err(not_writable(path, &error)),
         }
     }
+    Err(in_use(path))
 }
 
 /// `false` for a new folder.
@@ -177,15 +176,13 @@ fn open_sled(path: &Path) -> Result<sled::Db, StorageError> {
         .cache_capacity(CACHE)
         // Commits flush; a flush by the clock would only hide a forgotten one. (It would clean up too, but so does each write.)
         .flush_every_ms(None);
-    let end = Instant::now() + LOCK_PATIENCE;
+    let mut looks = 0..LOCK_LOOKS;
     let db = loop {
         match config.open() {
             // The threads of a database that was just dropped still hold it.
             Err(sled::Error::Io(error)) if error.to_string().starts_with("could not acquire lock") => {
-                if Instant::now() > end {
-                    return Err(in_use(path));
-                }
-                std::thread::sleep(Duration::from_millis(10));
+                looks.next().ok_or_else(|| in_use(path))?;
+                std::thread::sleep(BETWEEN_LOOKS);
             }
             opened => break opened?,
         }
