@@ -53,7 +53,12 @@ fn a_page_whose_part_cannot_be_had_says_so_and_shows_the_rest() {
     });
     assert_eq!((&degraded["degraded"], &degraded["unread_count"]), (&json!(["unread_count"]), &Value::Null));
     assert_eq!(degraded["profile"]["email"], customer.email.as_str());
-    customer.inbox().problem(503, "unavailable");
+    let refused = eventually("a list that cannot be had", || {
+        operator.crash("notifications-1");
+        Some(customer.inbox()).filter(|inbox| inbox.status != 200)
+    });
+    assert!(refused.header("retry-after").parse::<u64>().is_ok(), "{refused:#?}");
+    refused.problem(503, "unavailable");
     assert_eq!(shop.anonymous().get("/livez").status, 200);
     eventually("it is whole again", || (customer.get("/api/v1/account").ok()["degraded"] == json!([])).then_some(()));
 }
