@@ -10,7 +10,7 @@ use crate::{
         visit::Visit,
     },
     services::{orders::messages::*, products::messages::StockLine, shipping::messages::ShippingService},
-    types::{Address, AddressId, Cursor, OrderId, PaymentMethodId, Text, UserId},
+    types::{Address, AddressId, Cursor, OrderId, PaymentMethodId, RefundId, Text, UserId},
 };
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Bytes};
 use futures_util::{
@@ -125,9 +125,9 @@ pub async fn return_items(
     PathId(order_id): PathId<OrderId>,
     Body(Return { lines, reason }): Body<Return>,
 ) -> Answer {
-    let given = visit.noted::<Held>().map(|held| held.key);
-    // Without a key of the client's, each request is a return of its own.
-    let key = given.unwrap_or_else(|| visit.trace.to_string());
+    let given = visit.noted::<Held>().map(|held| format!("{}:{}", held.scope, held.key));
+    // Without a key of the client's, each request is a return of its own. Its trace would not do: the client names that.
+    let key = given.unwrap_or_else(|| visit.gateway.env.id::<RefundId>().to_string());
     let refund = visit.call(ReturnItems { order_id, key, lines, reason }).await?;
     Ok(HttpResponse::Created()
         .insert_header(("Location", format!("/api/v1/payments/{}", refund.payment_id)))

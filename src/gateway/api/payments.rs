@@ -8,7 +8,7 @@ use crate::{
         visit::Visit,
     },
     services::payments::messages::*,
-    types::{Money, PaymentId, PaymentMethodId, Text},
+    types::{Money, PaymentId, PaymentMethodId, RefundId, Text},
 };
 use serde::Deserialize;
 
@@ -46,8 +46,8 @@ pub struct NewRefund {
 
 pub async fn refund(visit: Visit, PathId(payment_id): PathId<PaymentId>, Body(new): Body<NewRefund>) -> Answer {
     let given = visit.noted::<Held>().map(|held| format!("{}:{}", held.scope, held.key));
-    // Without a key of the client's, each request is a refund of its own.
-    let key = given.unwrap_or_else(|| visit.trace.to_string());
+    // Without a key of the client's, each request is a refund of its own. Its trace would not do: the client names that.
+    let key = given.unwrap_or_else(|| visit.gateway.env.id::<RefundId>().to_string());
     let NewRefund { amount, reason } = new;
     let refund = visit.call(IssueRefund { payment: PaymentRef::Id(payment_id), key, amount, reason }).await?;
     created(format!("/api/v1/payments/{payment_id}"), refund)
