@@ -65,9 +65,9 @@ news_of_orders! {
     OrderDelivered |_it| "Your order was delivered",
         "We hope that you like it. If something is not right, you can send it back from the order's page.".into();
     OrderCancelled |it| "Your order was cancelled",
-        format!("{} went back to the card that you paid with.", it.order.total);
+        format!("{} is on its way back to the card that you paid with.", it.order.total);
     OrderReturned |it| "We have received your return",
-        format!("{} went back to the card that you paid with.", it.amount);
+        format!("{} is on its way back to the card that you paid with.", it.amount);
 }
 
 impl News for RefundFailed {
@@ -108,7 +108,7 @@ fn pieces(order: &OrderConfirmed) -> String {
 
 fn why(reason: &Reason) -> String {
     match reason {
-        Reason::OutOfStock { lines } if lines.len() == 1 => {
+        Reason::OutOfStock { lines } if lines.len() <= 1 => {
             "Something in it was sold out before we could set it aside.".into()
         }
         Reason::OutOfStock { lines } => {
@@ -173,6 +173,17 @@ mod tests {
         let shortage = Shortage { product_id: product(), requested: 2, available: 1 };
         let sold_out = rejected(Reason::OutOfStock { lines: vec![shortage] });
         assert!(sold_out.starts_with("Something in it was sold out"), "{sold_out}");
+        let nameless = rejected(Reason::OutOfStock { lines: Vec::new() });
+        assert_eq!(nameless, sold_out, "written before products off sale were named");
+    }
+
+    #[test]
+    fn money_that_is_given_back_is_on_its_way_until_somebody_knows_more() {
+        let cancelled = OrderCancelled { order: order() }.words().body;
+        assert_eq!(cancelled, "EUR 19.99 is on its way back to the card that you paid with.");
+        let amount = Money::new(500, Currency::EUR).unwrap();
+        let returned = OrderReturned { order: order(), amount }.words().body;
+        assert_eq!(returned, "EUR 5.00 is on its way back to the card that you paid with.");
     }
 
     #[test]
