@@ -1,6 +1,6 @@
 //! Whom to pick among the instances that are ready.
 
-use super::{permit::Permit, registry::Instance};
+use super::{Kind, permit::Permit, registry::Instance};
 use serde::{Deserialize, Serialize};
 use std::sync::{
     Arc,
@@ -29,7 +29,7 @@ impl Balancer {
     }
 
     /// The instance that the strategy prefers, or else any that still takes a call, and the call's place in it.
-    pub fn pick(&self, strategy: Strategy, ready: &[&Arc<Instance>]) -> Option<(Arc<Instance>, Permit)> {
+    pub fn pick(&self, strategy: Strategy, ready: &[&Arc<Instance>], kind: Kind) -> Option<(Arc<Instance>, Permit)> {
         let n = ready.len();
         if n == 0 {
             return None;
@@ -39,7 +39,9 @@ impl Balancer {
             Strategy::RoundRobin => turn as usize % n,
             Strategy::PowerOfTwo => better_of_two(scramble(turn), n, |at| ready[at].in_flight.load(Ordering::Relaxed)),
         };
-        (0..n).map(|step| ready[(first + step) % n]).find_map(|instance| Some((instance.clone(), instance.admit()?)))
+        (0..n)
+            .map(|step| ready[(first + step) % n])
+            .find_map(|instance| Some((instance.clone(), instance.admit(kind)?)))
     }
 }
 

@@ -1,13 +1,21 @@
 //! The way to a service and back.
 
-use super::{Answers, CallError, Caller, Context, Envelope, Failure, MeshError, Pool, Request, message::EventId};
+use super::{
+    Answers, CallError, Caller, Context, Envelope, Failure, Kind, MeshError, Pool, Request, message::EventId,
+    registry::Instance,
+};
 use crate::{
     env::Env,
     storage::{Owed, Owing, Tree},
     types::Service,
 };
 use actix::{ArbiterHandle, MailboxError};
-use std::sync::Arc;
+use futures_util::future::{Either, select};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+};
+use tokio::time::timeout_at;
 
 /// Who may call whom: a service and those that it may call.
 pub type Calls = &'static [(Service, &'static [Service])];
@@ -59,24 +67,34 @@ impl Mesh {
         }
         let pool = self.pool(R::SERVICE);
         loop {
-            let (instance, permit) = pool.pick()?;
+            let (instance, permit) = pool.pick(R::KIND)?;
             let recipient = instance.recipient::<R>().ok_or(MeshError::NoInstance)?;
             if !recipient.connected() {
                 pool.bury(&instance);
                 continue;
             }
-            let begun = permit.begun();
-            let envelope = Envelope { context: context.clone(), request: request.clone(), permit: Some(permit) };
-            match tokio::time::timeout_at(context.deadline, recipient.send(envelope)).await {
-                Ok(Ok(answer)) => return answer,
-                Ok(Err(MailboxError::Closed)) => {
+            let sent = permit.sent();
+            let envelope = Envelope { context: context.clone(), request: request.clone(), permit };
+            let mut answer = pin!(recipient.send(envelope));
+            let mut told = timeout_at(context.deadline, answer_or_death(answer.as_mut(), &instance)).await;
+            if matches!(told, Ok(None)) && !sent.take_back() {
+                // Its handler runs on beside the dead actor, and it alone knows how this ends.
+                told = timeout_at(context.deadline, answer).await.map(Some);
+            }
+            match told {
+                Ok(Some(Ok(answer))) => return answer,
+                Ok(Some(Err(MailboxError::Closed))) => {
                     pool.bury(&instance);
-                    // It died with the request still in its mailbox: a sibling can take it, whatever its kind.
-                    if begun.is_so() {
+                    if !sent.take_back() {
                         return Err(MeshError::Crashed.into());
                     }
                 }
-                Ok(Err(MailboxError::Timeout)) | Err(_) => return Err(MeshError::TimedOut.into()),
+                // It lay in the mailbox of an instance that died, and was taken back: a sibling can have it, whatever its kind.
+                Ok(None) => {}
+                Ok(Some(Err(MailboxError::Timeout))) | Err(_) => {
+                    sent.take_back();
+                    return Err(MeshError::TimedOut.into());
+                }
             }
         }
     }
@@ -100,7 +118,7 @@ impl Mesh {
         owed: &Owed,
     ) -> Result<(), MeshError> {
         let pool = self.pool(to);
-        let (instance, _permit) = pool.pick()?;
+        let (instance, _permit) = pool.pick(Kind::Keyed)?;
         let delivered = instance.deliver(context.clone(), id.clone(), &owed.name, owed.at, owed.payload.clone()).await;
         if delivered == Err(MeshError::Crashed) {
             pool.bury(&instance);
@@ -156,5 +174,14 @@ impl Mesh {
         for pool in &self.shared.pools {
             pool.stop();
         }
+    }
+}
+
+/// `None` where the instance dies first. Its mailbox may then hold the request for ever, without a word to who waits: actix lets go
+/// of what lies in it, but not of what another thread is just putting there.
+async fn answer_or_death<F: Future>(answer: Pin<&mut F>, instance: &Instance) -> Option<F::Output> {
+    match select(answer, pin!(instance.death())).await {
+        Either::Left((answer, _)) => Some(answer),
+        Either::Right(_) => None,
     }
 }

@@ -27,6 +27,9 @@ pub trait Request: Serialize + DeserializeOwned + Clone + Send + 'static {
 pub enum Kind {
     /// Changes nothing: may be asked again freely.
     Query,
+    /// A query whose answer is waited for until there is news. It has a compartment of its own in its instance: however many wait,
+    /// those that work keep their places.
+    LongPoll,
     /// Changes something, each time: is never sent again.
     Command,
     /// A command that names what it is for (an order and a step, an id), so that the second time gives the first answer.
@@ -115,16 +118,13 @@ impl fmt::Display for Caller {
 pub struct Envelope<R: Request> {
     pub context: Context,
     pub request: R,
-    pub(super) permit: Option<Permit>,
+    pub(super) permit: Permit,
 }
 
 impl<R: Request> Envelope<R> {
-    /// Takes the request in hand. The last part is to be held until the answer is there.
-    pub(crate) fn open(self) -> (Context, R, impl Sized) {
-        if let Some(permit) = &self.permit {
-            permit.begin();
-        }
-        (self.context, self.request, self.permit)
+    /// Takes the request in hand; `None` where its caller has taken it back. The last part is to be held until the answer is there.
+    pub(crate) fn open(self) -> Option<(Context, R, impl Sized)> {
+        self.permit.begin().then_some((self.context, self.request, self.permit))
     }
 }
 
@@ -166,6 +166,7 @@ impl<E: Event> actix::Message for Delivery<E> {
 /// ```text
 /// requests! { Service::Products, ProductsError,
 ///     query   GetProduct   "products.get"           -> Product,
+///     poll    AwaitRefill  "products.await_refill"  -> Product,
 ///     keyed   ReserveStock "products.reserve_stock" -> Reservation,
 /// }
 /// ```
@@ -186,6 +187,7 @@ macro_rules! requests {
         }
     };
     (@kind query) => { $crate::mesh::Kind::Query };
+    (@kind poll) => { $crate::mesh::Kind::LongPoll };
     (@kind command) => { $crate::mesh::Kind::Command };
     (@kind keyed) => { $crate::mesh::Kind::Keyed };
 }

@@ -1,8 +1,8 @@
-//! A call's place in its instance.
+//! A call's place in its instance, and in whose hands its request is.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicU8, AtomicUsize, Ordering},
 };
 
 /// One of the calls that an instance takes at a time; free again when this is dropped.
@@ -10,11 +10,18 @@ use std::sync::{
 /// It travels with the request, so that the place is free when the handler is done, not when the caller gives up.
 pub(super) struct Permit {
     in_flight: Arc<AtomicUsize>,
-    begun: Arc<AtomicBool>,
+    hands: Arc<AtomicU8>,
 }
 
 /// What the caller keeps of a permit that has gone with its request.
-pub(super) struct Begun(Arc<AtomicBool>);
+pub(super) struct Sent(Arc<AtomicU8>);
+
+/// Nobody has it in hand: it lies in a mailbox.
+const UNDER_WAY: u8 = 0;
+/// A handler does what it asks for.
+const BEGUN: u8 = 1;
+/// Its caller has given it up, or to a sibling.
+const TAKEN_BACK: u8 = 2;
 
 impl Permit {
     /// `None` where `capacity` calls are in flight already.
@@ -22,28 +29,50 @@ impl Permit {
         in_flight
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < capacity).then_some(n + 1))
             .is_ok()
-            .then(|| Self { in_flight: in_flight.clone(), begun: Arc::default() })
+            .then(|| Self { in_flight: in_flight.clone(), hands: Arc::default() })
     }
 
-    /// Said by the handler that takes the request in hand.
-    pub fn begin(&self) {
-        self.begun.store(true, Ordering::Release);
+    /// Said by the handler that takes the request in hand; `false` where it has been taken back.
+    pub fn begin(&self) -> bool {
+        is_first(&self.hands, BEGUN)
     }
 
-    pub fn begun(&self) -> Begun {
-        Begun(self.begun.clone())
+    pub fn sent(&self) -> Sent {
+        Sent(self.hands.clone())
     }
 }
 
-impl Begun {
-    /// Whether a handler has taken the request in hand.
-    pub fn is_so(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+impl Sent {
+    /// Takes the request back, so that no handler begins it any more; `false` where one has.
+    pub fn take_back(&self) -> bool {
+        is_first(&self.0, TAKEN_BACK)
     }
+}
+
+/// Handler and caller reach for it at the same time; one of them has it.
+fn is_first(hands: &AtomicU8, hand: u8) -> bool {
+    hands.compare_exchange(UNDER_WAY, hand, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_begun_or_taken_back_and_never_both() {
+        let places = Arc::default();
+        let permit = Permit::admit(&places, 2).unwrap();
+        assert!(permit.begin() && !permit.sent().take_back());
+        let other = Permit::admit(&places, 2).unwrap();
+        assert!(other.sent().take_back() && !other.begin());
+        assert!(Permit::admit(&places, 2).is_none());
+        drop((permit, other));
+        assert_eq!(places.load(Ordering::Acquire), 0);
     }
 }

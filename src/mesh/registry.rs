@@ -1,6 +1,8 @@
 //! Who is there: the instances of a service, the requests that they answer and the events that they hear.
 
-use super::{Delivery, Envelope, Event, EventId, MeshError, Request, message::Context, permit::Permit, service::Ping};
+use super::{
+    Delivery, Envelope, Event, EventId, Kind, MeshError, Request, message::Context, permit::Permit, service::Ping,
+};
 use crate::types::Timestamp;
 use actix::{Actor, Addr, Handler, Recipient, dev::ToEnvelope};
 use futures_util::future::LocalBoxFuture;
@@ -9,6 +11,7 @@ use serde_json::Value;
 use std::{
     any::{Any, TypeId},
     collections::HashMap,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicUsize, Ordering},
@@ -90,12 +93,17 @@ pub(super) struct Instance {
     pub in_flight: Arc<AtomicUsize>,
     /// How many calls it takes at a time.
     pub capacity: usize,
+    /// The long polls, which are not counted among those.
+    waiting: Arc<AtomicUsize>,
     state: AtomicU8,
     /// How often this name has been started anew.
     pub restarts: u32,
-    /// Told once, when somebody finds it dead.
-    pub died: Notify,
+    /// Wakes those who would wait for it in vain.
+    died: Notify,
 }
+
+/// Long polls that an instance takes at a time. They cost a little memory and nobody's time.
+const MOST_WAITING: usize = 4096;
 
 /// What an instance is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -109,8 +117,8 @@ pub enum State {
 
 impl Instance {
     pub fn new(name: String, answers: Answers, capacity: usize, restarts: u32) -> Self {
-        let (in_flight, state) = (Arc::default(), AtomicU8::new(State::Ready as u8));
-        Self { name, answers, in_flight, capacity, state, restarts, died: Notify::new() }
+        let (in_flight, waiting, state) = (Arc::default(), Arc::default(), AtomicU8::new(State::Ready as u8));
+        Self { name, answers, in_flight, capacity, waiting, state, restarts, died: Notify::new() }
     }
 
     pub fn state(&self) -> State {
@@ -121,14 +129,29 @@ impl Instance {
         }
     }
 
-    /// Says whether it was in another state before.
-    pub fn set_state(&self, state: State) -> bool {
-        self.state.swap(state as u8, Ordering::AcqRel) != state as u8
+    pub fn set_state(&self, state: State) {
+        self.state.store(state as u8, Ordering::Release);
+        if state == State::Dead {
+            self.died.notify_waiters();
+        }
     }
 
-    /// A place among the calls that it takes at a time, if there is one.
-    pub fn admit(&self) -> Option<Permit> {
-        Permit::admit(&self.in_flight, self.capacity)
+    /// Returns when somebody has found it dead.
+    pub async fn death(&self) {
+        let mut told = pin!(self.died.notified());
+        // In line before the look, so that no death falls in between.
+        told.as_mut().enable();
+        if self.state() != State::Dead {
+            told.await;
+        }
+    }
+
+    /// A place among the calls of that kind that it takes at a time, if there is one.
+    pub fn admit(&self, kind: Kind) -> Option<Permit> {
+        match kind {
+            Kind::LongPoll => Permit::admit(&self.waiting, MOST_WAITING),
+            Kind::Query | Kind::Command | Kind::Keyed => Permit::admit(&self.in_flight, self.capacity),
+        }
     }
 
     pub fn recipient<R: Request>(&self) -> Option<&Recipient<Envelope<R>>> {
@@ -159,6 +182,7 @@ impl Instance {
             state: self.state(),
             in_flight: self.in_flight.load(Ordering::Relaxed),
             capacity: self.capacity,
+            waiting: self.waiting.load(Ordering::Relaxed),
             restarts: self.restarts,
         }
     }
@@ -171,5 +195,7 @@ pub struct InstanceReport {
     pub state: State,
     pub in_flight: usize,
     pub capacity: usize,
+    /// Long polls.
+    pub waiting: usize,
     pub restarts: u32,
 }

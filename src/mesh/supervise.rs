@@ -4,7 +4,7 @@
 //! takes to start one, learns of a death from the caller who met it or from a ping, and starts another under the same name.
 
 use super::{
-    Answers, InstanceReport, MeshError, State, Strategy, balance::Balancer, permit::Permit, registry::Instance,
+    Answers, InstanceReport, Kind, MeshError, State, Strategy, balance::Balancer, permit::Permit, registry::Instance,
     service::Ping,
 };
 use crate::{
@@ -69,7 +69,8 @@ impl Pool {
         *lock(&self.start) = Some(Box::new(start));
         for number in 1..=count {
             let handle = self.thread(env);
-            if self.add(format!("{}-{number}", self.service), &handle, 0) {
+            if let Some(fresh) = self.start(format!("{}-{number}", self.service), &handle, 0) {
+                self.put(fresh);
                 self.watch(number - 1, handle);
             }
         }
@@ -96,11 +97,13 @@ impl Pool {
         });
     }
 
-    /// Starts an instance and puts it in the place of the one of its name, or at the end.
-    fn add(&self, name: String, on: &ArbiterHandle, restarts: u32) -> bool {
+    fn start(&self, name: String, on: &ArbiterHandle, restarts: u32) -> Option<Arc<Instance>> {
         let start = lock(&self.start);
-        let Some(start) = start.as_ref() else { return false };
-        let fresh = Arc::new(Instance::new(name, start(on), CAPACITY, restarts));
+        Some(Arc::new(Instance::new(name, start.as_ref()?(on), CAPACITY, restarts)))
+    }
+
+    /// Puts an instance in the place of the one of its name, or at the end.
+    fn put(&self, fresh: Arc<Instance>) {
         self.instances.rcu(|instances| {
             let mut instances = instances.as_ref().clone();
             match instances.iter_mut().find(|old| old.name == fresh.name) {
@@ -109,7 +112,6 @@ impl Pool {
             }
             instances
         });
-        true
     }
 
     /// Pings the instance in the given place each second; starts another when it is dead.
@@ -129,30 +131,32 @@ impl Pool {
                     quick_restarts += 1;
                     since = tokio::time::Instant::now();
                     log::warn!(service = pool.service.name(), instance = instance.name.as_str(); "an instance died; starting another");
-                    pool.add(instance.name.clone(), &on, instance.restarts + 1);
+                    let Some(fresh) = pool.start(instance.name.clone(), &on, instance.restarts + 1) else { return };
+                    // On a thread that is stalled it is no good yet: it is there when it has answered.
+                    if fresh.answers.ping.send(Ping).await.is_ok() {
+                        pool.put(fresh);
+                    }
                 } else {
                     // Whoever meets a death ends the wait.
-                    let _ = tokio::time::timeout(PING_EVERY, instance.died.notified()).await;
+                    let _ = tokio::time::timeout(PING_EVERY, instance.death()).await;
                 }
             }
         });
     }
 
-    /// Called by whoever finds that the instance is dead: it gets no more calls.
+    /// Called by whoever finds that the instance is dead: it gets no more calls, and what lies in its mailbox goes to a sibling.
     pub(super) fn bury(&self, instance: &Instance) {
-        if instance.set_state(State::Dead) {
-            instance.died.notify_one();
-        }
+        instance.set_state(State::Dead);
     }
 
-    /// An instance that is ready, and a place in it.
-    pub(super) fn pick(&self) -> Result<(Arc<Instance>, Permit), MeshError> {
+    /// An instance that is ready, and a place in it for a call of that kind.
+    pub(super) fn pick(&self, kind: Kind) -> Result<(Arc<Instance>, Permit), MeshError> {
         let instances = self.instances.load();
         let ready: Vec<_> = instances.iter().filter(|instance| instance.state() == State::Ready).collect();
         if ready.is_empty() {
             return Err(MeshError::NoInstance);
         }
-        self.balancer.pick(self.strategy(), &ready).ok_or(MeshError::Overloaded)
+        self.balancer.pick(self.strategy(), &ready, kind).ok_or(MeshError::Overloaded)
     }
 
     pub(super) fn any_hears(&self, event: &str) -> bool {
@@ -191,8 +195,8 @@ impl Pool {
     pub async fn crash(&self, name: &str) -> bool {
         let found = self.instances.load().iter().find(|instance| instance.name == name).cloned();
         let Some(instance) = found else { return false };
-        let crash = instance.answers.crash.clone();
-        let _ = crash.send(super::service::Crash).await;
+        // One that is stalled does not hear it, and is as good as dead.
+        let _ = tokio::time::timeout(PING_PATIENCE, instance.answers.crash.send(super::service::Crash)).await;
         self.bury(&instance);
         true
     }

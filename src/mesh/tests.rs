@@ -1,5 +1,7 @@
 //! The mesh with doubles in the services' places.
 
+mod crashes;
+
 use super::*;
 use crate::{
     env::Env,
@@ -48,6 +50,8 @@ struct Porter {
     /// How many deliveries fail before one is taken.
     refusals: Arc<AtomicUsize>,
     dawdling: Arc<AtomicUsize>,
+    /// Who was greeted, each time.
+    greeted: Arc<Mutex<Vec<String>>>,
 }
 
 service! { Porter,
@@ -62,6 +66,12 @@ service! { Porter,
 
 impl Porter {
     async fn greet(&self, _: Context, request: Greet) -> Answer<Greet> {
+        self.greeted.lock().unwrap().push(request.name.clone());
+        match request.name.as_str() {
+            // Nothing runs on its thread meanwhile.
+            "stall" => std::thread::sleep(Duration::from_secs(7)),
+            _ => {}
+        }
         match request.name.as_str() {
             "nobody" => Err(Rude(request.name).into()),
             "panic" => panic!("planted"),
@@ -108,6 +118,7 @@ fn house(instances: usize) -> House {
         doors: Arc::default(),
         refusals: Arc::default(),
         dawdling: Arc::default(),
+        greeted: Arc::default(),
     };
     let core = porter.clone();
     mesh.launch(Service::Products, instances, move |on| start(&core, on));
