@@ -67,6 +67,7 @@ impl From<OrdersError> for Problem {
         match error {
             OrderNotFound => Self::not_found(),
             EmptyOrder => Self::unprocessable("empty_order", words),
+            CartInCheckout { order_id } => Self::conflict("cart_in_checkout", words).with("order_id", order_id),
             BadLines { .. } => Self::invalid("/items", error.to_string()),
             ProductNotFound { product_id } => Self::invalid("/items", error.to_string()).with("product_id", product_id),
             AddressNotFound => Self::invalid("/address_id", error.to_string()),

@@ -76,9 +76,11 @@ impl Orders {
         let record = match self.store.placed_before(&request).await? {
             Some(record) => record,
             None => {
+                let is_of_cart = request.items.is_none();
+                let turn = is_of_cart.then(|| self.store.cart_turn(&request, self.env.now())).transpose()?;
                 let drafting = Drafting { env: &self.env, mesh: &self.mesh, context: &context };
                 let order = drafting.draft(&request).await?;
-                self.store.place(&request, OrderRecord::placed(order, request.items.is_none())).await?
+                self.store.place(&request, OrderRecord::placed(order, is_of_cart), turn).await?
             }
         };
         match record.order.status {

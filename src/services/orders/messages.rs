@@ -19,7 +19,7 @@ use std::fmt;
 requests! { Service::Orders, OrdersError,
     keyed   PlaceOrder   "orders.place"        -> Order,
     query   GetOrder     "orders.get"          -> Order,
-    query   AwaitChange  "orders.await_change" -> Order,
+    poll    AwaitChange  "orders.await_change" -> Order,
     query   ListOrders   "orders.list"         -> Page<Order>,
     keyed   CancelOrder  "orders.cancel"       -> Order,
     keyed   ReturnItems  "orders.return"       -> Refund,
@@ -300,6 +300,9 @@ pub enum OrdersError {
     OrderNotFound,
     #[error("there is nothing in the order")]
     EmptyOrder,
+    /// Two clicks are one order: the cart is ordered again when this one is at rest.
+    #[error("your cart is being ordered already")]
+    CartInCheckout { order_id: OrderId },
     #[error("an order holds each product once, and at most {most} different ones")]
     BadLines { most: usize },
     #[error("there is no such product on sale")]

@@ -13,7 +13,7 @@ use crate::{
     services::{
         carts::messages::CheckOut,
         payments::messages::{Authorize, Capture, IssueRefund, PaymentRef, PaymentsError, Void},
-        products::messages::{CommitStock, ProductsError, ReleaseStock, ReserveStock, ReturnStock},
+        products::messages::{CommitStock, GetProducts, ProductsError, ReleaseStock, ReserveStock, ReturnStock},
         shipping::messages::{BookShipment, CancelShipment, HandOver, Shipment, ShippingError},
     },
     types::Text,
@@ -63,10 +63,18 @@ impl Errand<'_> {
         let until = later(self.saga.begun_at, RESERVED_FOR);
         let refused = |error: &ProductsError| match error {
             ProductsError::OutOfStock { lines } => Some(rejected(Reason::OutOfStock { lines: lines.clone() })),
+            // It does not say which one is no longer sold.
             ProductsError::ProductNotFound => Some(rejected(Reason::OutOfStock { lines: Vec::new() })),
             _ => None,
         };
-        self.ask(ReserveStock { order_id, lines, until }, done, refused).await
+        let ids = lines.iter().map(|line| line.product_id).collect();
+        let answer = self.ask(ReserveStock { order_id, lines: lines.clone(), until }, done, refused).await?;
+        if answer != rejected(Reason::OutOfStock { lines: Vec::new() }) {
+            return Ok(answer);
+        }
+        let products = self.mesh.call(self.context, GetProducts { ids }).await;
+        let products = products.map_err(|error| Fault::Unanswered(error.into_mesh()))?;
+        Ok(rejected(Reason::OutOfStock { lines: rules::shortages(&lines, &products) }))
     }
 
     async fn return_stock(&self) -> Result<Answer, Fault> {

@@ -2,7 +2,7 @@
 
 use super::messages::{OrderItem, OrderStatus, OrdersError};
 use crate::{
-    services::products::messages::{Product, StockLine},
+    services::products::messages::{Product, Shortage, StockLine},
     types::{Currency, Money, ProductId},
 };
 use std::collections::HashSet;
@@ -86,6 +86,19 @@ pub fn weight_grams(items: &[OrderItem]) -> u64 {
 
 pub fn lines_of(items: &[OrderItem]) -> Vec<StockLine> {
     items.iter().map(|item| StockLine { product_id: item.product_id, quantity: item.quantity }).collect()
+}
+
+/// Of which there are too few now; none of what is no longer sold.
+pub fn shortages(lines: &[StockLine], products: &[Product]) -> Vec<Shortage> {
+    let available = |product_id| {
+        let sold = products.iter().find(|product| product.id == product_id && !product.retired);
+        sold.map_or(0, |product| product.stock.available)
+    };
+    let short = lines.iter().filter_map(|line| {
+        let (product_id, requested, available) = (line.product_id, line.quantity.get(), available(line.product_id));
+        (requested > available).then_some(Shortage { product_id, requested, available })
+    });
+    short.collect()
 }
 
 /// What is given back for these pieces: the price that was paid for each. What it cost to send them is not.

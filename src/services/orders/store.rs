@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `order/ord_…` | an order, the saga under way and the events that it owes |
 //! | `placed/<SHA-256 of user and key>` | which order that key of that user's places |
+//! | `cart_order/usr_…` | which order that user's cart was last ordered by |
 //! | `idem/<SHA-256 of scope and key>` | a claim of an idempotency key, with the answer (`keys.rs`) |
 //! | `heard/…` | which events were handled |
 //! | `all/ord_…` | entry: every order, by the time it was placed |
@@ -20,17 +21,20 @@ use super::{
     watch::{Changes, Listener},
 };
 use crate::{
+    env::since,
     mesh::Failure,
     storage::{Decision, KnownTable, Owing, Record, StorageError, Table, Tree},
-    types::{OrderId, UserId},
+    types::{OrderId, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 #[derive(Clone)]
 pub struct Store {
     tree: Tree,
     orders: Table<OrderRecord>,
     placings: Table<Placing>,
+    cart_orders: Table<CartOrder>,
     changes: Changes,
 }
 
@@ -47,9 +51,33 @@ impl Record for Placing {
     type Key = String;
 }
 
+/// The last order of a user's cart: written before that order. Two clicks with two keys are two requests, and one cart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct CartOrder {
+    order_id: OrderId,
+    at: Timestamp,
+}
+
+impl Record for CartOrder {
+    const TABLE: &'static str = "cart_order";
+    type Key = UserId;
+}
+
+/// That the cart is free to be ordered, as long as nobody else orders it.
+pub struct CartTurn(Option<CartOrder>);
+
+/// An order whose cart is bound to it is written in the same breath. Where it was not for so long, the shop went down between the two.
+const NEVER_WRITTEN_AFTER: Duration = Duration::from_secs(10);
+
 impl Store {
     pub fn new(tree: &Tree) -> Self {
-        Self { tree: tree.clone(), orders: tree.table(), placings: tree.table(), changes: Changes::default() }
+        Self {
+            tree: tree.clone(),
+            orders: tree.table(),
+            placings: tree.table(),
+            cart_orders: tree.table(),
+            changes: Changes::default(),
+        }
     }
 
     pub fn order(&self, id: OrderId) -> Result<Option<OrderRecord>, StorageError> {
@@ -70,7 +98,33 @@ impl Store {
         Ok(order)
     }
 
-    /// Writes the order down, unless the same request has placed one: that one it is then.
+    /// Whether the user's cart may be ordered: not while an order of it is under way, whose last step takes out of it what was bought.
+    /// To be asked before the cart is read.
+    pub fn cart_turn(&self, request: &PlaceOrder, now: Timestamp) -> Result<CartTurn, Failure<OrdersError>> {
+        let Some(last) = self.cart_orders.get(&request.user_id)? else { return Ok(CartTurn(None)) };
+        let is_own = self.placings.get(&key_of(request))?.is_some_and(|placing| placing.order_id == last.order_id);
+        let is_under_way = match self.order(last.order_id)? {
+            Some(record) => record.order.status == OrderStatus::Pending,
+            None => since(now, last.at) < NEVER_WRITTEN_AFTER,
+        };
+        if is_under_way && !is_own {
+            return Err(OrdersError::CartInCheckout { order_id: last.order_id }.into());
+        }
+        Ok(CartTurn(Some(last)))
+    }
+
+    /// Binds the cart to the order, unless another order has been faster.
+    fn take_turn(&self, user: UserId, turn: &CartTurn, fresh: &CartOrder) -> Result<(), Failure<OrdersError>> {
+        self.cart_orders.change(&user, |found| match found {
+            Some(last) if last.order_id == fresh.order_id => Ok(Decision::Keep(())),
+            Some(last) if turn.0.as_ref() != Some(&last) => {
+                Err(OrdersError::CartInCheckout { order_id: last.order_id }.into())
+            }
+            _ => Ok(Decision::Save(fresh.clone(), ())),
+        })
+    }
+
+    /// Writes the order down, unless the same request has placed one: that one it is then. An order of the cart brings its turn.
     ///
     /// The key is bound to the order's id first. After a crash between the two, the same key places the order under the same id.
     /// They need no commit in between: what is written later does not outlive what was written before.
@@ -78,6 +132,7 @@ impl Store {
         &self,
         request: &PlaceOrder,
         mut record: OrderRecord,
+        turn: Option<CartTurn>,
     ) -> Result<OrderRecord, Failure<OrdersError>> {
         let fresh = Placing { fingerprint: fingerprint_of(request), order_id: record.order.id };
         let bound: Result<Placing, StorageError> = self.placings.change(&key_of(request), |found| {
@@ -89,6 +144,10 @@ impl Store {
         let placing = bound?;
         check_same(request, &placing)?;
         record.order.id = placing.order_id;
+        if let Some(turn) = turn {
+            let fresh = CartOrder { order_id: placing.order_id, at: record.order.placed_at };
+            self.take_turn(request.user_id, &turn, &fresh)?;
+        }
         let placed: Result<OrderRecord, StorageError> = self.orders.change(&placing.order_id, |found| {
             Ok(match found {
                 Some(other) => Decision::Keep(other),
@@ -178,6 +237,7 @@ pub fn tables() -> Vec<KnownTable> {
     vec![
         KnownTable::of::<OrderRecord>("orders"),
         KnownTable::of::<Placing>("orders"),
+        KnownTable::of::<CartOrder>("orders"),
         KnownTable::of::<super::keys::ClaimRecord>("orders"),
     ]
 }

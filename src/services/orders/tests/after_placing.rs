@@ -142,6 +142,24 @@ fn while_it_is_handed_over_or_placed_an_order_cannot_be_cancelled() {
 }
 
 #[test]
+fn cancelling_an_order_that_is_still_pending_is_refused_in_words_and_possible_once_it_is_confirmed() {
+    let steps =
+        ["products.reserve_stock", "payments.authorize", "shipping.book", "payments.capture", "products.commit_stock"];
+    for step in steps {
+        in_shop(async |shop| {
+            shop.stage.next(step, [Late(Duration::from_secs(3))]);
+            let pending = shop.call_within(Duration::from_secs(1), ada(), order("key")).await.unwrap();
+            assert_eq!(pending.status, OrderStatus::Pending, "{step}");
+            assert_eq!(shop.cancel(pending.id).await, Err(CallError::Domain(OrdersError::Busy)), "{step}");
+            assert_eq!(shop.until_at_rest(pending.id).await.status, OrderStatus::Confirmed);
+            let cancelled = shop.cancel(pending.id).await.unwrap();
+            assert_eq!(cancelled.status, OrderStatus::Cancelled);
+            shop.assert_all_or_nothing(&cancelled);
+        });
+    }
+}
+
+#[test]
 fn an_order_that_an_operator_has_paid_back_can_still_be_cancelled() {
     in_shop(async |shop| {
         let id = shop.confirmed().await;

@@ -46,6 +46,64 @@ fn an_order_of_the_cart_empties_it() {
 }
 
 #[test]
+fn a_cart_that_is_ordered_by_several_clicks_at_once_is_ordered_once() {
+    in_shop(async |shop| {
+        shop.stage.lock().cart = vec![(kettle(), Quantity::try_from(3).unwrap())];
+        let click = async |key: &str| shop.call(ada(), PlaceOrder { items: None, ..order(key) }).await;
+        let clicks = futures_util::future::join_all(["a", "b", "c", "d"].map(click)).await;
+        let (placed, refused): (Vec<_>, Vec<_>) = clicks.into_iter().partition(Result::is_ok);
+        let placed: Vec<Order> = placed.into_iter().map(Result::unwrap).collect();
+        assert_eq!((placed.len(), placed[0].status), (1, OrderStatus::Confirmed));
+        let in_checkout = Err(CallError::Domain(OrdersError::CartInCheckout { order_id: placed[0].id }));
+        assert!(refused.iter().all(|refused| *refused == in_checkout), "{refused:?}");
+        // Whoever fills the cart again may order again.
+        assert_eq!(click("e").await.unwrap().status, OrderStatus::Confirmed);
+        assert_eq!(shop.all_orders().await.len(), 2);
+    });
+}
+
+#[test]
+fn a_cart_can_be_ordered_again_when_its_order_came_to_nothing_and_not_while_it_is_under_way() {
+    in_shop(async |shop| {
+        shop.stage.lock().cart = vec![(kettle(), Quantity::try_from(3).unwrap())];
+        let from_cart = |key: &str| PlaceOrder { items: None, ..order(key) };
+        shop.stage.lock().world.declines = Some("insufficient_funds");
+        assert_eq!(shop.call(ada(), from_cart("declined")).await.unwrap().status, OrderStatus::Rejected);
+        shop.stage.lock().world.declines = None;
+        // The cart is emptied last: until then what is in it is being ordered.
+        shop.stage.next(CHECK_OUT, [Late(Duration::from_secs(4))]);
+        let pending = shop.call_within(Duration::from_secs(1), ada(), from_cart("key")).await.unwrap();
+        let in_checkout = Err(CallError::Domain(OrdersError::CartInCheckout { order_id: pending.id }));
+        assert_eq!(shop.call(ada(), from_cart("impatient")).await, in_checkout);
+        let other = shop.place("what is named is not the cart").await.unwrap();
+        assert_eq!(other.status, OrderStatus::Confirmed);
+        assert_eq!(shop.until_at_rest(pending.id).await.status, OrderStatus::Confirmed);
+        assert_eq!(shop.call(ada(), from_cart("impatient")).await.unwrap().status, OrderStatus::Confirmed);
+    });
+}
+
+#[test]
+fn what_is_taken_off_the_shelves_while_it_is_ordered_is_named() {
+    in_shop(async |shop| {
+        shop.stage.next(RESERVE, [Late(Duration::from_secs(3))]);
+        let retire = async {
+            shop.sleep(1).await;
+            let mut props = shop.stage.lock();
+            props.world.off_sale.insert(cup());
+            props.catalogue.iter_mut().find(|product| product.id == cup()).unwrap().retired = true;
+        };
+        let (order, ()) = futures_util::future::join(shop.place("key"), retire).await;
+        let order = order.unwrap();
+        let gone = crate::services::products::messages::Shortage { product_id: cup(), requested: 1, available: 0 };
+        assert_eq!(
+            (order.status, order.reason.as_ref()),
+            (OrderStatus::Rejected, Some(&Reason::OutOfStock { lines: vec![gone] }))
+        );
+        shop.assert_all_or_nothing(&order);
+    });
+}
+
+#[test]
 fn what_cannot_be_ordered_is_refused_before_there_is_an_order() {
     in_shop(async |shop| {
         let with = |items: &[StockLine]| PlaceOrder { items: Some(items.to_vec()), ..order("key") };

@@ -139,3 +139,22 @@ fn idempotency_keys_are_claimed_answered_and_given_up() {
         assert_eq!(shop.call(ada(), claim()).await.unwrap(), Claim::Answered(answer));
     });
 }
+
+#[test]
+fn however_many_wait_for_a_change_everybody_else_is_answered() {
+    in_shop(async |shop| {
+        let order_id = shop.confirmed().await;
+        let order = shop.order(order_id).await;
+        let places: usize = shop.mesh.pool(Service::Orders).report().iter().map(|instance| instance.capacity).sum();
+        let waits = AwaitChange { order_id, after: order.version };
+        let waiting = futures_util::future::join_all((0..2 * places).map(|_| shop.call(ada(), waits.clone())));
+        let others = async {
+            shop.sleep(1).await;
+            assert_eq!(shop.call(ada(), GetOrder { order_id }).await.unwrap(), order);
+            assert_eq!(shop.place("meanwhile").await.unwrap().status, OrderStatus::Confirmed);
+            shop.fulfil(order_id, Fulfilment::Packed).await.unwrap()
+        };
+        let (told, packed) = futures_util::future::join(waiting, others).await;
+        assert!(told.iter().all(|told| told.as_ref() == Ok(&packed)), "somebody was not told");
+    });
+}

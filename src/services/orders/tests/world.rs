@@ -23,6 +23,8 @@ pub struct World {
     pub emptied_for: HashSet<OrderId>,
     pub declines: Option<&'static str>,
     pub is_undeliverable: bool,
+    /// Retired since the catalogue was read.
+    pub off_sale: HashSet<ProductId>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +65,9 @@ impl World {
         match self.reservations.get(&order) {
             Some(Reservation::Released) => return Err(ProductsError::ReservationReleased),
             Some(_) => return Ok(()),
+            None if lines.iter().any(|line| self.off_sale.contains(&line.product_id)) => {
+                return Err(ProductsError::ProductNotFound);
+            }
             None => {}
         }
         let short = lines.iter().filter_map(|line| {
