@@ -11,7 +11,6 @@ import { forSignedIn } from '../parts/gate.js';
 import { orderLines, sums } from '../parts/order-lines.js';
 import { quantityStepper } from '../parts/quantity-stepper.js';
 import { statusBadge } from '../parts/status.js';
-import { renewSession } from '../session.js';
 import { shop } from '../shop.js';
 import { card, ORDER_STATUS, PAYMENT_STATUS, reason, SHIPMENT_STATUS, SHIPPING_SERVICE } from '../words.js';
 
@@ -175,11 +174,21 @@ function follow(page, order) {
   });
   events.addEventListener('error', () => {
     // The browser comes back by itself, but not after a no, such as to a session that has run out.
-    if (events.readyState !== EventSource.CLOSED || page.signal.aborted) return;
-    setTimeout(async () => {
-      await renewSession();
-      const now = await get(`/orders/${order.id}`, { signal: page.signal }).catch(() => null);
-      if (now) follow(page, now);
-    }, FOLLOW_AGAIN_MS);
+    if (events.readyState === EventSource.CLOSED) comeBack(page, order, known);
   });
+}
+
+/** Looks how the order stands now, which renews a session that has run out, and listens again from there. */
+function comeBack(page, order, known) {
+  setTimeout(async () => {
+    if (page.signal.aborted) return;
+    try {
+      const now = await get(`/orders/${order.id}`, { signal: page.signal });
+      if (now.timeline.length > known) draw(page, now);
+      follow(page, now);
+    } catch ({ status }) {
+      // Away or too busy: it will be back. Anything else is a no for good.
+      if (status === 0 || status === 429 || status >= 500) comeBack(page, order, known);
+    }
+  }, FOLLOW_AGAIN_MS);
 }
