@@ -3,7 +3,7 @@
 //! RFC 8725: the algorithm, type, issuer and audience are pinned here, never taken from the token.
 
 use crate::{
-    env::Env,
+    env::{Env, since},
     mesh::{Context, Mesh},
     services::users::messages::{
         AUDIENCE, AccessClaims, EndedSessions, GetKeys, ISSUER, ListRevoked, PublicKey, TOKEN_TYPE,
@@ -11,13 +11,16 @@ use crate::{
     types::{Principal, Role, SessionId, Timestamp, UserId},
 };
 use arc_swap::ArcSwap;
+use futures_util::future::select;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Mutex, PoisonError, RwLock},
     time::Duration,
 };
+use tokio::sync::Notify;
 
 /// Verified tokens that are remembered, so that the hot path pays a look-up and not a signature.
 const REMEMBERED: usize = 10_000;
@@ -32,6 +35,8 @@ pub struct KeyRing {
     looked: Mutex<Option<Timestamp>>,
     verified: RwLock<HashMap<[u8; 32], Bearer>>,
     ended: RwLock<HashMap<SessionId, Timestamp>>,
+    /// Wakes those who wait for a session's end.
+    more_ended: Notify,
 }
 
 /// Whom a good token belongs to.
@@ -51,6 +56,7 @@ impl KeyRing {
             looked: Mutex::default(),
             verified: RwLock::default(),
             ended: RwLock::default(),
+            more_ended: Notify::new(),
         }
     }
 
@@ -63,6 +69,7 @@ impl KeyRing {
         if let Ok(revoked) = mesh.call(&system, ListRevoked {}).await {
             let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
             ended.extend(revoked.into_iter().map(|revoked| (revoked.session_id, revoked.until)));
+            self.more_ended.notify_waiters();
         }
     }
 
@@ -76,6 +83,30 @@ impl KeyRing {
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
         ended.retain(|_, until| *until > now);
         ended.extend(sessions.sessions.iter().map(|session| (*session, crate::env::later(now, REMEMBER_END))));
+        self.more_ended.notify_waiters();
+    }
+
+    /// Returns when the token that the bearer has shown is good no longer: its session has ended, or its time is over.
+    pub async fn end_of(&self, bearer: &Bearer) {
+        let expires = Timestamp::from_second(bearer.expires).unwrap_or(Timestamp::MAX);
+        let expiry = tokio::time::sleep(since(expires, self.env.now()));
+        select(pin!(self.end_of_session(bearer.session_id)), pin!(expiry)).await;
+    }
+
+    async fn end_of_session(&self, session: SessionId) {
+        loop {
+            let mut told = pin!(self.more_ended.notified());
+            // In line before the look, so that no end falls in between.
+            told.as_mut().enable();
+            if self.has_ended(session) {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    fn has_ended(&self, session: SessionId) -> bool {
+        self.ended.read().unwrap_or_else(PoisonError::into_inner).contains_key(&session)
     }
 
     /// Whom the token belongs to; `None` where it is not good (any longer).
@@ -86,8 +117,7 @@ impl KeyRing {
             Some(bearer) => bearer,
             None => self.check(token, fingerprint, mesh, context).await?,
         };
-        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner).contains_key(&bearer.session_id);
-        (!ended && bearer.expires > self.env.now().as_second()).then_some(bearer)
+        (!self.has_ended(bearer.session_id) && bearer.expires > self.env.now().as_second()).then_some(bearer)
     }
 
     async fn check(&self, token: &str, fingerprint: [u8; 32], mesh: &Mesh, context: &Context) -> Option<Bearer> {
@@ -111,7 +141,7 @@ impl KeyRing {
     fn may_look(&self) -> bool {
         let now = self.env.now();
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = looked.is_none_or(|at| crate::env::since(now, at) >= LOOK_AGAIN);
+        let may = looked.is_none_or(|at| since(now, at) >= LOOK_AGAIN);
         if may {
             *looked = Some(now);
         }

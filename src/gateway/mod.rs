@@ -14,6 +14,7 @@ mod route;
 pub mod routes;
 mod server;
 mod statics;
+mod streams;
 mod visit;
 
 pub use route::{Access, Class, KeyUse, Route};
@@ -35,6 +36,7 @@ pub struct Gateway {
     pub mesh: Mesh,
     keys: keys::KeyRing,
     throttle: duties::throttling::Throttle,
+    streams: streams::Streams,
     /// Signs the guest cart's cookie.
     cart_key: cookies::CartKey,
     /// Names that a `Host` header may have beside IP addresses and localhost.

@@ -5,7 +5,7 @@ use super::{
     Class::{self, *},
     KeyUse::{self, *},
     Route,
-    api::{carts, composed, lab, notifications, operation, orders, payments, products, shipping, users},
+    api::{carts, composed, lab, notifications, operation, order_events, orders, payments, products, shipping, users},
 };
 use actix_web::{http::Method, web};
 use std::time::Duration;
@@ -77,7 +77,7 @@ pub static ROUTES: &[Route] = &[
     row(POST,   "/api/v1/orders/{id}/cancel",                 SignedIn, Write,    Ignored,   15, to!(orders::cancel)),
     row(POST,   "/api/v1/orders/{id}/returns",                SignedIn, Write,    Optional,  15, to!(orders::return_items)),
     row(POST,   "/api/v1/orders/{id}/fulfil",                 Operator, Write,    Ignored,   15, to!(orders::fulfil)),
-    row(GET,    "/api/v1/orders/{id}/events",                 SignedIn, Browse,   Ignored,   20, to!(orders::events)),
+    row(GET,    "/api/v1/orders/{id}/events",                 SignedIn, Browse,   Ignored,   20, to!(order_events::follow)),
 
     row(GET,    "/api/v1/payments/{id}",                      SignedIn, Browse,   Ignored,   10, to!(payments::get)),
     row(POST,   "/api/v1/payments/{id}/refunds",              Operator, Write,    Optional,  10, to!(payments::refund)),

@@ -60,6 +60,7 @@ pub async fn open(
     let gateway = Arc::new(Gateway {
         keys: KeyRing::new(env.clone()),
         throttle: Throttle::new(settings.throttling),
+        streams: Default::default(),
         cart_key: CartKey::new(settings.cart_key),
         hosts: settings.hosts,
         in_flight: Default::default(),

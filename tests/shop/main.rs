@@ -9,3 +9,4 @@ mod data_folder;
 mod graceful;
 mod harness;
 mod journeys;
+mod streams;

@@ -5,6 +5,7 @@ pub mod composed;
 pub mod lab;
 pub mod notifications;
 pub mod operation;
+pub mod order_events;
 pub mod orders;
 pub mod payments;
 pub mod products;

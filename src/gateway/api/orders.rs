@@ -3,7 +3,6 @@
 use super::{Answer, composed, ok, products::limit};
 use crate::{
     gateway::{
-        Gateway, InFlight,
         body::{Body, PathId, Query},
         duties::idempotency::Held,
         problem::Problem,
@@ -12,14 +11,8 @@ use crate::{
     services::{orders::messages::*, products::messages::StockLine, shipping::messages::ShippingService},
     types::{Address, AddressId, Cursor, OrderId, PaymentMethodId, RefundId, Text, UserId},
 };
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web::Bytes};
-use futures_util::{
-    future::{Either, select},
-    stream,
-};
+use actix_web::{HttpResponse, http::StatusCode};
 use serde::Deserialize;
-use serde_json::json;
-use std::{pin::pin, time::Duration};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,14 +83,15 @@ pub struct Filter {
 }
 
 pub async fn list(visit: Visit, Query(filter): Query<Filter>) -> Answer {
-    let asks_for_others = filter.all == Some(true) || filter.user_id.is_some();
+    let own = visit.user()?;
+    let asks_for_others = filter.all == Some(true) || filter.user_id.is_some_and(|user| user != own);
     if asks_for_others && !visit.principal.get().is_staff() {
         return Err(Problem::forbidden("forbidden", "Only operators may look at other people's orders."));
     }
     let user_id = match (filter.all, filter.user_id) {
         (_, Some(user)) => Some(user),
         (Some(true), None) => None,
-        _ => Some(visit.user()?),
+        _ => Some(own),
     };
     let list = ListOrders { user_id, status: filter.status, limit: limit(filter.limit)?, cursor: filter.cursor };
     ok(visit.call(list).await?)
@@ -110,7 +104,13 @@ pub async fn get(visit: Visit, PathId(order_id): PathId<OrderId>) -> Answer {
 
 pub async fn cancel(visit: Visit, PathId(order_id): PathId<OrderId>) -> Answer {
     let order = visit.call(CancelOrder { order_id }).await?;
-    composed::order_page(&visit, order).await.answer()
+    let is_done = order.status == OrderStatus::Cancelled;
+    let mut answer = composed::order_page(&visit, order).await.answer()?;
+    if !is_done {
+        // It is being cancelled, and will be: the order says what is still to be done.
+        *answer.status_mut() = StatusCode::ACCEPTED;
+    }
+    Ok(answer)
 }
 
 #[derive(Deserialize)]
@@ -143,73 +143,4 @@ pub struct Fulfil {
 pub async fn fulfil(visit: Visit, PathId(order_id): PathId<OrderId>, Body(Fulfil { to }): Body<Fulfil>) -> Answer {
     let order = visit.call(FulfilOrder { order_id, to }).await?;
     composed::order_page(&visit, order).await.answer()
-}
-
-/// A comment this often, so that whoever is between does not take silence for death.
-const HEARTBEAT: Duration = Duration::from_secs(10);
-
-/// Server-sent events: one `status` event for each entry of the order's timeline, from after `Last-Event-ID`, until the
-/// order is at rest. The id of an event is its place in the timeline, from 1.
-pub async fn events(visit: Visit, request: HttpRequest, PathId(order_id): PathId<OrderId>) -> Answer {
-    let order = visit.call(GetOrder { order_id }).await?;
-    let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<usize>().ok());
-    // Whoever only listens takes nobody's place, and does not keep the shop from closing.
-    drop(visit.take_note::<InFlight>());
-    let told = Told { visit, order, next: last.unwrap_or(0), first: true };
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header(("Cache-Control", "no-store"))
-        .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(stream::unfold(Some(told), |told| async {
-            let (text, told) = told?.go_on().await;
-            Some((Ok::<_, std::io::Error>(Bytes::from(text)), told))
-        })))
-}
-
-struct Told {
-    visit: Visit,
-    order: Order,
-    /// How many entries of the timeline the client has.
-    next: usize,
-    first: bool,
-}
-
-impl Told {
-    /// The next piece of the stream, and what comes after it.
-    async fn go_on(mut self) -> (String, Option<Self>) {
-        let mut text = String::new();
-        if !std::mem::take(&mut self.first) {
-            let gateway = &self.visit.gateway;
-            let context = crate::mesh::Context::new(self.visit.principal.get(), HEARTBEAT, self.visit.trace);
-            let change = AwaitChange { order_id: self.order.id, after: self.order.version };
-            match or_closing(gateway, gateway.mesh.call(&context, change)).await {
-                Some(Ok(order)) => self.order = order,
-                // The service is away: the client may go on waiting, the next look will tell.
-                Some(Err(_)) => _ = or_closing(gateway, tokio::time::sleep(Duration::from_secs(1))).await,
-                None => {}
-            }
-        }
-        for (at, entry) in self.order.timeline.iter().enumerate().skip(self.next) {
-            let data = json!({"order_id": self.order.id, "status": entry.status, "at": entry.at, "note": entry.note});
-            text += &format!("id: {}\nevent: status\ndata: {data}\n\n", at + 1);
-        }
-        self.next = self.next.max(self.order.timeline.len());
-        if text.is_empty() {
-            text = ": still here\n\n".into();
-        }
-        let over = is_at_rest(self.order.status) || self.visit.gateway.is_draining();
-        (text, (!over).then_some(self))
-    }
-}
-
-/// `None` where the shop closes first: the stream ends in good order then, and the browser comes again.
-async fn or_closing<F: Future>(gateway: &Gateway, waiting: F) -> Option<F::Output> {
-    match select(pin!(waiting), pin!(gateway.closing())).await {
-        Either::Left((done, _)) => Some(done),
-        Either::Right(_) => None,
-    }
-}
-
-fn is_at_rest(status: OrderStatus) -> bool {
-    matches!(status, OrderStatus::Delivered | OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Returned)
 }

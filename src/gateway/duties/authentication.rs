@@ -30,6 +30,7 @@ impl Duty for Authentication {
                 Some(bearer) => {
                     visit.principal.set(Principal::User { id: bearer.user_id, role: bearer.role });
                     visit.session.set(Some(bearer.session_id));
+                    visit.note(bearer);
                     Ok(None)
                 }
                 // A browser whose cookie has run out is a guest where guests may go.

@@ -250,6 +250,7 @@ fn orders_are_listed_newest_first_a_page_at_a_time_each_to_its_own() {
     assert_eq!(list(&operator, "all=true&limit=100").0.len(), 7);
     assert_eq!(list(&operator, &format!("user_id={}", bob.user_id)).0.len(), 1);
     bob.get(&format!("/api/v1/orders?user_id={}", ada.user_id)).problem(403, "forbidden");
+    assert_eq!(list(&bob, &format!("user_id={}", bob.user_id)).0.len(), 1, "one's own id is nobody else's");
     bob.get("/api/v1/orders?all=true").problem(403, "forbidden");
     bob.get(&format!("/api/v1/orders?cursor={cursor}")).problem(400, "bad_cursor");
     for bad in ["status=lost", "limit=0", "limit=101", "limit=x", "page=2", "limit=1&limit=2", "cursor=", "cursor=abc"]

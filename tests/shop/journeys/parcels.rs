@@ -26,8 +26,11 @@ fn an_orders_page_moves_live_until_the_parcel_has_arrived() {
     assert_eq!(told, expected);
     assert!(events.iter().all(|(_, _, data)| data["order_id"] == order.as_str()));
     assert_eq!(customer.events(&path, Some("3")), events[3..], "a client that was away goes on where it was");
-    assert!(customer.events(&path, Some("99")).is_empty());
-    assert_eq!(customer.events(&path, Some("what?")), events);
+    for unknown in ["99", "what?", "-1", "99999999999999999999999"] {
+        assert_eq!(customer.events(&path, Some(unknown)), events, "{unknown} was never given out");
+    }
+    // To an EventSource, 204 says: do not come back.
+    customer.send("GET", &path, &[("last-event-id", "5")], None).no_content();
 }
 
 #[test]

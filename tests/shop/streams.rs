@@ -1,0 +1,136 @@
+//! Orders that are followed: by many, and for as long as whoever follows may.
+
+use crate::harness::{Client, Customer, GOOD_PASSWORD, Shop, eventually, within};
+use serde_json::json;
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+/// Somebody who follows an order: a connection on which its events come.
+struct Follower(BufReader<TcpStream>);
+
+impl Follower {
+    fn of(shop: &Shop, client: &Client, order: &str, last: usize) -> Self {
+        let mut stream = TcpStream::connect(shop.address()).expect("the door is open");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+        let (host, token) = (shop.address(), client.token());
+        let head = format!(
+            "GET /api/v1/orders/{order}/events HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+             authorization: Bearer {token}\r\nlast-event-id: {last}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).expect("it listens");
+        Self(BufReader::new(stream))
+    }
+
+    /// The status and the headers.
+    fn head(&mut self) -> String {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(self.0.read_line(&mut head).expect("a line") > 0, "hung up after {head}");
+        }
+        head
+    }
+
+    /// What comes until the shop ends it.
+    fn rest(mut self) -> String {
+        let (begun, mut text) = (Instant::now(), String::new());
+        while self.0.read_line(&mut text).expect("an end") > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(15), "it goes on: {text}");
+        }
+        text
+    }
+}
+
+/// A customer with a confirmed order, of which there is nothing new to tell after its second event.
+fn follower_to_be(shop: &Shop, product: &str) -> (Customer, String) {
+    let customer = shop.customer();
+    let order = customer.buys(product, 1).created().id();
+    (customer, order)
+}
+
+#[test]
+fn however_many_follow_their_orders_the_shop_serves_everybody_else() {
+    // An instance has 256 places for those that work.
+    let shop = Shop::options().flag("--instances", "orders=1").open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4990, 100);
+    let watchers: Vec<_> = (0..20).map(|_| follower_to_be(&shop, &kettle)).collect();
+    let mut followers: Vec<_> = watchers
+        .iter()
+        .flat_map(|(customer, order)| std::iter::repeat_with(move || (customer, order)).take(16))
+        .map(|(customer, order)| Follower::of(&shop, customer, order, 2))
+        .collect();
+    for follower in &mut followers {
+        let head = follower.head();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    }
+    let waiting = |operator: &Client| {
+        let services = operator.get("/api/v1/lab/services").ok();
+        let orders = services.items().iter().find(|service| service["service"] == "orders").cloned();
+        orders.and_then(|orders| orders["instances"][0]["waiting"].as_u64()).unwrap_or_default()
+    };
+    eventually("all of them wait", || (waiting(&operator) >= 320).then_some(()));
+    let (customer, order) = follower_to_be(&shop, &kettle);
+    customer.order(&order).ok();
+    customer.cancel(&order).ok();
+    operator.audit();
+
+    // Nobody has more of them than sixteen.
+    let (greedy, order) = &watchers[0];
+    let refused = greedy.get(&format!("/api/v1/orders/{order}/events")).problem(429, "too_many_streams");
+    assert_eq!(refused.header("retry-after"), "20");
+    // One that is closed makes room for another, at the latest when its second sign of life finds nobody.
+    followers.remove(0);
+    within(Duration::from_secs(40), "there is room", || {
+        let mut again = Follower::of(&shop, greedy, order, 2);
+        again.head().starts_with("HTTP/1.1 200 ").then_some(())
+    });
+}
+
+#[test]
+fn a_stream_ends_with_the_session_that_opened_it_and_no_other() {
+    let shop = Shop::open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4990, 10);
+    let (customer, order) = follower_to_be(&shop, &kettle);
+    let elsewhere = || {
+        let mut client = shop.anonymous();
+        client.sign_in(&customer.email, GOOD_PASSWORD).created();
+        client
+    };
+    let (phone, tablet) = (elsewhere(), elsewhere());
+    let follow = |client: &Client| {
+        let mut follower = Follower::of(&shop, client, &order, 2);
+        assert!(follower.head().starts_with("HTTP/1.1 200 "));
+        follower
+    };
+    let (here, on_phone, on_tablet) = (follow(&customer), follow(&phone), follow(&tablet));
+    // So long that they wait.
+    std::thread::sleep(Duration::from_millis(300));
+    let begun = Instant::now();
+    phone.sign_out().no_content();
+    on_phone.rest();
+    let change = json!({"current_password": GOOD_PASSWORD, "new_password": "another walk at dusk"});
+    customer.post("/api/v1/users/me/password", &change).no_content();
+    on_tablet.rest();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    operator.fulfil(&order, "packed").ok();
+    customer.cancel(&order).ok();
+    let told = here.rest();
+    assert!(told.contains("packed") && told.contains("cancelled"), "{told}");
+}
+
+#[test]
+fn an_id_from_elsewhere_hides_nothing_that_is_still_to_come() {
+    let shop = Shop::open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4990, 10);
+    let (customer, order) = follower_to_be(&shop, &kettle);
+    let mut follower = Follower::of(&shop, &customer, &order, 99);
+    assert!(follower.head().starts_with("HTTP/1.1 200 "));
+    customer.cancel(&order).ok();
+    let told = follower.rest();
+    assert!(told.contains("\"pending\"") && told.contains("\"cancelled\""), "{told}");
+}
