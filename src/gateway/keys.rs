@@ -171,3 +171,36 @@ fn rules() -> Validation {
     rules.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
     rules
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Id;
+    use uuid::Uuid;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_ends_when_its_time_is_over_or_its_session_ends_and_with_no_other() {
+        let env = Env::simulated(7, Timestamp::UNIX_EPOCH);
+        let (ring, began) = (KeyRing::new(env.clone()), env.now());
+        let session = |n| SessionId::from_uuid(Uuid::from_u128(n));
+        let user_id = UserId::from_uuid(Uuid::nil());
+        let bearer = Bearer { user_id, session_id: session(1), role: Role::Customer, expires: 60 };
+        let others = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            ring.forget(&EndedSessions { sessions: vec![session(2)] });
+        };
+        futures_util::future::join(ring.end_of(&bearer), others).await;
+        assert_eq!(since(env.now(), began), Duration::from_secs(60));
+
+        let later = Bearer { expires: 3600, ..bearer };
+        let own = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            ring.forget(&EndedSessions { sessions: vec![session(1)] });
+        };
+        futures_util::future::join(ring.end_of(&later), own).await;
+        assert_eq!(since(env.now(), began), Duration::from_secs(65));
+        // What has ended before is not waited for.
+        ring.end_of(&later).await;
+        assert_eq!(since(env.now(), began), Duration::from_secs(65));
+    }
+}

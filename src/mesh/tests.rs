@@ -67,10 +67,9 @@ service! { Porter,
 impl Porter {
     async fn greet(&self, _: Context, request: Greet) -> Answer<Greet> {
         self.greeted.lock().unwrap().push(request.name.clone());
-        match request.name.as_str() {
-            // Nothing runs on its thread meanwhile.
-            "stall" => std::thread::sleep(Duration::from_secs(7)),
-            _ => {}
+        if request.name == "stall" {
+            // Nothing else runs on its thread meanwhile.
+            std::thread::sleep(Duration::from_secs(7));
         }
         match request.name.as_str() {
             "nobody" => Err(Rude(request.name).into()),
