@@ -1,9 +1,19 @@
 //! What handlers are given: a parsed body, query or id; or the problem that says what is wrong where.
 
-use super::{problem::Problem, visit::Visit};
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::StatusCode, http::header};
-use serde::de::DeserializeOwned;
+use super::{
+    problem::Problem,
+    strict::{Given, pointer},
+    visit::Visit,
+};
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName},
+    http::{StatusCode, Uri},
+};
+use serde::{Deserialize, de::DeserializeOwned};
 use std::{
+    collections::BTreeMap,
     future::{Ready, ready},
     str::FromStr,
 };
@@ -17,63 +27,107 @@ impl<T: DeserializeOwned> FromRequest for Body<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let visit = Visit::from_request(request, payload).into_inner();
-        ready(visit.and_then(|visit| {
-            if !is_json(request) {
-                return Err(Problem::new(
-                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    "unsupported_media_type",
-                    "Send the body as JSON, with `Content-Type: application/json`.",
-                ));
-            }
-            from_json(&visit.body.borrow()).map(Body)
+        ready(visit.and_then(|visit| read(request.headers(), &visit.body.borrow()).map(Body)))
+    }
+}
+
+/// A body that may be missing: the handler decides what that means.
+pub struct MaybeBody<T>(pub Option<T>);
+
+impl<T: DeserializeOwned> FromRequest for MaybeBody<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let visit = Visit::from_request(request, payload).into_inner();
+        ready(visit.and_then(|visit| match &*visit.body.borrow() {
+            none if none.is_empty() => Ok(Self(None)),
+            body => read(request.headers(), body).map(|body| Self(Some(body))),
         }))
     }
 }
 
-fn is_json(request: &HttpRequest) -> bool {
-    let content_type =
-        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
+/// Where a route takes no body: there is none, or an object that says nothing.
+pub fn says_nothing(headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    if body.is_empty() { Ok(()) } else { read(headers, body).map(|Nothing {}| ()) }
+}
+
+fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+    let unsupported = |words| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", words);
+    if !is_json(headers) {
+        return Err(unsupported("Send the body as JSON in UTF-8, with `Content-Type: application/json`."));
+    }
+    if !is_plain(headers) {
+        // RFC 7694 §3
+        return Err(unsupported("Send the body as it is, without a `Content-Encoding`.")
+            .with_header("Accept-Encoding", "identity".into()));
+    }
+    from_json(body)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(content_type) = the_only(headers, CONTENT_TYPE) else { return false };
+    let mut parts = content_type.split(';').map(str::trim);
+    let is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    // JSON has no `charset` (RFC 8259 §11), but some send the one that it is in anyway.
+    let other_charset = parts.filter_map(|part| part.split_once('=')).any(|(name, value)| {
+        name.trim().eq_ignore_ascii_case("charset") && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    });
+    is_json && !other_charset
+}
+
+fn is_plain(headers: &HeaderMap) -> bool {
+    !headers.contains_key(CONTENT_ENCODING)
+        || the_only(headers, CONTENT_ENCODING).is_some_and(|coding| coding.trim().eq_ignore_ascii_case("identity"))
+}
+
+/// What is said twice says nothing.
+fn the_only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    let mut lines = headers.get_all(name);
+    let line = lines.next()?.to_str().ok()?;
+    lines.next().is_none().then_some(line)
 }
 
 fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let parsed = serde_path_to_error::deserialize(&mut reader);
-    // A field that cannot be is looked at only in a body that is JSON to its end.
-    let whole: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(body);
-    if let Err(error) = whole {
-        let (line, column) = (error.line(), error.column());
-        return Err(Problem::bad_request(
-            "bad_json",
-            format!("The body is not valid JSON (line {line}, column {column})."),
-        ));
-    }
-    // serde would take the list of the fields' values for the same.
-    if body.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Problem::invalid("", "must be a JSON object"));
-    }
-    parsed.map_err(|error| {
-        let pointer = pointer(error.path());
-        Problem::invalid(pointer, reason(&error.into_inner().to_string()))
-    })
+    let Ok(text) = std::str::from_utf8(body) else {
+        return Err(Problem::bad_request("bad_json", "The body is not valid JSON: it is not in UTF-8."));
+    };
+    // What a field says is looked at only in a body that is JSON to its end.
+    serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| bad_json(&error))?;
+    let given = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text));
+    let given: Given = given.map_err(|error| unreadable(error.path(), error.inner()))?;
+    T::deserialize(&given).map_err(|refusal| Problem::invalid(refusal.pointer(), brief(&refusal.reason)))
 }
 
-/// RFC 6901.
-fn pointer(path: &serde_path_to_error::Path) -> String {
+fn bad_json(error: &serde_json::Error) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    Problem::bad_request("bad_json", format!("The body is not valid JSON (line {line}, column {column})."))
+}
+
+/// What has the form of JSON and cannot be read all the same.
+fn unreadable(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Problem {
     use serde_path_to_error::Segment;
-    let segments = path.iter().filter_map(|segment| match segment {
+    let names = path.iter().filter_map(|segment| match segment {
         Segment::Seq { index } => Some(index.to_string()),
-        Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),
+        Segment::Map { key } => Some(key.clone()),
         Segment::Enum { .. } | Segment::Unknown => None,
     });
-    segments.map(|segment| format!("/{segment}")).collect()
+    let words = error.to_string();
+    let words = words.rsplit_once(" at line ").map_or(&*words, |(words, _)| words);
+    match words {
+        "number out of range" => Problem::invalid(pointer(names), "is a number beyond all bounds"),
+        _ if error.is_data() => Problem::invalid(pointer(names), brief(words)),
+        // Half a surrogate pair; more levels than anything here has.
+        _ => bad_json(error),
+    }
 }
 
-/// serde's words without the place, which the pointer tells, and without an echo of what was sent at any length.
-fn reason(words: &str) -> String {
-    let words = words.rsplit_once(" at line ").map_or(words, |(words, _)| words);
-    words.chars().filter(|c| !c.is_control()).take(200).collect()
+/// Without an echo of what was sent at any length.
+fn brief(reason: &str) -> String {
+    reason.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 /// The query string; an unknown or repeated parameter is a `400`.
@@ -84,22 +138,39 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let reader = serde_urlencoded::Deserializer::new(form_pairs(request));
-        ready(serde_path_to_error::deserialize(reader).map(Query).map_err(|error| {
-            let name = error.path().to_string();
-            let why = reason(&error.into_inner().to_string());
-            let detail = if name == "." {
-                format!("The query: {why}.")
-            } else {
-                format!("The query parameter `{name}`: {why}.")
-            };
-            Problem::bad_request("bad_query", detail)
-        }))
+        ready(from_query(request.query_string()).map(Query))
     }
 }
 
-fn form_pairs(request: &HttpRequest) -> form_urlencoded::Parse<'_> {
-    form_urlencoded::parse(request.query_string().as_bytes())
+fn from_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let mut fields = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        // Where the bytes were no UTF-8, this came in their stead.
+        if value.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(Problem::bad_parameter(&name, "must be UTF-8"));
+        }
+        if fields.contains_key(&name) {
+            return Err(Problem::bad_parameter(&name, "is given twice"));
+        }
+        fields.insert(name, Given::Parameter(value));
+    }
+    T::deserialize(&Given::Object(fields))
+        .map_err(|refusal| Problem::bad_parameter(refusal.name().unwrap_or_default(), &refusal.reason))
+}
+
+/// Where a route takes no query: there is none.
+pub fn asks_nothing(uri: &Uri) -> Result<(), Problem> {
+    match form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).next() {
+        None => Ok(()),
+        Some((name, _)) => Err(Problem::bad_parameter(&name, "is not known here")),
+    }
+}
+
+impl Problem {
+    /// A parameter of the query that cannot be.
+    pub fn bad_parameter(name: &str, reason: &str) -> Self {
+        Self::bad_request("bad_query", format!("The query parameter `{}`: {}.", brief(name), brief(reason)))
+    }
 }
 
 /// The last id in the path. What is no id of the kind is not found: there is nothing by that name.

@@ -9,12 +9,14 @@ pub mod cookies;
 mod duties;
 mod errors;
 mod keys;
+mod parameters;
 mod problem;
 mod route;
 pub mod routes;
 mod server;
 mod statics;
 mod streams;
+mod strict;
 mod visit;
 
 pub use route::{Access, Class, KeyUse, Route};

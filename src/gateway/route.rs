@@ -1,5 +1,6 @@
 //! What a row of the route table says.
 
+use super::parameters::Takes;
 use actix_web::http::Method;
 use std::{num::NonZeroU32, time::Duration};
 
@@ -13,7 +14,14 @@ pub struct Route {
     pub key: KeyUse,
     /// Covers everything that is done for a request.
     pub deadline: Duration,
-    pub handler: fn() -> actix_web::Route,
+    pub handler: Handler,
+}
+
+/// Who answers.
+#[derive(Clone, Copy)]
+pub struct Handler {
+    pub route: fn() -> actix_web::Route,
+    pub takes: fn() -> Takes,
 }
 
 /// Who may call.

@@ -6,13 +6,15 @@ use super::{
     KeyUse::{self, *},
     Route,
     api::{carts, composed, lab, notifications, operation, order_events, orders, payments, products, shipping, users},
+    parameters::Takes,
+    route::Handler,
 };
 use actix_web::{http::Method, web};
 use std::time::Duration;
 
 macro_rules! to {
     ($handler:path) => {
-        || web::to($handler)
+        Handler { route: || web::to($handler), takes: || Takes::by(&$handler) }
     };
 }
 
@@ -30,7 +32,7 @@ const fn row(
     class: Class,
     key: KeyUse,
     seconds: u64,
-    handler: fn() -> actix_web::Route,
+    handler: Handler,
 ) -> Route {
     Route { method, path, access, class, key, deadline: Duration::from_secs(seconds), handler }
 }

@@ -5,7 +5,9 @@ use super::{
     cookies::CartKey,
     duties::{self, throttling::Throttle},
     keys::KeyRing,
+    parameters::Takes,
     problem::Problem,
+    route::Handler,
     routes::ROUTES,
     statics,
 };
@@ -124,7 +126,7 @@ fn resource(path: &'static str, gateway: &Arc<Gateway>) -> Resource {
             Method::GET => guard::Any(guard::Get()).or(guard::Head()),
             _ => guard::Any(guard::Method(route.method.clone())),
         };
-        resource = resource.route(behind_duties((route.handler)().guard(method), route, gateway));
+        resource = resource.route(behind_duties((route.handler.route)().guard(method), route, gateway));
     }
     let mut allowed: Vec<&str> = rows().map(|route| route.method.as_str()).collect();
     if allowed.contains(&"GET") {
@@ -161,6 +163,6 @@ const fn internal(path: &'static str) -> Route {
         class: Class::Browse,
         key: KeyUse::Ignored,
         deadline: Duration::from_secs(10),
-        handler: web::get,
+        handler: Handler { route: web::get, takes: || Takes::ANYTHING },
     }
 }

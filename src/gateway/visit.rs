@@ -28,6 +28,8 @@ pub struct Parts {
     pub route: &'static Route,
     pub trace: TraceId,
     pub begun: Instant,
+    /// When the whole of the request was there: from then on the route's deadline runs.
+    pub complete: Cell<Instant>,
     pub client: IpAddr,
     pub principal: Cell<Principal>,
     /// The session that the access token belongs to.
@@ -49,11 +51,13 @@ impl std::ops::Deref for Visit {
 
 impl Visit {
     pub fn new(gateway: Arc<Gateway>, route: &'static Route, trace: TraceId, client: IpAddr) -> Self {
+        let begun = Instant::now();
         Self(Rc::new(Parts {
             gateway,
             route,
             trace,
-            begun: Instant::now(),
+            begun,
+            complete: Cell::new(begun),
             client,
             principal: Cell::new(Principal::Anonymous),
             session: Cell::new(None),
@@ -84,7 +88,11 @@ impl Visit {
     }
 
     pub fn context(&self) -> Context {
-        Context { principal: self.principal.get(), deadline: self.begun + self.route.deadline, trace: self.trace }
+        Context {
+            principal: self.principal.get(),
+            deadline: self.complete.get() + self.route.deadline,
+            trace: self.trace,
+        }
     }
 
     /// Who is signed in. Routes that need it are not reached without.

@@ -14,7 +14,7 @@ pub trait Id: Copy + Ord + Hash + fmt::Display + FromStr<Err = ParseIdError> + S
 
 /// The text is no id of the kind that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected an id of the form {prefix}_ and 32 lowercase hexadecimal digits")]
+#[error("must be an id of the form {prefix}_ and 32 lowercase hexadecimal digits")]
 pub struct ParseIdError {
     prefix: &'static str,
 }

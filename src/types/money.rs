@@ -138,7 +138,7 @@ impl Currency {
 
 /// The text is no ISO 4217 code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected an ISO 4217 currency code such as EUR")]
+#[error("must be an ISO 4217 currency code such as EUR")]
 pub struct UnknownCurrency;
 
 impl FromStr for Currency {

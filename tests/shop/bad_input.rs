@@ -1,7 +1,11 @@
 //! What nobody should send: no body, path or byte makes a 5xx, and what is refused leaves nothing behind.
 
+mod bodies;
 mod forms;
 mod paths;
+mod preconditions;
+mod queries;
+mod shapes;
 mod wire;
 
 use crate::harness::{Answer, Shop, fresh, routes};
@@ -37,9 +41,48 @@ fn send(form: &Form, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     if form.template == "/api/v1/orders" {
         headers.push(("idempotency-key", &key));
     }
-    form.who
+    let answer = form
+        .who
         .try_send_text(form.method, &form.path, &headers, Some(body))
-        .unwrap_or_else(|error| panic!("{form:?}: {error}"))
+        .unwrap_or_else(|error| panic!("{form:?}: {error}"));
+    assert!(answer.status < 500, "{form:?}: {answer:#?}");
+    if answer.status >= 400 {
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{answer:#?}");
+        speaks_plainly(&answer);
+    }
+    answer
+}
+
+/// It is written for people, who need not know in what the shop is written.
+#[track_caller]
+fn speaks_plainly(answer: &Answer) {
+    let words = answer["detail"].to_string().to_lowercase();
+    let jargon = [
+        "struct",
+        "enum",
+        "variant",
+        "tuple",
+        "sequence",
+        "a map",
+        "expected",
+        "invalid type",
+        "invalid value",
+        "elements",
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "i64",
+        "i128",
+        "f64",
+        "option",
+        "deserial",
+        "digit found",
+        "::",
+    ];
+    for word in jargon {
+        assert!(!words.contains(word), "it says `{word}`: {answer:#?}");
+    }
 }
 
 const JSON: (&str, &str) = ("content-type", "application/json");

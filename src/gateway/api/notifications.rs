@@ -1,22 +1,14 @@
 //! The inbox.
 
-use super::{Answer, ok, products::limit};
+use super::{Answer, Paging, ok, products::limit};
 use crate::{
     gateway::{
         body::{PathId, Query},
         visit::Visit,
     },
     services::notifications::messages::*,
-    types::{Cursor, NotificationId},
+    types::NotificationId,
 };
-use serde::Deserialize;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Paging {
-    limit: Option<u64>,
-    cursor: Option<Cursor>,
-}
 
 pub async fn list(visit: Visit, Query(paging): Query<Paging>) -> Answer {
     let list = ListNotifications { user_id: visit.user()?, limit: limit(paging.limit)?, cursor: paging.cursor };

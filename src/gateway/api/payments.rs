@@ -1,9 +1,9 @@
 //! Payment methods, payments, refunds.
 
-use super::{Answer, created, no_content, ok, whole_list};
+use super::{Answer, Paging, created, no_content, ok, page_of};
 use crate::{
     gateway::{
-        body::{Body, PathId},
+        body::{Body, PathId, Query},
         duties::idempotency::Held,
         visit::Visit,
     },
@@ -12,8 +12,10 @@ use crate::{
 };
 use serde::Deserialize;
 
-pub async fn list_methods(visit: Visit) -> Answer {
-    whole_list(visit.call(ListMethods { user_id: visit.user()? }).await?)
+pub async fn list_methods(visit: Visit, Query(paging): Query<Paging>) -> Answer {
+    let user_id = visit.user()?;
+    let methods = visit.call(ListMethods { user_id }).await?;
+    page_of(&format!("payment methods of {user_id}"), methods, paging, |method| method.id)
 }
 
 #[derive(Deserialize)]

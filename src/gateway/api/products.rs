@@ -1,17 +1,22 @@
 //! The catalogue.
 
-use super::{Answer, created, no_content, ok, whole_list};
+use super::{Answer, Paging, no_content, ok, page_of};
 use crate::{
     gateway::{
         body::{Body, PathId, Query},
-        duties::conditional::{is_listed, tag_of},
+        duties::conditional::{is_matched, tag_of},
         problem::Problem,
         visit::Visit,
     },
+    mesh::CallError,
     services::products::messages::*,
     types::{Cursor, Limit, ProductId, Slug},
 };
-use actix_web::{HttpRequest, http::StatusCode, http::header::IF_MATCH};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::StatusCode,
+    http::header::{ETAG, HeaderName, IF_MATCH},
+};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -40,26 +45,33 @@ pub async fn find(visit: Visit, Query(search): Query<Search>) -> Answer {
         limit: limit(search.limit)?,
         cursor: search.cursor,
     };
-    ok(visit.call(find).await?)
+    let found = visit.gateway.mesh.call(&visit.context(), find).await.map_err(|error| match error {
+        // What is a field of the message was a parameter here.
+        CallError::Domain(ProductsError::Invalid { field, reason }) => Problem::bad_parameter(&field, &reason),
+        error => error.into(),
+    })?;
+    ok(found)
 }
 
 /// `?limit=`, or the default.
 pub fn limit(given: Option<u64>) -> Result<Limit, Problem> {
     let parsed = given.map_or(Ok(Limit::default()), Limit::try_from);
-    parsed.map_err(|error| Problem::bad_request("bad_query", format!("The query parameter `limit`: {error}.")))
+    parsed.map_err(|error| Problem::bad_parameter("limit", &error.to_string()))
 }
 
 pub async fn get(visit: Visit, PathId(product): PathId<Named>) -> Answer {
     ok(visit.call(GetProduct { product: product.0 }).await?)
 }
 
-pub async fn list_categories(visit: Visit) -> Answer {
-    whole_list(visit.call(ListCategories {}).await?)
+pub async fn list_categories(visit: Visit, Query(paging): Query<Paging>) -> Answer {
+    let categories = visit.call(ListCategories {}).await?;
+    page_of("categories", categories, paging, |category| (category.name.to_lowercase(), category.slug.clone()))
 }
 
 pub async fn create(visit: Visit, Body(new): Body<CreateProduct>) -> Answer {
     let product = visit.call(new).await?;
-    created(format!("/api/v1/products/{}", product.id), product)
+    let location = format!("/api/v1/products/{}", product.id);
+    Ok(HttpResponse::Created().insert_header(("Location", location)).insert_header(tag(&product)).json(product))
 }
 
 pub async fn update(
@@ -68,12 +80,13 @@ pub async fn update(
     PathId(product_id): PathId<ProductId>,
     Body(changes): Body<ProductChanges>,
 ) -> Answer {
-    let expected_version = matched_version(&visit, &request, product_id).await?;
-    ok(visit.call(UpdateProduct { product_id, expected_version, changes }).await?)
+    let expected_version = matched(&visit, &request, product_id).await?.map(|seen| seen.version);
+    let product = visit.call(UpdateProduct { product_id, expected_version, changes }).await?;
+    Ok(HttpResponse::Ok().insert_header(tag(&product)).json(product))
 }
 
 pub async fn retire(visit: Visit, request: HttpRequest, PathId(product_id): PathId<ProductId>) -> Answer {
-    let expected_version = matched_version(&visit, &request, product_id).await?;
+    let expected_version = matched(&visit, &request, product_id).await?.map(|seen| seen.version);
     visit.call(RetireProduct { product_id, expected_version }).await?;
     no_content()
 }
@@ -97,22 +110,22 @@ pub async fn set_stock(
         (None, Some(pieces)) => StockChange::AdjustBy(pieces),
         _ => return Err(Problem::invalid("", "give either on_hand or adjust_by")),
     };
-    matched_version(&visit, &request, product_id).await?;
-    ok(visit.call(SetStock { product_id, change }).await?)
+    let seen = matched(&visit, &request, product_id).await?;
+    ok(visit.call(SetStock { product_id, seen, change }).await?)
 }
 
-/// With `If-Match`: the version of the product, if it is still the one that the client has seen (RFC 9110 §13.1.1); `412` if it is not.
-async fn matched_version(visit: &Visit, request: &HttpRequest, product_id: ProductId) -> Result<Option<u64>, Problem> {
+/// With `If-Match`: what the client has seen of the product, if that is how it is (RFC 9110 §13.1.1); `412` if it is not.
+///
+/// Whether it still is when the change is made, the service decides, in the swap that makes it.
+async fn matched(visit: &Visit, request: &HttpRequest, product_id: ProductId) -> Result<Option<Seen>, Problem> {
     let lines: Vec<_> = request.headers().get_all(IF_MATCH).map(|value| value.to_str().unwrap_or_default()).collect();
-    if lines.is_empty() {
+    // Any version will do, and that there is one the change itself finds out.
+    if lines.is_empty() || lines.iter().any(|line| line.trim() == "*") {
         return Ok(None);
     }
     let product = visit.call(GetProduct { product: ProductRef::Id(product_id) }).await?;
-    let tag = tag_of(&serde_json::to_vec(&product).unwrap_or_default());
-    let list = lines.join(",");
-    // Strong comparison: a weak tag is as good as none.
-    if is_listed(&list, &tag) && !list.contains("W/") {
-        Ok(Some(product.version))
+    if is_matched(&lines.join(","), &entity_tag(&product)) {
+        Ok(Some(Seen { version: product.version, available: product.stock.available }))
     } else {
         Err(Problem::new(
             StatusCode::PRECONDITION_FAILED,
@@ -120,6 +133,15 @@ async fn matched_version(visit: &Visit, request: &HttpRequest, product_id: Produ
             "The product has changed since you read it. Read it again.",
         ))
     }
+}
+
+/// As reading the product gives it.
+fn tag(product: &Product) -> (HeaderName, String) {
+    (ETAG, entity_tag(product))
+}
+
+fn entity_tag(product: &Product) -> String {
+    tag_of(&serde_json::to_vec(product).unwrap_or_default())
 }
 
 /// An id or a slug.

@@ -1,9 +1,9 @@
 //! Accounts, sessions and the address book.
 
-use super::{Answer, created, no_content, ok, whole_list};
+use super::{Answer, Paging, created, no_content, ok, page_of};
 use crate::{
     gateway::{
-        body::{Body, PathId},
+        body::{Body, MaybeBody, PathId, Query},
         cookies,
         problem::Problem,
         visit::Visit,
@@ -12,8 +12,9 @@ use crate::{
     services::{carts::messages::MergeCarts, users::messages::*},
     types::{Address, AddressId, Email, Principal, Secret, SessionId},
 };
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 
 pub async fn register(visit: Visit, request: HttpRequest, Body(new): Body<RegisterUser>) -> Answer {
     let signed_in = visit.call(new).await?;
@@ -31,19 +32,14 @@ pub async fn redeem_setup(visit: Visit, request: HttpRequest, Body(setup): Body<
 }
 
 /// The refresh token comes in the body, or in the browser's cookie.
-pub async fn refresh(visit: Visit, request: HttpRequest) -> Answer {
+pub async fn refresh(visit: Visit, request: HttpRequest, MaybeBody(body): MaybeBody<RefreshSession>) -> Answer {
     let from_cookie =
         request.cookie(cookies::REFRESH).map(|cookie| cookie.value().to_owned()).filter(|token| !token.is_empty());
-    let has_body = !visit.body.borrow().is_empty();
-    let refresh_token = match (has_body, from_cookie) {
-        (false, Some(token)) => Secret::new(token),
-        _ => {
-            let body = <Body<RefreshSession> as actix_web::FromRequest>::from_request(
-                &request,
-                &mut actix_web::dev::Payload::None,
-            );
-            body.await?.0.refresh_token
-        }
+    let refresh_token = match (body, from_cookie) {
+        (Some(body), _) => body.refresh_token,
+        (None, Some(token)) => Secret::new(token),
+        // Where neither is there, the body is what is missing.
+        (None, None) => Body::<RefreshSession>::extract(&request).await?.0.refresh_token,
     };
     match visit.gateway.mesh.call(&visit.context(), RefreshSession { refresh_token }).await {
         // What was gathered as a guest while the token had run out comes along, too.
@@ -110,16 +106,18 @@ pub async fn change_password(visit: Visit, Body(passwords): Body<Passwords>) -> 
     no_content()
 }
 
-pub async fn list_sessions(visit: Visit) -> Answer {
+pub async fn list_sessions(visit: Visit, Query(paging): Query<Paging>) -> Answer {
     #[derive(Serialize)]
     struct Listed {
         #[serde(flatten)]
         session: SessionInfo,
         current: bool,
     }
-    let sessions = visit.call(ListSessions { user_id: visit.user()? }).await?;
-    let current = visit.session.get();
-    whole_list(sessions.into_iter().map(|session| Listed { current: Some(session.id) == current, session }).collect())
+    let (user_id, current) = (visit.user()?, visit.session.get());
+    let sessions = visit.call(ListSessions { user_id }).await?.into_iter();
+    let sessions = sessions.map(|session| Listed { current: Some(session.id) == current, session }).collect();
+    // The newest first.
+    page_of(&format!("sessions of {user_id}"), sessions, paging, |listed: &Listed| Reverse(listed.session.id))
 }
 
 pub async fn end_session(visit: Visit, PathId(session_id): PathId<SessionId>) -> Answer {
@@ -141,8 +139,10 @@ async fn end(visit: &Visit, session_id: Option<SessionId>) -> Answer {
     if ended_itself { Ok(goodbye()) } else { no_content() }
 }
 
-pub async fn list_addresses(visit: Visit) -> Answer {
-    whole_list(visit.call(ListAddresses { user_id: visit.user()? }).await?)
+pub async fn list_addresses(visit: Visit, Query(paging): Query<Paging>) -> Answer {
+    let user_id = visit.user()?;
+    let addresses = visit.call(ListAddresses { user_id }).await?;
+    page_of(&format!("addresses of {user_id}"), addresses, paging, |address| address.id)
 }
 
 pub async fn add_address(visit: Visit, Body(address): Body<Address>) -> Answer {

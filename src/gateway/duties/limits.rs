@@ -10,6 +10,7 @@ use actix_web::{
 };
 use futures_util::StreamExt;
 use std::time::Duration;
+use tokio::time::Instant;
 
 pub struct Limits;
 
@@ -41,6 +42,7 @@ impl Duty for Limits {
                     .and_hang_up()
                 };
                 *visit.body.borrow_mut() = read.map_err(slow)??;
+                visit.complete.set(Instant::now());
                 Ok(None)
             })),
             Ok(()) => Step::On,

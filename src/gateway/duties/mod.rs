@@ -9,6 +9,7 @@ pub mod idempotency;
 pub mod limits;
 pub mod problems;
 pub mod throttling;
+pub mod unasked;
 
 use super::{Gateway, Route, problem::Problem, visit::Visit};
 use crate::telemetry::trace;
@@ -39,6 +40,7 @@ pub const DUTIES: &[&dyn Duty] = &[
     &authentication::Authentication,// who is it
     &authorization::Authorization,  // may they call this
     &throttling::Throttling,        // not too often
+    &unasked::Unasked,              // no query and no body that nobody looks at
     &idempotency::Idempotency,      // the same key, the same answer
     &conditional::Conditional,      // what the client has already is not sent again (the cache's place)
 ];
@@ -166,6 +168,7 @@ mod tests {
                 "authentication",
                 "authorization",
                 "throttling",
+                "unasked",
                 "idempotency",
                 "conditional"
             ]

@@ -113,6 +113,7 @@ impl Products {
     async fn set_stock(&self, context: Context, request: SetStock) -> Answer<SetStock> {
         rules::staff_only(&context.principal)?;
         let level = self.store.change_product(request.product_id, |product| {
+            rules::check_seen(request.seen, product.version, product.stock.level().available)?;
             product.stock.set(request.change)?;
             Ok::<_, Failure<ProductsError>>(Edit::Save(product.stock.level()))
         })?;

@@ -199,7 +199,17 @@ pub struct RetireProduct {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SetStock {
     pub product_id: ProductId,
+    /// Fails with `VersionConflict` where this is not how the product is.
+    #[serde(default)]
+    pub seen: Option<Seen>,
     pub change: StockChange,
+}
+
+/// All of what everybody may see of a product, in short: two products of one id that look the same are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub version: u64,
+    pub available: u32,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]

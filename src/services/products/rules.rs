@@ -1,6 +1,6 @@
 //! What a product may be: prices, weights, pictures, tags, and who may change them.
 
-use super::messages::{CreateProduct, Description, ProductChanges, ProductName, ProductsError, StockLine, Tag};
+use super::messages::{CreateProduct, Description, ProductChanges, ProductName, ProductsError, Seen, StockLine, Tag};
 use crate::types::{Currency, Money, Principal, Slug, Text, text::is_unprintable};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -122,6 +122,14 @@ pub fn check_query(q: &str) -> Result<(), ProductsError> {
 pub fn check_version(expected: Option<u64>, actual: u64) -> Result<(), ProductsError> {
     match expected {
         Some(expected) if expected != actual => Err(ProductsError::VersionConflict { actual }),
+        _ => Ok(()),
+    }
+}
+
+/// As [`check_version`], and that as many pieces are available: counting them makes no new version.
+pub fn check_seen(seen: Option<Seen>, version: u64, available: u32) -> Result<(), ProductsError> {
+    match seen {
+        Some(seen) if seen != (Seen { version, available }) => Err(ProductsError::VersionConflict { actual: version }),
         _ => Ok(()),
     }
 }

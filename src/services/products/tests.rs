@@ -133,7 +133,7 @@ async fn a_shortage_names_every_line_and_takes_nothing() {
     let lines: Vec<StockLine> = ids.iter().flat_map(|id| pieces(*id, 2)).collect();
     assert_eq!(shop.reserve(order, lines.clone()).await, expected);
     assert_eq!(shop.tally(ids[0]).await.reserved, 0);
-    shop.ask(SetStock { product_id: ids[1], change: StockChange::OnHand(9) }).await.unwrap();
+    shop.ask(SetStock { product_id: ids[1], seen: None, change: StockChange::OnHand(9) }).await.unwrap();
     assert_eq!(shop.reserve(order, lines.clone()).await, expected, "the first answer is repeated");
     shop.mesh.stop();
 }
@@ -160,7 +160,7 @@ async fn an_order_is_told_what_became_of_its_reservation() {
     }
     let tally = shop.tally(id).await;
     assert_eq!((tally.available, tally.reserved, tally.sold, tally.returned, tally.received), (3, 1, 2, 1, 5));
-    let level = shop.ask(SetStock { product_id: id, change: StockChange::OnHand(0) }).await;
+    let level = shop.ask(SetStock { product_id: id, seen: None, change: StockChange::OnHand(0) }).await;
     assert_eq!(level, Err(ProductsError::BelowReserved { reserved: 1 }));
     shop.ask(RetireProduct { product_id: id, expected_version: None }).await.unwrap();
     assert_eq!(shop.reserve(unknown, pieces(id, 1)).await, Err(ProductsError::ProductNotFound));
@@ -188,7 +188,7 @@ async fn a_product_comes_changes_and_goes() {
     let product = shop.create("kettle").await.unwrap();
     assert_eq!((product.version, product.stock.available), (1, 5));
     assert_eq!(shop.create("kettle").await, Err(ProductsError::SlugTaken));
-    shop.ask(SetStock { product_id: product.id, change: StockChange::AdjustBy(-1) }).await.unwrap();
+    shop.ask(SetStock { product_id: product.id, seen: None, change: StockChange::AdjustBy(-1) }).await.unwrap();
     assert_eq!(shop.by_slug("kettle").await.unwrap().version, 1, "the stock is no part of the version");
     let featured = ProductChanges { featured: Some(true), ..ProductChanges::default() };
     let changed = shop.update(&product, featured.clone()).await.unwrap();
@@ -276,7 +276,7 @@ async fn customers_cannot_change_the_catalogue_or_the_stock() {
     let customer = Principal::User { id: shop.env.id::<UserId>(), role: Role::Customer };
     for principal in [Principal::Anonymous, customer] {
         assert_eq!(shop.ask_as(principal, kettle()).await, Err(ProductsError::Forbidden));
-        let stock = SetStock { product_id: id, change: StockChange::OnHand(1) };
+        let stock = SetStock { product_id: id, seen: None, change: StockChange::OnHand(1) };
         assert_eq!(shop.ask_as(principal, stock).await, Err(ProductsError::Forbidden));
         let retire = RetireProduct { product_id: id, expected_version: None };
         assert_eq!(shop.ask_as(principal, retire).await, Err(ProductsError::Forbidden));
@@ -310,7 +310,7 @@ async fn pages_lead_from_one_to_the_next_and_to_no_other_list() {
     let endless = shop.find(FindProducts { q: Some("é".repeat(201)), ..by_price.clone() }).await;
     assert!(matches!(endless, Err(ProductsError::Invalid { field, .. }) if field == "q"));
     let id = first.items[0].id;
-    shop.ask(SetStock { product_id: id, change: StockChange::OnHand(0) }).await.unwrap();
+    shop.ask(SetStock { product_id: id, seen: None, change: StockChange::OnHand(0) }).await.unwrap();
     let in_stock = shop.find(FindProducts { in_stock: true, ..by_price }).await.unwrap();
     assert_eq!(slugs(&in_stock), ["c", "a"]);
     shop.mesh.stop();

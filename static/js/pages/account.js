@@ -18,7 +18,7 @@ import { orderList } from './orders.js';
 export default forSignedIn('Account', async ({ signal }) => {
   const [account, sessions] = await Promise.all([
     get('/account', { signal }),
-    get('/users/me/sessions', { signal }).then(({ items }) => items, () => null),
+    get('/users/me/sessions?limit=100', { signal }).then(({ items }) => items, () => null),
   ]);
   const { profile, addresses, payment_methods: methods, latest_orders: orders, unread_count: unread, degraded } = account;
   shop.setUnread(unread ?? shop.unread);

@@ -13,7 +13,7 @@ export default async function listing({ path, params, query, signal }) {
   const wanted = { q, category, sort: sort in SORTS ? sort : '', in_stock: inStock && 'true', cursor };
   const [found, categories] = await Promise.all([
     get(withQuery('/products', wanted), { signal }).catch(problem => ({ problem })),
-    get('/categories', { signal }).then(({ items }) => items, () => []),
+    get('/categories?limit=100', { signal }).then(({ items }) => items, () => []),
   ]);
   signal.throwIfAborted();
   const isBadCursor = found.problem?.code === 'bad_cursor';

@@ -1,0 +1,88 @@
+//! Bodies in another coding, and bodies that nobody asked for.
+
+use super::{JSON, forms::World, send};
+use crate::harness::{Shop, routes};
+use std::time::Duration;
+
+#[test]
+fn a_body_in_another_coding_or_character_set_is_not_guessed_at() {
+    let shop = Shop::options().fast_carrier().open();
+    let world = World::in_shop(&shop);
+    let before = world.snapshot();
+    for form in world.forms() {
+        let body = form.body.to_string();
+        for coding in ["gzip", "GZIP", "deflate", "br", "identity, gzip", "rot13", ""] {
+            let refused = send(&form, &[JSON, ("content-encoding", coding)], body.as_bytes());
+            refused.problem(415, "unsupported_media_type");
+        }
+        for charset in ["utf-16", "latin1", "iso-8859-1", "\"utf-16\"", "", "utf-8x"] {
+            let kind = format!("application/json; charset={charset}");
+            send(&form, &[("content-type", &kind)], body.as_bytes()).problem(415, "unsupported_media_type");
+        }
+        let twice = send(&form, &[JSON, ("content-type", "text/plain")], body.as_bytes());
+        twice.problem(415, "unsupported_media_type");
+    }
+    world.is_still(&before);
+    let kinds =
+        ["application/json;charset=UTF-8", "application/json; Charset=\"utf-8\"", "application/json; version=1"];
+    for (form, kind) in world.forms().zip(kinds.into_iter().cycle()) {
+        let answer =
+            send(&form, &[("content-type", kind), ("content-encoding", "Identity")], form.body.to_string().as_bytes());
+        assert_eq!(answer.status, form.good, "{kind}: {answer:#?}");
+    }
+}
+
+#[test]
+fn a_body_that_a_route_has_no_use_for_is_empty_or_an_empty_object() {
+    let shop = Shop::options().fast_carrier().open();
+    let world = World::in_shop(&shop);
+    let before = world.snapshot();
+    let json = "content-type: application/json\r\n";
+    let say = |method: &str, path: &str, kind: &str, body: &str| {
+        let length = body.len();
+        let token = world.operator.token();
+        let headers = format!("authorization: Bearer {token}\r\n{kind}content-length: {length}\r\n");
+        shop.wire().head(&format!("{method} {path}"), &headers).say(body).listen()
+    };
+    for row in routes() {
+        if world.forms().any(|form| (form.method, form.template) == (&row.method, &row.path)) {
+            continue;
+        }
+        let path = row.path.replace("{id}", &world.order);
+        for (kind, body, status, code) in [
+            (json, "{\"a\": 1}", 422, "/a"),
+            (json, "[]", 422, "invalid"),
+            (json, "{", 400, "bad_json"),
+            ("", "{}", 415, "unsupported_media_type"),
+            ("content-type: text/plain\r\n", "hello", 415, "unsupported_media_type"),
+        ] {
+            let answer = say(&row.method, &path, kind, body);
+            assert_eq!(answer.status, Some(status), "{row:?} {body}: {answer:?}");
+            assert!(
+                answer.text.contains(code) && answer.text.contains("application/problem+json"),
+                "{row:?}: {answer:?}"
+            );
+        }
+    }
+    world.is_still(&before);
+    for (kind, body) in [(json, "{}"), ("", ""), (json, "")] {
+        let answer = say("GET", "/api/v1/users/me", kind, body);
+        assert_eq!(answer.status, Some(200), "{body:?}: {answer:?}");
+        // It is delivered.
+        let answer = say("POST", &format!("/api/v1/orders/{}/cancel", world.order), kind, body);
+        assert_eq!(answer.status, Some(409), "{body:?}: {answer:?}");
+    }
+}
+
+/// How long a body takes is up to the client's line; the time that the shop gives itself begins when it is there.
+#[test]
+fn a_slow_line_does_not_use_up_the_time_for_the_answer() {
+    let shop = Shop::open();
+    let mut wire = shop.wire();
+    wire.head("GET /api/v1/storefront", "content-type: application/json\r\ncontent-length: 2\r\n").say("{");
+    // Longer than the route's deadline, shorter than a body may take.
+    std::thread::sleep(Duration::from_secs(6));
+    let answer = wire.say("}").listen();
+    assert_eq!(answer.status, Some(200), "{answer:?}");
+    assert!(answer.text.to_lowercase().contains("x-completed: true"), "{answer:?}");
+}

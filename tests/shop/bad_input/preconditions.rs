@@ -1,0 +1,98 @@
+//! `If-Match`: what a client says about a product holds when it is changed, or nothing is changed.
+
+use crate::harness::{Client, Shop};
+use serde_json::json;
+
+struct Shelf {
+    operator: Client,
+    path: String,
+}
+
+impl Shelf {
+    fn in_shop(shop: &Shop) -> Self {
+        let operator = shop.operator();
+        let path = format!("/api/v1/products/{}", operator.stock_up(100, 50));
+        Self { operator, path }
+    }
+
+    #[track_caller]
+    fn tag(&self) -> String {
+        self.operator.get(&self.path).ok().header("etag").to_owned()
+    }
+}
+
+#[test]
+fn of_many_who_count_the_same_shelf_one_is_believed() {
+    let shop = Shop::open();
+    let shelf = Shelf::in_shop(&shop);
+    for round in 0..4 {
+        let tag = shelf.tag();
+        let count = |n: u32| {
+            let (shelf, tag) = (&shelf, &tag);
+            move || {
+                let stock = json!({"on_hand": 1000 + 100 * round + n});
+                let headers = [("if-match", tag.as_str())];
+                shelf.operator.send("PUT", &format!("{}/stock", shelf.path), &headers, Some(&stock)).status
+            }
+        };
+        let statuses: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..12).map(|n| scope.spawn(count(n))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+        assert!(statuses.iter().all(|status| [200, 412].contains(status)), "{statuses:?}");
+    }
+    shelf.operator.audit();
+}
+
+#[test]
+fn any_member_of_the_list_may_match_and_a_weak_one_never_does() {
+    let shop = Shop::open();
+    let shelf = Shelf::in_shop(&shop);
+    let (path, stock) = (&shelf.path, format!("{}/stock", shelf.path));
+    let mut count = 0;
+    let mut change = |method: &str, path: &str, list: &str| {
+        count += 1;
+        let body =
+            if method == "PATCH" { json!({"name": format!("N{count}")}) } else { json!({"on_hand": 100 + count}) };
+        shelf.operator.send(method, path, &[("if-match", list)], Some(&body))
+    };
+    for (method, path) in [("PATCH", path), ("PUT", &stock)] {
+        for list in ["{tag}", "{tag}, W/\"zz\"", "W/\"zz\", {tag}", "\"a,b\" ,\t{tag}", "*", " * "] {
+            let list = list.replace("{tag}", &shelf.tag());
+            let answer = change(method, path, &list);
+            assert_eq!(answer.status, 200, "{method} {list}: {answer:#?}");
+        }
+        for list in
+            ["W/{tag}", "\"zz\"", "W/\"zz\"", "", "zz", "\"", "\u{e9}", "{bare}", "\"zz\", W/{tag}", "\"W/\"{tag}"]
+        {
+            let list = list.replace("{tag}", &shelf.tag()).replace("{bare}", shelf.tag().trim_matches('"'));
+            change(method, path, &list).problem(412, "stale");
+        }
+    }
+    for list in ["W/{tag}", "\u{e9}"] {
+        let list = list.replace("{tag}", &shelf.tag());
+        shelf.operator.send("DELETE", path, &[("if-match", &list)], None).problem(412, "stale");
+    }
+    let nothing = "/api/v1/products/prd_00000000000000000000000000000000";
+    shelf.operator.send("DELETE", nothing, &[("if-match", "*")], None).is(404);
+    shelf.operator.send("DELETE", path, &[("if-match", "*")], None).no_content();
+}
+
+#[test]
+fn whoever_changes_a_product_is_told_its_new_tag() {
+    let shop = Shop::open();
+    let shelf = Shelf::in_shop(&shop);
+    let made = shelf.operator.post("/api/v1/products", &json!({
+        "slug": "cup", "name": "Cup", "category": "kitchen", "price": {"amount": 1, "currency": "EUR"}, "weight_grams": 1,
+    })).created();
+    let path = format!("/api/v1/products/{}", made.id());
+    let tag = made.header("etag").to_owned();
+    assert!(!tag.is_empty());
+    assert_eq!(shelf.operator.get(&path).ok().header("etag"), tag);
+    let changed = shelf.operator.send("PATCH", &path, &[("if-match", &tag)], Some(&json!({"name": "Mug"}))).ok();
+    let newer = changed.header("etag");
+    assert!(!newer.is_empty() && newer != tag);
+    shelf.operator.send("PATCH", &path, &[("if-match", newer)], Some(&json!({"name": "Beaker"}))).ok();
+    shelf.operator.send("PATCH", &path, &[("if-match", newer)], Some(&json!({"name": "Jug"}))).problem(412, "stale");
+}
