@@ -224,6 +224,45 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_is_said_in_plain_words() {
+        for (item, pointer, reason) in [
+            (r#"[1]"#, "/items/0", "must be an object"),
+            (r#"{}"#, "/items/0", "`quantity` is missing"),
+            (r#"{"quantity": "1"}"#, "/items/0/quantity", "must be a whole number"),
+            (r#"{"quantity": 1.5}"#, "/items/0/quantity", "must be a whole number"),
+            (r#"{"quantity": 1000}"#, "/items/0/quantity", "must be a whole number from 1 to 999"),
+            (r#"{"quantity": 1e30}"#, "/items/0/quantity", "is too large"),
+            (r#"{"quantity": 1e999}"#, "/items/0/quantity", "is a number beyond all bounds"),
+            (r#"{"quantity": 1, "quantity": 1}"#, "/items/0", "has the field `quantity` twice"),
+            (r#"{"quantity": 1, "a/b~": 1}"#, "/items/0/a~1b~0", "is not known here"),
+        ] {
+            let (status, answer) = refused(&format!(r#"{{"items": [{item}]}}"#));
+            let told = &answer["errors"][0];
+            assert_eq!((status, &told["pointer"], &told["reason"]), (422, &pointer.into(), &reason.into()), "{item}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_is_asked_once_and_by_its_name() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Search {
+            q: Option<String>,
+            least: Option<i64>,
+            only: Option<bool>,
+        }
+        let search: Search = from_query("q=a+b&least=-3&only=true").unwrap();
+        assert_eq!((search.q.as_deref(), search.least, search.only), (Some("a b"), Some(-3), Some(true)));
+        for query in
+            ["x=1", "q=1&q=2", "least=", "least=%2B1", "least=1.0", "only=1", "q=%ff", "least=9223372036854775808"]
+        {
+            let name = query.split('=').next().unwrap();
+            let problem = from_query::<Search>(query).unwrap_err();
+            assert!(problem.code() == "bad_query" && problem.to_string().contains(&format!("`{name}`")), "{problem}");
+        }
+    }
+
+    #[test]
     fn a_wrong_field_is_named_by_its_pointer() {
         let (status, body) = refused(r#"{"items": [{"quantity": 1}, {"quantity": 0}]}"#);
         assert_eq!((status, body["errors"][0]["pointer"].as_str()), (422, Some("/items/1/quantity")));

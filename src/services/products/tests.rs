@@ -270,6 +270,21 @@ async fn a_slug_is_free_again_after_a_crash_before_its_product_was_there() {
 }
 
 #[actix::test]
+async fn a_shelf_that_does_not_look_as_it_did_is_not_counted() {
+    let shop = Shop::open(Env::system(), 2);
+    let product = shop.create("kettle").await.unwrap();
+    let count =
+        |seen, pieces| SetStock { product_id: product.id, seen: Some(seen), change: StockChange::OnHand(pieces) };
+    let seen = Seen { version: product.version, available: product.stock.available };
+    shop.ask(count(seen, 77)).await.unwrap();
+    assert!(matches!(shop.ask(count(seen, 78)).await, Err(ProductsError::VersionConflict { .. })));
+    let another = Seen { version: seen.version + 1, available: 77 };
+    assert!(matches!(shop.ask(count(another, 78)).await, Err(ProductsError::VersionConflict { .. })));
+    shop.ask(count(Seen { available: 77, ..seen }, 78)).await.unwrap();
+    shop.mesh.stop();
+}
+
+#[actix::test]
 async fn customers_cannot_change_the_catalogue_or_the_stock() {
     let shop = Shop::open(Env::system(), 1);
     let id = shop.create("kettle").await.unwrap().id;

@@ -53,7 +53,7 @@ pub fn templates() -> Vec<(&'static str, &'static str)> {
 
 /// Somebody with one of everything, and somebody who runs the shop.
 pub struct World {
-    guest: Client,
+    pub guest: Client,
     pub operator: Client,
     pub owner: Customer,
     pub product: String,
