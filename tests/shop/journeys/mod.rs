@@ -1,6 +1,7 @@
 //! What people come for, from beginning to end.
 
 mod accounts;
+mod books;
 mod buying;
 mod cart;
 mod catalogue;
