@@ -289,6 +289,12 @@ pub struct OrderTally {
     pub refunded: Money,
     /// Pieces sold and not come back, by product.
     pub pieces: Vec<(ProductId, u32)>,
+    /// Pieces that were to be bought, whatever came of it.
+    pub asked_for: Vec<(ProductId, u32)>,
+    /// Goes up with every change.
+    pub version: u64,
+    /// When something last came of it.
+    pub changed_at: Timestamp,
     /// Since when a saga is under way.
     pub unfinished_since: Option<Timestamp>,
 }

@@ -218,7 +218,7 @@ impl OrderRecord {
     }
 
     pub fn tally(&self) -> Result<OrderTally, MoneyError> {
-        let Order { id: order_id, status, total, items, .. } = &self.order;
+        let Order { id: order_id, status, total, items, version, placed_at, timeline, .. } = &self.order;
         let sold = matches!(status, Confirmed | Packed | Shipped | Delivered | Returned);
         let kept = items.iter().filter(|_| sold).map(|item| (item.product_id, item.quantity.get() - item.returned));
         let given_back = self.refunds.iter().filter(|(_, refund)| refund.status == RefundStatus::Succeeded);
@@ -228,6 +228,9 @@ impl OrderRecord {
             total: *total,
             refunded: Money::sum(given_back.map(|(_, refund)| refund.amount), total.currency())?,
             pieces: kept.collect(),
+            asked_for: items.iter().map(|item| (item.product_id, item.quantity.get())).collect(),
+            version: *version,
+            changed_at: timeline.last().map_or(*placed_at, |entry| entry.at),
             unfinished_since: self.saga.as_ref().map(|saga| saga.begun_at),
         })
     }

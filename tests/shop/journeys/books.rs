@@ -26,7 +26,9 @@ fn the_books_balance_at_every_look_while_orders_are_placed_cancelled_and_returne
                         1 => {
                             operator.fulfil(&order, "packed").ok();
                             operator.fulfil(&order, "shipped").ok();
-                            eventually("it arrives", || (buyer.order(&order).ok()["status"] == "delivered").then_some(()));
+                            eventually("it arrives", || {
+                                (buyer.order(&order).ok()["status"] == "delivered").then_some(())
+                            });
                             let one = json!({"lines": [{"product_id": kettle, "quantity": 1}], "reason": "Too loud."});
                             buyer.send("POST", &format!("/api/v1/orders/{order}/returns"), &[], Some(&one)).created();
                         }
