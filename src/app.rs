@@ -142,8 +142,8 @@ impl Shop {
         }
     }
 
-    /// The key that guests' cart cookies are signed with: made once, kept in the data folder.
-    async fn cart_key(&self) -> Result<[u8; 32], StorageError> {
+    /// The secret that the door derives its keys from (of cart cookies, of fingerprints): made once, kept in the data folder.
+    async fn door_secret(&self) -> Result<[u8; 32], StorageError> {
         let tree = self.storage.outside_tree("gateway")?;
         let fresh = Keys { cart: self.env.bytes(), made_at: self.env.now() };
         let kept: Result<[u8; 32], StorageError> = tree.table::<Keys>().change(&"cookies".to_owned(), |keys| {
@@ -228,7 +228,7 @@ pub async fn open(
         workers: settings.workers,
         throttling: settings.throttling,
         hosts: settings.allowed_hosts.clone(),
-        cart_key: shop.cart_key().await?,
+        secret: shop.door_secret().await?,
         storage_is_healthy: Box::new(move || storage.upgrade().is_some_and(|storage| storage.is_healthy())),
     };
     let (door, serving) =

@@ -41,6 +41,7 @@ pub struct Gateway {
     streams: streams::Streams,
     /// Signs the guest cart's cookie.
     cart_key: cookies::CartKey,
+    fingerprint_key: duties::idempotency::FingerprintKey,
     /// Names that a `Host` header may have beside IP addresses and localhost.
     hosts: Vec<String>,
     in_flight: AtomicUsize,

@@ -3,7 +3,7 @@
 use super::{
     Access, Class, Gateway, KeyUse, Route,
     cookies::CartKey,
-    duties::{self, throttling::Throttle},
+    duties::{self, idempotency::FingerprintKey, throttling::Throttle},
     keys::KeyRing,
     parameters::Takes,
     problem::Problem,
@@ -38,7 +38,8 @@ pub struct DoorSettings {
     pub workers: usize,
     pub throttling: bool,
     pub hosts: Vec<String>,
-    pub cart_key: [u8; 32],
+    /// Kept in the data folder; the door derives its keys from it.
+    pub secret: [u8; 32],
     pub storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -63,7 +64,8 @@ pub async fn open(
         keys: KeyRing::new(env.clone()),
         throttle: Throttle::new(settings.throttling),
         streams: Default::default(),
-        cart_key: CartKey::new(settings.cart_key),
+        cart_key: CartKey::new(settings.secret),
+        fingerprint_key: FingerprintKey::derived_from(&settings.secret),
         hosts: settings.hosts,
         in_flight: Default::default(),
         draining: AtomicBool::new(false),

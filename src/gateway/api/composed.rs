@@ -16,15 +16,18 @@ use crate::{
     },
     types::Limit,
 };
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header::HeaderName};
 use futures_util::join;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
+/// Whether every part is there.
+pub const COMPLETED: HeaderName = HeaderName::from_static("x-completed");
+
 /// A composed answer in the making.
 pub struct Page {
-    pub body: Map<String, Value>,
+    body: Map<String, Value>,
     degraded: Vec<&'static str>,
 }
 
@@ -54,8 +57,12 @@ impl Page {
     }
 
     pub fn answer(self) -> Answer {
+        Ok(self.answer_with(&mut HttpResponse::Ok()))
+    }
+
+    pub fn answer_with(self, answer: &mut HttpResponseBuilder) -> HttpResponse {
         let completed = if self.degraded.is_empty() { "true" } else { "false" };
-        Ok(HttpResponse::Ok().insert_header(("X-Completed", completed)).json(self.body))
+        answer.insert_header((COMPLETED, completed)).json(self.body)
     }
 }
 

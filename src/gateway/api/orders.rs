@@ -48,9 +48,8 @@ pub async fn place(visit: Visit, Body(new): Body<NewOrder>) -> Answer {
         _ => StatusCode::CREATED,
     };
     let location = format!("/api/v1/orders/{}", order.id);
-    Ok(HttpResponse::build(status)
-        .insert_header(("Location", location))
-        .json(composed::order_page(&visit, order).await.body))
+    let page = composed::order_page(&visit, order).await;
+    Ok(page.answer_with(HttpResponse::build(status).insert_header(("Location", location))))
 }
 
 fn rejected(order: &Order, reason: &Reason) -> Problem {

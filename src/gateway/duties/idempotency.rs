@@ -8,7 +8,8 @@ use super::{
     problems::{self, ProblemCode},
 };
 use crate::{
-    gateway::{KeyUse, problem::Problem, visit::Visit},
+    gateway::{KeyUse, api::composed::COMPLETED, problem::Problem, visit::Visit},
+    mesh::Context,
     services::orders::messages::{Claim, ClaimKey, DropClaim, KeepAnswer, KeptAnswer},
     types::Principal,
 };
@@ -18,18 +19,23 @@ use actix_web::{
     dev::ServiceRequest,
     http::{
         StatusCode,
-        header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION},
+        header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION},
     },
 };
-use sha2::{Digest, Sha256};
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use std::time::Duration;
+use tokio::time::Instant;
 
 pub struct Idempotency;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LONGEST: usize = 255;
-/// More than the route's deadline: whoever holds the claim has answered by then, or is gone.
+/// More than the route's deadline and the time to settle: whoever holds the claim has answered by then, or is gone.
 const LEASE_BEYOND_DEADLINE: u64 = 5;
+/// The answer is kept in time of its own: a route's may be used up when its answer is there.
+const SETTLE_WITHIN: Duration = Duration::from_secs(2);
 
 /// A claim that this request holds.
 #[derive(Clone)]
@@ -90,13 +96,28 @@ fn scope(visit: &Visit) -> String {
     }
 }
 
-fn fingerprint(visit: &Visit, request: &ServiceRequest) -> String {
-    let mut hash = Sha256::new();
-    for part in [request.method().as_str().as_bytes(), request.path().as_bytes(), &visit.body.borrow()] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+/// What a request is known by again. The body may hold the number of a card, of which there are few enough to try them all:
+/// so a bare hash of it must not lie on disk (PCI DSS 3.5.1.1).
+pub struct FingerprintKey(Hmac<Sha256>);
+
+impl FingerprintKey {
+    pub fn derived_from(secret: &[u8; 32]) -> Self {
+        let key = |bytes: &[u8]| <Hmac<Sha256> as Mac>::new_from_slice(bytes).expect("HMAC takes a key of any length");
+        Self(key(&key(secret).chain_update("fingerprints of requests").finalize().into_bytes()))
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+
+    fn of(&self, method: &str, path: &str, body: &[u8]) -> String {
+        let mut mac = self.0.clone();
+        for part in [method.as_bytes(), path.as_bytes(), body] {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+fn fingerprint(visit: &Visit, request: &ServiceRequest) -> String {
+    visit.gateway.fingerprint_key.of(request.method().as_str(), request.path(), &visit.body.borrow())
 }
 
 async fn claim(visit: &Visit, held: Held) -> Result<Option<HttpResponse>, Problem> {
@@ -140,7 +161,8 @@ async fn settle(visit: &Visit, path: &str, held: Held, answer: HttpResponse) -> 
     };
     let Held { scope, key, fingerprint } = held;
     let code = visit.noted().map(|ProblemCode(code)| code);
-    let settled = if is_decided(answer.status(), code) {
+    let context = Context { deadline: Instant::now() + SETTLE_WITHIN, ..visit.context() };
+    let settled = if is_decided(answer.status(), code) && is_whole(answer.headers()) {
         let text =
             |name| answer.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
         let kept = KeptAnswer {
@@ -150,9 +172,9 @@ async fn settle(visit: &Visit, path: &str, held: Held, answer: HttpResponse) -> 
             content_type: text(CONTENT_TYPE).unwrap_or_default(),
             body: String::from_utf8_lossy(&body).into_owned(),
         };
-        visit.call(KeepAnswer { scope, key, fingerprint, answer: kept }).await
+        visit.gateway.mesh.call(&context, KeepAnswer { scope, key, fingerprint, answer: kept }).await
     } else {
-        visit.call(DropClaim { scope, key, fingerprint }).await
+        visit.gateway.mesh.call(&context, DropClaim { scope, key, fingerprint }).await
     };
     if let Err(problem) = settled {
         log::warn!(trace = visit.trace.to_string().as_str(); "an answer could not be kept for its idempotency key: {problem}");
@@ -161,7 +183,8 @@ async fn settle(visit: &Visit, path: &str, held: Held, answer: HttpResponse) -> 
 }
 
 /// Whether asking again must give this very answer. Not so where nothing was done (a body that cannot be, an order that
-/// was busy), nor where nobody knows yet (a time-out, an order still being placed): then the same key finds out.
+/// was busy), nor where nobody knows yet (a time-out, an order still being placed): then the same key finds out. What was decided
+/// once stays so, also where the world has changed since: who wants to try anew takes a new key.
 fn is_decided(status: StatusCode, problem: Option<&str>) -> bool {
     match status {
         StatusCode::ACCEPTED => false,
@@ -171,9 +194,31 @@ fn is_decided(status: StatusCode, problem: Option<&str>) -> bool {
     }
 }
 
+/// An answer of which a part was missing is not the one to give for a day: what was done is done, and its service will say so again.
+fn is_whole(headers: &HeaderMap) -> bool {
+    headers.get(COMPLETED).is_none_or(|completed| completed == "true")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fingerprint_tells_requests_apart_and_nothing_to_who_has_not_the_key() {
+        let (key, other) = (FingerprintKey::derived_from(&[1; 32]), FingerprintKey::derived_from(&[2; 32]));
+        let known = key.of("POST", "/a", b"bc");
+        assert_eq!(known, key.of("POST", "/a", b"bc"));
+        for unlike in [key.of("PUT", "/a", b"bc"), key.of("POST", "/ab", b"c"), other.of("POST", "/a", b"bc")] {
+            assert_ne!(known, unlike);
+        }
+    }
+
+    #[test]
+    fn an_answer_with_a_missing_part_is_not_kept() {
+        let with = |completed| HttpResponse::Created().insert_header((COMPLETED, completed)).finish();
+        assert!(is_whole(HttpResponse::Created().finish().headers()) && is_whole(with("true").headers()));
+        assert!(!is_whole(with("false").headers()));
+    }
 
     #[test]
     fn a_key_is_a_short_visible_name_with_or_without_quotes() {

@@ -14,16 +14,17 @@ pub mod unasked;
 use super::{Gateway, Route, problem::Problem, visit::Visit};
 use crate::telemetry::trace;
 use actix_web::{
-    Error, HttpMessage, HttpResponse,
+    Error, HttpMessage, HttpResponse, ResponseError,
     body::{BodySize, BoxBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
-    http::header::HeaderValue,
+    http::{StatusCode, header::HeaderValue},
     middleware::Next,
     web::Bytes,
 };
-use futures_util::future::LocalBoxFuture;
+use futures_util::{FutureExt, future::LocalBoxFuture};
 use std::{
     net::IpAddr,
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -73,7 +74,24 @@ pub enum Leave<'a> {
 }
 
 /// Takes a request through the duties to its handler, and the answer back.
+///
+/// Of a client that hangs up actix-web drops the future, wherever it stands. For who only reads that is right: nobody wants the
+/// answer. What may change something goes through to its end in a task of its own, so that no write is left half awaited and
+/// the next who sends the same `Idempotency-Key` finds the answer of this one.
 pub async fn pass(
+    gateway: Arc<Gateway>,
+    route: &'static Route,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if request.method().is_safe() {
+        return go_through(gateway, route, request, next).await;
+    }
+    let task = actix_web::rt::spawn(go_through(gateway, route, request, next));
+    task.await.map_err(actix_web::error::ErrorInternalServerError)?
+}
+
+async fn go_through(
     gateway: Arc<Gateway>,
     route: &'static Route,
     mut request: ServiceRequest,
@@ -91,14 +109,10 @@ pub async fn pass(
             let (http_request, payload) = request.into_parts();
             (http_request, Some(payload), answer)
         }
-        None => match next.call(request).await {
-            Ok(response) => {
-                let (http_request, answer) = response.into_parts();
-                (http_request, None, answer)
-            }
-            // Only actix-web itself fails here, and never for a route of ours.
-            Err(error) => return Err(error),
-        },
+        None => {
+            let http_request = request.request().clone();
+            (http_request, None, handled(next.call(request)).await?)
+        }
     };
     for duty in DUTIES[..entered].iter().rev() {
         answer = match duty.leave(&visit, &http_request, answer) {
@@ -110,6 +124,22 @@ pub async fn pass(
         answer = answer.map_body(|_, body| LastWord { body, _unread: unread }.boxed());
     }
     Ok(ServiceResponse::new(http_request, answer))
+}
+
+/// The handler's answer. If it panics, that is a bug, and this request alone pays for it: what it claimed is still given back.
+async fn handled(
+    handler: impl Future<Output = Result<ServiceResponse<BoxBody>, Error>>,
+) -> Result<HttpResponse, Error> {
+    match AssertUnwindSafe(handler).catch_unwind().await {
+        // Only actix-web itself fails here, and never for a route of ours.
+        Ok(answered) => answered.map(|response| response.into_parts().1),
+        Err(_) => Ok(Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong here that should not have. It is in the log.",
+        )
+        .error_response()),
+    }
 }
 
 /// The body of a refusal, with what was not read of the request. While that is held, actix-web knows that it was not read and hangs
@@ -136,10 +166,10 @@ async fn enter(visit: &Visit, request: &mut ServiceRequest) -> (usize, Option<Ht
     for (at, duty) in DUTIES.iter().enumerate() {
         let stopped = match duty.enter(visit, request) {
             Step::On => continue,
-            Step::Stop(problem) => Some(actix_web::ResponseError::error_response(&problem)),
+            Step::Stop(problem) => Some(problem.error_response()),
             Step::Wait(step) => match step.await {
                 Ok(answer) => answer,
-                Err(problem) => Some(actix_web::ResponseError::error_response(&problem)),
+                Err(problem) => Some(problem.error_response()),
             },
         };
         if stopped.is_some() {
@@ -152,6 +182,16 @@ async fn enter(visit: &Visit, request: &mut ServiceRequest) -> (usize, Option<Ht
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::test::TestRequest;
+
+    #[actix_web::test]
+    async fn a_handler_that_panics_is_a_plain_500_for_its_caller_alone() {
+        let panics = async { panic!("a planted bug") };
+        let answer = handled(panics).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let works = async { Ok(TestRequest::default().to_srv_response(HttpResponse::Created().finish())) };
+        assert_eq!(handled(works).await.unwrap().status(), StatusCode::CREATED);
+    }
 
     /// The order is part of what the door promises: a refusal costs no more than it must, and nothing is answered to
     /// somebody who may not have it.

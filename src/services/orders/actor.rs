@@ -52,7 +52,8 @@ const MOST_TALLIES: usize = 1000;
 /// Starts the service, and goes on with every saga that was under way when the program last ended.
 pub fn launch(home: Home) -> Result<(), StorageError> {
     let Home { env, mesh, tree, instances } = home;
-    let (store, keys) = (Store::new(&tree), Keys::new(&tree));
+    let run = env.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let (store, keys) = (Store::new(&tree), Keys::new(&tree, run));
     let driver = Driver::new(env.clone(), mesh.clone(), store.clone());
     let heard = Heard::in_tree(&tree);
     let orders = Orders { env, mesh: mesh.clone(), store: store.clone(), keys, driver: driver.clone(), heard };

@@ -20,13 +20,18 @@ const LEASE_MOST: Duration = Duration::from_secs(60 * 60);
 pub struct Keys {
     tree: Tree,
     claims: Table<ClaimRecord>,
+    /// Of the program, since it was started: who held a claim before that holds nothing any more.
+    run: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct ClaimRecord {
     id: String,
     fingerprint: String,
-    /// Until then nobody else may try.
+    /// In which run of the program it was claimed.
+    #[serde(default)]
+    run: String,
+    /// Until then nobody else may try, as long as that run lasts.
     leased_until: Timestamp,
     expires_at: Timestamp,
     answer: Option<KeptAnswer>,
@@ -43,16 +48,18 @@ impl Record for ClaimRecord {
 }
 
 impl Keys {
-    pub fn new(tree: &Tree) -> Self {
-        Self { tree: tree.clone(), claims: tree.table() }
+    /// For a run of the program that is like no other.
+    pub fn new(tree: &Tree, run: String) -> Self {
+        Self { tree: tree.clone(), claims: tree.table(), run }
     }
 
     pub async fn claim(&self, request: &ClaimKey, now: Timestamp) -> Result<Claim, Failure<OrdersError>> {
         let id = digest(&[&request.scope, &request.key]);
         let claimed: Result<Claim, StorageError> = self.claims.change(&id, |found| {
-            let claim = found.as_ref().map_or(Claim::Granted, |record| record.judge(&request.fingerprint, now));
+            let claim =
+                found.as_ref().map_or(Claim::Granted, |record| record.judge(&request.fingerprint, &self.run, now));
             Ok(match claim {
-                Claim::Granted => Decision::Save(ClaimRecord::granted(id.clone(), request, now), claim),
+                Claim::Granted => Decision::Save(ClaimRecord::granted(id.clone(), request, &self.run, now), claim),
                 _ => Decision::Keep(claim),
             })
         });
@@ -114,11 +121,12 @@ impl Keys {
 }
 
 impl ClaimRecord {
-    fn granted(id: String, request: &ClaimKey, now: Timestamp) -> Self {
+    fn granted(id: String, request: &ClaimKey, run: &str, now: Timestamp) -> Self {
         let lease = Duration::from_secs(request.lease_seconds).min(LEASE_MOST);
         Self {
             id,
             fingerprint: request.fingerprint.clone(),
+            run: run.to_owned(),
             leased_until: later(now, lease),
             expires_at: later(now, KEPT_FOR),
             answer: None,
@@ -126,12 +134,12 @@ impl ClaimRecord {
     }
 
     /// What somebody with this fingerprint is told.
-    fn judge(&self, fingerprint: &str, now: Timestamp) -> Claim {
+    fn judge(&self, fingerprint: &str, run: &str, now: Timestamp) -> Claim {
         match &self.answer {
             _ if self.is_over(now) => Claim::Granted,
             _ if self.fingerprint != fingerprint => Claim::Reused,
             Some(answer) => Claim::Answered(answer.clone()),
-            None if now < self.leased_until => Claim::InFlight,
+            None if self.run == run && now < self.leased_until => Claim::InFlight,
             None => Claim::Granted,
         }
     }
@@ -161,7 +169,7 @@ mod tests {
     fn keys() -> (tempfile::TempDir, Keys) {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(folder.path(), &Env::system()).unwrap();
-        (folder, Keys::new(&storage.tree(Service::Orders).unwrap()))
+        (folder, Keys::new(&storage.tree(Service::Orders).unwrap(), "first".into()))
     }
 
     fn at(seconds: u64) -> Timestamp {
@@ -200,6 +208,19 @@ mod tests {
         keep(&keys, "a", "second").await;
         keep(&keys, "b", "third").await;
         assert_eq!(keys.claim(&request("a"), at(99)).await.unwrap(), Claim::Answered(answer("first")));
+    }
+
+    #[tokio::test]
+    async fn a_claim_of_an_earlier_run_is_free_at_once_but_its_answer_stays() {
+        let (_folder, keys) = keys();
+        let next = Keys { run: "second".into(), ..keys.clone() };
+        keys.claim(&request("a"), at(0)).await.unwrap();
+        assert_eq!(next.claim(&request("b"), at(1)).await.unwrap(), Claim::Reused);
+        assert_eq!(next.claim(&request("a"), at(1)).await.unwrap(), Claim::Granted);
+        assert_eq!(next.claim(&request("a"), at(2)).await.unwrap(), Claim::InFlight);
+        keep(&next, "a", "first").await;
+        let third = Keys { run: "third".into(), ..keys };
+        assert_eq!(third.claim(&request("a"), at(3)).await.unwrap(), Claim::Answered(answer("first")));
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! Idempotency keys: the same key with the same request gives the same answer, and does the work once.
 
-use crate::harness::{Card, Shop, fresh};
-use serde_json::json;
+use crate::harness::{Answer, Card, Client, Shop, eventually, fresh, home_address};
+use serde_json::{Value, json};
+use std::time::Duration;
 
 #[test]
 fn an_order_that_is_sent_again_is_the_same_order() {
@@ -102,16 +103,14 @@ fn whatever_is_created_can_be_created_once() {
     for to in ["packed", "shipped"] {
         operator.fulfil(&order.id(), to).ok();
     }
-    crate::harness::eventually("it arrives", || {
-        (customer.order(&order.id()).ok()["status"] == "delivered").then_some(())
-    });
+    eventually("it arrives", || (customer.order(&order.id()).ok()["status"] == "delivered").then_some(()));
     let payment = order["payment"]["id"].as_str().unwrap();
     let returned = json!({"lines": [{"product_id": kettle, "quantity": 1}], "reason": "It is too loud."});
     let product = json!({
         "slug": "teapot", "name": "Teapot", "category": "kitchen", "price": {"amount": 100, "currency": "EUR"}, "weight_grams": 1,
     });
     for (who, path, body) in [
-        (&*customer, "/api/v1/users/me/addresses", crate::harness::home_address()),
+        (&*customer, "/api/v1/users/me/addresses", home_address()),
         (&customer, "/api/v1/users/me/payment_methods", Card::GOOD.json()),
         (&customer, &format!("/api/v1/orders/{}/returns", order.id()), returned),
         (
@@ -129,4 +128,130 @@ fn whatever_is_created_can_be_created_once() {
     }
     assert_eq!(customer.payment(payment).ok()["refunded"]["amount"], 4990 + 100);
     operator.audit();
+}
+
+/// Sends it and hangs up a little later, in the middle of whatever the shop does with it.
+fn send_and_hang_up(shop: &Shop, who: &Client, (path, key): (&str, &str), body: &Value, later: Duration) {
+    let (token, body) = (who.token(), body.to_string());
+    let mut wire = shop.wire();
+    // With an answer that nobody reads the connection is not closed but reset: the shop notices at once.
+    wire.say("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    std::thread::sleep(Duration::from_millis(10));
+    // In one piece, or the second would wait until the first is acknowledged.
+    wire.say(format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\nidempotency-key: {key}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    std::thread::sleep(later);
+}
+
+/// Asks with the key until nobody is at it any more.
+fn until_answered(who: &Client, path: &str, key: &str, body: &Value) -> Answer {
+    eventually("the key is free", || {
+        let answer = who.send("POST", path, &[("idempotency-key", key)], Some(body));
+        (answer.status != 409 || answer["code"] != "idempotency_in_flight").then_some(answer)
+    })
+}
+
+#[test]
+fn who_hangs_up_early_finds_his_work_done_once() {
+    let shop = Shop::open();
+    let (operator, customer) = (shop.operator(), shop.customer());
+    let before = customer.get("/api/v1/users/me/addresses").ok().items().len();
+    let product = |key: &str| {
+        json!({
+            "slug": key, "name": "Teapot", "category": "kitchen",
+            "price": {"amount": 100, "currency": "EUR"}, "weight_grams": 1,
+        })
+    };
+    let keys: Vec<_> = (0..20).map(|_| fresh("hung-up")).collect();
+    for (at, key) in keys.iter().enumerate() {
+        let later = Duration::from_micros(500) * (at as u32 % 10);
+        send_and_hang_up(&shop, &customer, ("/api/v1/users/me/addresses", key), &home_address(), later);
+        send_and_hang_up(&shop, &operator, ("/api/v1/products", key), &product(key), later);
+    }
+    for key in &keys {
+        until_answered(&customer, "/api/v1/users/me/addresses", key, &home_address()).created();
+        until_answered(&operator, "/api/v1/products", key, &product(key)).created();
+    }
+    let addresses = customer.get("/api/v1/users/me/addresses?limit=100").ok().items().len();
+    assert_eq!(addresses, before + keys.len());
+}
+
+#[test]
+fn a_key_whose_holder_was_killed_is_free_when_the_shop_is_back() {
+    let mut shop = Shop::open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4990, 1000);
+    let customer = shop.customer();
+    let keys: Vec<_> = (0..40).map(|_| fresh("killed")).collect();
+    let order = customer.order_of(&[(&kettle, 1)]);
+    std::thread::scope(|scope| {
+        for chunk in keys.chunks(5) {
+            let (customer, order) = (&customer, &order);
+            scope.spawn(move || {
+                for key in chunk {
+                    let _ = customer.try_send("POST", "/api/v1/orders", &[("idempotency-key", key)], Some(order));
+                }
+            });
+        }
+        std::thread::sleep(Duration::from_millis(30));
+        shop.kill();
+    });
+    shop.start();
+    let mut placed = Vec::new();
+    for key in &keys {
+        let answer = customer.place_order(key, &order);
+        // Not one of them is held by somebody who is gone: an order that is still being placed is another matter.
+        assert_ne!(answer["code"], "idempotency_in_flight", "{}", answer.text);
+        placed.push(answer.id());
+    }
+    placed.sort();
+    placed.dedup();
+    assert_eq!(placed.len(), keys.len());
+    eventually("all is at rest", || (operator.available(&kettle) == 1000 - keys.len() as u64).then_some(()));
+    operator.audit();
+}
+
+#[test]
+fn without_a_key_each_refund_and_return_is_one_of_its_own_whatever_trace_it_names() {
+    let shop = Shop::options().fast_carrier().open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4990, 10);
+    let customer = shop.customer();
+    let order = customer.buys(&kettle, 4).created();
+    for to in ["packed", "shipped"] {
+        operator.fulfil(&order.id(), to).ok();
+    }
+    eventually("it arrives", || (customer.order(&order.id()).ok()["status"] == "delivered").then_some(()));
+    let trace = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")];
+    let payment = order["payment"]["id"].as_str().unwrap();
+    let refund = json!({"amount": {"amount": 100, "currency": "EUR"}, "reason": "Sorry."});
+    let returned = json!({"lines": [{"product_id": kettle, "quantity": 1}], "reason": "It is too loud."});
+    for _ in 0..2 {
+        operator.send("POST", &format!("/api/v1/payments/{payment}/refunds"), &trace, Some(&refund)).created();
+        customer.send("POST", &format!("/api/v1/orders/{}/returns", order.id()), &trace, Some(&returned)).created();
+    }
+    assert_eq!(customer.payment(payment).ok()["refunded"]["amount"], 2 * (4990 + 100));
+    assert_eq!(customer.order(&order.id()).ok()["items"][0]["returned"], 2);
+    operator.audit();
+}
+
+#[test]
+fn the_operators_key_for_a_return_is_not_the_customers() {
+    let shop = Shop::options().fast_carrier().open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4990, 10);
+    let customer = shop.customer();
+    let order = customer.buys(&kettle, 4).created();
+    for to in ["packed", "shipped"] {
+        operator.fulfil(&order.id(), to).ok();
+    }
+    eventually("it arrives", || (customer.order(&order.id()).ok()["status"] == "delivered").then_some(()));
+    let returned = json!({"lines": [{"product_id": kettle, "quantity": 1}], "reason": "It is too loud."});
+    let path = format!("/api/v1/orders/{}/returns", order.id());
+    let send = |who: &Client| who.send("POST", &path, &[("idempotency-key", "1")], Some(&returned)).created().id();
+    assert_ne!(send(&customer), send(&operator));
+    assert_eq!(customer.order(&order.id()).ok()["items"][0]["returned"], 2);
 }
