@@ -39,6 +39,8 @@ pub enum KeyUse {
     Ignored,
     Optional,
     Required,
+    /// It may be there, and the service itself minds it.
+    Own,
 }
 
 /// How often a client may call: each class has a bucket of its own, and owns its numbers and its words.
@@ -114,6 +116,7 @@ impl KeyUse {
             Self::Ignored => "-",
             Self::Optional => "optional",
             Self::Required => "required",
+            Self::Own => "own",
         }
     }
 }

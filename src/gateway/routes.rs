@@ -40,7 +40,7 @@ const fn row(
 #[rustfmt::skip]
 pub static ROUTES: &[Route] = &[
 //      method  path                                          who       class     Idempotency-Key  s   handler
-    row(POST,   "/api/v1/users",                              Public,   SignIn,   Ignored,   10, to!(users::register)),
+    row(POST,   "/api/v1/users",                              Public,   SignIn,   Own,       10, to!(users::register)),
     row(POST,   "/api/v1/sessions",                           Public,   SignIn,   Ignored,   10, to!(users::sign_in)),
     row(POST,   "/api/v1/sessions/refresh",                   Public,   SignIn,   Ignored,   10, to!(users::refresh)),
     row(DELETE, "/api/v1/sessions/current",                   SignedIn, Write,    Ignored,   10, to!(users::sign_out)),

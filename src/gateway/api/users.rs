@@ -5,6 +5,7 @@ use crate::{
     gateway::{
         body::{Body, MaybeBody, PathId, Query},
         cookies,
+        duties::idempotency::{self, GivenKey},
         problem::Problem,
         visit::Visit,
     },
@@ -16,9 +17,24 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 
-pub async fn register(visit: Visit, request: HttpRequest, Body(new): Body<RegisterUser>) -> Answer {
-    let signed_in = visit.call(new).await?;
-    welcome(&visit, &request, signed_in).await
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewUser {
+    email: Email,
+    password: Secret,
+    name: PersonName,
+}
+
+/// Sent again with its key it signs in again: an answer with tokens is not one to keep.
+pub async fn register(visit: Visit, request: HttpRequest, Body(new): Body<NewUser>) -> Answer {
+    let NewUser { email, password, name } = new;
+    let key = visit.noted::<GivenKey>().map(|GivenKey(key)| key);
+    let Registered { signed_in, is_repeated } = visit.call(RegisterUser { email, password, name, key }).await?;
+    let mut answer = welcome(&visit, &request, signed_in).await?;
+    if is_repeated {
+        idempotency::mark_replayed(&mut answer);
+    }
+    Ok(answer)
 }
 
 pub async fn sign_in(visit: Visit, request: HttpRequest, Body(credentials): Body<SignIn>) -> Answer {

@@ -45,6 +45,10 @@ pub struct Held {
     fingerprint: String,
 }
 
+/// The key of a request whose service minds it itself.
+#[derive(Clone)]
+pub struct GivenKey(pub String);
+
 impl Duty for Idempotency {
     fn name(&self) -> &'static str {
         "idempotency"
@@ -56,6 +60,10 @@ impl Duty for Idempotency {
         }
         let held = match key(request.headers().get(KEY)) {
             Err(problem) => return Step::Stop(problem),
+            Ok(Some(key)) if visit.route.key == KeyUse::Own => {
+                visit.note(GivenKey(key));
+                return Step::On;
+            }
             Ok(Some(key)) => Held { scope: scope(visit), fingerprint: fingerprint(visit, request), key },
             Ok(None) if visit.route.key == KeyUse::Required => {
                 return Step::Stop(Problem::bad_request(
@@ -143,13 +151,20 @@ async fn claim(visit: &Visit, held: Held) -> Result<Option<HttpResponse>, Proble
 
 fn replay(answer: KeptAnswer) -> HttpResponse {
     let mut response = HttpResponse::build(StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK));
-    response.insert_header((CONTENT_TYPE, answer.content_type)).insert_header((REPLAYED, "true"));
+    response.insert_header((CONTENT_TYPE, answer.content_type));
     for (name, value) in [(LOCATION, answer.location), (ETAG, answer.etag)] {
         if let Some(value) = value {
             response.insert_header((name, value));
         }
     }
-    response.body(answer.body)
+    let mut response = response.body(answer.body);
+    mark_replayed(&mut response);
+    response
+}
+
+/// Says that this was done before.
+pub fn mark_replayed(answer: &mut HttpResponse) {
+    answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
 }
 
 /// Keeps what was decided; gives the key back where nothing was.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 #[rustfmt::skip]
 requests! { Service::Users, UsersError,
-    command RegisterUser     "users.register"          -> SignedIn,
+    command RegisterUser     "users.register"          -> Registered,
     command SignIn           "users.sign_in"           -> SignedIn,
     command RefreshSession   "users.refresh_session"   -> SignedIn,
     keyed   EndSession       "users.end_session"       -> EndedSessions,
@@ -48,12 +48,21 @@ pub struct User {
 
 /// Makes an account with the role `customer`, and signs it in.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RegisterUser {
     pub email: Email,
     /// 12 to 128 characters, not among the commonest.
     pub password: Secret,
     pub name: PersonName,
+    /// Who asks again within a day with the same key, address and password finds the account that he made, not `EmailTaken`.
+    pub key: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Registered {
+    /// A session of its own each time: no token is kept to be given twice.
+    pub signed_in: SignedIn,
+    /// Whether the account was there already, made with this key.
+    pub is_repeated: bool,
 }
 
 /// Takes as long for an unknown e-mail as for a wrong password.

@@ -24,7 +24,7 @@ impl Users {
         check_password(request.password.expose(), &request.email, &request.name)?;
         let password_hash = self.passwords.hash(&context, request.password).await?;
         let user = self.new_user(request.email, request.name, Role::Operator);
-        let user = match self.store.register(&user, password_hash.clone()).await {
+        let user = match self.store.register(&user, password_hash.clone(), None).await {
             Ok(()) => user,
             Err(Failure::Domain(UsersError::EmailTaken)) => self.promote(&user.email, &password_hash).await?,
             Err(fault) => return Err(fault),
@@ -71,7 +71,7 @@ impl Users {
             return Err(UsersError::SetupTokenInvalid.into());
         }
         // A crash from here on costs the token, never makes two operators; the next start prints another.
-        let registered = self.store.register(&user, password_hash).await;
+        let registered = self.store.register(&user, password_hash, None).await;
         if let Err(Failure::Domain(UsersError::EmailTaken)) = registered {
             self.store.give_setup_token_back(user.id)?;
         }

@@ -9,18 +9,40 @@ use super::{
     tokens::{RefreshToken, TokenKey, random_token},
 };
 use crate::{
+    env::later,
     mesh::{Answer, Context, Failure, MeshError},
-    types::{Role, Secret, Timestamp, UserId},
+    storage::StorageError,
+    types::{Email, Role, Secret, Timestamp, UserId},
 };
+use std::time::Duration;
+
+/// How long a registration can be sent again with its key.
+const KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Users {
     pub(super) async fn register(&self, context: Context, request: RegisterUser) -> Answer<RegisterUser> {
-        check_password(request.password.expose(), &request.email, &request.name)?;
-        let password_hash = self.passwords.hash(&context, request.password).await?;
-        let user = self.new_user(request.email, request.name, Role::Customer);
-        self.store.register(&user, password_hash).await?;
+        let RegisterUser { email, password, name, key } = request;
+        check_password(password.expose(), &email, &name)?;
+        if let Some(made) = key.as_deref().map(|key| self.made_with(key, &email)).transpose()?.flatten() {
+            let hash = Some(made.password_hash);
+            if self.passwords.verify(&context, password, hash).await?.is_right {
+                let signed_in = self.open_session(&context, made.user.id, made.password_version).await?;
+                return Ok(Registered { signed_in, is_repeated: true });
+            }
+            return Err(UsersError::EmailTaken.into());
+        }
+        let password_hash = self.passwords.hash(&context, password).await?;
+        let user = self.new_user(email, name, Role::Customer);
+        self.store.register(&user, password_hash, key.as_deref()).await?;
         log::info!(user:% = user.id, trace:% = context.trace; "registered");
-        self.open_session(&context, user.id, FIRST_PASSWORD).await
+        let signed_in = self.open_session(&context, user.id, FIRST_PASSWORD).await?;
+        Ok(Registered { signed_in, is_repeated: false })
+    }
+
+    /// The account with this address, if it was made with the key not longer ago than keys are remembered.
+    fn made_with(&self, key: &str, email: &Email) -> Result<Option<UserRecord>, StorageError> {
+        let found = self.store.by_email(email)?;
+        Ok(found.filter(|record| record.was_made_with(key) && later(record.user.created_at, KEY_LIFE) > self.env.now()))
     }
 
     pub(super) async fn sign_in(&self, context: Context, request: SignIn) -> Answer<SignIn> {

@@ -132,6 +132,9 @@ pub struct UserRecord {
     /// The addresses that were removed last, so that one that is removed again was removed.
     #[serde(default)]
     pub removed_addresses: Vec<AddressId>,
+    /// The idempotency key of the registration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    made_with: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     duties: Vec<Duty>,
     #[serde(default)]
@@ -161,9 +164,14 @@ impl UserRecord {
             password_version: FIRST_PASSWORD,
             addresses: Vec::new(),
             removed_addresses: Vec::new(),
+            made_with: None,
             duties: vec![Duty::ClaimEmail],
             outbox: Outbox::default(),
         }
+    }
+
+    pub fn was_made_with(&self, key: &str) -> bool {
+        self.made_with.as_deref() == Some(key)
     }
 
     fn is_made(&self) -> bool {

@@ -55,8 +55,12 @@ impl House {
     }
 
     async fn register(&self, email: &str) -> Result<SignedIn, UsersError> {
-        let name = "Ada Lovelace".parse().unwrap();
-        self.ask(ANYBODY, RegisterUser { email: email.parse().unwrap(), password: secret(PASSWORD), name }).await
+        self.register_with(None, email, PASSWORD).await.map(|registered| registered.signed_in)
+    }
+
+    async fn register_with(&self, key: Option<&str>, email: &str, password: &str) -> Result<Registered, UsersError> {
+        let (email, name) = (email.parse().unwrap(), "Ada Lovelace".parse().unwrap());
+        self.ask(ANYBODY, RegisterUser { email, password: secret(password), name, key: key.map(str::to_owned) }).await
     }
 
     async fn sign_in(&self, email: &str, password: &str) -> Result<SignedIn, UsersError> {

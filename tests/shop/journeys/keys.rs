@@ -130,6 +130,22 @@ fn whatever_is_created_can_be_created_once() {
     operator.audit();
 }
 
+#[test]
+fn a_registration_that_is_sent_again_is_the_same_account() {
+    let shop = Shop::open();
+    let nobody = shop.anonymous();
+    let account = json!({"email": "ada@example.com", "password": crate::harness::GOOD_PASSWORD, "name": "Ada"});
+    let send = |key: &str, body: &Value| nobody.send("POST", "/api/v1/users", &[("idempotency-key", key)], Some(body));
+    let (first, again) = (send("k", &account).created(), send("k", &account).created());
+    assert_eq!((first.header("idempotency-replayed"), again.header("idempotency-replayed")), ("", "true"));
+    assert_eq!(first["user"], again["user"]);
+    assert_ne!(first["access_token"], again["access_token"]);
+    nobody.bearing(again["access_token"].as_str()).me().ok();
+    send("other", &account).problem(409, "email_taken");
+    send("a b", &account).problem(400, "bad_idempotency_key");
+    nobody.post("/api/v1/users", &account).problem(409, "email_taken");
+}
+
 /// Sends it and hangs up a little later, in the middle of whatever the shop does with it.
 fn send_and_hang_up(shop: &Shop, who: &Client, (path, key): (&str, &str), body: &Value, later: Duration) {
     let (token, body) = (who.token(), body.to_string());

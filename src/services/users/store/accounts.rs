@@ -35,9 +35,15 @@ const TURNSTILE_PAUSE: Duration = Duration::from_millis(5);
 const TURNSTILE_ATTEMPTS: usize = 200;
 
 impl Store {
-    /// Makes an account; `EmailTaken` where the address has one.
-    pub async fn register(&self, user: &User, password_hash: String) -> Result<(), Failure<UsersError>> {
-        self.users.create(&user.id, UserRecord::in_the_making(user.clone(), password_hash))?;
+    /// Makes an account, known by the key that it was made with; `EmailTaken` where the address has one.
+    pub async fn register(
+        &self,
+        user: &User,
+        password_hash: String,
+        key: Option<&str>,
+    ) -> Result<(), Failure<UsersError>> {
+        let record = UserRecord::in_the_making(user.clone(), password_hash);
+        self.users.create(&user.id, UserRecord { made_with: key.map(str::to_owned), ..record })?;
         if !self.claim_or_delete(user)? {
             return Err(UsersError::EmailTaken.into());
         }

@@ -41,7 +41,7 @@ impl Fixture {
 
     pub async fn registered(&self, email: &str) -> User {
         let user = self.user(email);
-        self.store.register(&user, "hash".into()).await.unwrap();
+        self.store.register(&user, "hash".into(), None).await.unwrap();
         user
     }
 

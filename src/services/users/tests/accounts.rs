@@ -42,10 +42,30 @@ fn a_password_that_will_not_do_makes_no_account() {
             ("ada@example.com", UsersError::PasswordTooCommon),
         ] {
             let email = "ada@example.com".parse().unwrap();
-            let request = RegisterUser { email, password: secret(password), name: "Ada".parse().unwrap() };
+            let request = RegisterUser { email, password: secret(password), name: "Ada".parse().unwrap(), key: None };
             assert_eq!(house.ask(ANYBODY, request).await.unwrap_err(), error);
         }
         assert!(house.register("ada@example.com").await.is_ok());
+    });
+}
+
+#[test]
+fn a_registration_that_is_sent_again_with_its_key_finds_the_account_that_it_made() {
+    in_simulated_time(async |house| {
+        let email = "ada@example.com";
+        let first = house.register_with(Some("k"), email, PASSWORD).await.unwrap();
+        let again = house.register_with(Some("k"), email, PASSWORD).await.unwrap();
+        assert_eq!((first.is_repeated, again.is_repeated), (false, true));
+        assert_eq!(first.signed_in.user, again.signed_in.user);
+        assert_ne!(first.signed_in.session_id, again.signed_in.session_id);
+        let taken = UsersError::EmailTaken;
+        for (key, password) in [(None, PASSWORD), (Some("other"), PASSWORD), (Some("k"), "another long password")] {
+            assert_eq!(house.register_with(key, email, password).await.unwrap_err(), taken, "{key:?}");
+        }
+        // Keys of different people do not meet.
+        assert!(!house.register_with(Some("k"), "grace@example.com", PASSWORD).await.unwrap().is_repeated);
+        tokio::time::advance(std::time::Duration::from_secs(24 * 60 * 60)).await;
+        assert_eq!(house.register_with(Some("k"), email, PASSWORD).await.unwrap_err(), taken);
     });
 }
 
