@@ -23,6 +23,8 @@ impl From<UsersError> for Problem {
             AddressBookFull { .. } => Self::conflict("address_book_full", words),
             SetupTokenInvalid => Self::forbidden("setup_token_invalid", words),
             Busy => Self::unavailable("busy", words, 1),
+            TooManyGuesses { wait } => Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_guesses", words)
+                .with_header("Retry-After", wait.as_secs_f64().ceil().to_string()),
             Forbidden => Self::forbidden("forbidden", words),
         }
     }

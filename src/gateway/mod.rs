@@ -24,7 +24,7 @@ pub use server::{Door, DoorSettings, open};
 
 use crate::{env::Env, mesh::Mesh};
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -92,13 +92,19 @@ impl Gateway {
 
     /// Against DNS rebinding: a page of another name that resolves to this address must not be served as this shop.
     fn is_own_host(&self, host: &str) -> bool {
-        let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((name, _)) => name,
-            None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-        };
-        let name = name.to_ascii_lowercase();
+        let Some(name) = host_name(host).map(str::to_ascii_lowercase) else { return false };
         name == "localhost" || name.parse::<IpAddr>().is_ok() || self.hosts.contains(&name)
     }
+}
+
+/// The name or address in `uri-host [ ":" port ]` (RFC 9110 §7.2); `None` for anything else.
+fn host_name(host: &str) -> Option<&str> {
+    let (name, port) = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').filter(|(address, _)| address.parse::<Ipv6Addr>().is_ok())?,
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let is_port = |digits: &str| digits.is_empty() || digits.parse::<u16>().is_ok() && !digits.starts_with('+');
+    (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)).then_some(name)
 }
 
 /// Given back when the request is answered.
@@ -107,5 +113,26 @@ pub(crate) struct InFlight(Arc<Gateway>);
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_address_and_perhaps_a_port() {
+        for (host, name) in [
+            ("localhost", "localhost"),
+            ("shop.example:", "shop.example"),
+            ("shop.example:443", "shop.example"),
+            ("[::1]", "::1"),
+            ("[::1]:80", "::1"),
+        ] {
+            assert_eq!(host_name(host), Some(name));
+        }
+        for bad in ["[::1]evil.com", "localhost:evil.com", "localhost:80:80", "a:99999", "a:+1", "[::1", "[evil.com]"] {
+            assert_eq!(host_name(bad), None, "{bad}");
+        }
     }
 }

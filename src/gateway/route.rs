@@ -53,11 +53,13 @@ pub enum Class {
     SignIn,
     Checkout,
     Lab,
+    /// No route's: requests whose token was not good, of whatever class they would have been.
+    BadToken,
 }
 
 impl Class {
     /// All that are counted.
-    pub const ALL: [Self; 5] = [Self::Browse, Self::Write, Self::SignIn, Self::Checkout, Self::Lab];
+    pub const ALL: [Self; 6] = [Self::Browse, Self::Write, Self::SignIn, Self::Checkout, Self::Lab, Self::BadToken];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -67,6 +69,7 @@ impl Class {
             Self::SignIn => "sign-in",
             Self::Checkout => "checkout",
             Self::Lab => "lab",
+            Self::BadToken => "bad-token",
         }
     }
 
@@ -79,6 +82,7 @@ impl Class {
             Self::SignIn => (300, 60),
             Self::Checkout => (300, 60),
             Self::Lab => (600, 60),
+            Self::BadToken => (300, 60),
         };
         match NonZeroU32::new(requests) {
             Some(requests) => Some((requests, seconds)),
@@ -95,6 +99,7 @@ impl Class {
             Self::Write => "You are changing things faster than a person can. Wait a moment and try again.",
             Self::SignIn => "There were too many sign-ins from here. Wait a little before the next one.",
             Self::Checkout => "There were too many orders in a short time. Wait a little before the next one.",
+            Self::BadToken => "There were too many requests with tokens that are not good. Sign in, or wait a little.",
             Self::Lab => "The Lab has had enough for the moment. Wait a little and go on.",
         }
     }

@@ -13,7 +13,7 @@ use actix_web::{
 use std::{
     cell::{Cell, RefCell},
     future::{Ready, ready},
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     rc::Rc,
     sync::Arc,
 };
@@ -95,6 +95,11 @@ impl Visit {
         }
     }
 
+    /// The client as far as it can be told from others: an IPv6 client has a /64 to itself, and could come from 2⁶⁴ addresses.
+    pub fn network(&self) -> IpAddr {
+        network(self.client)
+    }
+
     /// Who is signed in. Routes that need it are not reached without.
     pub fn user(&self) -> Result<UserId, Problem> {
         let user = self.principal.get().user_id();
@@ -110,5 +115,25 @@ impl FromRequest for Visit {
         let visit = request.extensions().get::<Visit>().cloned();
         // Every route is wrapped by the duties; one that is not would answer a 404 rather than let somebody in.
         ready(visit.ok_or_else(Problem::not_found))
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_is_one_client() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2:ffff::1"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
     }
 }

@@ -29,7 +29,8 @@ pub struct NewUser {
 pub async fn register(visit: Visit, request: HttpRequest, Body(new): Body<NewUser>) -> Answer {
     let NewUser { email, password, name } = new;
     let key = visit.noted::<GivenKey>().map(|GivenKey(key)| key);
-    let Registered { signed_in, is_repeated } = visit.call(RegisterUser { email, password, name, key }).await?;
+    let Registered { signed_in, is_repeated } =
+        visit.call(RegisterUser { email, password, name, key, from: Some(visit.network()) }).await?;
     let mut answer = welcome(&visit, &request, signed_in).await?;
     if is_repeated {
         idempotency::mark_replayed(&mut answer);
@@ -37,8 +38,16 @@ pub async fn register(visit: Visit, request: HttpRequest, Body(new): Body<NewUse
     Ok(answer)
 }
 
-pub async fn sign_in(visit: Visit, request: HttpRequest, Body(credentials): Body<SignIn>) -> Answer {
-    let signed_in = visit.call(credentials).await?;
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    email: Email,
+    password: Secret,
+}
+
+pub async fn sign_in(visit: Visit, request: HttpRequest, Body(credentials): Body<Credentials>) -> Answer {
+    let Credentials { email, password } = credentials;
+    let signed_in = visit.call(SignIn { email, password, from: Some(visit.network()) }).await?;
     welcome(&visit, &request, signed_in).await
 }
 
@@ -184,7 +193,8 @@ pub async fn remove_address(visit: Visit, PathId(address_id): PathId<AddressId>)
 }
 
 /// What the guest gathered comes along; should carts be away, it stays on the guest's cookie for the next time.
-async fn welcome(visit: &Visit, request: &HttpRequest, signed_in: SignedIn) -> Answer {
+async fn welcome(visit: &Visit, request: &HttpRequest, mut signed_in: SignedIn) -> Answer {
+    visit.gateway.keys.forget(&EndedSessions { sessions: std::mem::take(&mut signed_in.ended) });
     let mut response = HttpResponse::Created();
     if let Some(guest) = visit.gateway.cart_key.cart(request) {
         visit.principal.set(Principal::User { id: signed_in.user.id, role: signed_in.user.role });

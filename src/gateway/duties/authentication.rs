@@ -1,11 +1,14 @@
 //! Who is it: a bearer token, or the browser's cookie.
 
-use super::{Duty, Step};
+use super::{Duty, Step, throttling};
 use crate::{
     gateway::{Access, cookies, problem::Problem, visit::Visit},
     types::Principal,
 };
-use actix_web::{dev::ServiceRequest, http::header};
+use actix_web::{
+    dev::ServiceRequest,
+    http::header::{self, HeaderValue},
+};
 
 pub struct Authentication;
 
@@ -35,10 +38,13 @@ impl Duty for Authentication {
                 }
                 // A browser whose cookie has run out is a guest where guests may go.
                 None if from_cookie && visit.route.access == Access::Public => Ok(None),
-                None => Err(Problem::unauthorized(
-                    "invalid_token",
-                    "The access token is not good, or not any longer. Sign in again.",
-                )),
+                None => {
+                    throttling::bad_token(visit)?;
+                    Err(Problem::unauthorized(
+                        "invalid_token",
+                        "The access token is not good, or not any longer. Sign in again.",
+                    ))
+                }
             }
         }))
     }
@@ -49,21 +55,30 @@ enum Token {
     Cookie(String),
 }
 
+/// A bearer token, or else the browser's cookie. Credentials of another scheme are none here: whoever sends them is a guest, and
+/// not with a cookie either, as a browser sends both unasked.
 fn token(request: &ServiceRequest) -> Result<Option<Token>, Problem> {
-    if let Some(value) = request.headers().get(header::AUTHORIZATION) {
-        let text = value.to_str().unwrap_or_default();
-        // RFC 9110: the scheme is case-insensitive.
-        let bearer = text
-            .split_once(' ')
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim());
-        return match bearer {
-            Some(token) => Ok(Some(Token::Bearer(token.to_owned()))),
-            None => Err(Problem::unauthorized("invalid_token", "Send `Authorization: Bearer` and an access token.")),
-        };
+    let mut credentials = request.headers().get_all(header::AUTHORIZATION);
+    let (first, second) = (credentials.next(), credentials.next());
+    let unreadable = || Problem::unauthorized("invalid_token", "Send one `Authorization: Bearer` and an access token.");
+    let Some(value) = first else {
+        return Ok(request
+            .cookie(cookies::ACCESS)
+            .filter(|cookie| !cookie.value().is_empty())
+            .map(|cookie| Token::Cookie(cookie.value().to_owned())));
+    };
+    if second.is_some() {
+        return Err(unreadable());
     }
-    Ok(request
-        .cookie(cookies::ACCESS)
-        .filter(|cookie| !cookie.value().is_empty())
-        .map(|cookie| Token::Cookie(cookie.value().to_owned())))
+    match bearer(value) {
+        Some("") => Err(unreadable()),
+        token => Ok(token.map(|token| Token::Bearer(token.to_owned()))),
+    }
+}
+
+/// What is said after `Bearer`. RFC 9110: the scheme is case-insensitive.
+pub fn bearer(credentials: &HeaderValue) -> Option<&str> {
+    let text = credentials.to_str().ok()?.trim();
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

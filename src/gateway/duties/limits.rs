@@ -1,11 +1,11 @@
 //! Not too many at once, not too large, not too slow; addressed to this host, and not sent by another site's page.
 
-use super::{Duty, Step};
+use super::{Duty, Step, authentication::bearer};
 use crate::gateway::{Class, problem::Problem, visit::Visit};
 use actix_web::{
     HttpMessage,
     dev::{Payload, ServiceRequest},
-    http::{StatusCode, header},
+    http::{StatusCode, Version, header},
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt;
@@ -72,19 +72,23 @@ fn admit(visit: &Visit, request: &ServiceRequest) -> Result<(), Problem> {
         ));
     }
     let header = |name: header::HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
-    if !header(header::HOST).is_some_and(|host| visit.gateway.is_own_host(host)) {
+    // RFC 9112 §3.2.2: the authority of an absolute target stands in the place of Host. HTTP/1.0 knows neither.
+    let host = request.uri().authority().map(|authority| authority.as_str()).or(header(header::HOST));
+    let is_own = match host {
+        Some(host) => visit.gateway.is_own_host(host),
+        None => request.version() < Version::HTTP_11 && !request.headers().contains_key(header::HOST),
+    };
+    if !is_own {
         return Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
             "wrong_host",
             "This shop does not go by the name in the Host header.",
         ));
     }
-    if !request.method().is_safe() && header(header::AUTHORIZATION).is_none() {
-        from_own_site(
-            header(header::HeaderName::from_static("sec-fetch-site")),
-            header(header::ORIGIN),
-            header(header::HOST),
-        )?;
+    // No browser sends a bearer token unasked.
+    let shows_token = request.headers().get(header::AUTHORIZATION).is_some_and(|value| bearer(value).is_some());
+    if !request.method().is_safe() && !shows_token {
+        from_own_site(header(header::HeaderName::from_static("sec-fetch-site")), header(header::ORIGIN), host)?;
     }
     visit.is_browser.set(request.headers().contains_key("sec-fetch-site"));
     Ok(())

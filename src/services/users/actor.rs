@@ -3,6 +3,7 @@
 
 use super::{
     core::Users,
+    guesses::Guesses,
     messages::*,
     passwords::Passwords,
     rules,
@@ -45,7 +46,8 @@ pub fn launch(home: Home) -> Result<(), StorageError> {
     let (env, store) = (home.env.clone(), Store::new(&home.tree));
     store.finish(env.now())?;
     store.renew_keys(env.now(), env.bytes())?;
-    let users = Users { passwords: Passwords::new(&env), store: store.clone(), env: env.clone() };
+    let users =
+        Users { passwords: Passwords::new(&env), guesses: Guesses::default(), store: store.clone(), env: env.clone() };
     home.mesh.launch(Service::Users, home.instances, move |on| start(&users, on));
     home.mesh.relay(Service::Users, home.tree, store.owing());
     home.mesh.background(Service::Users, move || sweep(env, store));

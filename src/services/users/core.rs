@@ -1,6 +1,7 @@
 //! What every instance of users shares. Its handlers are spread over `actor.rs`, `sign_in.rs` and `operators.rs`.
 
 use super::{
+    guesses::Guesses,
     messages::*,
     passwords::Passwords,
     store::{Store, UserRecord},
@@ -16,6 +17,7 @@ pub(super) struct Users {
     pub(super) env: Env,
     pub(super) store: Store,
     pub(super) passwords: Passwords,
+    pub(super) guesses: Guesses,
 }
 
 impl Users {

@@ -5,7 +5,7 @@ use crate::{
     types::{Address, AddressId, Email, Role, Secret, Service, SessionId, Text, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 #[rustfmt::skip]
 requests! { Service::Users, UsersError,
@@ -55,6 +55,7 @@ pub struct RegisterUser {
     pub name: PersonName,
     /// Who asks again within a day with the same key, address and password finds the account that he made, not `EmailTaken`.
     pub key: Option<String>,
+    pub from: Option<Network>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,13 +66,16 @@ pub struct Registered {
     pub is_repeated: bool,
 }
 
-/// Takes as long for an unknown e-mail as for a wrong password.
+/// Takes as long for an unknown e-mail as for a wrong password. Who guesses has to wait longer and longer: `TooManyGuesses`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SignIn {
     pub email: Email,
     pub password: Secret,
+    pub from: Option<Network>,
 }
+
+/// Where somebody comes from: an IPv4 address, or the first address of an IPv6 /64.
+pub type Network = IpAddr;
 
 /// A session with its fresh tokens.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -84,6 +88,8 @@ pub struct SignedIn {
     pub expires_in: u64,
     /// Opaque; good for one use.
     pub refresh_token: Secret,
+    /// Sessions that had to make room for this one.
+    pub ended: Vec<SessionId>,
 }
 
 /// Who gives out access tokens: their `iss`.
@@ -299,6 +305,8 @@ pub enum UsersError {
     SetupTokenInvalid,
     #[error("passwords are being checked as fast as can be; try again in a moment")]
     Busy,
+    #[error("there were too many wrong passwords for this account; wait {} s before the next try", wait.as_secs())]
+    TooManyGuesses { wait: Duration },
     #[error("this is not for you to do")]
     Forbidden,
 }

@@ -77,7 +77,7 @@ impl Users {
         }
         registered?;
         log::info!(user:% = user.id, trace:% = context.trace; "the set-up token made an operator");
-        self.open_session(&context, user.id, FIRST_PASSWORD).await
+        self.open_session(&context, user.id, FIRST_PASSWORD, None).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! How long sessions last, what a refresh token is worth, and what an address book holds.
 
 use super::{
-    messages::{ACCESS_TOKEN_LIFE, LEEWAY, SavedAddress, UsersError},
+    messages::{ACCESS_TOKEN_LIFE, LEEWAY, Network, SavedAddress, UsersError},
     tokens::Fingerprint,
 };
 use crate::{
@@ -23,6 +23,8 @@ pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
 pub const SETUP_TOKEN_LIFE: Duration = Duration::from_secs(30 * 60);
 /// After so long another key signs.
 pub const SIGNING_KEY_LIFE: Duration = DAY.saturating_mul(90);
+/// Live ones of a user. One more ends that which was not used for the longest time.
+pub const MOST_SESSIONS: usize = 50;
 pub const MOST_ADDRESSES: usize = 50;
 /// How many addresses are remembered to have been removed: more than are removed while an answer is on its way.
 const REMEMBERED_REMOVALS: usize = 16;
@@ -34,6 +36,9 @@ pub struct Session {
     pub user_id: UserId,
     pub created_at: Timestamp,
     pub last_used_at: Timestamp,
+    /// From where it was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Network>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// Of the part that all tokens of this session share.
@@ -165,6 +170,7 @@ mod tests {
             created_at: at(0),
             last_used_at: at(0),
             ended_at: None,
+            from: None,
             family: print("family"),
             current: print("c0"),
             previous: None,

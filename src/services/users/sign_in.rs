@@ -2,8 +2,10 @@
 
 use super::{
     core::Users,
+    guesses::{Guesser, Standing},
     messages::*,
     password_policy::check_password,
+    passwords::Verdict,
     rules::Session,
     store::{FIRST_PASSWORD, Refreshed, UserRecord},
     tokens::{RefreshToken, TokenKey, random_token},
@@ -21,21 +23,21 @@ const KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Users {
     pub(super) async fn register(&self, context: Context, request: RegisterUser) -> Answer<RegisterUser> {
-        let RegisterUser { email, password, name, key } = request;
+        let RegisterUser { email, password, name, key, from } = request;
         check_password(password.expose(), &email, &name)?;
         if let Some(made) = key.as_deref().map(|key| self.made_with(key, &email)).transpose()?.flatten() {
-            let hash = Some(made.password_hash);
-            if self.passwords.verify(&context, password, hash).await?.is_right {
-                let signed_in = self.open_session(&context, made.user.id, made.password_version).await?;
-                return Ok(Registered { signed_in, is_repeated: true });
+            let guesser = Guesser { account: email, standing: Standing::Stranger };
+            if !self.guess(&context, &guesser, password, Some(made.password_hash)).await?.is_right {
+                return Err(UsersError::EmailTaken.into());
             }
-            return Err(UsersError::EmailTaken.into());
+            let signed_in = self.open_session(&context, made.user.id, made.password_version, from).await?;
+            return Ok(Registered { signed_in, is_repeated: true });
         }
         let password_hash = self.passwords.hash(&context, password).await?;
         let user = self.new_user(email, name, Role::Customer);
         self.store.register(&user, password_hash, key.as_deref()).await?;
         log::info!(user:% = user.id, trace:% = context.trace; "registered");
-        let signed_in = self.open_session(&context, user.id, FIRST_PASSWORD).await?;
+        let signed_in = self.open_session(&context, user.id, FIRST_PASSWORD, from).await?;
         Ok(Registered { signed_in, is_repeated: false })
     }
 
@@ -48,7 +50,9 @@ impl Users {
     pub(super) async fn sign_in(&self, context: Context, request: SignIn) -> Answer<SignIn> {
         let found = self.store.by_email(&request.email)?;
         let (user, hash) = found.as_ref().map(|record| (record.user.id, record.password_hash.clone())).unzip();
-        let verdict = self.passwords.verify(&context, request.password.clone(), hash).await?;
+        let standing = self.standing(user, request.from)?;
+        let guesser = Guesser { account: request.email, standing };
+        let verdict = self.guess(&context, &guesser, request.password.clone(), hash).await?;
         let Some(record) = found.filter(|_| verdict.is_right) else {
             log::warn!(user:? = user, trace:% = context.trace; "a sign-in was refused");
             return Err(UsersError::InvalidCredentials.into());
@@ -56,7 +60,36 @@ impl Users {
         if verdict.is_outdated {
             self.hash_anew(&context, &record, request.password).await?;
         }
-        self.open_session(&context, record.user.id, record.password_version).await
+        self.open_session(&context, record.user.id, record.password_version, request.from).await
+    }
+
+    /// Somebody who has been here before, from where he is now, is no stranger.
+    fn standing(&self, user: Option<UserId>, from: Option<Network>) -> Result<Standing, StorageError> {
+        let (Some(user), Some(network)) = (user, from) else { return Ok(Standing::Stranger) };
+        for session in self.store.sessions_of(user) {
+            if session?.from == from {
+                return Ok(Standing::Known(network));
+            }
+        }
+        Ok(Standing::Stranger)
+    }
+
+    /// Looks at a password, if whoever shows it has not shown too many.
+    async fn guess(
+        &self,
+        context: &Context,
+        guesser: &Guesser,
+        password: Secret,
+        hash: Option<String>,
+    ) -> Result<Verdict, Failure<UsersError>> {
+        self.guesses.begin(guesser, self.env.now()).map_err(|wait| UsersError::TooManyGuesses { wait })?;
+        let verdict = self.passwords.verify(context, password, hash).await;
+        match &verdict {
+            Ok(verdict) if verdict.is_right => self.guesses.was_right(guesser),
+            Ok(_) => {}
+            Err(_) => self.guesses.take_back(guesser),
+        }
+        verdict
     }
 
     pub(super) async fn refresh(&self, context: Context, request: RefreshSession) -> Answer<RefreshSession> {
@@ -105,8 +138,9 @@ impl Users {
     pub(super) async fn change_password(&self, context: Context, request: ChangePassword) -> Answer<ChangePassword> {
         let record = self.account(&context, request.user_id)?;
         check_password(request.new_password.expose(), &record.user.email, &record.user.name)?;
-        let hash = Some(record.password_hash);
-        if !self.passwords.verify(&context, request.current_password, hash).await?.is_right {
+        let standing = request.session_id.map_or(Standing::Stranger, Standing::SignedIn);
+        let guesser = Guesser { account: record.user.email, standing };
+        if !self.guess(&context, &guesser, request.current_password, Some(record.password_hash)).await?.is_right {
             log::warn!(user:% = request.user_id, trace:% = context.trace; "a change of password was refused");
             return Err(UsersError::WrongPassword.into());
         }
@@ -131,6 +165,7 @@ impl Users {
         context: &Context,
         user_id: UserId,
         password_version: u32,
+        from: Option<Network>,
     ) -> Result<SignedIn, Failure<UsersError>> {
         let now = self.env.now();
         let token = RefreshToken::first(self.env.id(), &self.env);
@@ -139,15 +174,16 @@ impl Users {
             user_id,
             created_at: now,
             last_used_at: now,
+            from,
             ended_at: None,
             family: token.family(),
             current: token.fingerprint(),
             previous: None,
         };
-        let user = self.store.open_session(session, password_version).await?;
-        let user = user.ok_or(UsersError::InvalidCredentials)?;
+        let opened = self.store.open_session(session, password_version).await?;
+        let (user, ended) = opened.ok_or(UsersError::InvalidCredentials)?;
         log::info!(user:% = user_id, session:% = token.session_id, trace:% = context.trace; "signed in");
-        self.signed_in(user, &token, now)
+        Ok(SignedIn { ended, ..self.signed_in(user, &token, now)? })
     }
 
     fn signed_in(&self, user: User, token: &RefreshToken, now: Timestamp) -> Result<SignedIn, Failure<UsersError>> {
@@ -157,6 +193,7 @@ impl Users {
             access_token: key.sign(&user, token.session_id, now, &self.env)?,
             expires_in: ACCESS_TOKEN_LIFE.as_secs(),
             refresh_token: token.text(),
+            ended: Vec::new(),
             user,
         })
     }

@@ -60,11 +60,15 @@ impl House {
 
     async fn register_with(&self, key: Option<&str>, email: &str, password: &str) -> Result<Registered, UsersError> {
         let (email, name) = (email.parse().unwrap(), "Ada Lovelace".parse().unwrap());
-        self.ask(ANYBODY, RegisterUser { email, password: secret(password), name, key: key.map(str::to_owned) }).await
+        self.ask(
+            ANYBODY,
+            RegisterUser { email, password: secret(password), name, key: key.map(str::to_owned), from: None },
+        )
+        .await
     }
 
     async fn sign_in(&self, email: &str, password: &str) -> Result<SignedIn, UsersError> {
-        self.ask(ANYBODY, SignIn { email: email.parse().unwrap(), password: secret(password) }).await
+        self.ask(ANYBODY, SignIn { email: email.parse().unwrap(), password: secret(password), from: None }).await
     }
 
     async fn refresh(&self, signed_in: &SignedIn) -> Result<SignedIn, UsersError> {

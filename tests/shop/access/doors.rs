@@ -129,9 +129,97 @@ fn the_shop_answers_to_its_own_names_only() {
         "",
         ":80",
         "x@localhost",
+        "localhost:evil.example",
+        "[::1]evil.example",
+        "[::1]:80:80",
     ] {
         assert!(matches!(status(foreign), Some(400 | 421)), "{foreign}: {:?}", status(foreign));
     }
+}
+
+#[test]
+fn a_whole_address_says_whom_it_is_for_and_the_oldest_clients_say_nothing() {
+    let shop = Shop::open();
+    let status = |head: &str| shop.wire().say(format!("{head}\r\n\r\n")).listen().text[9..12].to_owned();
+    let own = "host: localhost\r\nconnection: close";
+    assert_eq!(status(&format!("GET http://evil.example/livez HTTP/1.1\r\n{own}")), "421");
+    assert_eq!(status(&format!("GET http://localhost/livez HTTP/1.1\r\n{own}")), "200");
+    assert_eq!(status("GET http://localhost/livez HTTP/1.1\r\nhost: evil.example\r\nconnection: close"), "200");
+    assert_eq!(status("GET /livez HTTP/1.0"), "200");
+    assert_eq!(status("GET /livez HTTP/1.0\r\nhost: evil.example"), "421");
+}
+
+#[test]
+fn credentials_of_another_scheme_are_a_guests() {
+    let shop = Shop::options().demo().open();
+    let ada = shop.shopper();
+    let nobody = shop.anonymous();
+    let with = |value: &str, path: &str| nobody.send("GET", path, &[("authorization", value)], None);
+    for path in ["/livez", "/readyz", "/", "/api/v1/products", "/.well-known/jwks.json"] {
+        for value in ["Basic YWRhOnNlY3JldA==", "Digest x", ""] {
+            with(value, path).ok();
+        }
+    }
+    for value in ["Basic YWRhOnNlY3JldA==", ""] {
+        with(value, "/api/v1/users/me").problem(401, "unauthorized");
+    }
+    for value in ["Bearer", "Bearer ", "Bearer x"] {
+        with(value, "/api/v1/products").problem(401, "invalid_token");
+        with(value, "/api/v1/users/me").problem(401, "invalid_token");
+    }
+    // Which of two would count is anybody's guess.
+    let own = format!("authorization: Bearer {}\r\n", ada.token());
+    let twice = shop.wire().head("GET /api/v1/users/me", &format!("{own}{own}")).listen();
+    assert_eq!(twice.status, Some(401));
+    // A browser sends these unasked, along with its cookies: they excuse no page of another site.
+    let foreign = [("authorization", "Basic YWRhOnNlY3JldA=="), ("sec-fetch-site", "cross-site")];
+    nobody.send("DELETE", "/api/v1/cart", &foreign, None).problem(403, "cross_site");
+}
+
+#[test]
+fn a_flood_of_bad_tokens_ends_and_good_ones_go_on() {
+    let shop = Shop::options().throttled().open();
+    let ada = shop.shopper();
+    let liar = ada.bearing(Some("made.up.token"));
+    let refused = (0..1000).map(|_| liar.me()).find(|answer| answer.status != 401).expect("an end to patience");
+    let refused = refused.problem(429, "too_many_requests");
+    assert_eq!(refused["violated-policies"], json!(["bad-token"]));
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
+    ada.me().ok();
+}
+
+#[test]
+fn who_signs_in_is_counted_by_where_he_is_not_by_who_he_is() {
+    let shop = Shop::options().throttled().open();
+    let (ada, bob) = (shop.shopper(), shop.shopper());
+    let try_token = |who: &crate::harness::Client| {
+        who.post("/api/v1/sessions/refresh", &json!({"refresh_token": "made up"})).header("ratelimit").to_owned()
+    };
+    let left = |field: String| field.split_once("r=").unwrap().1.split(';').next().unwrap().parse::<i64>().unwrap();
+    let first = left(try_token(&ada));
+    for _ in 0..20 {
+        try_token(&ada);
+    }
+    assert!(left(try_token(&bob)) < first - 15, "another account is no other bucket");
+}
+
+#[test]
+fn a_password_is_guessed_ever_more_slowly() {
+    let shop = Shop::open();
+    let mut owner = shop.shopper();
+    let email = owner.email.clone();
+    let nobody = shop.anonymous();
+    for account in [&*email, "nobody@example.com"] {
+        let guess = || nobody.post("/api/v1/sessions", &json!({"email": account, "password": "coffee & biscuits"}));
+        // All of the test come from one network, from which the owner has signed in: it counts for itself, and counts all the same.
+        let refused = (0..20).map(|_| guess()).find(|answer| answer.status != 401).expect("an end to patience");
+        let wait = refused.problem(429, "too_many_guesses").header("retry-after").parse::<u64>().unwrap();
+        assert!(wait >= 1);
+        std::thread::sleep(std::time::Duration::from_secs(wait));
+        guess().problem(401, "invalid_credentials");
+    }
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    owner.sign_in(&email, crate::harness::GOOD_PASSWORD).created();
 }
 
 #[test]

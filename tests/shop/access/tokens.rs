@@ -75,8 +75,13 @@ fn a_token_that_was_not_signed_here_for_this_opens_nothing() {
         }
     }
     let nobody = shop.anonymous();
-    for credentials in ["Basic YWRhOnB3", user.token(), "Bearer", "Bearer "] {
-        nobody.send("GET", "/api/v1/users/me", &[("authorization", credentials)], None).problem(401, "invalid_token");
+    for (credentials, code) in [
+        ("Basic YWRhOnB3", "unauthorized"),
+        (user.token(), "unauthorized"),
+        ("Bearer", "invalid_token"),
+        ("Bearer ", "invalid_token"),
+    ] {
+        nobody.send("GET", "/api/v1/users/me", &[("authorization", credentials)], None).problem(401, code);
     }
     let lower = format!("bearer {}", user.token());
     nobody.send("GET", "/api/v1/users/me", &[("authorization", &lower)], None).ok();

@@ -4,12 +4,13 @@ use super::{ENDED, LIVE, Store};
 use crate::{
     services::users::{
         messages::User,
-        rules::{Refresh, Session},
+        rules::{MOST_SESSIONS, Refresh, Session},
         tokens::RefreshToken,
     },
     storage::{Decision, StorageError},
     types::{SessionId, Timestamp, UserId},
 };
+use std::cmp::Reverse;
 
 /// What came of a refresh token.
 pub enum Refreshed {
@@ -19,20 +20,37 @@ pub enum Refreshed {
 }
 
 impl Store {
-    /// Writes down a session that was begun with this version of the user's password; gives the user as they are then.
-    /// `None` where the password has changed since.
+    /// Writes down a session that was begun with this version of the user's password; gives the user as they are then, and the
+    /// sessions that had to make room. `None` where the password has changed since.
     ///
     /// A change of the password writes the user first and then looks for sessions to end; here the session is written first
     /// and then the user is looked at. So of the two at least one sees the other.
-    pub async fn open_session(&self, session: Session, password_version: u32) -> Result<Option<User>, StorageError> {
+    pub async fn open_session(
+        &self,
+        session: Session,
+        password_version: u32,
+    ) -> Result<Option<(User, Vec<SessionId>)>, StorageError> {
         let (id, user_id, now) = (session.id, session.user_id, session.created_at);
         self.sessions.create(&id, session)?;
         let record = self.user(user_id)?.filter(|record| record.password_version == password_version);
-        if record.is_none() {
-            self.end_session(user_id, id, now)?;
-        }
+        let ended = match &record {
+            Some(_) => self.make_room(user_id, id, now)?,
+            None => self.end_session(user_id, id, now)?.into_iter().collect(),
+        };
         self.tree.commit().await?;
-        Ok(record.map(|record| record.user))
+        Ok(record.map(|record| (record.user, ended)))
+    }
+
+    /// Ends those beside `new` that are too many, the longest unused first.
+    fn make_room(&self, user_id: UserId, new: SessionId, now: Timestamp) -> Result<Vec<SessionId>, StorageError> {
+        let mut others = self.sessions_of(user_id).collect::<Result<Vec<_>, _>>()?;
+        others.retain(|session| session.is_live(now) && session.id != new);
+        others.sort_by_key(|session| Reverse(session.last_used_at));
+        let mut ended = Vec::new();
+        for session in others.into_iter().skip(MOST_SESSIONS - 1) {
+            ended.extend(self.end_session(user_id, session.id, now)?);
+        }
+        Ok(ended)
     }
 
     /// Trades the token for its successor, or does what else its session makes of it. `fresh_key` is for a new successor.

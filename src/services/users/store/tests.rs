@@ -49,7 +49,17 @@ impl Fixture {
         let token = RefreshToken::first(self.env.id(), &self.env);
         let (family, current) = (token.family(), token.fingerprint());
         let id = token.session_id;
-        Session { id, user_id, created_at: NOW, last_used_at: NOW, ended_at: None, family, current, previous: None }
+        Session {
+            id,
+            user_id,
+            created_at: NOW,
+            last_used_at: NOW,
+            ended_at: None,
+            from: None,
+            family,
+            current,
+            previous: None,
+        }
     }
 }
 

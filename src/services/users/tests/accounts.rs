@@ -23,13 +23,58 @@ fn an_unknown_address_costs_a_hash_as_a_wrong_password_does() {
     in_simulated_time(async |house| {
         house.register("ada@example.com").await.unwrap();
         let passwords = Passwords::with_room(&house.env, 0, 0);
-        let full = Users { env: house.env.clone(), store: house.store.clone(), passwords };
+        let full = Users { env: house.env.clone(), store: house.store.clone(), passwords, guesses: Default::default() };
         for email in ["ada@example.com", "bob@example.com"] {
             let context = Context::new(ANYBODY, Duration::from_secs(60), TraceId([7; 16]));
-            let request = SignIn { email: email.parse().unwrap(), password: secret("coffee & biscuits") };
+            let request = SignIn { email: email.parse().unwrap(), password: secret("coffee & biscuits"), from: None };
             let refused = full.sign_in(context, request).await;
             assert!(matches!(refused, Err(Failure::Domain(UsersError::Busy))), "{email}");
         }
+    });
+}
+
+#[test]
+fn from_many_places_one_password_is_guessed_no_faster_and_its_owner_signs_in() {
+    in_simulated_time(async |house| {
+        house.register("ada@example.com").await.unwrap();
+        let sign_in = async |from: u8, password: &str| {
+            let (email, from) = ("ada@example.com".parse().unwrap(), Some([192, 0, 2, from].into()));
+            house.ask(ANYBODY, SignIn { email, password: secret(password), from }).await.map(drop)
+        };
+        let home = 1;
+        sign_in(home, PASSWORD).await.unwrap();
+        let mut looked_at = 0;
+        for from in 2..200 {
+            match sign_in(from, "coffee & biscuits").await.unwrap_err() {
+                UsersError::InvalidCredentials => looked_at += 1,
+                error => assert!(matches!(error, UsersError::TooManyGuesses { .. }), "{error}"),
+            }
+        }
+        assert_eq!(looked_at, 10);
+        // The right password does not help a stranger now, or asking would tell him that it is right.
+        assert!(matches!(sign_in(200, PASSWORD).await, Err(UsersError::TooManyGuesses { .. })));
+        sign_in(home, "mistyped password").await.unwrap_err();
+        sign_in(home, PASSWORD).await.unwrap();
+        pass(Duration::from_secs(60)).await;
+        sign_in(200, PASSWORD).await.unwrap();
+    });
+}
+
+#[test]
+fn who_is_signed_in_guesses_the_password_no_faster() {
+    in_simulated_time(async |house| {
+        let ada = house.register("ada@example.com").await.unwrap();
+        let change = || ChangePassword {
+            user_id: ada.user.id,
+            session_id: Some(ada.session_id),
+            current_password: secret("coffee & biscuits"),
+            new_password: secret("a walk in the rain"),
+        };
+        for _ in 0..10 {
+            assert_eq!(house.ask(is(&ada.user), change()).await.unwrap_err(), UsersError::WrongPassword);
+        }
+        let refused = house.ask(is(&ada.user), change()).await.unwrap_err();
+        assert_eq!(refused, UsersError::TooManyGuesses { wait: Duration::from_secs(1) });
     });
 }
 
@@ -42,7 +87,8 @@ fn a_password_that_will_not_do_makes_no_account() {
             ("ada@example.com", UsersError::PasswordTooCommon),
         ] {
             let email = "ada@example.com".parse().unwrap();
-            let request = RegisterUser { email, password: secret(password), name: "Ada".parse().unwrap(), key: None };
+            let request =
+                RegisterUser { email, password: secret(password), name: "Ada".parse().unwrap(), key: None, from: None };
             assert_eq!(house.ask(ANYBODY, request).await.unwrap_err(), error);
         }
         assert!(house.register("ada@example.com").await.is_ok());

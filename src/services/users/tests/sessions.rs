@@ -161,3 +161,27 @@ async fn of_two_new_passwords_at_once_one_is_refused() {
     assert_eq!(lost.unwrap_err(), UsersError::WrongPassword);
     assert!(house.sign_in("ada@example.com", won).await.is_ok());
 }
+
+#[test]
+fn who_signs_in_again_and_again_keeps_the_sessions_used_last() {
+    in_simulated_time(async |house| {
+        let first = house.register("ada@example.com").await.unwrap();
+        pass(Duration::from_secs(1)).await;
+        let mut last = Vec::new();
+        for _ in 1..rules::MOST_SESSIONS {
+            let opened = house.sign_in("ada@example.com", PASSWORD).await.unwrap();
+            assert!(opened.ended.is_empty());
+            last.push(opened.session_id);
+        }
+        pass(Duration::from_secs(1)).await;
+        // Used a moment ago, the oldest is not the one that goes.
+        house.refresh(&first).await.unwrap();
+        let one_more = house.sign_in("ada@example.com", PASSWORD).await.unwrap();
+        assert_eq!(one_more.ended.len(), 1);
+        assert!(last.contains(&one_more.ended[0]));
+        assert_eq!(house.revoked().await, one_more.ended);
+        let live = house.sessions(&first.user).await;
+        assert_eq!(live.len(), rules::MOST_SESSIONS);
+        assert!(live.contains(&first.session_id) && live.contains(&one_more.session_id));
+    });
+}
