@@ -87,7 +87,13 @@ fn find(path: &str) -> Option<(EmbeddedFile, Cow<'_, str>)> {
         || PAGES_OF_ONE
             .iter()
             .any(|page| path.strip_prefix(page).is_some_and(|rest| !rest.is_empty() && !rest.contains('/')));
-    let name = if is_page { Cow::Borrowed("index.html") } else { Cow::Borrowed(path.strip_prefix('/')?) };
+    let name = match path {
+        _ if is_page => "index.html",
+        // Asked for by whoever has not read the page first.
+        "/favicon.ico" => "favicon.svg",
+        path => path.strip_prefix('/')?,
+    };
+    let name = Cow::Borrowed(name);
     Files::get(&name).map(|file| (file, name))
 }
 

@@ -155,7 +155,7 @@ fn credentials_of_another_scheme_are_a_guests() {
     let ada = shop.shopper();
     let nobody = shop.anonymous();
     let with = |value: &str, path: &str| nobody.send("GET", path, &[("authorization", value)], None);
-    for path in ["/livez", "/readyz", "/", "/api/v1/products", "/.well-known/jwks.json"] {
+    for path in ["/livez", "/readyz", "/", "/favicon.ico", "/api/v1/products", "/.well-known/jwks.json"] {
         for value in ["Basic YWRhOnNlY3JldA==", "Digest x", ""] {
             with(value, path).ok();
         }
