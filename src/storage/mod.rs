@@ -17,6 +17,7 @@ mod backup;
 mod check;
 mod commit;
 mod error;
+mod failpoint;
 mod folder;
 mod outbox;
 mod record;
@@ -34,6 +35,7 @@ pub use table::{Decision, Table};
 
 use crate::{env::Env, types::Service};
 use commit::Committer;
+use failpoint::Place;
 use folder::Folder;
 use std::{
     path::Path,
@@ -130,7 +132,10 @@ impl Tree {
     /// Returns when everything written before is on disk, power cut or not. Many who wait share one flush; where nothing was
     /// written since the last one, it returns at once.
     pub async fn commit(&self) -> Result<(), StorageError> {
-        self.0.committer.commit().await
+        self.come_to("", Place::Committing);
+        self.0.committer.commit().await?;
+        self.come_to("", Place::Committed);
+        Ok(())
     }
 
     /// The keys (`table/key`) of records as they come to owe an event. One listener a tree: the relay.
@@ -138,6 +143,11 @@ impl Tree {
     pub fn listen(&self) -> Option<UnboundedReceiver<String>> {
         let (send, receive) = unbounded_channel();
         self.0.wake.set(send).ok().map(|()| receive)
+    }
+
+    /// A place at which a test can end the program.
+    fn come_to(&self, table: &str, place: Place) {
+        failpoint::come_to(&self.0.db, self.0.name, table, place);
     }
 
     fn wake(&self, key: String) {

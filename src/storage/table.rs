@@ -2,6 +2,7 @@
 
 use super::{
     Record, StorageError, Tree,
+    failpoint::Place,
     record::{decode, encode},
 };
 use sled::IVec;
@@ -134,9 +135,11 @@ impl<R: Record> Table<R> {
                 Decision::Delete(answer) => (None, answer),
             };
             let after = new.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
+            self.tree.come_to(R::TABLE, Place::Before);
             let swapped = self.swap(&full, found, new.as_ref(), &before, &after);
             self.tree.0.committer.wrote();
             if swapped? {
+                self.tree.come_to(R::TABLE, Place::Written);
                 if new.as_ref().and_then(Record::outbox).is_some_and(|outbox| !outbox.is_empty()) {
                     self.tree.wake(full);
                 }
@@ -166,9 +169,11 @@ impl<R: Record> Table<R> {
         for entry in after.iter().filter(|entry| !before.contains(entry)) {
             sled.insert(entry.as_bytes(), &self.tree.nonce()?)?;
         }
+        self.tree.come_to(R::TABLE, Place::Entered);
         if sled.compare_and_swap(key, found, bytes)?.is_err() {
             return Ok(false);
         }
+        self.tree.come_to(R::TABLE, Place::Swapped);
         for (entry, number) in gone {
             // Beaten: the entry holds again for somebody else.
             let _ = sled.compare_and_swap(entry, number, None::<IVec>)?;

@@ -6,6 +6,7 @@ mod bad_input;
 mod command_line;
 mod concurrency;
 mod data_folder;
+mod dying;
 mod graceful;
 mod harness;
 mod journeys;

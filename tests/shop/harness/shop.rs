@@ -31,6 +31,7 @@ const CLOSING: Duration = Duration::from_secs(45);
 #[derive(Clone)]
 pub struct Options {
     flags: Vec<String>,
+    environment: Vec<(String, String)>,
     demo: bool,
     throttling: bool,
     operator: bool,
@@ -54,7 +55,7 @@ pub struct Shop {
 impl Options {
     /// Fast enough not to be in the way: no throttling, no demo, an operator.
     fn new() -> Self {
-        Self { flags: Vec::new(), demo: false, throttling: false, operator: true, shell: None }
+        Self { flags: Vec::new(), environment: Vec::new(), demo: false, throttling: false, operator: true, shell: None }
     }
 
     pub fn demo(mut self) -> Self {
@@ -91,6 +92,12 @@ impl Options {
 
     pub fn flag(mut self, name: &str, value: &str) -> Self {
         self.flags.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// Something that only the tests say to the program.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -224,6 +231,11 @@ impl Shop {
     /// Opens the same folder again. Those who called before find it, wherever its door is now.
     #[track_caller]
     pub fn start(&mut self) {
+        self.try_start().unwrap_or_else(|words| panic!("the shop does not open\n{words:#?}\n{}", self.log()));
+    }
+
+    /// As [`Shop::start`]; with what it said instead, where it did not open.
+    pub fn try_start(&mut self) -> Result<(), Vec<String>> {
         let log = File::options().create(true).append(true).open(self.home.path().join("log")).expect("a log");
         let demo = if self.options.demo { "--demo" } else { "--no-demo" };
         let throttling = self.options.throttling.to_string();
@@ -238,16 +250,25 @@ impl Shop {
                 .env("GALLERIA_OPERATOR_EMAIL", OPERATOR_EMAIL)
                 .env("GALLERIA_OPERATOR_PASSWORD", OPERATOR_PASSWORD);
         }
+        for (name, value) in &self.options.environment {
+            program = program.env(name, value);
+        }
         let mut child = program.start(log);
         let banner = banner(&mut child);
         self.child = Some(child);
         let told = |name: &str| banner.iter().find_map(|line| line.trim().strip_prefix(name));
-        let shop = told("Shop").unwrap_or_else(|| panic!("the shop does not open\n{banner:#?}\n{}", self.log()));
+        let Some(shop) = told("Shop") else { return Err(banner) };
         let address = shop.trim().strip_prefix("http://").and_then(|rest| rest.trim_end_matches('/').parse().ok());
         *self.sign.write().expect("the sign is up") = address.unwrap_or_else(|| panic!("an address in {banner:#?}"));
         self.setup_token = told("Operator")
             .and_then(|words| words.split_once("/setup#"))
             .map(|(_, rest)| rest.split_whitespace().next().unwrap_or_default().to_owned());
+        Ok(())
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_none_or(|child| child.try_wait().is_ok_and(|ended| ended.is_some()))
     }
 }
 

@@ -1,0 +1,347 @@
+//! The shop dies between any two of its writes, and whoever comes back finds everything as if it had not.
+//!
+//! Each journey is made once to learn to which places it takes the program; then again and again, and each time the program dies at
+//! another of them: with what was not committed lost, or with it on disk, as both can happen. Then it is started again, the customer
+//! sends again what was not answered, and the journey has to end as it always does.
+//!
+//! `TEST_PLACES=all` dies at every place each time that it is come to, not once at each.
+
+use crate::harness::{Answer, Card, Client, Customer, Shop, eventually, number, within};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::Command,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+const STOCK: u64 = 100;
+const PRICE: i64 = 4990;
+
+/// What a customer does, and how it has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Journey {
+    Buys,
+    BuysTheCart,
+    IsDeclined,
+    Cancels,
+    Returns,
+}
+
+const JOURNEYS: [Journey; 5] =
+    [Journey::Buys, Journey::BuysTheCart, Journey::IsDeclined, Journey::Cancels, Journey::Returns];
+
+/// The records that an order writes, whoever owns them: to each of these places at least one journey must have come.
+const WRITTEN: &[&str] = &[
+    "orders/order",
+    "orders/idem",
+    "orders/placed",
+    "orders/cart_order",
+    "payments/payment",
+    "provider/authorization",
+    "products/product",
+    "products/reservation",
+    "shipping/shipment",
+    "shipping/tracking",
+    "notifications/note",
+    "carts/cart",
+    "products/restock",
+    "notifications/heard",
+    "orders/heard",
+];
+const PLACES: &[&str] = &["before", "entered", "swapped", "written"];
+const FLUSHED: &[&str] = &["committing", "committed"];
+
+/// The shop has died under the customer's hands.
+#[derive(Debug)]
+struct Gone;
+
+/// A shop, and everybody whom a journey needs, as they are before it begins.
+struct Stage {
+    shop: Shop,
+    operator: Client,
+    customer: Customer,
+    declined: Customer,
+    kettle: String,
+    set: Instant,
+}
+
+impl Stage {
+    fn set() -> Self {
+        let mut shop = Shop::options().fast_carrier().open();
+        let operator = shop.operator();
+        let kettle = operator.stock_up(PRICE, STOCK as u32);
+        let customer = shop.customer();
+        customer.put_in_cart(&kettle, 2).ok();
+        let mut declined = customer.clone();
+        declined.pays_with(Card("4000 0000 0000 0002"));
+        assert_eq!(shop.stop(), Some(0));
+        copy(&shop.folder(), &shop.home().join("before"));
+        Self { shop, operator, customer, declined, kettle, set: Instant::now() }
+    }
+
+    /// Everything is as before, and the program is told these things by its environment.
+    fn reset(&mut self, environment: &[(&str, &str)]) {
+        // Tokens are good for a quarter of an hour.
+        if self.set.elapsed() > Duration::from_secs(8 * 60) {
+            *self = Self::set();
+        }
+        self.shop.kill();
+        std::fs::remove_dir_all(self.shop.folder()).expect("it is there");
+        copy(&self.shop.home().join("before"), &self.shop.folder());
+        self.tell(environment);
+    }
+
+    fn tell(&mut self, environment: &[(&str, &str)]) {
+        let mut options = Shop::options().fast_carrier();
+        for (name, value) in environment {
+            options = options.env(name, value);
+        }
+        self.shop.change(|_| options);
+    }
+
+    /// Asks until there is an answer to go on with. The same request each time, with the same key.
+    fn ask(&mut self, who: &Client, method: &str, path: &str, key: &str, body: Option<&Value>) -> Result<Answer, Gone> {
+        let begun = Instant::now();
+        loop {
+            let headers: &[(&str, &str)] = if key.is_empty() { &[] } else { &[("idempotency-key", key)] };
+            let answer = match who.try_send(method, path, headers, body) {
+                Ok(answer) => answer,
+                Err(error) => {
+                    within(Duration::from_secs(5), &format!("the end of the shop: {error}"), || {
+                        self.shop.has_ended().then_some(())
+                    });
+                    return Err(Gone);
+                }
+            };
+            let in_a_moment = [202, 503, 504].contains(&answer.status)
+                || answer["code"] == "idempotency_in_flight"
+                || answer["code"] == "busy"
+                || answer["code"] == "cart_in_checkout";
+            if !in_a_moment {
+                return Ok(answer);
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "there is never an answer: {answer:#?}\n{}",
+                self.shop.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Makes the journey, or what is left of it: every step may have been done before. Gives the order's id.
+    fn make(&mut self, journey: Journey) -> Result<String, Gone> {
+        let (operator, customer) = (self.operator.clone(), self.customer.clone());
+        let body = match journey {
+            Journey::BuysTheCart => customer.order_of(&[]),
+            Journey::IsDeclined => self.declined.order_of(&[(&self.kettle, 2)]),
+            _ => customer.order_of(&[(&self.kettle, 2)]),
+        };
+        let placed = self.ask(&customer, "POST", "/api/v1/orders", "the-order", Some(&body))?;
+        if journey == Journey::IsDeclined {
+            let declined = placed.problem(402, "payment_declined");
+            return Ok(declined["order_id"].as_str().expect("an id").to_owned());
+        }
+        let order = placed.created().id();
+        let path = format!("/api/v1/orders/{order}");
+        if journey == Journey::Cancels {
+            self.ask(&customer, "POST", &format!("{path}/cancel"), "", None)?.ok();
+        }
+        if journey == Journey::Returns {
+            let status = self.ask(&customer, "GET", &path, "", None)?["status"].clone();
+            for to in ["packed", "shipped"] {
+                if ["confirmed", "packed"].iter().any(|before| status == *before) {
+                    self.ask(&operator, "POST", &format!("{path}/fulfil"), "", Some(&json!({"to": to})))?;
+                }
+            }
+            let begun = Instant::now();
+            loop {
+                let status = self.ask(&customer, "GET", &path, "", None)?["status"].clone();
+                if status == "delivered" || status == "returned" {
+                    break;
+                }
+                assert!(begun.elapsed() < Duration::from_secs(30), "it never arrives: {status}\n{}", self.shop.log());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let back = json!({"lines": [{"product_id": self.kettle, "quantity": 2}], "reason": "It is too loud."});
+            self.ask(&customer, "POST", &format!("{path}/returns"), "the-return", Some(&back))?.created();
+        }
+        Ok(order)
+    }
+
+    /// Everything has come to rest, and is as it always is after this journey.
+    fn look(&mut self, journey: Journey, order: &str) {
+        use Journey::*;
+        const SHIPPING: i64 = 554;
+        let (status, available, paid, told) = match journey {
+            Buys | BuysTheCart => ("confirmed", STOCK - 2, 2 * PRICE + SHIPPING, 1),
+            IsDeclined => ("rejected", STOCK, 0, 1),
+            Cancels => ("cancelled", STOCK, 0, 2),
+            // What it cost to send is not given back.
+            Returns => ("returned", STOCK, SHIPPING, 4),
+        };
+        let Self { customer, operator, kettle, .. } = &*self;
+        let orders = customer.get("/api/v1/orders").ok();
+        assert_eq!(orders.items().len(), 1, "{orders:#?}");
+        eventually("it has come to rest", || (customer.order(order).ok()["status"] == status).then_some(()));
+        eventually("stock is given back", || (operator.available(kettle) == available).then_some(()));
+        let payment = customer.order(order).ok()["payment"].clone();
+        let amount = |name: &str| payment[name]["amount"].as_i64().unwrap_or_default();
+        assert_eq!(amount("captured") - amount("refunded"), paid, "{payment:#?}");
+        let in_cart = if journey == BuysTheCart { 0 } else { 1 };
+        eventually("the cart is as it should be", || (customer.cart().ok().items().len() == in_cart).then_some(()));
+        let news = || {
+            let inbox = customer.inbox().ok();
+            let of_order = |message: &&Value| message["link"] == format!("/orders/{order}");
+            inbox.items().iter().filter(of_order).map(|message| message["title"].to_string()).collect::<Vec<_>>()
+        };
+        let heard = eventually("everything is told", || Some(news()).filter(|news| news.len() >= told));
+        assert_eq!(heard.len(), told, "told once, and no more than that: {heard:#?}");
+        eventually("the books are in order", || (operator.get("/api/v1/audit").ok()["balanced"] == true).then_some(()));
+        assert_eq!(self.shop.stop(), Some(0));
+        self.shop.command(&["check"]).succeeded();
+    }
+
+    /// How often the journey takes the program to which place.
+    fn learn(&mut self, journey: Journey) -> BTreeMap<String, usize> {
+        let list = self.shop.home().join("places");
+        let _ = std::fs::remove_file(&list);
+        self.reset(&[("FAILPOINT_PLACES", list.to_str().expect("a path in UTF-8"))]);
+        self.shop.start();
+        let order = self.make(journey).expect("nothing kills it");
+        self.look(journey, &order);
+        let mut places = BTreeMap::new();
+        for place in std::fs::read_to_string(&list).expect("a list").lines() {
+            let (tree, _) = place.split_once('/').expect("tree/table place");
+            if !["users", "gateway"].contains(&tree) {
+                *places.entry(place.to_owned()).or_default() += 1;
+            }
+        }
+        places
+    }
+
+    /// Dies there, comes back, and ends as always. Says whether it has died, and whether the order was acknowledged before.
+    fn die(&mut self, death: &Death) -> Outcome {
+        let at = format!("{}#{}", death.place, death.time);
+        let mut environment = vec![("FAILPOINT_DIE_AT", at.as_str())];
+        if death.late {
+            environment.push(("FAILPOINT_LATE", "1"));
+        }
+        self.reset(&environment);
+        let before = match self.shop.try_start() {
+            Ok(()) => self.make(death.journey).ok(),
+            Err(_) => None,
+        };
+        // It may do so a moment later, in the background.
+        let waited = Instant::now();
+        while !self.shop.has_ended() && waited.elapsed() < Duration::from_millis(700) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let died = self.shop.has_ended();
+        self.shop.kill();
+        self.tell(&[]);
+        self.shop.start();
+        let order = self.make(death.journey).expect("nothing kills it");
+        assert!(before.as_ref().is_none_or(|before| *before == order), "{death:?}: {before:?} became {order}");
+        self.look(death.journey, &order);
+        match (died, before) {
+            (false, _) => Outcome::NotReached,
+            (true, None) => Outcome::BeforeTheEnd,
+            (true, Some(_)) => Outcome::AfterTheEnd,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Death {
+    place: String,
+    time: usize,
+    journey: Journey,
+    /// With everything on disk that was written.
+    late: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Outcome {
+    /// And the customer had to send something again.
+    BeforeTheEnd,
+    /// When the customer had all answers.
+    AfterTheEnd,
+    NotReached,
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-r").args([from, to]).status();
+    assert!(copied.is_ok_and(|status| status.success()), "{} is not copied", from.display());
+}
+
+/// All there are; or each place once, as a seed has it.
+fn deaths(places: &BTreeMap<Journey, BTreeMap<String, usize>>, seed: usize) -> Vec<Death> {
+    let mut all = Vec::new();
+    for (&journey, counts) in places {
+        for (place, &count) in counts {
+            for time in 1..=count {
+                for late in [false, true] {
+                    all.push(Death { place: place.clone(), time, journey, late });
+                }
+            }
+        }
+    }
+    if std::env::var("TEST_PLACES").is_ok_and(|which| which == "all") {
+        return all;
+    }
+    let mut of_place: BTreeMap<String, Vec<Death>> = BTreeMap::new();
+    for death in all {
+        of_place.entry(death.place.clone()).or_default().push(death);
+    }
+    let pick = |(at, mut of_one): (usize, Vec<Death>)| {
+        let mixed = (seed + at).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        of_one.swap_remove(mixed % of_one.len())
+    };
+    of_place.into_values().enumerate().map(pick).collect()
+}
+
+#[test]
+fn wherever_the_shop_dies_the_customer_gets_what_he_came_for_and_once() {
+    let seed = number("TEST_SEED", 1);
+    let mut stage = Stage::set();
+    let places: BTreeMap<_, _> = JOURNEYS.into_iter().map(|journey| (journey, stage.learn(journey))).collect();
+    let reached: BTreeSet<&str> = places.values().flat_map(|counts| counts.keys().map(String::as_str)).collect();
+    let of_records = WRITTEN.iter().flat_map(|table| PLACES.iter().map(move |place| format!("{table} {place}")));
+    let trees: BTreeSet<_> = WRITTEN.iter().map(|table| table.split('/').next().expect("a tree")).collect();
+    let of_trees = trees.iter().flat_map(|tree| FLUSHED.iter().map(move |place| format!("{tree}/ {place}")));
+    let missed: Vec<_> = of_records.chain(of_trees).filter(|place| !reached.contains(place.as_str())).collect();
+    assert!(missed.is_empty(), "no journey comes to {missed:#?}; they come to {reached:#?}");
+
+    let deaths = deaths(&places, seed);
+    println!("seed {seed}: {} deaths", deaths.len());
+    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for mut stage in [stage, Stage::set()] {
+            let (next, deaths, outcomes) = (&next, &deaths, &outcomes);
+            scope.spawn(move || {
+                while let Some(death) = deaths.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let mut outcome = stage.die(death);
+                    if outcome == Outcome::NotReached {
+                        // What is done side by side is not done in the same order each time: the first time is always reached.
+                        outcome = stage.die(&Death { time: 1, ..death.clone() });
+                    }
+                    outcomes.lock().unwrap().push((death.clone(), outcome));
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().unwrap();
+    outcomes.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (Death { place, time, journey, late }, outcome) in &outcomes {
+        let left = if *late { "all written" } else { "only what was committed" };
+        println!("{place:32} #{time:<3} {journey:12?} {left:24} {outcome:?}: made good");
+    }
+    let never: Vec<_> = outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::NotReached).collect();
+    assert!(never.is_empty(), "it never died at {never:#?}");
+}
