@@ -4,7 +4,7 @@
 //! another of them: with what was not committed lost, or with it on disk, as both can happen. Then it is started again, the customer
 //! sends again what was not answered, and the journey has to end as it always does.
 //!
-//! `TEST_PLACES=all` dies at every place each time that it is come to, not once at each.
+//! `TEST_PLACES=all` dies at every place each time that it is come to.
 
 use crate::harness::{Answer, Card, Client, Customer, Shop, eventually, number, within};
 use serde_json::{Value, json};
@@ -280,7 +280,7 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.is_ok_and(|status| status.success()), "{} is not copied", from.display());
 }
 
-/// All there are; or each place once, as a seed has it.
+/// All there are; or each place once in both ways, on a journey and at a time that the seed picks.
 fn deaths(places: &BTreeMap<Journey, BTreeMap<String, usize>>, seed: usize) -> Vec<Death> {
     let mut all = Vec::new();
     for (&journey, counts) in places {
@@ -295,9 +295,9 @@ fn deaths(places: &BTreeMap<Journey, BTreeMap<String, usize>>, seed: usize) -> V
     if std::env::var("TEST_PLACES").is_ok_and(|which| which == "all") {
         return all;
     }
-    let mut of_place: BTreeMap<String, Vec<Death>> = BTreeMap::new();
+    let mut of_place: BTreeMap<(String, bool), Vec<Death>> = BTreeMap::new();
     for death in all {
-        of_place.entry(death.place.clone()).or_default().push(death);
+        of_place.entry((death.place.clone(), death.late)).or_default().push(death);
     }
     let pick = |(at, mut of_one): (usize, Vec<Death>)| {
         let mixed = (seed + at).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
