@@ -8,7 +8,7 @@ use crate::{
     gateway::{self, Door, DoorSettings},
     mesh::{CallError, Caller, Context, Mesh, MeshError, TraceId},
     services::{
-        self, CALLS, Home,
+        self, CALLS, HEARS, Home,
         payments::Sandbox,
         products::messages::StockCatalogue,
         users::messages::{CreateOperator, HasOperator, IssueSetupToken, PersonName, UsersError},
@@ -59,7 +59,7 @@ impl Shop {
     /// To be called inside an actix system.
     pub fn open(settings: &Settings, env: Env) -> Result<Self, Fatal> {
         let storage = Arc::new(Storage::open(&settings.data_dir, &env)?);
-        let mesh = Mesh::new(env.clone(), CALLS);
+        let mesh = Mesh::new(env.clone(), CALLS, HEARS);
         let home = |service: Service| -> Result<Home, StorageError> {
             Ok(Home {
                 env: env.clone(),
@@ -238,4 +238,26 @@ pub async fn open(
 
 fn not_ready(error: MeshError) -> Fatal {
     Fatal::NotReady(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[actix::test]
+    async fn every_service_hears_what_is_said_of_it_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { data_dir: folder.path().into(), ..Settings::default() };
+        let shop = Shop::open(&settings, Env::system()).unwrap();
+        for service in Service::ALL {
+            let said: BTreeSet<_> = HEARS
+                .iter()
+                .filter(|(hearer, _)| *hearer == service)
+                .flat_map(|(_, names)| names.iter().copied())
+                .collect();
+            assert_eq!(shop.mesh.pool(service).hears(), said, "{service}");
+        }
+        shop.close().unwrap();
+    }
 }

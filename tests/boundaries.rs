@@ -5,7 +5,7 @@
 #[path = "boundaries/source.rs"]
 mod source;
 
-use galleria::services::CALLS;
+use galleria::services::{CALLS, HEARS};
 use source::{House, Named, Source};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,9 +29,6 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 /// Who may name everybody, and whom only `main` may name.
 const COMPOSERS: [&str; 2] = ["app", "main"];
-
-/// Events that are heard by those who may not call: who hears, and whom.
-const HEARS: &[(&str, &[&str])] = &[("notifications", &["users", "orders", "payments", "shipping"])];
 
 /// Crates that belong to rooms.
 #[rustfmt::skip]
@@ -91,7 +88,9 @@ fn names_those_it_calls(house: &House, named: &Named) -> bool {
     let (Some(from), Some(to)) = (named.service(house), named.target_service(house)) else { return true };
     let calls =
         CALLS.iter().any(|(caller, callees)| caller.name() == from && callees.iter().any(|callee| callee.name() == to));
-    let hears = HEARS.iter().any(|(listener, told)| *listener == from && told.contains(&to));
+    // An event's name begins with its publisher's.
+    let tells = |event: &&str| event.split('.').next() == Some(to);
+    let hears = HEARS.iter().any(|(listener, events)| listener.name() == from && events.iter().any(tells));
     let what = named.path.get(4).map(String::as_str);
     // Whoever only hears has no use for requests; and a star would hide whether it names any.
     from == to || calls || (hears && what.is_some_and(|what| what != "*" && !house.requests_of(to).contains(what)))

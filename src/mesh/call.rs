@@ -20,6 +20,9 @@ use tokio::time::timeout_at;
 /// Who may call whom: a service and those that it may call.
 pub type Calls = &'static [(Service, &'static [Service])];
 
+/// Who hears which events: a service and their names.
+pub type Hearers = &'static [(Service, &'static [&'static str])];
+
 /// One caller's handle on the mesh; cheap to clone. Every service has its own, so that the mesh knows who calls.
 #[derive(Clone)]
 pub struct Mesh {
@@ -30,14 +33,15 @@ pub struct Mesh {
 struct Shared {
     env: Env,
     calls: Calls,
+    hearers: Hearers,
     pools: [Arc<Pool>; Service::COUNT],
 }
 
 impl Mesh {
     /// A mesh in which nobody is registered yet, held by somebody who may call everybody.
-    pub fn new(env: Env, calls: Calls) -> Self {
+    pub fn new(env: Env, calls: Calls, hearers: Hearers) -> Self {
         let pools = Service::ALL.map(|service| Arc::new(Pool::new(service)));
-        Self { caller: Caller::Outside("system"), shared: Arc::new(Shared { env, calls, pools }) }
+        Self { caller: Caller::Outside("system"), shared: Arc::new(Shared { env, calls, hearers, pools }) }
     }
 
     /// The same mesh in the hands of another.
@@ -126,9 +130,9 @@ impl Mesh {
         delivered
     }
 
-    /// Who hears an event of that name.
-    pub(super) fn subscribers(&self, event: &str) -> Vec<Service> {
-        Service::ALL.into_iter().filter(|service| self.pool(*service).any_hears(event)).collect()
+    /// Who hears an event of that name, whether they run or not.
+    pub(super) fn subscribers(&self, event: &str) -> impl Iterator<Item = Service> {
+        self.shared.hearers.iter().filter(move |(_, names)| names.contains(&event)).map(|(service, _)| *service)
     }
 
     /// Starts a service: `count` actors, each made by `start` on the thread that it is given.

@@ -22,7 +22,7 @@ mod supervise;
 mod tests;
 
 pub use balance::Strategy;
-pub use call::Mesh;
+pub use call::{Calls, Hearers, Mesh};
 pub use error::{CallError, Failure, MeshError};
 pub use message::{Caller, Context, Delivery, Envelope, Event, EventId, Kind, Request, TraceId};
 pub(crate) use message::{events, requests};

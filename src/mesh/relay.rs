@@ -84,13 +84,13 @@ impl Relay {
             return Ok(());
         };
         loop {
-            // No subscriber learns of a change that a crash could still undo.
-            self.tree.commit().await?;
             let Some(owed) = table.first_owed(key)? else {
                 // Nothing is awaited between this look and the removal, so no wake-up falls in between.
                 self.busy.borrow_mut().remove(record);
                 return Ok(());
             };
+            // No subscriber learns of a change that a crash could still undo.
+            self.tree.commit().await?;
             let id = EventId { publisher: self.service, record: record.to_owned(), seq: owed.seq };
             for subscriber in self.mesh.subscribers(&owed.name) {
                 self.deliver(subscriber, &id, &owed).await?;
@@ -104,7 +104,9 @@ impl Relay {
         for attempt in 1.. {
             let context = Context::of_service(self.service, PATIENCE, TraceId(self.env.bytes()));
             let Err(error) = self.mesh.deliver(&context, subscriber, id, owed).await else { break };
-            log::warn!(event = owed.name.as_str(), record = id.record.as_str(), subscriber = subscriber.name(), attempt; "not delivered: {error}");
+            // Once is nothing: the subscriber is still starting, or has yet to learn what came before.
+            let level = if attempt == 1 { log::Level::Debug } else { log::Level::Warn };
+            log::log!(level, event = owed.name.as_str(), record = id.record.as_str(), subscriber = subscriber.name(), attempt; "not delivered: {error}");
             if attempt == ATTEMPTS {
                 return self.put_aside(subscriber, id, owed, error).await;
             }

@@ -159,8 +159,10 @@ impl Pool {
         self.balancer.pick(self.strategy(), &ready, kind).ok_or(MeshError::Overloaded)
     }
 
-    pub(super) fn any_hears(&self, event: &str) -> bool {
-        self.instances.load().iter().any(|instance| instance.hears(event))
+    /// What its instances hear, by name.
+    #[cfg(test)]
+    pub fn hears(&self) -> std::collections::BTreeSet<&'static str> {
+        self.instances.load().iter().flat_map(|instance| instance.answers.heard()).collect()
     }
 
     /// Registers a ready-made instance: a double in a test.

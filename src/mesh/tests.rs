@@ -111,7 +111,11 @@ fn house(instances: usize) -> House {
     let folder = tempfile::tempdir().unwrap();
     let env = Env::system();
     let storage = Storage::open(folder.path(), &env).unwrap();
-    let mesh = Mesh::new(env, &[(Service::Carts, &[Service::Products]), (Service::Products, &[])]);
+    let mesh = Mesh::new(
+        env,
+        &[(Service::Carts, &[Service::Products]), (Service::Products, &[])],
+        &[(Service::Products, &[DoorOpened::NAME])],
+    );
     let porter = Porter {
         heard: Heard::in_tree(&storage.tree(Service::Products).unwrap()),
         doors: Arc::default(),
@@ -298,6 +302,19 @@ async fn events_arrive_once_each_and_in_order_though_the_subscriber_refuses_some
     until("six doors are heard", || house.porter.doors.lock().unwrap().len() == 6).await;
     until("nothing is owed", || corridors.open_keys().unwrap().is_empty()).await;
     assert_eq!(*house.porter.doors.lock().unwrap(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[actix::test]
+async fn an_event_waits_for_a_hearer_that_has_yet_to_start() {
+    let house = house(0);
+    let tree = house.storage.tree(Service::Users).unwrap();
+    let corridors = tree.table::<Corridor>();
+    open_doors(&corridors, 1, 0..3);
+    house.mesh.relay(Service::Users, tree.clone(), vec![Box::new(corridors.clone()) as Box<dyn Owing>]);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(corridors.first_owed("1").unwrap().unwrap().seq, 0, "settled, and nobody has heard it");
+    house.mesh.register(Service::Products, start(&house.porter, &actix::Arbiter::current()));
+    until("three doors are heard", || *house.porter.doors.lock().unwrap() == [0, 1, 2]).await;
 }
 
 #[actix::test]

@@ -12,9 +12,15 @@ pub mod products;
 pub mod shipping;
 pub mod users;
 
+use self::{
+    orders::messages::{OrderCancelled, OrderConfirmed, OrderDelivered, OrderRejected, OrderReturned, OrderShipped},
+    payments::messages::RefundFailed,
+    shipping::messages::ShipmentDelivered,
+    users::messages::UserRegistered,
+};
 use crate::{
     env::Env,
-    mesh::Mesh,
+    mesh::{Event, Mesh},
     storage::Tree,
     types::Service::{self, *},
 };
@@ -29,6 +35,24 @@ pub const CALLS: &[(Service, &[Service])] = &[
     (Notifications, &[]),
     (Carts,         &[Products]),
     (Orders,        &[Users, Products, Carts, Payments, Shipping]),
+];
+
+/// Who hears which events. Known before anybody runs: an event waits for a hearer that has yet to start, or has just died.
+pub const HEARS: &[(Service, &[&str])] = &[
+    (Orders, &[ShipmentDelivered::NAME, RefundFailed::NAME]),
+    (
+        Notifications,
+        &[
+            UserRegistered::NAME,
+            OrderConfirmed::NAME,
+            OrderRejected::NAME,
+            OrderShipped::NAME,
+            OrderDelivered::NAME,
+            OrderCancelled::NAME,
+            OrderReturned::NAME,
+            RefundFailed::NAME,
+        ],
+    ),
 ];
 
 /// Where a service lives: what `launch` is given. A service that is cloned into each of its instances holds these.

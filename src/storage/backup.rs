@@ -142,8 +142,7 @@ fn discard(beside: &Path) -> Result<(), StorageError> {
 }
 
 fn fill(storage: Storage, mut from: impl BufRead) -> Result<u64, StorageError> {
-    let lines = guarded(|| read_keys(&storage.db, &mut from))?;
-    storage.committer.wrote();
+    let lines = storage.committer.writing(|| guarded(|| read_keys(&storage.db, &mut from)))?;
     storage.close()?;
     Ok(lines)
 }

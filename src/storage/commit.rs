@@ -39,7 +39,8 @@ struct Log {
     acknowledged: File,
     /// The number of the last commit. Held while the next one is made.
     number: Mutex<u64>,
-    /// How many changes were written, and how many of them are on disk.
+    /// How many changes were begun, how many of them are written, and how many of those are on disk.
+    begun: AtomicU64,
     written: AtomicU64,
     flushed: AtomicU64,
     /// Why nothing can be written any more. sled takes no write after one that failed, and a sync that failed once may say
@@ -76,6 +77,7 @@ impl Committer {
             file,
             acknowledged,
             number: number.into(),
+            begun: 0.into(),
             written: 0.into(),
             flushed: 0.into(),
             failed: OnceLock::new(),
@@ -101,9 +103,13 @@ impl Committer {
         self.log.flush()
     }
 
-    /// To be called after each write, whatever came of it: a commit with nothing written since the last one costs nothing.
-    pub fn wrote(&self) {
+    /// Writes something. A commit with nothing written since the last one costs nothing; with something that may already be
+    /// read but is not yet counted as written, it must.
+    pub fn writing<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.log.begun.fetch_add(1, SeqCst);
+        let written = write();
         self.log.written.fetch_add(1, SeqCst);
+        written
     }
 
     pub fn is_healthy(&self) -> bool {
@@ -129,7 +135,7 @@ fn start_flusher(log: Arc<Log>) -> io::Result<mpsc::Sender<Waiter>> {
 
 impl Log {
     fn is_clean(&self) -> bool {
-        self.flushed.load(SeqCst) >= self.written.load(SeqCst)
+        self.flushed.load(SeqCst) >= self.begun.load(SeqCst)
     }
 
     fn flush(&self) -> Result<(), StorageError> {
@@ -188,6 +194,22 @@ fn parse(text: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_read_before_it_is_counted_is_not_taken_for_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = sled::Config::new().temporary(true).open().unwrap();
+        let committer = Committer::start(folder.path(), db.clone(), Threads::One).unwrap();
+        committer.finish().unwrap();
+        committer.writing(|| {
+            db.insert("key", "value").unwrap();
+            assert!(!committer.log.is_clean());
+            committer.finish().unwrap();
+            assert!(!committer.log.is_clean(), "more may come");
+        });
+        committer.finish().unwrap();
+        assert!(committer.log.is_clean());
+    }
 
     #[test]
     fn a_number_reads_back_and_a_flipped_bit_is_seen() {

@@ -92,8 +92,7 @@ impl Storage {
     }
 
     fn named_tree(&self, name: &'static str) -> Result<Tree, StorageError> {
-        let sled = self.db.open_tree(name)?;
-        self.committer.wrote();
+        let sled = self.committer.writing(|| self.db.open_tree(name))?;
         Ok(Tree(Arc::new(Inner {
             name,
             sled,

@@ -136,9 +136,8 @@ impl<R: Record> Table<R> {
             };
             let after = new.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
             self.tree.come_to(R::TABLE, Place::Before);
-            let swapped = self.swap(&full, found, new.as_ref(), &before, &after);
-            self.tree.0.committer.wrote();
-            if swapped? {
+            let swap = || self.swap(&full, found, new.as_ref(), &before, &after);
+            if self.tree.0.committer.writing(swap)? {
                 self.tree.come_to(R::TABLE, Place::Written);
                 if new.as_ref().and_then(Record::outbox).is_some_and(|outbox| !outbox.is_empty()) {
                     self.tree.wake(full);

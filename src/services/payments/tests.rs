@@ -10,7 +10,7 @@ mod witness;
 use super::{Faults, Sandbox, launch, messages::*};
 use crate::{
     env::{Env, Threads},
-    mesh::{CallError, Caller, Context, Mesh, MeshError, Request, TraceId},
+    mesh::{CallError, Caller, Context, Event, Hearers, Mesh, MeshError, Request, TraceId},
     services::{CALLS, Home},
     storage::Storage,
     types::{
@@ -37,7 +37,7 @@ struct Shop {
 impl Shop {
     fn open(folder: &Path, env: Env, instances: usize) -> Self {
         let storage = Storage::open(folder, &env).unwrap();
-        let mesh = Mesh::new(env.clone(), CALLS);
+        let mesh = Mesh::new(env.clone(), CALLS, journeys::HEARS);
         let sandbox = Sandbox::open(storage.outside_tree("provider").unwrap(), env.clone());
         let tree = storage.tree(Service::Payments).unwrap();
         let own = mesh.for_caller(Caller::Service(Service::Payments));

@@ -4,7 +4,7 @@ use super::{launch, messages::*, records::ProductRecord, rules::tests::kettle};
 use crate::{
     env::{Env, later},
     mesh::{CallError, Caller, Context, Mesh, Request, TraceId},
-    services::{CALLS, Home},
+    services::{CALLS, HEARS, Home},
     storage::{Record, Storage, Table},
     types::{Cursor, Limit, Money, OrderId, Page, Principal, ProductId, Quantity, Role, Service, Timestamp, UserId},
 };
@@ -22,7 +22,7 @@ impl Shop {
     fn open(env: Env, instances: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(folder.path(), &env).unwrap();
-        let mesh = Mesh::new(env.clone(), CALLS);
+        let mesh = Mesh::new(env.clone(), CALLS, HEARS);
         let shop = Self { _folder: folder, storage, env, mesh };
         shop.launch(instances);
         shop
@@ -37,7 +37,7 @@ impl Shop {
     /// The same folder, in the hands of a new process.
     fn restarted(self, instances: usize) -> Self {
         self.mesh.stop();
-        let shop = Self { mesh: Mesh::new(self.env.clone(), CALLS), ..self };
+        let shop = Self { mesh: Mesh::new(self.env.clone(), CALLS, HEARS), ..self };
         shop.launch(instances);
         shop
     }

@@ -3,7 +3,7 @@
 use super::{launch, messages::*};
 use crate::{
     env::{Env, later},
-    mesh::{Answers, CallError, Caller, Context, Heard, Mesh, MeshError, Request, TraceId, service},
+    mesh::{Answers, CallError, Caller, Context, Event, Heard, Hearers, Mesh, MeshError, Request, TraceId, service},
     services::{CALLS, Home},
     storage::{Storage, Tree},
     types::{Address, Id, OrderId, Principal, Role, Service, ShipmentId, Timestamp, UserId},
@@ -28,7 +28,7 @@ impl House {
     /// With shipping and somebody who hears what it tells.
     async fn open(folder: &Path, env: Env, carrier_speed: f64) -> Self {
         let storage = opened(folder, &env).await;
-        let mesh = Mesh::new(env.clone(), CALLS);
+        let mesh = Mesh::new(env.clone(), CALLS, listener::HEARS);
         let heard = Arc::default();
         let notes = listener::Listener::new(&storage.tree(Service::Notifications).unwrap(), &heard);
         mesh.register(Service::Notifications, listener::answers(&notes));
@@ -93,6 +93,8 @@ mod listener {
             ShipmentDelivered => delivered,
         }
     }
+
+    pub const HEARS: Hearers = &[(Service::Notifications, &[ShipmentMoved::NAME, ShipmentDelivered::NAME])];
 
     pub fn answers(listener: &Listener) -> Answers {
         start(listener, &Arbiter::current())

@@ -9,7 +9,7 @@ use super::{launch, messages::*, rules, store::Store};
 use crate::{
     env::{Env, later},
     mesh::{Answers, CallError, Context, Crash, Delivery, Mesh, MeshError, Ping, Request, TraceId},
-    services::{CALLS, Home},
+    services::{CALLS, HEARS, Home},
     storage::Storage,
     types::{Address, Principal, Role, Secret, Service, SessionId, Timestamp, UserId},
 };
@@ -37,7 +37,7 @@ impl House {
     fn open(env: Env, instances: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tree = Storage::open(folder.path(), &env).unwrap().tree(Service::Users).unwrap();
-        let (mesh, store) = (Mesh::new(env.clone(), CALLS), Store::new(&tree));
+        let (mesh, store) = (Mesh::new(env.clone(), CALLS, HEARS), Store::new(&tree));
         launch(Home { env: env.clone(), mesh: mesh.clone(), tree, instances }).unwrap();
         Self { folder, env, mesh, store }
     }

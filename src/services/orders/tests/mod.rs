@@ -15,7 +15,7 @@ use crate::{
     env::{Env, later},
     mesh::{CallError, Caller, Context, Event, Mesh, Request, TraceId},
     services::{
-        CALLS, Home,
+        CALLS, HEARS, Home,
         products::messages::StockLine,
         shipping::messages::{ShipmentDelivered, ShippingService},
     },
@@ -66,7 +66,7 @@ async fn run_in<T>(folder: &Path, stage: &Stage, env: impl FnOnce() -> Env, test
     use Service::*;
     let env = env();
     let storage = Storage::open(folder, &env).unwrap();
-    let mesh = Mesh::new(env.clone(), CALLS);
+    let mesh = Mesh::new(env.clone(), CALLS, HEARS);
     let notifications = storage.tree(Notifications).unwrap();
     for service in [Users, Products, Carts, Payments, Shipping, Notifications] {
         mesh.register(service, double(&env, stage, &notifications));

@@ -141,6 +141,8 @@ fn a_payment_is_for_its_owner_and_refunds_are_for_staff() {
     });
 }
 
+pub const HEARS: Hearers = &[(Service::Notifications, &[PaymentRefunded::NAME, RefundFailed::NAME])];
+
 /// Somebody who hears what payments tells.
 mod ear {
     use super::*;
