@@ -6,7 +6,7 @@ use crate::{
     demo,
     env::Env,
     gateway::{self, Door, DoorSettings},
-    mesh::{CallError, Caller, Context, Mesh, MeshError, TraceId},
+    mesh::{CallError, Caller, Context, DeadLetter, Mesh, MeshError, TraceId},
     services::{
         self, CALLS, HEARS, Home,
         payments::Sandbox,
@@ -182,7 +182,8 @@ fn tables() -> Vec<KnownTable> {
         services::notifications::tables(),
         vec![KnownTable::of::<Keys>("gateway")],
     ];
-    services.into_iter().flatten().collect()
+    let dead_letters = Service::ALL.map(|service| KnownTable::of::<DeadLetter>(service.name()));
+    services.into_iter().flatten().chain(dead_letters).collect()
 }
 
 /// The gateway's own secrets.

@@ -67,6 +67,7 @@
 //! - Nobody imports [`app`].
 //! - A reply to a command means that it is on disk (`tests/shop/graceful.rs`).
 //! - A record and the events that it owes are one write; a record with unfinished business has its open marker (`storage/table.rs`).
+//! - An event is delivered, once, or lies where an operator finds it and can have it delivered (`mesh/tests/events.rs`).
 //! - Every route says who may call it; every row of the table is tried as nobody, as a customer and as a stranger (`tests/shop/access.rs`).
 //! - The duties of the door stand in one order (`gateway/duties/mod.rs`).
 //! - Every refusal is a problem document; no input makes a 5xx (`tests/shop/bad_input.rs`).

@@ -5,7 +5,10 @@ use super::{
     Class::{self, *},
     KeyUse::{self, *},
     Route,
-    api::{carts, composed, lab, notifications, operation, order_events, orders, payments, products, shipping, users},
+    api::{
+        carts, composed, events, lab, notifications, operation, order_events, orders, payments, products, shipping,
+        users,
+    },
     parameters::Takes,
     route::Handler,
 };
@@ -96,6 +99,8 @@ pub static ROUTES: &[Route] = &[
     row(POST,   "/api/v1/notifications/{id}/read",            SignedIn, Write,    Ignored,   10, to!(notifications::mark_read)),
 
     row(GET,    "/api/v1/audit",                              Operator, Lab,      Ignored,   60, to!(operation::audit)),
+    row(GET,    "/api/v1/events/dead",                        Operator, Lab,      Ignored,   10, to!(events::list_dead)),
+    row(POST,   "/api/v1/events/dead/{id}/replay",            Operator, Lab,      Ignored,   10, to!(events::replay_dead)),
     row(GET,    "/api/v1/lab/services",                       Operator, Lab,      Ignored,   10, to!(lab::services)),
     row(POST,   "/api/v1/lab/instances/{id}/crash",           Operator, Lab,      Ignored,   10, to!(lab::crash)),
 

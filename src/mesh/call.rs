@@ -2,7 +2,7 @@
 
 use super::{
     Answers, CallError, Caller, Context, Envelope, Failure, Kind, MeshError, Pool, Request, message::EventId,
-    registry::Instance,
+    registry::Instance, relay,
 };
 use crate::{
     env::Env,
@@ -35,13 +35,26 @@ struct Shared {
     calls: Calls,
     hearers: Hearers,
     pools: [Arc<Pool>; Service::COUNT],
+    /// Held while a dead letter is delivered once more.
+    replaying: tokio::sync::Mutex<()>,
 }
 
 impl Mesh {
     /// A mesh in which nobody is registered yet, held by somebody who may call everybody.
     pub fn new(env: Env, calls: Calls, hearers: Hearers) -> Self {
         let pools = Service::ALL.map(|service| Arc::new(Pool::new(service)));
-        Self { caller: Caller::Outside("system"), shared: Arc::new(Shared { env, calls, hearers, pools }) }
+        Self {
+            caller: Caller::Outside("system"),
+            shared: Arc::new(Shared { env, calls, hearers, pools, replaying: Default::default() }),
+        }
+    }
+
+    pub(super) fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    pub(super) async fn replaying(&self) -> impl Sized {
+        self.shared.replaying.lock().await
     }
 
     /// The same mesh in the hands of another.
@@ -145,19 +158,21 @@ impl Mesh {
         self.pool(service).launch(count, &self.shared.env, start);
     }
 
-    /// Runs what a service does on its own account beside its first instance. To be called after [`Mesh::launch`].
+    /// Runs what a service does on its own account beside its first instance; anew, should it panic. To be called after
+    /// [`Mesh::launch`].
     pub fn background<F: Future<Output = ()> + 'static>(
         &self,
         service: Service,
-        work: impl FnOnce() -> F + Send + 'static,
+        work: impl Fn() -> F + Send + 'static,
     ) {
         self.pool(service).background(work);
     }
 
     /// Delivers the events that the tables of the service's tree owe, from now on. To be called after [`Mesh::launch`].
     pub fn relay(&self, service: Service, tree: Tree, tables: Vec<Box<dyn Owing>>) {
-        let (mesh, env) = (self.clone(), self.shared.env.clone());
-        self.background(service, move || super::relay::run(mesh, env, service, tree, tables));
+        let (mesh, env, tables) = (self.clone(), self.shared.env.clone(), Arc::new(tables));
+        self.pool(service).keep_letters(tree.table());
+        self.background(service, move || relay::run(mesh.clone(), env.clone(), service, tree.clone(), tables.clone()));
     }
 
     /// Puts a double in a service's place.

@@ -7,10 +7,11 @@
 //!
 //! Read on in this order: `message.rs` (what travels), `error.rs`, `call.rs` (the way there and back), `registry.rs` (who is there),
 //! `balance.rs` (whom to pick), `supervise.rs` (who watches), `service.rs` (how a service says what it answers),
-//! `relay.rs` (how events reach their subscribers).
+//! `relay.rs` (how events reach their subscribers), `dead_letters.rs` (those that did not).
 
 mod balance;
 mod call;
+mod dead_letters;
 mod error;
 mod message;
 mod permit;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use balance::Strategy;
 pub use call::{Calls, Hearers, Mesh};
+pub use dead_letters::{DeadLetter, DeadLetterId, ReplayError};
 pub use error::{CallError, Failure, MeshError};
 pub use message::{Caller, Context, Delivery, Envelope, Event, EventId, Kind, Request, TraceId};
 pub(crate) use message::{events, requests};

@@ -3,52 +3,40 @@
 //! The relay reads what the records themselves owe, so it has nothing of its own to lose: after a crash it begins again with
 //! the open markers. Different records do not wait for each other.
 
-use super::{Context, EventId, Mesh, MeshError, TraceId};
+use super::{Context, DeadLetter, EventId, Mesh, MeshError, TraceId};
 use crate::{
     env::Env,
-    storage::{Decision, Owed, Owing, Record, StorageError, Tree},
-    types::{Service, Timestamp},
+    storage::{Owed, Owing, Tree},
+    types::Service,
 };
-use serde::{Deserialize, Serialize};
-use std::{cell::RefCell, collections::HashSet, rc::Rc, time::Duration};
+use futures_util::FutureExt;
+use std::{cell::RefCell, collections::HashSet, panic::AssertUnwindSafe, rc::Rc, sync::Arc, time::Duration};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one delivery may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const BACKOFF: Duration = Duration::from_millis(100);
 const BACKOFF_MOST: Duration = Duration::from_secs(30);
 /// After so many failures an event is put aside, so that the record's later ones can go on.
 const ATTEMPTS: u32 = 10;
 
-/// An event that a subscriber would not take: kept for an operator, in the publisher's tree.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct DeadLetter {
-    pub event: Owed,
-    pub record: String,
-    pub subscriber: Service,
-    pub error: String,
-    pub at: Timestamp,
-}
-
-impl Record for DeadLetter {
-    const TABLE: &'static str = "dead";
-    /// `table:key:seq:subscriber`
-    type Key = String;
-}
+/// The tables of a service whose records owe events.
+pub(super) type Tables = Arc<Vec<Box<dyn Owing>>>;
 
 struct Relay {
     mesh: Mesh,
     env: Env,
     service: Service,
     tree: Tree,
-    tables: Vec<Box<dyn Owing>>,
+    tables: Tables,
     /// The records that are being worked on: one delivery at a time for each.
     busy: RefCell<HashSet<String>>,
 }
 
 /// Runs until its thread ends.
-pub(super) async fn run(mesh: Mesh, env: Env, service: Service, tree: Tree, tables: Vec<Box<dyn Owing>>) {
-    let Some(mut woken) = tree.listen() else { return };
+pub(super) async fn run(mesh: Mesh, env: Env, service: Service, tree: Tree, tables: Tables) {
+    let mut woken = tree.listen();
     let relay = Rc::new(Relay { mesh, env, service, tree, tables, busy: RefCell::default() });
-    for table in &relay.tables {
+    for table in relay.tables.iter() {
         match table.open_keys() {
             Ok(keys) => keys.into_iter().for_each(|key| relay.clone().work_on(format!("{}/{key}", table.table()))),
             Err(error) => {
@@ -68,7 +56,9 @@ impl Relay {
             return;
         }
         actix::spawn(async move {
-            if let Err(error) = self.deliver_all(&record).await {
+            let panicked = |_| Err(MeshError::Failed("the relay panicked".into()));
+            let delivered = AssertUnwindSafe(self.deliver_all(&record)).catch_unwind().await.unwrap_or_else(panicked);
+            if let Err(error) = delivered {
                 log::error!(service = self.service.name(), record = record.as_str(); "the events of a record wait: {error}");
                 tokio::time::sleep(BACKOFF_MOST).await;
                 self.busy.borrow_mut().remove(&record);
@@ -124,18 +114,8 @@ impl Relay {
         error: MeshError,
     ) -> Result<(), MeshError> {
         log::error!(event = owed.name.as_str(), record = id.record.as_str(), subscriber = subscriber.name(); "put aside as undeliverable: {error}");
-        let key = format!("{}:{}:{subscriber}", id.record.replace('/', ":"), id.seq);
-        let kept: Result<(), StorageError> = self.tree.table().change(&key, |_| {
-            let letter = DeadLetter {
-                event: owed.clone(),
-                record: id.record.clone(),
-                subscriber,
-                error: error.to_string(),
-                at: self.env.now(),
-            };
-            Ok(Decision::Save(letter, ()))
-        });
-        kept?;
+        let letter = DeadLetter::new(id, owed.clone(), subscriber, &error, self.env.now());
+        self.tree.table().create(&letter.key(), letter)?;
         Ok(self.tree.commit().await?)
     }
 }

@@ -3,6 +3,7 @@
 use super::{EventId, Failure, MeshError, Request};
 use crate::storage::{Decision, Record, StorageError, Tree};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What a handler gives.
 pub type Answer<R> = Result<<R as Request>::Reply, Failure<<R as Request>::Error>>;
@@ -109,13 +110,14 @@ pub struct Heard {
     tree: Tree,
 }
 
-/// The last event handled of one record of a publisher. Events of a record come in order.
-#[derive(Serialize, Deserialize)]
-struct LastHeard {
-    seq: u64,
+/// The events handled of one record of a publisher, all of them: one that was put aside may come after later ones. They are few,
+/// for whoever hears of something that goes on and on would read it anew instead.
+#[derive(Default, Serialize, Deserialize)]
+struct HeardOf {
+    seqs: BTreeSet<u64>,
 }
 
-impl Record for LastHeard {
+impl Record for HeardOf {
     const TABLE: &'static str = "heard";
     /// `publisher/table/key` with the slashes turned into colons.
     type Key = String;
@@ -127,16 +129,14 @@ impl Heard {
     }
 
     pub(crate) fn already(&self, id: &EventId) -> Result<bool, MeshError> {
-        let last = self.tree.table::<LastHeard>().get(&key(id))?;
-        Ok(last.is_some_and(|last| last.seq >= id.seq))
+        let heard = self.tree.table::<HeardOf>().get(&key(id))?;
+        Ok(heard.is_some_and(|heard| heard.seqs.contains(&id.seq)))
     }
 
     pub(crate) async fn remember(&self, id: &EventId) -> Result<(), MeshError> {
-        let remembered: Result<(), StorageError> = self.tree.table().change(&key(id), |last: Option<LastHeard>| {
-            Ok(match last {
-                Some(last) if last.seq >= id.seq => Decision::Keep(()),
-                _ => Decision::Save(LastHeard { seq: id.seq }, ()),
-            })
+        let remembered: Result<(), StorageError> = self.tree.table().change(&key(id), |heard: Option<HeardOf>| {
+            let mut heard = heard.unwrap_or_default();
+            Ok(if heard.seqs.insert(id.seq) { Decision::Save(heard, ()) } else { Decision::Keep(()) })
         });
         remembered?;
         Ok(self.tree.commit().await?)

@@ -4,8 +4,8 @@
 //! takes to start one, learns of a death from the caller who met it or from a ping, and starts another under the same name.
 
 use super::{
-    Answers, InstanceReport, Kind, MeshError, State, Strategy, balance::Balancer, permit::Permit, registry::Instance,
-    service::Ping,
+    Answers, InstanceReport, Kind, MeshError, State, Strategy, balance::Balancer, dead_letters::Letters,
+    permit::Permit, registry::Instance, service::Ping,
 };
 use crate::{
     env::{Env, Threads},
@@ -13,7 +13,9 @@ use crate::{
 };
 use actix::{Arbiter, ArbiterHandle};
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
 use std::{
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering},
@@ -41,6 +43,8 @@ pub struct Pool {
     strategy: AtomicU8,
     /// What it takes to start an instance, once the service was launched.
     start: Mutex<Option<Start>>,
+    /// What nobody took of the events that the service told.
+    dead_letters: Mutex<Option<Letters>>,
     /// The threads of the instances; they end when the pool is stopped.
     arbiters: Mutex<Vec<Arbiter>>,
     stopped: AtomicBool,
@@ -54,6 +58,7 @@ impl Pool {
             balancer: Balancer::new(),
             strategy: AtomicU8::new(1),
             start: Mutex::new(None),
+            dead_letters: Mutex::new(None),
             arbiters: Mutex::new(Vec::new()),
             stopped: AtomicBool::new(false),
         }
@@ -88,13 +93,27 @@ impl Pool {
         }
     }
 
-    /// Runs what a service does on its own account (a relay, a sweeper) beside its first instance.
+    /// Runs what a service does on its own account (a relay, a sweeper) beside its first instance; anew, should it panic.
     /// To be called after [`Pool::launch`]; it ends with the pool.
-    pub(super) fn background<F: Future<Output = ()> + 'static>(&self, work: impl FnOnce() -> F + Send + 'static) {
+    pub(super) fn background<F: Future<Output = ()> + 'static>(&self, work: impl Fn() -> F + Send + 'static) {
         let on = lock(&self.arbiters).first().map_or_else(Arbiter::current, Arbiter::handle);
+        let service = self.service.name();
         on.spawn_fn(move || {
-            actix::spawn(work());
+            actix::spawn(async move {
+                while AssertUnwindSafe(async { work().await }).catch_unwind().await.is_err() {
+                    log::error!(service; "what it does on its own account panicked; beginning it anew");
+                    tokio::time::sleep(BACKOFF_MOST).await;
+                }
+            });
         });
+    }
+
+    pub(super) fn keep_letters(&self, letters: Letters) {
+        *lock(&self.dead_letters) = Some(letters);
+    }
+
+    pub(super) fn dead_letters(&self) -> Option<Letters> {
+        lock(&self.dead_letters).clone()
     }
 
     fn start(&self, name: String, on: &ArbiterHandle, restarts: u32) -> Option<Arc<Instance>> {
@@ -215,6 +234,7 @@ impl Pool {
             let _ = arbiter.join();
         }
         *lock(&self.start) = None;
+        *lock(&self.dead_letters) = None;
         self.instances.store(Arc::new(Vec::new()));
     }
 }

@@ -1,6 +1,7 @@
 //! The mesh with doubles in the services' places.
 
 mod crashes;
+mod events;
 
 use super::*;
 use crate::{
@@ -108,8 +109,21 @@ struct House {
 }
 
 fn house(instances: usize) -> House {
+    house_in(Env::system(), instances)
+}
+
+/// To be called inside a runtime whose clock is paused.
+fn simulated_house(instances: usize) -> House {
+    house_in(Env::simulated(7, Timestamp::UNIX_EPOCH), instances)
+}
+
+fn in_simulated_time(test: impl AsyncFnOnce()) {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    actix::System::with_tokio_rt(runtime).block_on(test());
+}
+
+fn house_in(env: Env, instances: usize) -> House {
     let folder = tempfile::tempdir().unwrap();
-    let env = Env::system();
     let storage = Storage::open(folder.path(), &env).unwrap();
     let mesh = Mesh::new(
         env,
@@ -258,81 +272,4 @@ async fn both_strategies_use_every_instance() {
             call.await.unwrap().unwrap();
         }
     }
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Corridor {
-    outbox: Outbox,
-}
-
-impl Record for Corridor {
-    const TABLE: &'static str = "corridor";
-    type Key = u32;
-    fn outbox(&self) -> Option<&Outbox> {
-        Some(&self.outbox)
-    }
-    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
-        Some(&mut self.outbox)
-    }
-}
-
-fn open_doors(corridors: &Table<Corridor>, key: u32, numbers: std::ops::Range<u32>) {
-    let opened: Result<(), StorageError> = corridors.change(&key, |corridor| {
-        let mut corridor = corridor.unwrap_or_default();
-        for number in numbers.clone() {
-            DoorOpened { number }.owe(&mut corridor.outbox, Timestamp::UNIX_EPOCH);
-        }
-        Ok(Decision::Save(corridor, ()))
-    });
-    opened.unwrap();
-}
-
-#[actix::test]
-async fn events_arrive_once_each_and_in_order_though_the_subscriber_refuses_some() {
-    let house = house(2);
-    let tree = house.storage.tree(Service::Users).unwrap();
-    let corridors = tree.table::<Corridor>();
-    // Owed before the relay runs: found by their open markers.
-    open_doors(&corridors, 1, 0..3);
-    house.porter.refusals.store(2, Ordering::SeqCst);
-    house.mesh.relay(Service::Users, tree.clone(), vec![Box::new(corridors.clone()) as Box<dyn Owing>]);
-    until("three doors are heard", || house.porter.doors.lock().unwrap().len() == 3).await;
-    // Owed while it runs: it is woken.
-    open_doors(&corridors, 1, 3..6);
-    until("six doors are heard", || house.porter.doors.lock().unwrap().len() == 6).await;
-    until("nothing is owed", || corridors.open_keys().unwrap().is_empty()).await;
-    assert_eq!(*house.porter.doors.lock().unwrap(), [0, 1, 2, 3, 4, 5]);
-}
-
-#[actix::test]
-async fn an_event_waits_for_a_hearer_that_has_yet_to_start() {
-    let house = house(0);
-    let tree = house.storage.tree(Service::Users).unwrap();
-    let corridors = tree.table::<Corridor>();
-    open_doors(&corridors, 1, 0..3);
-    house.mesh.relay(Service::Users, tree.clone(), vec![Box::new(corridors.clone()) as Box<dyn Owing>]);
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(corridors.first_owed("1").unwrap().unwrap().seq, 0, "settled, and nobody has heard it");
-    house.mesh.register(Service::Products, start(&house.porter, &actix::Arbiter::current()));
-    until("three doors are heard", || *house.porter.doors.lock().unwrap() == [0, 1, 2]).await;
-}
-
-#[actix::test]
-async fn an_instance_that_dies_in_the_middle_of_deliveries_loses_none() {
-    let house = house(2);
-    let tree = house.storage.tree(Service::Users).unwrap();
-    let corridors = tree.table::<Corridor>();
-    house.mesh.relay(Service::Users, tree.clone(), vec![Box::new(corridors.clone()) as Box<dyn Owing>]);
-    let pool = house.mesh.pool(Service::Products).clone();
-    for key in 0..20 {
-        open_doors(&corridors, key, key * 10..key * 10 + 3);
-        if key % 5 == 0 {
-            pool.crash(&format!("products-{}", 1 + key % 2)).await;
-        }
-    }
-    until("nothing is owed", || corridors.open_keys().unwrap().is_empty()).await;
-    let mut doors = house.porter.doors.lock().unwrap().clone();
-    doors.sort_unstable();
-    doors.dedup();
-    assert_eq!(doors, (0..20).flat_map(|key| key * 10..key * 10 + 3).collect::<Vec<_>>());
 }

@@ -39,7 +39,7 @@ use failpoint::Place;
 use folder::Folder;
 use std::{
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -98,7 +98,7 @@ impl Storage {
             sled,
             db: self.db.clone(),
             committer: self.committer.clone(),
-            wake: OnceLock::new(),
+            wake: Mutex::new(None),
             _folder: self.folder.clone(),
         })))
     }
@@ -114,7 +114,7 @@ struct Inner {
     db: sled::Db,
     committer: Committer,
     /// Where keys of records that came to owe an event are sent.
-    wake: OnceLock<UnboundedSender<String>>,
+    wake: Mutex<Option<UnboundedSender<String>>>,
     /// Nobody else may have the folder while a tree is left. Let go of last.
     _folder: Arc<Folder>,
 }
@@ -137,11 +137,12 @@ impl Tree {
         Ok(())
     }
 
-    /// The keys (`table/key`) of records as they come to owe an event. One listener a tree: the relay.
-    /// `None` where there is one already.
-    pub fn listen(&self) -> Option<UnboundedReceiver<String>> {
+    /// The keys (`table/key`) of records as they come to owe an event. One listener a tree, the relay: whoever begins to listen takes
+    /// the place of who did before.
+    pub fn listen(&self) -> UnboundedReceiver<String> {
         let (send, receive) = unbounded_channel();
-        self.0.wake.set(send).ok().map(|()| receive)
+        *self.0.wake.lock().unwrap_or_else(PoisonError::into_inner) = Some(send);
+        receive
     }
 
     /// A place at which a test can end the program.
@@ -150,8 +151,8 @@ impl Tree {
     }
 
     fn wake(&self, key: String) {
-        if let Some(listener) = self.0.wake.get() {
-            // A relay that is gone is restarted by its supervisor, and then reads the open markers.
+        if let Some(listener) = &*self.0.wake.lock().unwrap_or_else(PoisonError::into_inner) {
+            // A relay that is gone is begun anew, and then reads the open markers.
             let _ = listener.send(key);
         }
     }

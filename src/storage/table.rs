@@ -34,6 +34,11 @@ impl<R: Record> Table<R> {
         Self { tree, record: PhantomData }
     }
 
+    /// See [`Tree::commit`].
+    pub async fn commit(&self) -> Result<(), StorageError> {
+        self.tree.commit().await
+    }
+
     pub fn get(&self, key: &R::Key) -> Result<Option<R>, StorageError> {
         self.get_text(&key.to_string())
     }
@@ -306,7 +311,7 @@ mod tests {
     #[test]
     fn a_record_that_owes_events_is_open_until_all_are_settled() {
         let (_folder, jars) = jars();
-        let mut woken = jars.tree.listen().unwrap();
+        let mut woken = jars.tree.listen();
         jars.create(&1, jar(1, "top")).unwrap();
         assert!(jars.open_keys().unwrap().is_empty());
         edit(&jars, 1, |jar| {

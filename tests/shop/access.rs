@@ -78,6 +78,8 @@ const EXPECTED: &[(&str, &str, Access, Whose)] = &[
     ("GET",    "/api/v1/lab/services",                  Operator, Anyones),
     ("POST",   "/api/v1/lab/instances/{id}/crash",      Operator, Anyones),
     ("GET",    "/api/v1/audit",                         Operator, Anyones),
+    ("GET",    "/api/v1/events/dead",                   Operator, Anyones),
+    ("POST",   "/api/v1/events/dead/{id}/replay",       Operator, Anyones),
     ("GET",    "/livez",                                Public,   Anyones),
     ("GET",    "/readyz",                               Public,   Anyones),
     ("GET",    "/.well-known/jwks.json",                Public,   Anyones),

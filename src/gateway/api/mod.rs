@@ -2,6 +2,7 @@
 
 pub mod carts;
 pub mod composed;
+pub mod events;
 pub mod lab;
 pub mod notifications;
 pub mod operation;

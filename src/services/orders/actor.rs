@@ -64,8 +64,8 @@ pub fn launch(home: Home) -> Result<(), StorageError> {
     }
     mesh.launch(Service::Orders, instances, move |on| start(&orders, on));
     mesh.relay(Service::Orders, tree, vec![store.owing()]);
-    mesh.background(Service::Orders, move || driver.sweep());
-    mesh.background(Service::Orders, move || sweeper.sweep_keys());
+    mesh.background(Service::Orders, move || driver.clone().sweep());
+    mesh.background(Service::Orders, move || sweeper.clone().sweep_keys());
     Ok(())
 }
 

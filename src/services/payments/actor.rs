@@ -44,7 +44,7 @@ pub fn launch(home: Home, provider: Arc<dyn PaymentProvider>) {
     let payments = Payments { store: store.clone(), driver: driver.clone() };
     mesh.launch(Service::Payments, instances, move |on| start(&payments, on));
     mesh.relay(Service::Payments, tree, vec![Box::new(store.payments())]);
-    mesh.background(Service::Payments, move || driver.sweep_for_ever());
+    mesh.background(Service::Payments, move || driver.clone().sweep_for_ever());
 }
 
 /// Payments in one answer to the audit.

@@ -50,7 +50,7 @@ pub fn launch(home: Home) -> Result<(), StorageError> {
     let (store, owing) = (products.store.clone(), products.store.owing());
     home.mesh.launch(Service::Products, home.instances, move |on| start(&products, on));
     home.mesh.relay(Service::Products, home.tree, owing);
-    home.mesh.background(Service::Products, move || sweep(store));
+    home.mesh.background(Service::Products, move || sweep(store.clone()));
     Ok(())
 }
 

@@ -17,7 +17,8 @@ use crate::{
     storage::{Decision, StorageError},
     types::{OrderId, Service},
 };
-use tokio::sync::mpsc::UnboundedSender;
+use std::sync::Arc;
+use tokio::sync::{Mutex, mpsc::UnboundedSender};
 
 /// What every instance shares.
 #[derive(Clone)]
@@ -48,14 +49,19 @@ service! { Shipping,
 pub fn launch(home: Home, carrier_speed: f64) -> Result<(), StorageError> {
     let store = Store::new(&home.tree);
     let (carrier, tell) = Carrier::new(home.env.clone(), store.clone())?;
+    let carrier = Arc::new(Mutex::new(carrier));
     let tables = store.owing();
     let shipping = Shipping { env: home.env.clone(), store, carrier: tell, carrier_speed };
     home.mesh.launch(Service::Shipping, home.instances, move |on| start(&shipping, on));
     let env = home.env.clone();
-    home.mesh.background(Service::Shipping, move || carrier.run());
-    home.mesh.background(Service::Shipping, move || async move {
+    home.mesh.background(Service::Shipping, move || {
+        let carrier = carrier.clone();
+        async move { carrier.lock().await.run().await }
+    });
+    home.mesh.background(Service::Shipping, move || {
+        let env = env.clone();
         // Should it fail, the first quote tries again.
-        let _ = env.blocking(routes::prepare).await;
+        async move { _ = env.blocking(routes::prepare).await }
     });
     home.mesh.relay(Service::Shipping, home.tree, tables);
     Ok(())

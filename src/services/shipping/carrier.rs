@@ -48,7 +48,7 @@ impl Carrier {
     }
 
     /// Until nobody is left who could hand over a parcel.
-    pub async fn run(mut self) {
+    pub async fn run(&mut self) {
         loop {
             self.scan_what_is_due().await;
             let told = match self.agenda.first() {

@@ -50,7 +50,7 @@ pub fn launch(home: Home) -> Result<(), StorageError> {
         Users { passwords: Passwords::new(&env), guesses: Guesses::default(), store: store.clone(), env: env.clone() };
     home.mesh.launch(Service::Users, home.instances, move |on| start(&users, on));
     home.mesh.relay(Service::Users, home.tree, store.owing());
-    home.mesh.background(Service::Users, move || sweep(env, store));
+    home.mesh.background(Service::Users, move || sweep(env.clone(), store.clone()));
     Ok(())
 }
 

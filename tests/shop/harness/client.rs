@@ -355,6 +355,14 @@ impl Client {
         assert_eq!(audit["balanced"], true, "{audit:#?}");
     }
 
+    pub fn dead_letters(&self) -> Answer {
+        self.get("/api/v1/events/dead")
+    }
+
+    pub fn replay(&self, dead_letter: &str) -> Answer {
+        self.send("POST", &format!("/api/v1/events/dead/{dead_letter}/replay"), &[], None)
+    }
+
     #[track_caller]
     pub fn crash(&self, instance: &str) -> Answer {
         self.send("POST", &format!("/api/v1/lab/instances/{instance}/crash"), &[], None)

@@ -5,6 +5,7 @@ mod books;
 mod buying;
 mod cart;
 mod catalogue;
+mod events;
 mod keys;
 mod money;
 mod pages;

@@ -1,0 +1,74 @@
+//! What services tell each other, when somebody would not listen.
+
+use crate::harness::{Client, Customer, Shop, eventually};
+use serde_json::json;
+
+/// A customer to whom the welcome was not delivered, again and again, until it was put aside. It names him by `field`. Gives the dead
+/// letter's id.
+fn unwelcomed(shop: &mut Shop, customer: &Customer, field: &str) -> String {
+    let me = customer.get("/api/v1/users/me").ok().id();
+    let happened = "2026-01-01T00:00:00Z";
+    let payload = json!({field: me, "name": "Ada"});
+    let event = json!({"seq": 7, "name": "users.registered", "payload": payload, "at": happened});
+    let letter = json!({
+        "event": event, "record": format!("user/{me}"), "subscriber": "notifications",
+        "error": "every instance has as many calls in hand as it takes", "at": "2026-01-01T00:01:00Z"
+    });
+    let key = format!("user:{me}:7:notifications");
+    shop.cook(|lines| {
+        lines.push(format!(r#"{{"tree":"users","key":"dead/{key}","version":1,"record":{letter}}}"#));
+        lines.sort();
+    });
+    format!("users:{key}")
+}
+
+fn welcomes(customer: &Client) -> usize {
+    let inbox = customer.get("/api/v1/notifications").ok();
+    inbox.items().iter().filter(|message| message["title"] == "Welcome to Galleria").count()
+}
+
+#[test]
+fn an_event_that_was_put_aside_is_seen_by_an_operator_and_delivered_once_more() {
+    let mut shop = Shop::open();
+    let customer = shop.customer();
+    eventually("he is welcomed", || (welcomes(&customer) == 1).then_some(()));
+    let id = unwelcomed(&mut shop, &customer, "user_id");
+    shop.command(&["check"]).succeeded();
+    shop.start();
+    let operator = shop.operator();
+
+    let dead = operator.dead_letters().ok();
+    let [letter] = &dead.items()[..] else { panic!("one dead letter: {dead:#?}") };
+    assert_eq!(letter["id"], id.as_str());
+    assert_eq!((&letter["publisher"], &letter["subscriber"]), (&json!("users"), &json!("notifications")));
+    assert_eq!((&letter["event"], &letter["seq"]), (&json!("users.registered"), &json!(7)));
+    assert_eq!(letter["tried_at"], "2026-01-01T00:01:00Z");
+    assert_eq!(letter["payload"]["name"], "Ada");
+    assert!(letter["error"].as_str().is_some_and(|error| error.contains("as many calls")), "{letter}");
+
+    assert_eq!(operator.replay(&id).ok()["id"], id.as_str());
+    assert_eq!(welcomes(&customer), 2);
+    assert!(operator.dead_letters().ok().items().is_empty());
+    // It is a dead letter no longer.
+    operator.replay(&id).problem(404, "not_found");
+    operator.replay("users:nobody").problem(404, "not_found");
+    operator.replay("nobody").problem(404, "not_found");
+    assert_eq!(welcomes(&customer), 2);
+    customer.dead_letters().problem(403, "forbidden");
+    customer.replay(&id).problem(403, "forbidden");
+}
+
+#[test]
+fn an_event_that_its_subscriber_refuses_again_stays_where_it_is() {
+    let mut shop = Shop::open();
+    let customer = shop.customer();
+    // Told in other words than this program understands.
+    let id = unwelcomed(&mut shop, &customer, "who");
+    shop.start();
+    let operator = shop.operator();
+    let refused = operator.replay(&id).problem(409, "not_delivered");
+    assert!(refused["reason"].as_str().is_some_and(|reason| reason.contains("user_id")), "{refused:#?}");
+    let stays = operator.dead_letters().ok();
+    assert_eq!(stays.items()[0]["error"], refused["reason"]);
+    operator.audit();
+}
