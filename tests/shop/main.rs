@@ -10,4 +10,5 @@ mod dying;
 mod graceful;
 mod harness;
 mod journeys;
+mod killing;
 mod streams;

@@ -1,0 +1,183 @@
+//! The shop is killed again and again, at moments that nobody chose, under sixteen who buy.
+//!
+//! After each restart all that was acknowledged is there, and the books balance; whoever got no answer asks again with the same key,
+//! and nobody is charged twice. The same without commits finds orders that are lost: the proof that this can find any.
+//!
+//! `TEST_KILLS=1000` for a longer look, `TEST_SEED=7` for other moments.
+
+use crate::harness::{Client, Customer, Shop, number, within};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+const BUYERS: usize = 16;
+const STOCK: u64 = 1_000_000;
+const PIECES: u64 = 2;
+
+/// A customer, and what he remembers.
+struct Buyer {
+    customer: Customer,
+    number: usize,
+    /// How many orders he has begun. The last one may not have been answered.
+    begun: usize,
+    is_waiting: bool,
+    acknowledged: BTreeSet<String>,
+}
+
+impl Buyer {
+    fn new(number: usize, customer: Customer) -> Self {
+        Self { customer, number, begun: 0, is_waiting: false, acknowledged: BTreeSet::new() }
+    }
+
+    /// Orders, one after another, until the shop is gone or `closing`.
+    fn buy(&mut self, product: &str, closing: &AtomicBool) {
+        while !closing.load(Ordering::Relaxed) {
+            if !self.is_waiting {
+                self.begun += 1;
+                self.is_waiting = true;
+            }
+            let key = format!("buyer-{}-order-{}", self.number, self.begun);
+            let order = self.customer.order_of(&[(product, PIECES)]);
+            let headers = [("idempotency-key", key.as_str())];
+            match self.customer.try_send("POST", "/api/v1/orders", &headers, Some(&order)) {
+                Ok(answer) if answer.status == 201 => {
+                    let id = answer.created().id();
+                    assert!(self.acknowledged.insert(id.clone()), "two keys, one order: {id}");
+                    self.is_waiting = false;
+                }
+                // In a moment: it is being placed, or the shop is not ready yet.
+                Ok(answer) => {
+                    assert!([202, 409, 503, 504].contains(&answer.status), "{answer:#?}");
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// The ids of his orders that the shop knows of and that are confirmed.
+    fn orders(&self) -> BTreeSet<String> {
+        let (mut found, mut cursor) = (BTreeSet::new(), String::new());
+        loop {
+            let page = self.customer.get(&format!("/api/v1/orders?status=confirmed&limit=100{cursor}")).ok();
+            for order in page.items() {
+                let id = order["id"].as_str().expect("an id").to_owned();
+                assert!(found.insert(id.clone()), "listed twice: {id}");
+            }
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return found,
+            }
+        }
+    }
+
+    /// What was acknowledged to him and is not there, or is not what he was told.
+    fn lost(&self) -> Vec<String> {
+        self.acknowledged.difference(&self.orders()).cloned().collect()
+    }
+}
+
+struct Street {
+    shop: Shop,
+    operator: Client,
+    product: String,
+    buyers: Vec<Buyer>,
+    random: StdRng,
+}
+
+impl Street {
+    fn open(buyers: usize) -> Self {
+        let seed = number("TEST_SEED", 1);
+        println!("TEST_SEED={seed}");
+        let shop = Shop::open();
+        let operator = shop.operator();
+        let product = operator.stock_up(100, STOCK as u32);
+        let buyers = (0..buyers).map(|number| Buyer::new(number, shop.customer())).collect();
+        Self { shop, operator, product, buyers, random: StdRng::seed_from_u64(seed as u64) }
+    }
+
+    /// Everybody buys, until the shop is killed.
+    fn buy_until_killed(&mut self) {
+        let moment = Duration::from_millis(self.random.random_range(1..1500));
+        let Self { shop, product, buyers, .. } = self;
+        let closing = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for buyer in buyers {
+                let (product, closing) = (&*product, &closing);
+                scope.spawn(move || buyer.buy(product, closing));
+            }
+            std::thread::sleep(moment);
+            shop.kill();
+        });
+    }
+
+    fn lost(&self) -> Vec<String> {
+        self.buyers.iter().flat_map(Buyer::lost).collect()
+    }
+
+    /// Everybody gets the answer that he still waits for.
+    fn settle(&mut self) {
+        for Buyer { customer, number, begun, is_waiting, acknowledged } in &mut self.buyers {
+            if std::mem::take(is_waiting) {
+                let key = format!("buyer-{number}-order-{begun}");
+                let order = customer.order_of(&[(&self.product, PIECES)]);
+                let answer = within(Duration::from_secs(30), "an answer", || {
+                    let answer = customer.place_order(&key, &order);
+                    (answer.status == 201).then_some(answer)
+                });
+                acknowledged.insert(answer.id());
+            }
+        }
+    }
+}
+
+#[test]
+fn however_often_the_shop_is_killed_no_acknowledged_order_is_lost_and_nobody_pays_twice() {
+    let mut street = Street::open(BUYERS);
+    let kills = number("TEST_KILLS", 30);
+    for kill in 1..=kills {
+        street.buy_until_killed();
+        street.shop.start();
+        let lost = street.lost();
+        assert!(lost.is_empty(), "acknowledged, and lost by kill {kill}: {lost:#?}");
+        street.operator.audit();
+    }
+    street.settle();
+    let mut orders = 0;
+    for buyer in &street.buyers {
+        assert_eq!(buyer.orders(), buyer.acknowledged, "one order for each key, and no other");
+        assert_eq!(buyer.acknowledged.len(), buyer.begun);
+        orders += buyer.begun;
+    }
+    // Each was paid once: the audit holds the payments against the provider's own ledger, and this the pieces against the orders.
+    assert_eq!(street.operator.available(&street.product), STOCK - PIECES * orders as u64);
+    street.operator.audit();
+    println!("{kills} kills, {orders} orders, none lost");
+    assert!(orders > kills, "hardly anybody could buy anything: {orders} orders");
+    street.shop.kill();
+    street.shop.command(&["check"]).succeeded();
+}
+
+/// The control. Two who buy: many would fill the buffer of the storage engine every few milliseconds, and so write down by chance what
+/// nobody committed.
+#[test]
+fn without_commits_orders_that_were_acknowledged_are_found_to_be_lost() {
+    let mut street = Street::open(2);
+    assert_eq!(street.shop.stop(), Some(0));
+    street.shop.change(|options| options.env("FAILPOINT_NO_COMMIT", "1"));
+    for kill in 1..=30 {
+        street.shop.start();
+        street.buy_until_killed();
+        street.shop.start();
+        let lost = street.lost().len();
+        if lost > 0 {
+            println!("{lost} orders were lost by kill {kill}");
+            return;
+        }
+        street.shop.kill();
+    }
+    panic!("nothing is lost although nothing is committed: this test sees nothing");
+}
