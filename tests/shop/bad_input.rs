@@ -13,10 +13,11 @@ use forms::{Form, World};
 use serde_json::{Value, json};
 
 /// Routes that change something and look at no body.
-const BODILESS: [(&str, &str); 3] = [
+const BODILESS: [(&str, &str); 4] = [
     ("POST", "/api/v1/orders/{id}/cancel"),
     ("POST", "/api/v1/notifications/{id}/read"),
     ("POST", "/api/v1/lab/instances/{id}/crash"),
+    ("POST", "/api/v1/events/dead/{id}/replay"),
 ];
 
 #[test]

@@ -60,8 +60,7 @@ pub fn launch(home: Home, carrier_speed: f64) -> Result<(), StorageError> {
     });
     home.mesh.background(Service::Shipping, move || {
         let env = env.clone();
-        // Should it fail, the first quote tries again.
-        async move { _ = env.blocking(routes::prepare).await }
+        async move { routes::prepare(&env).await }
     });
     home.mesh.relay(Service::Shipping, home.tree, tables);
     Ok(())
@@ -70,6 +69,7 @@ pub fn launch(home: Home, carrier_speed: f64) -> Result<(), StorageError> {
 impl Shipping {
     async fn quote(&self, _: Context, request: QuoteParcel) -> Answer<QuoteParcel> {
         let QuoteParcel { country, postal_code, weight_grams, .. } = request;
+        routes::prepare(&self.env).await;
         let now = self.env.now();
         let offer = |service| tariff::offer(service, country, &postal_code, weight_grams, now);
         let quotes = ShippingService::ALL.into_iter().map(|service| offer(service).map(Quote::from));
@@ -77,6 +77,7 @@ impl Shipping {
     }
 
     async fn book(&self, _: Context, request: BookShipment) -> Answer<BookShipment> {
+        routes::prepare(&self.env).await;
         let found = match self.store.get(request.order_id)? {
             Some(record) => record,
             None => self.create(&request)?,

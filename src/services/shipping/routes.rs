@@ -6,13 +6,14 @@ use super::{
     messages::ShippingService::{self, *},
     network::{Leg, NETWORK, WAREHOUSE, place_of},
 };
+use crate::env::Env;
 use petgraph::{
     Direction::Incoming,
     algo::dijkstra,
     graph::NodeIndex,
     visit::{EdgeFiltered, EdgeRef},
 };
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 /// The heaviest parcel that the shop sends, in kilograms.
 pub const MOST_KG: u32 = 1_000;
@@ -62,36 +63,43 @@ impl Route {
 
 /// The service's route to the hub for a parcel of so many started kilograms; `None` where it is too heavy for every way there.
 pub fn best(service: ShippingService, hub: usize, kg: u32) -> Option<&'static Route> {
-    let by_weight = &ROUTES[service as usize][hub];
+    let by_weight = &routes()[service as usize][hub];
     by_weight.get(by_weight.partition_point(|route| route.most_kg < kg))
 }
 
 /// The most that any route to the hub carries.
 pub fn most_kg(hub: usize) -> u32 {
-    ROUTES[Economy as usize][hub].last().map_or(0, |route| route.most_kg)
+    routes()[Economy as usize][hub].last().map_or(0, |route| route.most_kg)
 }
 
 /// By service and hub, the routes in the order of the weights that they are best for.
 type Routes = [Vec<Vec<Route>>; 3];
 
-/// Works out all ways now, so that the first quote need not wait for it.
-pub fn prepare() {
-    LazyLock::force(&ROUTES);
+/// Works out all ways, once, where it holds up nobody: it takes a moment. Whoever is going to ask for a way waits for this first.
+pub async fn prepare(env: &Env) {
+    if ROUTES.get().is_none() {
+        // Should it fail, the first to ask does it.
+        let _ = env.blocking(|| _ = routes()).await;
+    }
 }
 
-static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
-    let graph = Graph::from_edges(NETWORK.legs.iter().flat_map(|leg| {
-        let (a, b) = (leg.ends.0 as u32, leg.ends.1 as u32);
-        [(a, b, leg), (b, a, leg)]
-    }));
-    ShippingService::ALL.map(|service| {
-        let mut routes = vec![Vec::new(); NETWORK.hubs.len()];
-        for kg in 1..=MOST_KG {
-            extend(&mut routes, &graph, service, kg);
-        }
-        routes
+static ROUTES: OnceLock<Routes> = OnceLock::new();
+
+fn routes() -> &'static Routes {
+    ROUTES.get_or_init(|| {
+        let graph = Graph::from_edges(NETWORK.legs.iter().flat_map(|leg| {
+            let (a, b) = (leg.ends.0 as u32, leg.ends.1 as u32);
+            [(a, b, leg), (b, a, leg)]
+        }));
+        ShippingService::ALL.map(|service| {
+            let mut routes = vec![Vec::new(); NETWORK.hubs.len()];
+            for kg in 1..=MOST_KG {
+                extend(&mut routes, &graph, service, kg);
+            }
+            routes
+        })
     })
-});
+}
 
 type Graph = petgraph::Graph<(), &'static Leg>;
 
@@ -178,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_route_leads_from_the_warehouse_leg_by_leg_to_the_hub_and_carries_the_weight() {
-        for (hub, routes) in ROUTES.iter().flat_map(|by_hub| by_hub.iter().enumerate()) {
+        for (hub, routes) in routes().iter().flat_map(|by_hub| by_hub.iter().enumerate()) {
             for route in routes {
                 let mut at = place_of(WAREHOUSE);
                 for ride in &route.rides {
