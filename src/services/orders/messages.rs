@@ -207,7 +207,7 @@ pub struct ReturnItems {
     pub reason: Text<1, 200>,
 }
 
-/// `confirmed → packed`, `packed → shipped`. For staff. To a state that it is in already, it changes nothing.
+/// `confirmed → packed`, `packed → shipped`. For staff. To a state that it is in or has been in already, it changes nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FulfilOrder {
     pub order_id: OrderId,

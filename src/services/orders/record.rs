@@ -111,7 +111,7 @@ impl OrderRecord {
 
     pub fn pack(&mut self, now: Timestamp) -> Changed {
         self.check_at_rest()?;
-        if self.order.status == Packed {
+        if self.has_been(Packed) {
             return Ok(false);
         }
         self.enter(Packed, "It is packed and waits for the carrier", now)?;
@@ -119,14 +119,18 @@ impl OrderRecord {
     }
 
     pub fn ship(&mut self, now: Timestamp) -> Changed {
-        let status = self.order.status;
-        if status == Shipped || self.is_at(|plan| *plan == Plan::Ship) {
+        if self.has_been(Shipped) || self.is_at(|plan| *plan == Plan::Ship) {
             return Ok(false);
         }
         self.check_at_rest()?;
-        rules::check_transition(status, Shipped)?;
+        rules::check_transition(self.order.status, Shipped)?;
         self.begin(Plan::Ship, now);
         Ok(true)
+    }
+
+    /// Whoever asks again because the answer was lost may find the order further on; only what was cancelled is not on its way there.
+    fn has_been(&self, status: OrderStatus) -> bool {
+        self.order.status != Cancelled && self.order.timeline.iter().any(|entry| entry.status == status)
     }
 
     /// An order that is only just being handed over has to be shipped first.
