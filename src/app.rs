@@ -52,13 +52,20 @@ impl Fatal {
 pub struct Shop {
     pub env: Env,
     pub mesh: Mesh,
+    /// The payment provider outside, with its faults.
+    pub provider: Sandbox,
     storage: Arc<Storage>,
 }
 
 impl Shop {
     /// To be called inside an actix system.
     pub fn open(settings: &Settings, env: Env) -> Result<Self, Fatal> {
-        let storage = Arc::new(Storage::open(&settings.data_dir, &env)?);
+        Self::over(Storage::open(&settings.data_dir, &env)?, settings, env)
+    }
+
+    /// The same over data that are open already.
+    pub fn over(storage: Storage, settings: &Settings, env: Env) -> Result<Self, Fatal> {
+        let storage = Arc::new(storage);
         let mesh = Mesh::new(env.clone(), CALLS, HEARS);
         let home = |service: Service| -> Result<Home, StorageError> {
             Ok(Home {
@@ -72,11 +79,11 @@ impl Shop {
         services::users::launch(home(Service::Users)?)?;
         services::products::launch(home(Service::Products)?)?;
         services::carts::launch(home(Service::Carts)?);
-        services::payments::launch(home(Service::Payments)?, Arc::new(provider));
+        services::payments::launch(home(Service::Payments)?, Arc::new(provider.clone()));
         services::shipping::launch(home(Service::Shipping)?, settings.carrier_speed)?;
         services::notifications::launch(home(Service::Notifications)?)?;
         services::orders::launch(home(Service::Orders)?)?;
-        Ok(Self { env, mesh: mesh.for_caller(Caller::Outside("system")), storage })
+        Ok(Self { env, mesh: mesh.for_caller(Caller::Outside("system")), provider, storage })
     }
 
     /// For what the program does on its own account.

@@ -1,7 +1,7 @@
 //! The way to a service and back.
 
 use super::{
-    Answers, CallError, Caller, Context, Envelope, Failure, Kind, MeshError, Pool, Request, message::EventId,
+    Answers, CallError, Caller, Context, Envelope, Failure, Kind, Link, MeshError, Pool, Request, message::EventId,
     registry::Instance, relay,
 };
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     types::Service,
 };
 use actix::{ArbiterHandle, MailboxError};
+use arc_swap::ArcSwapOption;
 use futures_util::future::{Either, select};
 use std::{
     pin::{Pin, pin},
@@ -35,6 +36,7 @@ struct Shared {
     calls: Calls,
     hearers: Hearers,
     pools: [Arc<Pool>; Service::COUNT],
+    link: ArcSwapOption<Link>,
     /// Held while a dead letter is delivered once more.
     replaying: tokio::sync::Mutex<()>,
 }
@@ -45,7 +47,14 @@ impl Mesh {
         let pools = Service::ALL.map(|service| Arc::new(Pool::new(service)));
         Self {
             caller: Caller::Outside("system"),
-            shared: Arc::new(Shared { env, calls, hearers, pools, replaying: Default::default() }),
+            shared: Arc::new(Shared {
+                env,
+                calls,
+                hearers,
+                pools,
+                link: Default::default(),
+                replaying: Default::default(),
+            }),
         }
     }
 
@@ -55,6 +64,15 @@ impl Mesh {
 
     pub(super) async fn replaying(&self) -> impl Sized {
         self.shared.replaying.lock().await
+    }
+
+    /// What goes wrong between callers and services from now on; `None` for nothing.
+    pub fn set_link(&self, link: Option<Link>) {
+        self.shared.link.store(link.map(Arc::new));
+    }
+
+    fn link(&self) -> Option<Link> {
+        self.shared.link.load().as_deref().copied()
     }
 
     /// The same mesh in the hands of another.
@@ -82,6 +100,15 @@ impl Mesh {
         if context.time_left().is_zero() {
             return Err(MeshError::TimedOut.into());
         }
+        let Some(link) = self.link() else { return self.send(context, request).await };
+        let sent = link.carry(&self.shared.env, context, R::KIND, || {
+            let (mesh, context, request) = (self.clone(), context.clone(), request.clone());
+            Box::pin(async move { mesh.send(&context, request).await })
+        });
+        sent.await?
+    }
+
+    async fn send<R: Request>(&self, context: &Context, request: R) -> Result<R::Reply, Failure<R::Error>> {
         let pool = self.pool(R::SERVICE);
         loop {
             let (instance, permit) = pool.pick(R::KIND)?;
@@ -134,6 +161,15 @@ impl Mesh {
         id: &EventId,
         owed: &Owed,
     ) -> Result<(), MeshError> {
+        let Some(link) = self.link() else { return self.hand_over(context, to, id, owed).await };
+        let sent = link.carry(&self.shared.env, context, Kind::Keyed, || {
+            let (mesh, context, id, owed) = (self.clone(), context.clone(), id.clone(), owed.clone());
+            Box::pin(async move { mesh.hand_over(&context, to, &id, &owed).await })
+        });
+        sent.await?
+    }
+
+    async fn hand_over(&self, context: &Context, to: Service, id: &EventId, owed: &Owed) -> Result<(), MeshError> {
         let pool = self.pool(to);
         let (instance, _permit) = pool.pick(Kind::Keyed)?;
         let delivered = instance.deliver(context.clone(), id.clone(), &owed.name, owed.at, owed.payload.clone()).await;

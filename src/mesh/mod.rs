@@ -5,7 +5,7 @@
 //! an instance → its bound on calls in flight → the actor → back. What can go wrong on the way is a [`MeshError`], which is
 //! never mixed up with what the service itself had to say ([`CallError::Domain`]).
 //!
-//! Read on in this order: `message.rs` (what travels), `error.rs`, `call.rs` (the way there and back), `registry.rs` (who is there),
+//! Read on in this order: `message.rs` (what travels), `error.rs`, `call.rs` (the way there and back), `link.rs` (what can go wrong on it), `registry.rs` (who is there),
 //! `balance.rs` (whom to pick), `supervise.rs` (who watches), `service.rs` (how a service says what it answers),
 //! `relay.rs` (how events reach their subscribers), `dead_letters.rs` (those that did not).
 
@@ -13,6 +13,7 @@ mod balance;
 mod call;
 mod dead_letters;
 mod error;
+mod link;
 mod message;
 mod permit;
 mod registry;
@@ -26,6 +27,7 @@ pub use balance::Strategy;
 pub use call::{Calls, Hearers, Mesh};
 pub use dead_letters::{DeadLetter, DeadLetterId, ReplayError};
 pub use error::{CallError, Failure, MeshError};
+pub use link::Link;
 pub use message::{Caller, Context, Delivery, Envelope, Event, EventId, Kind, Request, TraceId};
 pub(crate) use message::{events, requests};
 pub use registry::{Answers, InstanceReport, State};

@@ -173,7 +173,7 @@ impl Instance {
     ) -> LocalBoxFuture<'static, Result<(), MeshError>> {
         match self.answers.events.get(name) {
             Some(hears) => hears.deliver(context, id, at, payload),
-            None => Box::pin(std::future::ready(Ok(()))),
+            None => Box::pin(std::future::ready(Err(MeshError::Failed(format!("{} does not hear {name}", self.name))))),
         }
     }
 

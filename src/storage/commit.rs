@@ -3,10 +3,10 @@
 //! One flusher beat two, four and eight: while it flushes, the next group gathers.
 
 use super::{
-    StorageError, failpoint,
+    Disk, StorageError, failpoint,
     folder::{self, guarded},
 };
-use crate::env::Threads;
+use crate::env::{Env, Threads};
 use std::{
     fs::File,
     io::{self, Seek, SeekFrom, Write},
@@ -19,19 +19,22 @@ use std::{
 };
 use tokio::sync::oneshot;
 
-type Waiter = oneshot::Sender<Result<(), StorageError>>;
+pub(super) type Waiter = oneshot::Sender<Result<(), StorageError>>;
 
 /// Each commit has a number, which is written twice: into sled with the commit, and into the file `commits` when it is acknowledged.
 /// A folder whose sled knows a lower one has lost what somebody was promised.
 #[derive(Clone)]
-pub(super) struct Committer {
-    log: Arc<Log>,
-    /// To the flusher thread, which ends when the last sender is gone. Without one, commits are made on the spot: for a world
-    /// with one thread.
-    flusher: Option<mpsc::Sender<Waiter>>,
+pub(super) enum Committer {
+    Real {
+        log: Arc<Log>,
+        /// To the flusher thread, which ends when the last sender is gone. Without one, commits are made on the spot: for a world
+        /// with one thread.
+        flusher: Option<mpsc::Sender<Waiter>>,
+    },
+    Simulated(Disk, Env),
 }
 
-struct Log {
+pub(super) struct Log {
     db: sled::Db,
     /// sled's file, to sync it: a flush of sled's (`sync_file_range`) outlives the process, but not a power cut.
     /// `None` in a simulated world, where there are none.
@@ -84,14 +87,22 @@ impl Committer {
         });
         log.acknowledge(number)?;
         let flusher = if threads == Threads::Many { Some(start_flusher(log.clone())?) } else { None };
-        Ok(Self { log, flusher })
+        Ok(Self::Real { log, flusher })
+    }
+
+    pub fn on_disk(disk: Disk, env: Env) -> Self {
+        Self::Simulated(disk, env)
     }
 
     pub async fn commit(&self) -> Result<(), StorageError> {
-        if self.log.is_clean() || failpoint::commits_do_nothing() {
+        let (log, flusher) = match self {
+            Self::Real { log, flusher } => (log, flusher),
+            Self::Simulated(disk, env) => return disk.commit(env).await,
+        };
+        if log.is_clean() || failpoint::commits_do_nothing() {
             return Ok(());
         }
-        let Some(flusher) = &self.flusher else { return self.log.flush() };
+        let Some(flusher) = flusher else { return log.flush() };
         let (done, wait) = oneshot::channel();
         let stopped = || StorageError::Disk("the flusher has stopped".into());
         flusher.send(done).map_err(|_| stopped())?;
@@ -100,20 +111,35 @@ impl Committer {
 
     /// Commits what nobody waits for.
     pub fn finish(&self) -> Result<(), StorageError> {
-        self.log.flush()
+        match self {
+            Self::Real { log, .. } => log.flush(),
+            Self::Simulated(disk, _) => disk.commit_all(),
+        }
+    }
+
+    /// The key is about to be written.
+    pub fn note(&self, tree: &sled::Tree, key: &str) -> Result<(), StorageError> {
+        match self {
+            Self::Real { .. } => Ok(()),
+            Self::Simulated(disk, _) => disk.note(tree, key.as_bytes()),
+        }
     }
 
     /// Writes something. A commit with nothing written since the last one costs nothing; with something that may already be
     /// read but is not yet counted as written, it must.
     pub fn writing<T>(&self, write: impl FnOnce() -> T) -> T {
-        self.log.begun.fetch_add(1, SeqCst);
+        let Self::Real { log, .. } = self else { return write() };
+        log.begun.fetch_add(1, SeqCst);
         let written = write();
-        self.log.written.fetch_add(1, SeqCst);
+        log.written.fetch_add(1, SeqCst);
         written
     }
 
     pub fn is_healthy(&self) -> bool {
-        self.log.failed.get().is_none()
+        match self {
+            Self::Real { log, .. } => log.failed.get().is_none(),
+            Self::Simulated(disk, _) => disk.is_healthy(),
+        }
     }
 }
 
@@ -200,15 +226,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let db = sled::Config::new().temporary(true).open().unwrap();
         let committer = Committer::start(folder.path(), db.clone(), Threads::One).unwrap();
+        let Committer::Real { log, .. } = &committer else { panic!("a real one") };
         committer.finish().unwrap();
         committer.writing(|| {
             db.insert("key", "value").unwrap();
-            assert!(!committer.log.is_clean());
+            assert!(!log.is_clean());
             committer.finish().unwrap();
-            assert!(!committer.log.is_clean(), "more may come");
+            assert!(!log.is_clean(), "more may come");
         });
         committer.finish().unwrap();
-        assert!(committer.log.is_clean());
+        assert!(log.is_clean());
     }
 
     #[test]

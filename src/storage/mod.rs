@@ -22,6 +22,7 @@ mod folder;
 mod outbox;
 mod record;
 mod seal;
+mod simulated;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -31,12 +32,14 @@ pub use check::{Finding, KnownTable, Report, TableReport, check};
 pub use error::StorageError;
 pub use outbox::{Outbox, Owed, Owing};
 pub use record::Record;
+pub use simulated::Disk;
 pub use table::{Decision, Table};
 
 use crate::{env::Env, types::Service};
 use commit::Committer;
 use failpoint::Place;
 use folder::Folder;
+use sled::IVec;
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -155,6 +158,19 @@ impl Tree {
             // A relay that is gone is begun anew, and then reads the open markers.
             let _ = listener.send(key);
         }
+    }
+
+    /// One key, as sled does it; noted first where a simulated disk wants to be able to take it back.
+    fn insert(&self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+        self.0.committer.note(&self.0.sled, key)?;
+        self.0.sled.insert(key, value)?;
+        Ok(())
+    }
+
+    /// As [`Tree::insert`]; `false` where the key held something else than `old`.
+    fn swap(&self, key: &str, old: Option<IVec>, new: Option<Vec<u8>>) -> Result<bool, StorageError> {
+        self.0.committer.note(&self.0.sled, key)?;
+        Ok(self.0.sled.compare_and_swap(key, old, new)?.is_ok())
     }
 
     /// A number that no other caller gets, also after a restart.

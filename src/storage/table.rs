@@ -171,16 +171,16 @@ impl<R: Record> Table<R> {
             gone.push((entry, sled.get(entry)?));
         }
         for entry in after.iter().filter(|entry| !before.contains(entry)) {
-            sled.insert(entry.as_bytes(), &self.tree.nonce()?)?;
+            self.tree.insert(entry, &self.tree.nonce()?)?;
         }
         self.tree.come_to(R::TABLE, Place::Entered);
-        if sled.compare_and_swap(key, found, bytes)?.is_err() {
+        if !self.tree.swap(key, found, bytes)? {
             return Ok(false);
         }
         self.tree.come_to(R::TABLE, Place::Swapped);
         for (entry, number) in gone {
             // Beaten: the entry holds again for somebody else.
-            let _ = sled.compare_and_swap(entry, number, None::<IVec>)?;
+            let _ = self.tree.swap(entry, number, None)?;
         }
         Ok(true)
     }

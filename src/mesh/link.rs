@@ -1,0 +1,67 @@
+//! The link between callers and services, where a network would be: perfect and free, unless told what goes wrong on it.
+
+use super::{Context, Kind, MeshError};
+use crate::env::Env;
+use std::time::Duration;
+use tokio::time::{sleep, sleep_until, timeout_at};
+
+/// What happens to messages on their way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Link {
+    /// Each way takes so long,
+    pub latency: Duration,
+    /// and up to so much longer: messages overtake each other.
+    pub jitter: Duration,
+    /// So many of a hundred requests never arrive.
+    pub lost_requests: u8,
+    /// So many of a hundred replies never arrive: what was asked for is done.
+    pub lost_replies: u8,
+    /// So many of a hundred requests arrive twice; never one that must not be sent twice.
+    pub duplicates: u8,
+}
+
+impl Link {
+    /// One message there and its reply back, with what goes wrong. `carry` sends it, as often as it is called.
+    pub(super) async fn carry<T: 'static>(
+        self,
+        env: &Env,
+        context: &Context,
+        kind: Kind,
+        send: impl Fn() -> futures_util::future::LocalBoxFuture<'static, T>,
+    ) -> Result<T, MeshError> {
+        let lost = async || {
+            sleep_until(context.deadline).await;
+            Err(MeshError::TimedOut)
+        };
+        sleep(self.way(env)).await;
+        if happens(env, self.lost_requests) {
+            return lost().await;
+        }
+        if matches!(kind, Kind::Keyed | Kind::Query) && happens(env, self.duplicates) {
+            let (again, way) = (send(), self.way(env));
+            // Nobody waits for what it gives.
+            actix::spawn(async move {
+                sleep(way).await;
+                again.await;
+            });
+        }
+        // The sender may lose patience; what was sent is carried out all the same.
+        let sent = actix::spawn(send());
+        let answer = timeout_at(context.deadline, sent).await;
+        let Ok(answer) = answer else { return Err(MeshError::TimedOut) };
+        if happens(env, self.lost_replies) {
+            return lost().await;
+        }
+        let way = self.way(env);
+        timeout_at(context.deadline, sleep(way)).await.map_err(|_| MeshError::TimedOut)?;
+        answer.map_err(|_| MeshError::Crashed)
+    }
+
+    fn way(&self, env: &Env) -> Duration {
+        self.latency + env.jitter(self.jitter)
+    }
+}
+
+fn happens(env: &Env, percent: u8) -> bool {
+    percent > 0 && env.below(0..100) < percent.into()
+}

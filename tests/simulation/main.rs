@@ -1,0 +1,82 @@
+//! The whole shop in a world that is made up: one thread, a clock that jumps, and everything that can go wrong drawn from a seed.
+//!
+//! Customers order, cancel and send back, an operator packs, ships, refunds and restocks, while messages are lost, late, twice and out
+//! of order, instances crash, the payment provider fails, the disk fails, and the process dies and begins again with what was
+//! committed. Then the weather clears, everybody asks again for what was never answered, and everything has to come to rest as a small
+//! model says that it must. The models are the simulators of FoundationDB and TigerBeetle.
+//!
+//! A seed that fails fails every time: `TEST_SEED=17 TEST_SEEDS=1 cargo test --test simulation`. A long look:
+//! `TEST_SEEDS=100000 cargo test --release --test simulation`.
+
+mod journal;
+mod model;
+mod people;
+mod world;
+
+use galleria::storage::Disk;
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Instant,
+};
+use world::World;
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().map_or(default, |value| value.parse().expect("a whole number"))
+}
+
+/// A folder in memory where there is one: what is simulated is not the disk under it.
+fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    made.expect("a folder that goes away")
+}
+
+#[test]
+fn whatever_goes_wrong_everything_comes_to_rest_as_the_model_says() {
+    journal::install();
+    let (first, count) = (number("TEST_SEED", 1), number("TEST_SEEDS", 200));
+    let (next, begun) = (AtomicU64::new(first), Instant::now());
+    let failed = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                let folder = folder();
+                let disk = Disk::new(folder.path()).expect("a disk");
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + count || failed.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let run = World::run(seed, &disk);
+                    if number("TEST_JOURNAL", 0) > 0 {
+                        println!("{}", run.journal.join("\n"));
+                    }
+                    if let Err(fault) = run.outcome {
+                        failed.store(true, Ordering::Relaxed);
+                        panic!("TEST_SEED={seed}: {fault}");
+                    }
+                    if (seed + 1 - first) % 1000 == 0 {
+                        println!("{} seeds in {:?}", seed + 1 - first, begun.elapsed());
+                    }
+                }
+            });
+        }
+    });
+    println!("{count} seeds from {first} in {:?}", begun.elapsed());
+}
+
+#[test]
+fn two_runs_of_a_seed_are_the_same_to_the_last_line() {
+    journal::install();
+    let folder = folder();
+    let disk = Disk::new(folder.path()).expect("a disk");
+    for seed in 1..=5 {
+        let (one, other) = (World::run(seed, &disk), World::run(seed, &disk));
+        assert!(one.journal.len() > 20, "hardly anything happened: {:#?}", one.journal);
+        for (line, (a, b)) in one.journal.iter().zip(&other.journal).enumerate() {
+            assert_eq!(a, b, "seed {seed}, line {line}");
+        }
+        assert_eq!(one.journal.len(), other.journal.len(), "seed {seed}");
+    }
+    assert_ne!(World::run(1, &disk).journal, World::run(2, &disk).journal);
+}

@@ -1,0 +1,343 @@
+//! Who does something in the shop, and asks again until there is an answer.
+//!
+//! What somebody is about to ask for is remembered before it is asked: a process that dies takes the answer with it, not the question.
+
+use crate::{
+    model::{Card, Lines, State},
+    world::{Life, Person, World},
+};
+use galleria::{
+    mesh::{CallError, Context, MeshError, Request, TraceId},
+    services::{
+        carts::messages::{CartOwner, SetItem},
+        orders::messages::*,
+        payments::messages::{IssueRefund, PaymentRef},
+        products::messages::{ReserveStock, SetStock, StockChange, StockLine},
+        shipping::messages::ShippingService,
+    },
+    types::{Currency, Money, OrderId, PaymentMethodId, Principal, ProductId},
+};
+use rand::{RngExt, seq::IndexedRandom};
+use std::time::Duration;
+
+/// Something that is asked for until there is an answer.
+#[derive(Debug, Clone)]
+pub enum Intent {
+    Place {
+        key: String,
+        card: Card,
+        method: PaymentMethodId,
+        lines: Option<Lines>,
+    },
+    PutInCart {
+        product: ProductId,
+        pieces: u32,
+    },
+    Cancel {
+        order: OrderId,
+    },
+    Return {
+        order: OrderId,
+        key: String,
+        lines: Lines,
+    },
+    Fulfil {
+        order: OrderId,
+        to: Fulfilment,
+    },
+    Refund {
+        order: OrderId,
+        key: String,
+        amount: i64,
+    },
+    Restock {
+        product: ProductId,
+        pieces: i64,
+    },
+    /// Of an order that never comes: whoever wanted it is gone.
+    Abandon {
+        order: OrderId,
+        product: ProductId,
+    },
+}
+
+/// What came of asking once.
+enum Answered {
+    /// Whatever it was, it is over.
+    Yes,
+    /// Refused; and a copy of the question may still be on its way, which would not be refused if other things were asked meanwhile.
+    No,
+    /// Nobody knows: the same again.
+    Perhaps,
+}
+
+/// Lives until everything that it wants is done, or the process dies.
+pub async fn live(life: Life, who: usize) {
+    loop {
+        let intent = life.world(|world| world.next_intent(who));
+        let Some(intent) = intent else { return };
+        let answered = ask(&life, who, intent).await;
+        let pause = life.world(|world| {
+            world.note(format!(
+                "{} {}",
+                world.people[who].name,
+                match &answered {
+                    Ok(Answered::Yes) => "is answered".to_owned(),
+                    Ok(Answered::No) => "is refused".to_owned(),
+                    Ok(Answered::Perhaps) => "asks again".to_owned(),
+                    Err(fault) => fault.clone(),
+                }
+            ));
+            match &answered {
+                Ok(Answered::Perhaps) => {}
+                Ok(_) => world.people[who].intent = None,
+                Err(fault) => world.fault = Some(fault.clone()),
+            }
+            Duration::from_millis(world.plan.random_range(1..1500))
+        });
+        let late_copies = if matches!(answered, Ok(Answered::No)) { LONGEST } else { Duration::ZERO };
+        tokio::time::sleep(pause + late_copies).await;
+    }
+}
+
+/// So long a message can be under way.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// Asks once. An error is something that must not be.
+async fn ask(life: &Life, who: usize, intent: Intent) -> Result<Answered, String> {
+    let (user, principal, patience) = life.world(|world| {
+        world.note(format!("{} {intent:?}", world.people[who].name));
+        let Person { user, principal, .. } = &world.people[who];
+        (*user, *principal, Duration::from_millis(world.plan.random_range(200..15_000)))
+    });
+    let context = Context::new(principal, patience, TraceId(life.shop.env.bytes()));
+    match intent {
+        Intent::Place { key, card, method, lines } => {
+            let items = lines.as_ref().map(stock_lines);
+            let (destination, shipping_service) = (Destination::Given(address()), ShippingService::Standard);
+            let request = PlaceOrder {
+                user_id: user,
+                key: key.clone(),
+                items,
+                destination,
+                shipping_service,
+                payment_method_id: method,
+            };
+            match call(life, &context, request).await {
+                Said::Yes(order) => {
+                    let settled = life.world(|world| world.model.placed(&key, card, lines.as_ref(), &order))?;
+                    Ok(if settled { Answered::Yes } else { Answered::Perhaps })
+                }
+                Said::No(OrdersError::CartInCheckout { .. }) | Said::Unknown => Ok(Answered::Perhaps),
+                Said::No(OrdersError::EmptyOrder) if lines.is_none() => Ok(Answered::No),
+                Said::No(error) => Err(format!("an order is refused: {error}")),
+            }
+        }
+        Intent::PutInCart { product, pieces } => {
+            let owner = CartOwner::User(user);
+            let request = SetItem { owner, product_id: product, quantity: pieces.try_into().ok() };
+            match call(life, &context, request).await {
+                Said::Yes(_) => Ok(Answered::Yes),
+                Said::No(error) => Err(format!("the cart refuses: {error}")),
+                Said::Unknown => Ok(Answered::Perhaps),
+            }
+        }
+        Intent::Cancel { order } => match call(life, &context, CancelOrder { order_id: order }).await {
+            Said::Yes(order) if order.status == OrderStatus::Cancelled => {
+                life.world(|world| world.model.sale(order.id).state = State::Cancelled);
+                Ok(Answered::Yes)
+            }
+            Said::Yes(_) | Said::Unknown | Said::No(OrdersError::Busy) => Ok(Answered::Perhaps),
+            Said::No(OrdersError::NotCancellable { .. }) => Ok(Answered::No),
+            Said::No(error) => Err(format!("{order} cannot be cancelled: {error}")),
+        },
+        Intent::Return { order, key, lines } => {
+            let reason = "It is too loud.".parse().expect("a reason");
+            let request = ReturnItems { order_id: order, key, lines: stock_lines(&lines), reason };
+            match call(life, &context, request).await {
+                Said::Yes(refund) => {
+                    life.world(|world| world.model.returned(order, &lines, &refund)).map(|()| Answered::Yes)
+                }
+                Said::No(OrdersError::Busy) | Said::Unknown => Ok(Answered::Perhaps),
+                Said::No(
+                    OrdersError::NotReturnable { .. }
+                    | OrdersError::TooManyReturned { .. }
+                    | OrdersError::RefundTooLarge { .. },
+                ) => Ok(Answered::No),
+                Said::No(error) => Err(format!("{order} cannot be returned: {error}")),
+            }
+        }
+        Intent::Fulfil { order, to } => match call(life, &context, FulfilOrder { order_id: order, to }).await {
+            Said::Yes(answer) => {
+                let wanted = match to {
+                    Fulfilment::Packed => OrderStatus::Packed,
+                    Fulfilment::Shipped => OrderStatus::Shipped,
+                };
+                if !answer.timeline.iter().any(|entry| entry.status == wanted) {
+                    return Ok(Answered::Perhaps);
+                }
+                let state = if to == Fulfilment::Packed { State::Packed } else { State::Shipped };
+                life.world(|world| world.model.sale(order).state = state);
+                Ok(Answered::Yes)
+            }
+            Said::No(OrdersError::Busy) | Said::Unknown => Ok(Answered::Perhaps),
+            Said::No(OrdersError::IllegalTransition { .. }) => Ok(Answered::No),
+            Said::No(error) => Err(format!("{order} cannot be fulfilled: {error}")),
+        },
+        Intent::Refund { order, key, amount } => {
+            let amount = Money::new(amount, Currency::EUR).expect("an amount");
+            let reason = "It came late.".parse().expect("a reason");
+            let request = IssueRefund { payment: PaymentRef::OfOrder(order), key, amount: Some(amount), reason };
+            match call(life, &context, request).await {
+                Said::Yes(refund) => {
+                    life.world(|world| world.model.refunded(order, &refund));
+                    Ok(Answered::Yes)
+                }
+                Said::No(_) => Ok(Answered::No),
+                Said::Unknown => Ok(Answered::Perhaps),
+            }
+        }
+        // Not to be sent twice: whatever came of it, the books say.
+        Intent::Restock { product, pieces } => {
+            let request = SetStock { product_id: product, seen: None, change: StockChange::AdjustBy(pieces) };
+            call(life, &context, request).await;
+            Ok(Answered::Yes)
+        }
+        Intent::Abandon { order, product } => {
+            let until = galleria::env::later(life.shop.env.now(), Duration::from_secs(30));
+            let lines = stock_lines(&Lines::from([(product, 1)]));
+            call(
+                life,
+                &Context { principal: Principal::System, ..context },
+                ReserveStock { order_id: order, lines, until },
+            )
+            .await;
+            Ok(Answered::Yes)
+        }
+    }
+}
+
+enum Said<T, E> {
+    Yes(T),
+    No(E),
+    Unknown,
+}
+
+async fn call<R: Request>(life: &Life, context: &Context, request: R) -> Said<R::Reply, R::Error> {
+    match life.shop.mesh.call(context, request).await {
+        Ok(reply) => Said::Yes(reply),
+        Err(CallError::Domain(error)) => Said::No(error),
+        Err(CallError::Mesh(error)) => {
+            debug_assert_ne!(error, MeshError::Refused);
+            Said::Unknown
+        }
+    }
+}
+
+fn stock_lines(lines: &Lines) -> Vec<StockLine> {
+    let line = |(product_id, pieces): (&ProductId, &u32)| StockLine {
+        product_id: *product_id,
+        quantity: (*pieces).try_into().expect("a quantity"),
+    };
+    lines.iter().map(line).collect()
+}
+
+fn address() -> galleria::types::Address {
+    let address = r#"{"name":"Ada","line1":"1 St","city":"Ulm","postal_code":"89073","country":"DE"}"#;
+    serde_json::from_str(address).expect("an address")
+}
+
+impl World {
+    /// What the person still waits for, or else something new; `None` when it has done all that it wanted.
+    fn next_intent(&mut self, who: usize) -> Option<Intent> {
+        if self.people[who].intent.is_none() {
+            if self.people[who].left == 0 {
+                return None;
+            }
+            self.people[who].left -= 1;
+            let fresh = if self.people[who].is_operator() { self.operators_wish() } else { self.customers_wish(who) };
+            self.people[who].intent = fresh;
+        }
+        self.people[who].intent.clone()
+    }
+
+    fn fresh_key(&mut self) -> String {
+        self.keys += 1;
+        format!("key-{}", self.keys)
+    }
+
+    fn some_lines(&mut self) -> Lines {
+        let products: Vec<_> = self.model.prices.keys().copied().collect();
+        let count = self.plan.random_range(1..=2);
+        let plan = &mut self.plan;
+        products
+            .sample(plan, count)
+            .copied()
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|id| (id, plan.random_range(1..=4)))
+            .collect()
+    }
+
+    fn some_product(&mut self) -> ProductId {
+        let products: Vec<_> = self.model.prices.keys().copied().collect();
+        *products.choose(&mut self.plan).expect("a product")
+    }
+
+    /// An order in one of these states, of that customer or of anybody.
+    fn some_order(&mut self, of: Option<usize>, states: &[State]) -> Option<OrderId> {
+        let user = of.map(|who| self.people[who].user);
+        let fit = |(id, sale): (&OrderId, &crate::model::Sale)| {
+            (states.contains(&sale.state) && user.is_none_or(|user| user == sale.user)).then_some(*id)
+        };
+        let orders: Vec<_> = self.model.sales.iter().filter_map(fit).collect();
+        orders.choose(&mut self.plan).copied()
+    }
+
+    fn customers_wish(&mut self, who: usize) -> Option<Intent> {
+        let wish = self.plan.random_range(0..100);
+        let key = self.fresh_key();
+        if wish < 15 {
+            return Some(Intent::PutInCart { product: self.some_product(), pieces: self.plan.random_range(1..=3) });
+        }
+        if (60..75).contains(&wish)
+            && let Some(order) = self.some_order(Some(who), &[State::Confirmed, State::Packed])
+        {
+            return Some(Intent::Cancel { order });
+        }
+        if wish >= 75
+            && let Some(order) = self.some_order(Some(who), &[State::Shipped])
+        {
+            let bought = self.model.sales[&order].lines.clone();
+            let plan = &mut self.plan;
+            let lines = bought.into_iter().map(|(product, pieces)| (product, plan.random_range(1..=pieces))).collect();
+            return Some(Intent::Return { order, key, lines });
+        }
+        let (card, method) = *self.people[who].cards.choose(&mut self.plan).expect("a card");
+        let lines = if self.plan.random_range(0..100) < 25 { None } else { Some(self.some_lines()) };
+        Some(Intent::Place { key, card, method, lines })
+    }
+
+    fn operators_wish(&mut self) -> Option<Intent> {
+        let wish = self.plan.random_range(0..100);
+        let key = self.fresh_key();
+        if wish < 70 {
+            if let Some(order) = self.some_order(None, &[State::Packed]) {
+                return Some(Intent::Fulfil { order, to: Fulfilment::Shipped });
+            }
+            if let Some(order) = self.some_order(None, &[State::Confirmed]) {
+                return Some(Intent::Fulfil { order, to: Fulfilment::Packed });
+            }
+        }
+        if wish < 85
+            && let Some(order) = self.some_order(None, &[State::Confirmed, State::Packed, State::Shipped])
+        {
+            return Some(Intent::Refund { order, key, amount: self.plan.random_range(1..1500) });
+        }
+        let product = self.some_product();
+        Some(match wish {
+            92.. => Intent::Abandon { order: self.env_id(), product },
+            _ => Intent::Restock { product, pieces: self.plan.random_range(-3..10) },
+        })
+    }
+}
