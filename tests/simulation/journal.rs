@@ -43,7 +43,7 @@ pub fn install() {
         log::set_max_level(LevelFilter::Debug);
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if info.payload_as_str() != Some("asked to crash") {
+            if info.payload().downcast_ref::<&str>() != Some(&"asked to crash") {
                 usual(info);
             }
         }));

@@ -65,7 +65,7 @@ pub enum Intent {
 enum Answered {
     /// Whatever it was, it is over.
     Yes,
-    /// Refused; and a copy of the question may still be on its way, which would not be refused if other things were asked meanwhile.
+    /// Refused. A copy of the question may still be on its way, and be answered otherwise: it is asked once more in the end.
     No,
     /// Nobody knows: the same again.
     Perhaps,
@@ -73,35 +73,15 @@ enum Answered {
 
 /// Lives until everything that it wants is done, or the process dies.
 pub async fn live(life: Life, who: usize) {
-    loop {
-        let intent = life.world(|world| world.next_intent(who));
-        let Some(intent) = intent else { return };
+    while let Some(intent) = life.world(|world| world.next_intent(who)) {
         let answered = ask(&life, who, intent).await;
         let pause = life.world(|world| {
-            world.note(format!(
-                "{} {}",
-                world.people[who].name,
-                match &answered {
-                    Ok(Answered::Yes) => "is answered".to_owned(),
-                    Ok(Answered::No) => "is refused".to_owned(),
-                    Ok(Answered::Perhaps) => "asks again".to_owned(),
-                    Err(fault) => fault.clone(),
-                }
-            ));
-            match &answered {
-                Ok(Answered::Perhaps) => {}
-                Ok(_) => world.people[who].intent = None,
-                Err(fault) => world.fault = Some(fault.clone()),
-            }
+            world.hear(who, answered);
             Duration::from_millis(world.plan.random_range(1..1500))
         });
-        let late_copies = if matches!(answered, Ok(Answered::No)) { LONGEST } else { Duration::ZERO };
-        tokio::time::sleep(pause + late_copies).await;
+        tokio::time::sleep(pause).await;
     }
 }
-
-/// So long a message can be under way.
-const LONGEST: Duration = Duration::from_secs(20);
 
 /// Asks once. An error is something that must not be.
 async fn ask(life: &Life, who: usize, intent: Intent) -> Result<Answered, String> {
@@ -251,14 +231,35 @@ impl World {
     /// What the person still waits for, or else something new; `None` when it has done all that it wanted.
     fn next_intent(&mut self, who: usize) -> Option<Intent> {
         if self.people[who].intent.is_none() {
-            if self.people[who].left == 0 {
-                return None;
+            let person = &mut self.people[who];
+            if person.left > 0 {
+                person.left -= 1;
+                let fresh = if person.is_operator() { self.operators_wish() } else { self.customers_wish(who) };
+                self.people[who].intent = fresh;
+            } else if self.is_calm {
+                person.intent = person.refused.pop();
             }
-            self.people[who].left -= 1;
-            let fresh = if self.people[who].is_operator() { self.operators_wish() } else { self.customers_wish(who) };
-            self.people[who].intent = fresh;
         }
         self.people[who].intent.clone()
+    }
+
+    fn hear(&mut self, who: usize, answered: Result<Answered, String>) {
+        let person = &mut self.people[who];
+        let heard = match &answered {
+            Ok(Answered::Yes) => "is answered",
+            Ok(Answered::No) => "is refused",
+            Ok(Answered::Perhaps) => "asks again",
+            Err(fault) => fault,
+        };
+        let line = format!("{} {heard}", person.name);
+        match answered {
+            Ok(Answered::Perhaps) => {}
+            Ok(Answered::Yes) => person.intent = None,
+            Ok(Answered::No) if self.is_calm => person.intent = None,
+            Ok(Answered::No) => person.refused.extend(person.intent.take()),
+            Err(fault) => self.fault = Some(fault),
+        }
+        self.note(line);
     }
 
     fn fresh_key(&mut self) -> String {

@@ -35,6 +35,8 @@ pub struct World {
     pub model: Model,
     pub people: Vec<Person>,
     pub keys: usize,
+    /// Nothing goes wrong any more.
+    pub is_calm: bool,
     /// What must not be, and is.
     pub fault: Option<String>,
     now: Timestamp,
@@ -48,6 +50,8 @@ pub struct Person {
     pub cards: Vec<(Card, PaymentMethodId)>,
     /// What is asked for and not answered.
     pub intent: Option<Intent>,
+    /// What was refused.
+    pub refused: Vec<Intent>,
     /// So many things it still wants to do.
     pub left: usize,
 }
@@ -91,6 +95,7 @@ impl World {
             model: Model::default(),
             people: Vec::new(),
             keys: 0,
+            is_calm: false,
             fault: None,
             now: Timestamp::from_second(1_800_000_000).expect("a moment"),
             began: None,
@@ -148,6 +153,7 @@ fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool)
         let (seed, now) = {
             let mut world = world.borrow_mut();
             world.began = Some((tokio::time::Instant::now(), world.now));
+            world.is_calm = is_last;
             (world.plan.random(), world.now)
         };
         let env = Env::simulated(seed, now);
@@ -251,7 +257,7 @@ async fn furnish(life: &Life) {
         let principal = Principal::User { id: user, role };
         life.world(|world| {
             let left = world.plan.random_range(5..=15);
-            world.people.push(Person { name, user, principal, cards, intent: None, left });
+            world.people.push(Person { name, user, principal, cards, intent: None, refused: Vec::new(), left });
         });
     }
 }
