@@ -287,6 +287,7 @@ async fn weather(life: Life, disk: Disk) {
                 delay: Duration::from_millis(world.plan.random_range(0..8000)),
                 fail_rate: world.plan.random_range(0..=amount),
                 lose_rate: world.plan.random_range(0..=amount),
+                twice_rate: world.plan.random_range(0..=amount),
             })),
             92..96 => life.shop.provider.set_faults(Faults::default()),
             _ => disk.fail_after(amount as usize),

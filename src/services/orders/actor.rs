@@ -224,7 +224,12 @@ impl Orders {
         let until = context.deadline.checked_sub(ANSWER_BEFORE_DEADLINE).unwrap_or(context.deadline);
         // In time or not, the order is as it is.
         let _ = tokio::time::timeout_at(until, listener.wait_for(wanted)).await;
-        look()
+        let record = look()?;
+        if News::of(&record) != listener.told() {
+            // Changed again, or never told of: what is answered is on disk.
+            self.store.commit().await?;
+        }
+        Ok(record)
     }
 
     /// Forgets old idempotency keys, for ever.

@@ -65,6 +65,11 @@ impl Listener {
             let _ = news.wait_for(wanted).await;
         }
     }
+
+    /// What was told last: it is on disk.
+    pub fn told(&self) -> News {
+        self.news.as_ref().map(|news| *news.borrow()).unwrap_or_default()
+    }
 }
 
 impl Drop for Listener {

@@ -41,6 +41,8 @@ pub struct Faults {
     pub fail_rate: u8,
     /// So many of a hundred requests are carried out, and nobody learns of it: the answer comes long after.
     pub lose_rate: u8,
+    /// So many of a hundred requests arrive twice, the second time a while later.
+    pub twice_rate: u8,
 }
 
 /// When a lost answer comes: after everybody's patience.
@@ -63,9 +65,17 @@ impl Sandbox {
     /// Does the work as one elsewhere does it: with what goes wrong on the way, and to the end though nobody waits any more.
     fn serve<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Self) -> Result<T, StorageError> + Send + 'static,
+        work: impl Fn(&Self) -> Result<T, StorageError> + Clone + Send + 'static,
     ) -> Answering<'static, T> {
         let (sandbox, faults) = (self.clone(), self.faults());
+        if sandbox.happens(faults.twice_rate) {
+            let (sandbox, work) = (self.clone(), work.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(faults.delay + sandbox.env.jitter(LATE)).await;
+                // Whoever asked has had an answer, or has given up.
+                let _ = sandbox.carry_out(work).await;
+            });
+        }
         let served = tokio::spawn(async move {
             if !faults.delay.is_zero() {
                 tokio::time::sleep(faults.delay).await;
@@ -139,7 +149,7 @@ impl PaymentProvider for Sandbox {
         let behaviour = test_cards::behaviour_of(&card.number);
         self.serve(move |sandbox| {
             sandbox.vault.create(&token.0, VaultRecord { behaviour, brand, last4: last4.clone() })?;
-            Ok(VaultedCard { token, brand, last4 })
+            Ok(VaultedCard { token: token.clone(), brand, last4: last4.clone() })
         })
     }
 
@@ -147,7 +157,7 @@ impl PaymentProvider for Sandbox {
         let token = token.clone();
         self.serve(move |sandbox| {
             let Some(card) = sandbox.vault.get(&token.0)? else { return Ok(Outcome::Refused(Refusal::Unknown)) };
-            let (now, wish) = (sandbox.env.now(), Wish::Authorize { token, amount });
+            let (now, wish) = (sandbox.env.now(), Wish::Authorize { token: token.clone(), amount });
             sandbox.authorizations.change(&Authorization::id_for(key).0, |found| {
                 let mut authorization = found.unwrap_or_else(|| Authorization::new(key, card.behaviour));
                 let outcome = authorization.perform(key, &wish, now);
@@ -209,6 +219,6 @@ impl PaymentProvider for Sandbox {
 
     fn ledgers(&self, orders: &[OrderId]) -> Answering<'_, Vec<Ledger>> {
         let orders = orders.to_vec();
-        self.serve(move |sandbox| orders.into_iter().map(|order| sandbox.ledger(order)).collect())
+        self.serve(move |sandbox| orders.iter().map(|order| sandbox.ledger(*order)).collect())
     }
 }

@@ -23,8 +23,8 @@ use uuid::Uuid;
 use witness::Witness;
 
 const VISA: &str = "4242 4242 4242 4242";
-const NOTHING_WORKS: Faults = Faults { delay: Duration::ZERO, fail_rate: 100, lose_rate: 0 };
-const ANSWERS_ARE_LOST: Faults = Faults { delay: Duration::ZERO, fail_rate: 0, lose_rate: 100 };
+const NOTHING_WORKS: Faults = Faults { delay: Duration::ZERO, fail_rate: 100, lose_rate: 0, twice_rate: 0 };
+const ANSWERS_ARE_LOST: Faults = Faults { delay: Duration::ZERO, fail_rate: 0, lose_rate: 100, twice_rate: 0 };
 
 /// A mesh with nobody in it but payments, and the provider outside.
 #[derive(Clone)]

@@ -174,7 +174,12 @@ fn the_tally_names_what_is_on_its_way() {
 fn after_an_hour_of_every_fault_all_payments_are_at_rest_and_all_books_agree() {
     in_a_shop(async |shop| {
         let method = shop.add(VISA).await;
-        shop.sandbox.set_faults(Faults { delay: Duration::from_millis(900), fail_rate: 30, lose_rate: 20 });
+        shop.sandbox.set_faults(Faults {
+            delay: Duration::from_millis(900),
+            fail_rate: 30,
+            lose_rate: 20,
+            twice_rate: 20,
+        });
         join_all((1..=40).map(|order| {
             let shop = shop.clone();
             async move {
