@@ -173,7 +173,9 @@ fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool)
         } else {
             let weather = actix::spawn(weather(life.clone(), disk.clone()));
             let (span, in_the_middle) = life.world(|world| {
-                (Duration::from_millis(world.plan.random_range(100..30_000)), world.plan.random_range(0..100) < 80)
+                // Some outlast the patience of every saga.
+                let longest = if world.plan.random_range(0..100) < 25 { 200_000 } else { 30_000 };
+                (Duration::from_millis(world.plan.random_range(100..longest)), world.plan.random_range(0..100) < 80)
             });
             tokio::time::sleep(span).await;
             if in_the_middle {
@@ -267,7 +269,11 @@ async fn weather(life: Life, disk: Disk) {
     loop {
         let pause = life.world(|world| Duration::from_millis(world.plan.random_range(50..8000)));
         tokio::time::sleep(pause).await;
-        let (what, amount) = life.world(|world| (world.plan.random_range(0..100), world.plan.random_range(0..40)));
+        let (what, amount) = life.world(|world| {
+            // Now and then nothing gets through at all.
+            let worst = if world.plan.random_range(0..100) < 10 { 100 } else { 40 };
+            (world.plan.random_range(0..100), world.plan.random_range(0..=worst))
+        });
         life.world(|world| world.note(format!("weather {what} {amount}")));
         match what {
             0..35 => {
@@ -278,15 +284,15 @@ async fn weather(life: Life, disk: Disk) {
             35..65 => life.shop.mesh.set_link(life.world(|world| {
                 let mut some = |most: u64| Duration::from_millis(world.plan.random_range(0..=most));
                 let (latency, jitter) = (some(200), some(4000));
-                let mut percent = || world.plan.random_range(0..=amount);
+                let mut percent = || world.plan.random_range(amount / 2..=amount);
                 let (lost_requests, lost_replies, duplicates) = (percent(), percent(), percent());
                 Some(Link { latency, jitter, lost_requests, lost_replies, duplicates })
             })),
             65..75 => life.shop.mesh.set_link(None),
             75..92 => life.shop.provider.set_faults(life.world(|world| Faults {
                 delay: Duration::from_millis(world.plan.random_range(0..8000)),
-                fail_rate: world.plan.random_range(0..=amount),
-                lose_rate: world.plan.random_range(0..=amount),
+                fail_rate: world.plan.random_range(amount / 2..=amount),
+                lose_rate: world.plan.random_range(amount / 2..=amount),
                 twice_rate: world.plan.random_range(0..=amount),
             })),
             92..96 => life.shop.provider.set_faults(Faults::default()),
