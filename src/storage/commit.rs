@@ -94,10 +94,11 @@ impl Committer {
         Self::Simulated(disk, env)
     }
 
-    pub async fn commit(&self) -> Result<(), StorageError> {
+    /// Of everything in the folder, whatever tree it is in; but see [`Disk`].
+    pub async fn commit(&self, tree: &sled::Tree) -> Result<(), StorageError> {
         let (log, flusher) = match self {
             Self::Real { log, flusher } => (log, flusher),
-            Self::Simulated(disk, env) => return disk.commit(env).await,
+            Self::Simulated(disk, env) => return disk.commit(tree, env).await,
         };
         if log.is_clean() || failpoint::commits_do_nothing() {
             return Ok(());
@@ -113,7 +114,10 @@ impl Committer {
     pub fn finish(&self) -> Result<(), StorageError> {
         match self {
             Self::Real { log, .. } => log.flush(),
-            Self::Simulated(disk, _) => disk.commit_all(),
+            Self::Simulated(disk, _) => {
+                disk.finish();
+                Ok(())
+            }
         }
     }
 

@@ -135,7 +135,7 @@ impl Tree {
     /// written since the last one, it returns at once.
     pub async fn commit(&self) -> Result<(), StorageError> {
         self.come_to("", Place::Committing);
-        self.0.committer.commit().await?;
+        self.0.committer.commit(&self.0.sled).await?;
         self.come_to("", Place::Committed);
         Ok(())
     }

@@ -1,13 +1,14 @@
 //! The disk of a simulated world: it outlives the processes that use it, and what was not committed when one of them dies is lost.
 //!
-//! A real disk loses more than one likes, and at other moments each time. This one notes what each write replaced until it is
-//! committed, so that a death can take back all of that, or all but the first few: sled's log is written in order, so that what survives
-//! a crash of it is such a beginning.
+//! It notes what each write replaced until it is committed, so that a death can take back all of that, or all but the first few: what
+//! survives of a log is a beginning. And it is harder than a real one: a commit covers the service's own tree and no other, as if each
+//! had a disk of its own. Nobody may rely on what somebody else committed.
 
 use super::{Storage, StorageError, commit::Committer, folder::Folder};
 use crate::env::Env;
 use sled::IVec;
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -25,16 +26,22 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    /// What the writes that are not committed replaced, oldest first.
-    uncommitted: Vec<Replaced>,
-    /// How many writes there have been.
-    written: usize,
+    /// By tree, in the order of their names.
+    trees: BTreeMap<IVec, Uncommitted>,
     /// How many more commits succeed; `None` for all.
     commits_left: Option<usize>,
 }
 
-struct Replaced {
+/// The writes to a tree that are not committed.
+struct Uncommitted {
     tree: sled::Tree,
+    /// What each of them replaced, oldest first.
+    replaced: Vec<Replaced>,
+    /// How many there have been, the committed ones too.
+    written: usize,
+}
+
+struct Replaced {
     key: IVec,
     value: Option<IVec>,
 }
@@ -56,23 +63,24 @@ impl Disk {
         Ok(Storage { env: env.clone(), db: db.clone(), committer, folder: folder.clone() })
     }
 
-    /// The process dies: of its writes that were not committed the first `kept` have reached the disk. A disk that failed works again.
-    pub fn crash(&self, kept: usize) -> Result<(), StorageError> {
-        let mut state = self.state();
-        while state.uncommitted.len() > kept {
-            let Some(Replaced { tree, key, value }) = state.uncommitted.pop() else { break };
-            match value {
-                Some(value) => tree.insert(key, value)?,
-                None => tree.remove(key)?,
-            };
+    /// The process dies: of so many writes to a tree that were not committed the first `kept` have reached the disk, tree by tree. A
+    /// disk that failed works again.
+    pub fn crash(&self, mut kept: impl FnMut(usize) -> usize) -> Result<(), StorageError> {
+        for Uncommitted { tree, mut replaced, .. } in std::mem::take(&mut *self.state()).trees.into_values() {
+            let lost = replaced.split_off(kept(replaced.len()).min(replaced.len()));
+            for Replaced { key, value } in lost.into_iter().rev() {
+                match value {
+                    Some(value) => tree.insert(key, value)?,
+                    None => tree.remove(key)?,
+                };
+            }
         }
-        *state = State::default();
         Ok(())
     }
 
     /// How many writes are not committed.
     pub fn uncommitted(&self) -> usize {
-        self.state().uncommitted.len()
+        self.state().trees.values().map(|tree| tree.replaced.len()).sum()
     }
 
     /// After so many more commits the disk takes no more, until the process dies.
@@ -96,40 +104,37 @@ impl Disk {
             return Err(failed());
         }
         let value = tree.get(key)?;
-        state.uncommitted.push(Replaced { tree: tree.clone(), key: key.into(), value });
-        state.written += 1;
+        let fresh = || Uncommitted { tree: tree.clone(), replaced: Vec::new(), written: 0 };
+        let uncommitted = state.trees.entry(tree.name()).or_insert_with(fresh);
+        uncommitted.replaced.push(Replaced { key: key.into(), value });
+        uncommitted.written += 1;
         Ok(())
     }
 
     /// Takes a moment, in which others write on; what they write is not committed by this.
-    pub(super) async fn commit(&self, env: &Env) -> Result<(), StorageError> {
-        let (written, clean) = {
-            let state = self.state();
-            (state.written, state.uncommitted.is_empty())
+    pub(super) async fn commit(&self, tree: &sled::Tree, env: &Env) -> Result<(), StorageError> {
+        let written = match self.state().trees.get(&tree.name()) {
+            Some(uncommitted) if !uncommitted.replaced.is_empty() => uncommitted.written,
+            _ => return Ok(()),
         };
-        if clean {
-            return Ok(());
-        }
         tokio::time::sleep(env.jitter(SLOWEST_COMMIT)).await;
-        self.commit_now(written)
-    }
-
-    pub(super) fn commit_all(&self) -> Result<(), StorageError> {
-        let written = self.state().written;
-        self.commit_now(written)
-    }
-
-    fn commit_now(&self, written: usize) -> Result<(), StorageError> {
         let mut state = self.state();
         match &mut state.commits_left {
             Some(0) => return Err(failed()),
             Some(left) => *left -= 1,
             None => {}
         }
-        let since = state.written - written;
-        let committed = state.uncommitted.len().saturating_sub(since);
-        state.uncommitted.drain(..committed);
+        if let Some(uncommitted) = state.trees.get_mut(&tree.name()) {
+            let since = uncommitted.written - written;
+            let committed = uncommitted.replaced.len().saturating_sub(since);
+            uncommitted.replaced.drain(..committed);
+        }
         Ok(())
+    }
+
+    /// In good order.
+    pub(super) fn finish(&self) {
+        self.state().trees.clear();
     }
 
     pub(super) fn is_healthy(&self) -> bool {
@@ -187,7 +192,7 @@ mod tests {
         fill(&storage, 1, 11);
         fill(&storage, 2, 20);
         assert_eq!(contents(&storage), [(1, 11), (2, 20)]);
-        disk.crash(0).unwrap();
+        disk.crash(|_| 0).unwrap();
         assert_eq!(contents(&disk.open(&env).unwrap()), [(1, 10)]);
     }
 
@@ -201,7 +206,7 @@ mod tests {
             let storage = disk.open(&env).unwrap();
             fill(&storage, 1, 10);
             fill(&storage, 2, 20);
-            disk.crash(kept).unwrap();
+            disk.crash(|_| kept).unwrap();
             seen.insert(contents(&disk.open(&env).unwrap()));
         }
         let each = [vec![], vec![(1, 10)], vec![(1, 10), (2, 20)]];
@@ -217,8 +222,23 @@ mod tests {
         let tree = storage.tree(Service::Users).unwrap();
         let (committed, ()) = futures_util::join!(tree.commit(), async { fill(&storage, 2, 20) });
         committed.unwrap();
-        disk.crash(0).unwrap();
+        disk.crash(|_| 0).unwrap();
         assert_eq!(contents(&disk.open(&env).unwrap()), [(1, 10)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_commit_does_not_cover_what_another_service_wrote() {
+        let (env, folder) = (Env::simulated(1, Timestamp::UNIX_EPOCH), tempfile::tempdir().unwrap());
+        let disk = Disk::new(folder.path()).unwrap();
+        let storage = disk.open(&env).unwrap();
+        fill(&storage, 1, 10);
+        let other = storage.tree(Service::Orders).unwrap();
+        other.table::<Jar>().create(&1, Jar(1)).unwrap();
+        other.commit().await.unwrap();
+        disk.crash(|_| 0).unwrap();
+        let storage = disk.open(&env).unwrap();
+        assert_eq!(contents(&storage), []);
+        assert!(storage.tree(Service::Orders).unwrap().table::<Jar>().get(&1).unwrap().is_some());
     }
 
     #[tokio::test(start_paused = true)]
@@ -232,7 +252,7 @@ mod tests {
         tree.commit().await.unwrap();
         let refused: Result<(), StorageError> = tree.table::<Jar>().change(&1, |_| Ok(Decision::Save(Jar(11), ())));
         assert!(refused.is_err() && !storage.is_healthy());
-        disk.crash(0).unwrap();
+        disk.crash(|_| 0).unwrap();
         let storage = disk.open(&env).unwrap();
         assert!(storage.is_healthy());
         assert_eq!(contents(&storage), [(1, 10)]);

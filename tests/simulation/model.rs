@@ -97,6 +97,11 @@ impl Model {
         Ok(true)
     }
 
+    /// The order of that key, as far as it is known.
+    pub fn order_of(&self, user: UserId, key: &str) -> Option<OrderId> {
+        self.placed.get(&(user, key.to_owned())).copied()
+    }
+
     pub fn sale(&mut self, id: OrderId) -> &mut Sale {
         self.sales.get_mut(&id).expect("people know of their own orders only")
     }

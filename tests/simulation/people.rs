@@ -214,6 +214,14 @@ async fn call<R: Request>(life: &Life, context: &Context, request: R) -> Said<R:
     }
 }
 
+fn is_of(order: &Order, lines: &Lines) -> bool {
+    order
+        .items
+        .iter()
+        .map(|item| (item.product_id, item.quantity.get()))
+        .eq(lines.iter().map(|(id, pieces)| (*id, *pieces)))
+}
+
 fn stock_lines(lines: &Lines) -> Vec<StockLine> {
     let line = |(product_id, pieces): (&ProductId, &u32)| StockLine {
         product_id: *product_id,
@@ -253,6 +261,10 @@ impl World {
         };
         let line = format!("{} {heard}", person.name);
         match answered {
+            // Some customers never come back to ask what became of it.
+            Ok(Answered::Perhaps) if !self.is_calm && self.plan.random_range(0..100) < 8 => {
+                person.gone.extend(person.intent.take_if(|intent| matches!(intent, Intent::Place { .. })));
+            }
             Ok(Answered::Perhaps) => {}
             Ok(Answered::Yes) => person.intent = None,
             Ok(Answered::No) if self.is_calm => person.intent = None,
@@ -260,6 +272,34 @@ impl World {
             Err(fault) => self.fault = Some(fault),
         }
         self.note(line);
+    }
+
+    /// An order that nobody was told of: is there somebody who did not wait for the answer?
+    pub fn adopt(&mut self, order: &Order) -> Result<(), String> {
+        if self.model.sales.contains_key(&order.id) {
+            return Ok(());
+        }
+        let Some(person) = self.people.iter_mut().find(|person| person.user == order.user_id) else { return Ok(()) };
+        let model = &self.model;
+        let fits = |intent: &Intent, is_known: bool| match intent {
+            Intent::Place { key, method, lines, .. } => {
+                let known = model.order_of(order.user_id, key);
+                known == is_known.then_some(order.id)
+                    && *method == order.payment_method_id
+                    && lines.as_ref().is_none_or(|lines| is_of(order, lines))
+            }
+            _ => false,
+        };
+        let found = |is_known| person.gone.iter().find(|intent| fits(intent, is_known));
+        let Some(Intent::Place { key, card, lines, .. }) = found(true).or_else(|| found(false)).cloned() else {
+            return Ok(());
+        };
+        if self.model.placed(&key, card, lines.as_ref(), order)? {
+            self.people.iter_mut().for_each(|person| {
+                person.gone.retain(|intent| !matches!(intent, Intent::Place { key: gone, .. } if *gone == key))
+            });
+        }
+        Ok(())
     }
 
     fn fresh_key(&mut self) -> String {

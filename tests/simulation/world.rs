@@ -10,7 +10,7 @@ use galleria::{
     audit,
     config::Settings,
     env::{Env, later},
-    mesh::{CallError, Link},
+    mesh::{CallError, Link, Mesh},
     services::{
         notifications::messages::ListNotifications,
         orders::messages::{GetOrder, ListOrders, Order},
@@ -52,6 +52,8 @@ pub struct Person {
     pub intent: Option<Intent>,
     /// What was refused.
     pub refused: Vec<Intent>,
+    /// Orders whose answer it did not wait for.
+    pub gone: Vec<Intent>,
     /// So many things it still wants to do.
     pub left: usize,
 }
@@ -149,6 +151,7 @@ fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool)
     let runtime =
         || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
     let system = actix::System::with_tokio_rt(runtime);
+    let mut shops_mesh = None;
     let outcome = system.block_on(async {
         let (seed, now) = {
             let mut world = world.borrow_mut();
@@ -160,6 +163,7 @@ fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool)
         let storage = disk.open(&env).map_err(|error| error.to_string())?;
         let settings = Settings { carrier_speed: 36_000.0, demo: false, ..Settings::default() };
         let shop = Rc::new(Shop::over(storage, &settings, env).map_err(|error| error.to_string())?);
+        shops_mesh = Some(shop.mesh.clone());
         let life = Life { world: world.clone(), shop };
         life.world(|world| world.note("the process begins".into()));
         if is_first {
@@ -197,15 +201,19 @@ fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool)
     if let Err(fault) = outcome {
         world_now.fault.get_or_insert(fault);
     }
-    let kept = match disk.uncommitted() {
-        0 => 0,
-        some => world_now.plan.random_range(0..=some),
-    };
-    world_now.note(format!("the process dies, {kept} of {} writes are kept", disk.uncommitted()));
     drop(world_now);
     // With it everything goes that was under way.
     drop(system);
-    disk.crash(kept).expect("the disk lives on");
+    shops_mesh.inspect(Mesh::stop);
+    let world = &mut *world.borrow_mut();
+    let (mut kept, uncommitted) = (0, disk.uncommitted());
+    let crashed = disk.crash(|written| {
+        let some = world.plan.random_range(0..=written);
+        kept += some;
+        some
+    });
+    crashed.expect("the disk lives on");
+    world.note(format!("the process died, {kept} of {uncommitted} writes were kept"));
 }
 
 /// Products and people, before anything goes wrong.
@@ -259,7 +267,16 @@ async fn furnish(life: &Life) {
         let principal = Principal::User { id: user, role };
         life.world(|world| {
             let left = world.plan.random_range(5..=15);
-            world.people.push(Person { name, user, principal, cards, intent: None, refused: Vec::new(), left });
+            world.people.push(Person {
+                name,
+                user,
+                principal,
+                cards,
+                intent: None,
+                refused: Vec::new(),
+                gone: Vec::new(),
+                left,
+            });
         });
     }
 }
@@ -345,7 +362,10 @@ async fn is_as_it_must_be(life: &Life) -> Result<(), String> {
             Err(CallError::Mesh(error)) => return Err(error.to_string()),
         };
         let told = told(life, order).await?;
-        life.world(|world| world.model.check_order(order, payment.as_ref(), &told))?;
+        life.world(|world| {
+            world.adopt(order)?;
+            world.model.check_order(order, payment.as_ref(), &told)
+        })?;
     }
     let known: Vec<OrderId> = life.world(|world| world.model.sales.keys().copied().collect());
     for id in known {
