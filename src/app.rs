@@ -94,7 +94,8 @@ impl Shop {
     /// Ends the services and closes the folder in order.
     pub fn close(self) -> Result<(), StorageError> {
         self.mesh.stop();
-        drop(self.mesh);
+        // Both hold trees, and the folder is sealed when the last one is gone.
+        drop((self.mesh, self.provider));
         match Arc::try_unwrap(self.storage) {
             Ok(storage) => storage.close(),
             // Somebody still holds it: what was acknowledged is on disk all the same, and the next start recovers.

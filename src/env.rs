@@ -114,6 +114,11 @@ pub fn later(at: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| at.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
 }
 
+/// `at` moved back by a span of time, held at the ends of what a timestamp can say.
+pub fn earlier(at: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| at.checked_sub(by).ok()).unwrap_or(Timestamp::MIN)
+}
+
 /// The time from `earlier` to `at`; zero where it is the later one.
 pub fn since(at: Timestamp, earlier: Timestamp) -> Duration {
     at.duration_since(earlier).try_into().unwrap_or_default()

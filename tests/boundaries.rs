@@ -151,7 +151,7 @@ fn an_arrow_that_runs_another_way_is_found() {
         (2, "gateway/planted.rs",             "use crate::services::orders::store::Store;"),
         (2, "gateway/planted.rs",             "use crate::services::{products, users::messages::User};\nfn f() { products::rules::check() }"),
         (2, "services/carts/planted.rs",      "use crate::services::products::store::Store;"),
-        (2, "audit.rs",                       "use crate::services::payments::sandbox;"),
+        (2, "audit/planted.rs",               "use crate::services::payments::sandbox;"),
         (2, "services/carts/planted.rs",      "use super::super::*;\nfn f() { products::rules::check() }"),
         (3, "services/products/planted.rs",   "use crate::services::orders::messages::OrderConfirmed;"),
         (3, "services/users/planted.rs",      "mod inner { use super::super::super::carts::messages::GetCart; }"),

@@ -1,8 +1,10 @@
 //! The way to a service and back.
 
 use super::{
-    Answers, CallError, Caller, Context, Envelope, Failure, Kind, Link, MeshError, Pool, Request, message::EventId,
-    registry::Instance, relay,
+    Answers, CallError, Caller, Context, Envelope, Failure, Kind, Link, MeshError, Pool, Request,
+    message::EventId,
+    registry::Instance,
+    relay::{self, Outboxes},
 };
 use crate::{
     env::Env,
@@ -207,7 +209,7 @@ impl Mesh {
     /// Delivers the events that the tables of the service's tree owe, from now on. To be called after [`Mesh::launch`].
     pub fn relay(&self, service: Service, tree: Tree, tables: Vec<Box<dyn Owing>>) {
         let (mesh, env, tables) = (self.clone(), self.shared.env.clone(), Arc::new(tables));
-        self.pool(service).keep_letters(tree.table());
+        self.pool(service).owes(Outboxes { tables: tables.clone(), letters: tree.table() });
         self.background(service, move || relay::run(mesh.clone(), env.clone(), service, tree.clone(), tables.clone()));
     }
 

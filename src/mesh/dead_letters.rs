@@ -5,7 +5,7 @@
 
 use super::{Caller, Context, EventId, Mesh, MeshError, relay::PATIENCE};
 use crate::{
-    storage::{Decision, Owed, Record, StorageError, Table},
+    storage::{Decision, Owed, Record, StorageError},
     types::{Principal, Service, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -84,9 +84,9 @@ impl Mesh {
         let mut found = Vec::new();
         let first = after.map_or(0, |after| after.publisher as usize);
         for publisher in Service::ALL.into_iter().skip(first) {
-            let Some(letters) = self.pool(publisher).dead_letters() else { continue };
+            let Some(outboxes) = self.pool(publisher).outboxes() else { continue };
             let after = after.filter(|after| after.publisher == publisher).map(|after| &after.key);
-            for letter in letters.all(after).take(limit - found.len()) {
+            for letter in outboxes.letters.all(after).take(limit - found.len()) {
                 let (key, letter) = letter?;
                 found.push((DeadLetterId { publisher, key }, letter));
             }
@@ -107,7 +107,7 @@ impl Mesh {
         }
         // Two at once might both find that it was not handled yet.
         let _alone = self.replaying().await;
-        let letters = self.pool(id.publisher).dead_letters().ok_or(ReplayError::NotFound)?;
+        let letters = self.pool(id.publisher).outboxes().ok_or(ReplayError::NotFound)?.letters;
         let letter = letters.get(&id.key)?.ok_or(ReplayError::NotFound)?;
         let event = EventId { publisher: id.publisher, record: letter.record.clone(), seq: letter.event.seq };
         let principal = Principal::Service { name: id.publisher };
@@ -127,9 +127,6 @@ impl Mesh {
         delivered.map(|()| letter).map_err(ReplayError::NotDelivered)
     }
 }
-
-/// The dead letters in a publisher's tree.
-pub(super) type Letters = Table<DeadLetter>;
 
 #[cfg(test)]
 mod tests {

@@ -31,6 +31,7 @@ pub use link::Link;
 pub use message::{Caller, Context, Delivery, Envelope, Event, EventId, Kind, Request, TraceId};
 pub(crate) use message::{events, requests};
 pub use registry::{Answers, InstanceReport, State};
+pub use relay::OwedEvent;
 pub(crate) use service::service;
 pub use service::{Answer, Crash, Heard, Ping};
 pub use supervise::Pool;

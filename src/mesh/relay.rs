@@ -6,8 +6,8 @@
 use super::{Context, DeadLetter, EventId, Mesh, MeshError, TraceId};
 use crate::{
     env::Env,
-    storage::{Owed, Owing, Tree},
-    types::Service,
+    storage::{Owed, Owing, StorageError, Table, Tree},
+    types::{Service, Timestamp},
 };
 use futures_util::FutureExt;
 use std::{cell::RefCell, collections::HashSet, panic::AssertUnwindSafe, rc::Rc, sync::Arc, time::Duration};
@@ -47,6 +47,43 @@ pub(super) async fn run(mesh: Mesh, env: Env, service: Service, tree: Tree, tabl
     while let Some(record) = woken.recv().await {
         relay.clone().work_on(record);
     }
+}
+
+/// An event that has not left its record yet.
+#[derive(Debug, Clone)]
+pub struct OwedEvent {
+    pub publisher: Service,
+    /// `table/key` of the record that owes it.
+    pub record: String,
+    pub event: Owed,
+}
+
+impl Mesh {
+    /// The events that were owed before that moment and still are, the first of each record.
+    pub fn owed_events(&self, before: Timestamp) -> Result<Vec<OwedEvent>, StorageError> {
+        let mut owed = Vec::new();
+        for publisher in Service::ALL {
+            let Some(outboxes) = self.pool(publisher).outboxes() else { continue };
+            for table in outboxes.tables.iter() {
+                for key in table.open_keys()? {
+                    let first = table.first_owed(&key)?.filter(|event| event.at < before);
+                    owed.extend(first.map(|event| OwedEvent {
+                        publisher,
+                        record: format!("{}/{key}", table.table()),
+                        event,
+                    }));
+                }
+            }
+        }
+        Ok(owed)
+    }
+}
+
+/// What a service owes, and what of it nobody would take.
+#[derive(Clone)]
+pub(super) struct Outboxes {
+    pub tables: Tables,
+    pub letters: Table<DeadLetter>,
 }
 
 impl Relay {

@@ -4,8 +4,8 @@
 //! takes to start one, learns of a death from the caller who met it or from a ping, and starts another under the same name.
 
 use super::{
-    Answers, InstanceReport, Kind, MeshError, State, Strategy, balance::Balancer, dead_letters::Letters,
-    permit::Permit, registry::Instance, service::Ping,
+    Answers, InstanceReport, Kind, MeshError, State, Strategy, balance::Balancer, permit::Permit, registry::Instance,
+    relay::Outboxes, service::Ping,
 };
 use crate::{
     env::{Env, Threads},
@@ -43,8 +43,7 @@ pub struct Pool {
     strategy: AtomicU8,
     /// What it takes to start an instance, once the service was launched.
     start: Mutex<Option<Start>>,
-    /// What nobody took of the events that the service told.
-    dead_letters: Mutex<Option<Letters>>,
+    outboxes: Mutex<Option<Outboxes>>,
     /// The threads of the instances; they end when the pool is stopped.
     arbiters: Mutex<Vec<Arbiter>>,
     stopped: AtomicBool,
@@ -58,7 +57,7 @@ impl Pool {
             balancer: Balancer::new(),
             strategy: AtomicU8::new(1),
             start: Mutex::new(None),
-            dead_letters: Mutex::new(None),
+            outboxes: Mutex::new(None),
             arbiters: Mutex::new(Vec::new()),
             stopped: AtomicBool::new(false),
         }
@@ -108,12 +107,13 @@ impl Pool {
         });
     }
 
-    pub(super) fn keep_letters(&self, letters: Letters) {
-        *lock(&self.dead_letters) = Some(letters);
+    pub(super) fn owes(&self, outboxes: Outboxes) {
+        *lock(&self.outboxes) = Some(outboxes);
     }
 
-    pub(super) fn dead_letters(&self) -> Option<Letters> {
-        lock(&self.dead_letters).clone()
+    /// What the service owes; `None` where it tells nothing.
+    pub(super) fn outboxes(&self) -> Option<Outboxes> {
+        lock(&self.outboxes).clone()
     }
 
     fn start(&self, name: String, on: &ArbiterHandle, restarts: u32) -> Option<Arc<Instance>> {
@@ -234,7 +234,7 @@ impl Pool {
             let _ = arbiter.join();
         }
         *lock(&self.start) = None;
-        *lock(&self.dead_letters) = None;
+        *lock(&self.outboxes) = None;
         self.instances.store(Arc::new(Vec::new()));
     }
 }

@@ -378,6 +378,10 @@ async fn is_as_it_must_be(life: &Life) -> Result<(), String> {
         life.world(|world| world.model.check_stock(tally))?;
     }
     let books = audit::run(mesh, &context, || life.shop.env.now()).await.map_err(|error| error.to_string())?;
+    let owed = mesh.owed_events(Timestamp::MAX).map_err(|error| error.to_string())?;
+    if !owed.is_empty() {
+        return Err(format!("events are owed: {owed:#?}"));
+    }
     let broken: Vec<_> = books.equations.iter().filter(|equation| !equation.holds).collect();
     if broken.is_empty() { Ok(()) } else { Err(format!("{broken:#?}")) }
 }

@@ -180,7 +180,8 @@ impl Drive {
         }
         if must_succeed && !record.needs_attention && (is_contradiction || failures >= ATTENTION_AFTER) {
             log::warn!(order = order.as_str(), action:? = due.action, failures; "an order needs attention: {fault}");
-            let marked = self.driver.store.change(record.order.id, |record| Ok(record.call_for_attention(due)));
+            let now = self.driver.env.now();
+            let marked = self.driver.store.change(record.order.id, |record| Ok(record.call_for_attention(due, now)));
             marked.await.map_err(Failure::into_mesh)?;
         }
         let most = if must_succeed { BACKOFF_MOST_UNTIL_DONE } else { BACKOFF_MOST };

@@ -285,6 +285,13 @@ pub struct OrderTally {
     pub order_id: OrderId,
     pub status: OrderStatus,
     pub total: Money,
+    /// What its lines come to, and what it costs to send: in minor units.
+    pub lines: i64,
+    pub shipping: i64,
+    /// How often its timeline goes where no order may.
+    pub illegal_steps: usize,
+    /// Something that must be done for it fails and fails.
+    pub needs_attention: bool,
     /// What was given back for returns and cancellation, as far as it is done.
     pub refunded: Money,
     /// Pieces sold and not come back, by product.

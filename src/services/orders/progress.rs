@@ -34,9 +34,12 @@ impl OrderRecord {
     }
 
     /// The action that is due fails and fails.
-    pub fn call_for_attention(&mut self, due: Due) -> bool {
+    pub fn call_for_attention(&mut self, due: Due, now: Timestamp) -> bool {
         let changed = !self.needs_attention && self.due() == Some(due);
-        self.needs_attention |= changed;
+        if changed {
+            self.needs_attention = true;
+            self.note("Something takes longer than it should; we are looking into it", now);
+        }
         changed
     }
 
@@ -122,12 +125,12 @@ impl OrderRecord {
     pub fn enter(&mut self, status: OrderStatus, note: impl Into<String>, now: Timestamp) -> Result<(), OrdersError> {
         rules::check_transition(self.order.status, status)?;
         self.order.status = status;
-        self.note(note.into(), now);
+        self.note(note, now);
         Ok(())
     }
 
-    pub fn note(&mut self, note: String, at: Timestamp) {
-        self.order.timeline.push(TimelineEntry { status: self.order.status, at, note: Some(note) });
+    pub fn note(&mut self, note: impl Into<String>, at: Timestamp) {
+        self.order.timeline.push(TimelineEntry { status: self.order.status, at, note: Some(note.into()) });
     }
 
     pub fn facts(&self) -> OrderFacts {

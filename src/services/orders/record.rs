@@ -222,7 +222,7 @@ impl OrderRecord {
     }
 
     pub fn tally(&self) -> Result<OrderTally, MoneyError> {
-        let Order { id: order_id, status, total, items, version, placed_at, timeline, .. } = &self.order;
+        let Order { id: order_id, status, total, items, version, placed_at, timeline, shipping_cost, .. } = &self.order;
         let sold = matches!(status, Confirmed | Packed | Shipped | Delivered | Returned);
         let kept = items.iter().filter(|_| sold).map(|item| (item.product_id, item.quantity.get() - item.returned));
         let given_back = self.refunds.iter().filter(|(_, refund)| refund.status == RefundStatus::Succeeded);
@@ -230,6 +230,10 @@ impl OrderRecord {
             order_id: *order_id,
             status: *status,
             total: *total,
+            lines: Money::sum(items.iter().map(|item| item.line_total), total.currency())?.amount(),
+            shipping: shipping_cost.amount(),
+            illegal_steps: rules::illegal_steps(timeline),
+            needs_attention: self.needs_attention,
             refunded: Money::sum(given_back.map(|(_, refund)| refund.amount), total.currency())?,
             pieces: kept.collect(),
             asked_for: items.iter().map(|item| (item.product_id, item.quantity.get())).collect(),

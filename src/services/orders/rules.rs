@@ -1,6 +1,6 @@
 //! What may happen to an order, what it may hold, and what it costs.
 
-use super::messages::{OrderItem, OrderStatus, OrdersError};
+use super::messages::{OrderItem, OrderStatus, OrdersError, TimelineEntry};
 use crate::{
     services::products::messages::{Product, Shortage, StockLine},
     types::{Currency, Money, ProductId},
@@ -29,6 +29,13 @@ const TRANSITIONS: &[(OrderStatus, &[OrderStatus])] = {
 pub fn check_transition(from: OrderStatus, to: OrderStatus) -> Result<(), OrdersError> {
     let allowed = TRANSITIONS.iter().any(|(status, next)| *status == from && next.contains(&to));
     if allowed { Ok(()) } else { Err(OrdersError::IllegalTransition { from: from.to_string(), to: to.to_string() }) }
+}
+
+/// How often the timeline goes from a status to another to which no order may go. It begins where every order does.
+pub fn illegal_steps(timeline: &[TimelineEntry]) -> usize {
+    let first = timeline.first().is_none_or(|entry| entry.status != OrderStatus::Pending);
+    let steps = timeline.windows(2).map(|pair| (pair[0].status, pair[1].status));
+    usize::from(first) + steps.filter(|(from, to)| from != to && check_transition(*from, *to).is_err()).count()
 }
 
 /// Something, each product once, and not too many of them.

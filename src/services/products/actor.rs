@@ -5,6 +5,7 @@ use super::{
     messages::*,
     reservations, rules,
     search::Search,
+    stock::Reservation,
     store::{Edit, Store},
 };
 use crate::{
@@ -37,6 +38,7 @@ service! { Products,
         ReturnStock    => return_stock,
         StockCatalogue => stock_catalogue,
         TallyStock     => tally_stock,
+        TallyReservations => tally_reservations,
     }
 }
 
@@ -149,6 +151,17 @@ impl Products {
         rules::staff_only(&context.principal)?;
         let products = self.store.products_after(request.after).take(request.limit.min(LONGEST_TALLY));
         let tallies = products.map(|found| found.map(|product| product.stock.tally(product.id)));
+        Ok(tallies.collect::<Result<_, StorageError>>()?)
+    }
+
+    async fn tally_reservations(&self, context: Context, request: TallyReservations) -> Answer<TallyReservations> {
+        rules::staff_only(&context.principal)?;
+        let open = self.store.open_reservations()?.into_iter();
+        let asked_for = open.filter(|order| request.after.is_none_or(|after| *order > after));
+        let found = asked_for.map(|order| self.store.reservation(order));
+        let undecided = found.filter_map(|found| found.map(|it| it.filter(|it| !it.is_decided())).transpose());
+        let tally = |it: Reservation| ReservationTally { order_id: it.order_id, until: it.until };
+        let tallies = undecided.map(|found| found.map(tally)).take(request.limit.min(LONGEST_TALLY));
         Ok(tallies.collect::<Result<_, StorageError>>()?)
     }
 

@@ -24,6 +24,7 @@ requests! { Service::Products, ProductsError,
     keyed   ReturnStock     "products.return_stock"    -> (),
     keyed   StockCatalogue  "products.stock_catalogue" -> u32,
     query   TallyStock      "products.tally_stock"     -> Vec<StockTally>,
+    query   TallyReservations "products.tally_reservations" -> Vec<ReservationTally>,
 }
 
 #[rustfmt::skip]
@@ -279,6 +280,20 @@ pub struct StockCatalogue {
 pub struct TallyStock {
     pub after: Option<ProductId>,
     pub limit: usize,
+}
+
+/// For the audit: the reservations that are neither committed nor released, by order, from after `after`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TallyReservations {
+    pub after: Option<OrderId>,
+    pub limit: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReservationTally {
+    pub order_id: OrderId,
+    /// When it lapses.
+    pub until: Timestamp,
 }
 
 /// `available + reserved + sold − returned = received`
