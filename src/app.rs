@@ -121,7 +121,21 @@ impl Shop {
         let books = audit::run(&self.mesh, &context, || self.env.now()).await.map_err(not_ready)?;
         let (holding, broken): (Vec<_>, Vec<_>) = books.equations.into_iter().partition(|equation| equation.holds);
         faults.extend(broken.iter().map(|it| format!("{} ({}): {} is not {}", it.name, it.subject, it.left, it.right)));
-        Ok(Found { records: report.tables.iter().map(|table| table.records).sum(), holding: holding.len(), faults })
+        let letters = self.mesh.dead_letters(None, MOST_LETTERS + 1)?;
+        let mut notes: Vec<_> = letters
+            .iter()
+            .take(MOST_LETTERS)
+            .map(|(id, it)| format!("dead letter {id} ({}): {}", it.event.name, it.error))
+            .collect();
+        if letters.len() > MOST_LETTERS {
+            notes.push("there are more dead letters; GET /api/v1/events/dead lists them all".into());
+        }
+        Ok(Found {
+            notes,
+            records: report.tables.iter().map(|table| table.records).sum(),
+            holding: holding.len(),
+            faults,
+        })
     }
 
     async fn stock_demo(&self) -> Result<(), Fatal> {
@@ -169,6 +183,9 @@ impl Shop {
 /// A check of a million orders is still worth waiting for.
 const AUDIT_WITHIN: Duration = Duration::from_secs(600);
 
+/// Dead letters that a check tells.
+const MOST_LETTERS: usize = 20;
+
 /// What a check found.
 pub struct Found {
     pub records: u64,
@@ -176,6 +193,8 @@ pub struct Found {
     pub holding: usize,
     /// One line each.
     pub faults: Vec<String>,
+    /// What is no fault, and yet somebody's to see to: events that were put aside. One line each.
+    pub notes: Vec<String>,
 }
 
 /// Every table of every service, for a check that knows the types of the records.

@@ -326,8 +326,9 @@ fn check(settings: &Settings) -> Result<ExitCode, Fatal> {
         shop.close()?;
         let found = found?;
         let faults: String = found.faults.iter().map(|line| format!("FAULT  {line}\n")).collect();
+        let notes: String = found.notes.iter().map(|line| format!("NOTE   {line}\n")).collect();
         let (records, holding, count) = (found.records, found.holding, found.faults.len());
-        say(&format!("{faults}{records} records, {holding} equations hold, {count} faults.\n"))?;
+        say(&format!("{faults}{notes}{records} records, {holding} equations hold, {count} faults.\n"))?;
         Ok(if found.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
 }

@@ -11,4 +11,5 @@ mod graceful;
 mod harness;
 mod journeys;
 mod killing;
+mod recovery;
 mod streams;

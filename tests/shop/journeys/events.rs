@@ -33,7 +33,8 @@ fn an_event_that_was_put_aside_is_seen_by_an_operator_and_delivered_once_more() 
     let customer = shop.customer();
     eventually("he is welcomed", || (welcomes(&customer) == 1).then_some(()));
     let id = unwelcomed(&mut shop, &customer, "user_id");
-    shop.command(&["check"]).succeeded();
+    let checked = shop.command(&["check"]).succeeded();
+    assert!(checked.out.contains(&format!("NOTE   dead letter {id} (users.registered)")), "{checked:#?}");
     shop.start();
     let operator = shop.operator();
 

@@ -1,0 +1,76 @@
+//! The shop comes back with thousands of orders that were being placed: it serves at once, and finishes them all.
+//!
+//! `TEST_SAGAS=10000 cargo test --release --test shop recovery -- --nocapture` measures it.
+
+use crate::harness::{Shop, number, within};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// The same order with another id, as it is on disk when its first step has been written down and nothing was sent yet.
+fn just_begun(line: &str, id: &str, other: &str, at: &str) -> String {
+    let mut line: Value = serde_json::from_str(&line.replace(id, other)).expect("a line of a backup");
+    let record = &mut line["record"];
+    record["sagas"] = 1.into();
+    record["saga"] = json!({
+        "number": 1, "plan": {"place": {"from_cart": false}}, "begun_at": at,
+        "log": [{"action": "reserve_stock", "intended_at": at, "outcome": null}],
+    });
+    record["outbox"] = json!({"next": 0});
+    for field in ["tracking_number", "refused"] {
+        record.as_object_mut().expect("a record").remove(field);
+    }
+    let order = &mut record["order"];
+    order["status"] = "pending".into();
+    order["placed_at"] = at.into();
+    order["timeline"] = json!([{"status": "pending", "at": at}]);
+    let key = &line["key"];
+    let (version, record) = (&line["version"], &line["record"]);
+    format!(r#"{{"tree":"orders","key":{key},"version":{version},"record":{record}}}"#)
+}
+
+#[test]
+fn orders_that_were_being_placed_when_the_shop_died_are_finished_while_it_serves() {
+    let sagas = number("TEST_SAGAS", 200);
+    let mut shop = Shop::open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4990, 1_000_000);
+    let customer = shop.customer();
+    let id = customer.buys(&kettle, 1).created().id();
+    let user = customer.get("/api/v1/users/me").ok().id();
+    let at = jiff::Timestamp::now().to_string();
+    shop.cook(|lines| {
+        let order = format!(r#"{{"tree":"orders","key":"order/{id}""#);
+        let model = lines.iter().find(|line| line.starts_with(&order)).expect("the order").clone();
+        for n in 0..sagas {
+            let other = format!("{}{n:08x}", &id[..id.len() - 8]);
+            lines.push(just_begun(&model, &id, &other, &at));
+            let entries = ["open/order/", "all/", "by_status/pending/"].map(|entry| format!("{entry}{other}"));
+            let of_user = ["", "pending/"].map(|status| match status {
+                "" => format!("by_user/{user}/{other}"),
+                status => format!("by_user_status/{user}/{status}{other}"),
+            });
+            lines.extend(entries.iter().chain(&of_user).map(|key| format!(r#"{{"tree":"orders","key":"{key}"}}"#)));
+        }
+        lines.sort();
+        lines.dedup();
+    });
+    let begun = Instant::now();
+    shop.start();
+    let opened = begun.elapsed();
+    let mut slowest = Duration::ZERO;
+    let all = within(Duration::from_secs(600), "all are finished", || {
+        let asked = Instant::now();
+        // Served meanwhile, new orders too.
+        customer.buys(&kettle, 1).created();
+        slowest = slowest.max(asked.elapsed());
+        let left = operator.get("/api/v1/orders?status=pending&limit=1").ok();
+        left.items().is_empty().then(|| begun.elapsed())
+    });
+    println!("{sagas} sagas: open after {opened:?}, all finished after {all:?}, slowest order meanwhile {slowest:?}");
+    let rejected = operator.get("/api/v1/orders?status=rejected&limit=1").ok();
+    // Where that took longer than the patience of a saga, the rest was given up, and nothing is held for it.
+    assert!(rejected.items().is_empty() || all > Duration::from_secs(60), "{rejected:#?}");
+    operator.audit();
+    assert_eq!(shop.stop(), Some(0));
+    shop.command(&["check"]).succeeded();
+}
