@@ -66,6 +66,7 @@
 //! - Every service has the same rooms; its actor is a private type, which nobody else can name.
 //! - Nobody imports [`app`].
 //! - A reply to a command means that it is on disk (`tests/shop/killing.rs`).
+//! - Whatever goes wrong, everything comes to rest as a small model says (`tests/simulation/`), and the books balance (`src/audit/tests.rs`).
 //! - A record and the events that it owes are one write; a record with unfinished business has its open marker (`storage/table.rs`).
 //! - An event is delivered, once, or lies where an operator finds it and can have it delivered (`mesh/tests/events.rs`).
 //! - Every route says who may call it; every row of the table is tried as nobody, as a customer and as a stranger (`tests/shop/access.rs`).
