@@ -12,3 +12,4 @@ mod harness;
 mod journeys;
 mod killing;
 mod streams;
+mod weather;
