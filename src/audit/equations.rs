@@ -138,13 +138,18 @@ impl OrderBooks {
             return;
         }
         let paid = self.payment.as_ref().map(|payment| payment.ours).unwrap_or_default();
+        reckoning.same("nothing is promised to an order at rest", id, self.reservation.is_some(), false);
+        let too_much = (paid.held + paid.captured - order.total.amount()).max(0);
+        reckoning.same("held + captured is at most an order's total", id, too_much, 0);
+        let not_paid_out = (order.refunded.amount() - paid.refunded).max(0);
+        reckoning.same("what an order gave back its payment gave back", id, not_paid_out, 0);
         let moving = self.shipment.is_some_and(|status| status != ShipmentStatus::Cancelled);
         match order.status {
             OrderStatus::Pending => reckoning.same("a pending order has a saga under way", id, "none", "one"),
             OrderStatus::Rejected | OrderStatus::Cancelled => {
                 reckoning.same("nothing is held for an order that came to nothing", id, paid.held, 0);
                 // A cancelled order was captured and given back; a refund that its bank refused later is told by the payment.
-                let kept = if order.status == OrderStatus::Rejected { paid.captured } else { 0 };
+                let kept = if order.status == OrderStatus::Rejected { paid.captured - paid.refunded } else { 0 };
                 reckoning.same("a rejected order costs nothing", id, kept, 0);
                 reckoning.same("no shipment without a confirmed order", id, moving, false);
             }

@@ -118,6 +118,9 @@ fn books_that_were_cooked_do_not_balance() {
         ("an order's total = its lines + shipping",                 |b| b.orders[0].shipping += 1),
         ("an order goes from state to state as it may",             |b| b.orders[0].illegal_steps = 1),
         ("no order needs attention",                                |b| b.orders[0].needs_attention = true),
+        ("nothing is promised to an order at rest",                 |b| reserve(b, LATER)),
+        ("held + captured is at most an order's total",             |b| b.payments.get_mut(&order()).unwrap().ours.held = 1),
+        ("what an order gave back its payment gave back",           |b| b.orders[0].refunded = Money::new(1, Currency::EUR).unwrap()),
         ("no reservation without an order",                         |b| { b.orders.clear(); reserve(b, LATER) }),
         ("no reservation outlives its time",                        |b| reserve(b, Duration::ZERO)),
         ("no payment without an order",                             |b| b.orders.clear()),
@@ -126,6 +129,19 @@ fn books_that_were_cooked_do_not_balance() {
     for (name, cook) in ways {
         assert!(broken(cook).contains(name), "{name}");
     }
+}
+
+#[test]
+fn an_order_that_was_paid_and_given_back_because_its_pieces_were_gone_is_in_order() {
+    let rejected = |books: &mut Books| {
+        books.orders[0].status = OrderStatus::Rejected;
+        books.orders[0].pieces.clear();
+        (books.stock[0].sold, books.stock[0].available) = (0, 10);
+        books.shipments.insert(order(), ShipmentStatus::Cancelled);
+        let payment = books.payments.get_mut(&order()).unwrap();
+        (payment.ours.refunded, payment.provider.refunded) = (PRICE, PRICE);
+    };
+    assert_eq!(broken(rejected), [""; 0]);
 }
 
 #[test]
