@@ -76,6 +76,7 @@ impl Shop {
             })
         };
         let provider = Sandbox::open(storage.outside_tree("provider")?, env.clone());
+        provider.set_faults(settings.provider_faults);
         services::users::launch(home(Service::Users)?)?;
         services::products::launch(home(Service::Products)?)?;
         services::carts::launch(home(Service::Carts)?);

@@ -3,7 +3,7 @@
 //! [`SETTINGS`] is the list; each setting has one name, spelled `carrier_speed` in the file, `GALLERIA_CARRIER_SPEED` in the
 //! environment and `--carrier-speed` on the command line.
 
-use crate::types::{Email, Secret, Service};
+use crate::types::{Email, Faults, Secret, Service};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -20,6 +20,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("instances",         "2 of each",      "instances of services: orders=4,products=2"),
     ("demo",              "true",           "whether a shop without products gets the demo catalogue"),
     ("carrier_speed",     "3600",           "how many times faster than real time the carrier moves parcels"),
+    ("provider_faults",   "",               "what goes wrong at the payment provider's sandbox: delay=300,fail=30,lose=10,twice=20 (ms, percent)"),
     ("throttling",        "true",           "whether clients that call too often are told to wait"),
     ("allowed_hosts",     "",               "names beside localhost and IP addresses that the shop is called by"),
     ("workers",           "one a core",     "threads that serve HTTP"),
@@ -39,6 +40,7 @@ pub struct Settings {
     pub instances: Instances,
     pub demo: bool,
     pub carrier_speed: f64,
+    pub provider_faults: Faults,
     pub throttling: bool,
     pub allowed_hosts: Vec<String>,
     pub workers: usize,
@@ -176,6 +178,7 @@ impl Settings {
                 "instances" => settings.instances.set(text).map_err(bad)?,
                 "demo" => settings.demo = parse_bool(text).map_err(bad)?,
                 "carrier_speed" => settings.carrier_speed = parse_speed(text).map_err(bad)?,
+                "provider_faults" => settings.provider_faults = text.parse().map_err(bad)?,
                 "throttling" => settings.throttling = parse_bool(text).map_err(bad)?,
                 "allowed_hosts" => {
                     let names = text.split(',').map(|host| host.trim().to_ascii_lowercase());
@@ -210,6 +213,7 @@ impl Default for Settings {
             instances: Instances::default(),
             demo: true,
             carrier_speed: 3600.0,
+            provider_faults: Faults::default(),
             throttling: true,
             allowed_hosts: Vec::new(),
             workers: std::thread::available_parallelism().map_or(2, Into::into),
@@ -288,6 +292,7 @@ mod tests {
             ("demo", "maybe"),
             ("carrier_speed", "0"),
             ("carrier_speed", "NaN"),
+            ("provider_faults", "fail=101"),
             ("workers", "0"),
             ("operator_email", "x"),
             ("operator_email", "a@b.de"),

@@ -91,6 +91,9 @@ struct Flags {
     /// How many times faster than real time the carrier moves parcels [default: 3600]
     #[arg(long, global = true, value_name = "N")]
     carrier_speed: Option<String>,
+    /// What goes wrong at the payment provider's sandbox, such as delay=300,fail=30,lose=10,twice=20 (ms, percent) [default: nothing]
+    #[arg(long, global = true, value_name = "FAULT=N")]
+    provider_faults: Option<String>,
     /// Whether clients that call too often are told to wait [default: true]
     #[arg(long, global = true, value_name = "BOOL")]
     throttling: Option<String>,
@@ -109,14 +112,15 @@ impl Flags {
         let demo = (self.demo || self.no_demo).then(|| self.demo.to_string());
         #[rustfmt::skip]
         let flags = [
-            ("listen",        "--listen",        &self.listen),
-            ("data_dir",      "--data-dir",      &self.data_dir),
-            ("instances",     "--instances",     &instances),
-            ("demo",          "--demo",          &demo),
-            ("carrier_speed", "--carrier-speed", &self.carrier_speed),
-            ("throttling",    "--throttling",    &self.throttling),
-            ("allowed_hosts", "--allowed-hosts", &self.allowed_hosts),
-            ("workers",       "--workers",       &self.workers),
+            ("listen",          "--listen",          &self.listen),
+            ("data_dir",        "--data-dir",        &self.data_dir),
+            ("instances",       "--instances",       &instances),
+            ("demo",            "--demo",            &demo),
+            ("carrier_speed",   "--carrier-speed",   &self.carrier_speed),
+            ("provider_faults", "--provider-faults", &self.provider_faults),
+            ("throttling",      "--throttling",      &self.throttling),
+            ("allowed_hosts",   "--allowed-hosts",   &self.allowed_hosts),
+            ("workers",         "--workers",         &self.workers),
         ];
         for (name, flag, value) in flags {
             if let Some(value) = value {

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod email;
+pub mod faults;
 pub mod id;
 pub mod money;
 pub mod page;
@@ -16,6 +17,7 @@ pub mod text;
 
 pub use address::{Address, Country};
 pub use email::Email;
+pub use faults::Faults;
 pub use id::{
     AddressId, CartId, Id, NotificationId, OrderId, ParseIdError, PaymentId, PaymentMethodId, ProductId, RefundId,
     SessionId, ShipmentId, UserId,

@@ -13,3 +13,4 @@ mod journeys;
 mod killing;
 mod recovery;
 mod streams;
+mod weather;

@@ -17,7 +17,8 @@ mod test_cards;
 mod tests;
 mod view;
 
+pub use crate::types::Faults;
 pub use actor::launch;
 pub use provider::PaymentProvider;
-pub use sandbox::{Faults, Sandbox};
+pub use sandbox::Sandbox;
 pub use store::tables;

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     env::Env,
     storage::{Decision, StorageError, Table, Tree},
-    types::{Money, OrderId},
+    types::{Faults, Money, OrderId},
 };
 use arc_swap::ArcSwap;
 use ledger::{Authorization, VaultRecord, Wish};
@@ -30,19 +30,6 @@ pub struct Sandbox {
     vault: Table<VaultRecord>,
     authorizations: Table<Authorization>,
     faults: Arc<ArcSwap<Faults>>,
-}
-
-/// What goes wrong on the way to the provider and back. Nothing, unless told.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// How long a request is under way. One whose sender has lost patience arrives all the same.
-    pub delay: Duration,
-    /// So many of a hundred requests fail before anything is done.
-    pub fail_rate: u8,
-    /// So many of a hundred requests are carried out, and nobody learns of it: the answer comes long after.
-    pub lose_rate: u8,
-    /// So many of a hundred requests arrive twice, the second time a while later.
-    pub twice_rate: u8,
 }
 
 /// When a lost answer comes: after everybody's patience.

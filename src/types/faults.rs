@@ -1,0 +1,59 @@
+//! What goes wrong on the way to somebody outside, and back.
+
+use std::{str::FromStr, time::Duration};
+
+/// Nothing, unless told: `delay=300,fail=30,lose=10,twice=20`, in milliseconds and in percent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// How long a request is under way. One whose sender has lost patience arrives all the same.
+    pub delay: Duration,
+    /// So many of a hundred requests fail before anything is done.
+    pub fail_rate: u8,
+    /// So many of a hundred requests are carried out, and nobody learns of it: the answer comes long after.
+    pub lose_rate: u8,
+    /// So many of a hundred requests arrive twice, the second time a while later.
+    pub twice_rate: u8,
+}
+
+/// A longer delay is an outage, and said better by `fail=100`.
+const LONGEST_DELAY: u64 = 60_000;
+
+impl FromStr for Faults {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut faults = Self::default();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not of the form fault=n"))?;
+            let most = |most: u64| {
+                let value = value.trim().parse().ok().filter(|value: &u64| *value <= most);
+                value.ok_or_else(|| format!("`{part}`: a whole number from 0 to {most}"))
+            };
+            // At most 100: it fits.
+            let percent = || most(100).map(|value| value as u8);
+            match name.trim() {
+                "delay" => faults.delay = Duration::from_millis(most(LONGEST_DELAY)?),
+                "fail" => faults.fail_rate = percent()?,
+                "lose" => faults.lose_rate = percent()?,
+                "twice" => faults.twice_rate = percent()?,
+                other => return Err(format!("`{other}` is none of delay, fail, lose and twice")),
+            }
+        }
+        Ok(faults)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_wrong_is_said_in_a_few_words() {
+        let faults = Faults { delay: Duration::from_millis(300), fail_rate: 30, lose_rate: 10, twice_rate: 100 };
+        assert_eq!("delay=300, fail=30,lose = 10,twice=100".parse(), Ok(faults));
+        assert_eq!("".parse(), Ok(Faults::default()));
+        for wrong in ["fail", "fail=101", "fail=-1", "delay=60001", "late=10", "fail=often"] {
+            assert!(wrong.parse::<Faults>().is_err(), "{wrong}");
+        }
+    }
+}
