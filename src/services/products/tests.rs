@@ -9,10 +9,10 @@ use crate::{
     types::{Cursor, Limit, Money, OrderId, Page, Principal, ProductId, Quantity, Role, Service, Timestamp, UserId},
 };
 use futures_util::future::join_all;
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 struct Shop {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     storage: Storage,
     env: Env,
     mesh: Mesh,
@@ -20,10 +20,13 @@ struct Shop {
 
 impl Shop {
     fn open(env: Env, instances: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::open_in(tempfile::tempdir().unwrap(), env, instances)
+    }
+
+    fn open_in(folder: tempfile::TempDir, env: Env, instances: usize) -> Self {
         let storage = Storage::open(folder.path(), &env).unwrap();
         let mesh = Mesh::new(env.clone(), CALLS, HEARS);
-        let shop = Self { _folder: folder, storage, env, mesh };
+        let shop = Self { folder, storage, env, mesh };
         shop.launch(instances);
         shop
     }
@@ -180,6 +183,54 @@ async fn a_reservation_whose_time_is_over_is_released_by_itself() {
     assert_eq!(shop.tally(id).await.reserved, 0);
     assert_eq!(shop.ask(CommitStock { order_id: order }).await, Err(ProductsError::ReservationReleased));
     shop.mesh.stop();
+}
+
+#[test]
+fn a_reservation_that_was_left_behind_is_released_also_when_its_time_is_over_while_the_shop_is_closed() {
+    let (folder, left_behind) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let morning = Timestamp::UNIX_EPOCH;
+    let (id, held, sold) = on_paused_clock(async {
+        let shop = Shop::open_in(folder, Env::simulated(1, morning), 2);
+        let (id, held, sold) = (shop.create("kettle").await.unwrap().id, shop.env.id(), shop.env.id());
+        shop.reserve(held, pieces(id, 2)).await.unwrap();
+        shop.reserve(sold, pieces(id, 3)).await.unwrap();
+        shop.ask(CommitStock { order_id: sold }).await.unwrap();
+        // What a kill would leave: whoever reserved is gone, and never comes back.
+        copy(shop.folder.path(), left_behind.path());
+        (id, held, sold)
+    });
+    for (days, reserved) in [(0, 2), (1, 0)] {
+        let again = tempfile::tempdir().unwrap();
+        copy(left_behind.path(), again.path());
+        on_paused_clock(async {
+            let now = later(morning, Duration::from_secs(days * 24 * 60 * 60 + 10));
+            let shop = Shop::open_in(again, Env::simulated(2, now), 2);
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            assert_eq!(shop.tally(id).await.reserved, reserved, "after {days} days");
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            let tally = shop.tally(id).await;
+            assert_eq!((tally.reserved, tally.sold), (0, 3));
+            assert_eq!(shop.ask(CommitStock { order_id: held }).await, Err(ProductsError::ReservationReleased));
+            assert_eq!(shop.ask(CommitStock { order_id: sold }).await, Ok(()));
+        });
+    }
+}
+
+fn on_paused_clock<T>(test: impl Future<Output = T>) -> T {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    actix::System::with_tokio_rt(runtime).block_on(test)
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }
 
 #[actix::test]

@@ -1,6 +1,6 @@
 //! What happens when answers are lost, the provider is away, or the shop goes down in the middle.
 
-use super::*;
+use super::{super::sandbox::ledger::AUTHORIZATION_LASTS, *};
 
 #[test]
 fn a_lost_answer_is_asked_for_by_its_key_and_nobody_pays_twice() {
@@ -153,6 +153,43 @@ fn intents_survive_a_crash_and_are_brought_to_their_end() {
             assert!(tally.provider.authorizations <= 1 && tally.provider.captures <= 1);
         }
     });
+}
+
+#[test]
+fn an_authorization_that_was_left_behind_is_given_back_when_it_lapses_also_after_a_restart() {
+    let (folder, left_behind) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let week = AUTHORIZATION_LASTS.as_secs();
+    on_one_thread(async {
+        let shop = Shop::open(folder.path(), simulated(), 2);
+        for order in [1, 2] {
+            shop.authorize(order, VISA).await.unwrap();
+        }
+        shop.capture(2).await.unwrap();
+        // Whoever ordered is gone, and never comes back.
+        copy(folder.path(), left_behind.path());
+    });
+    on_one_thread(async {
+        let shop = Shop::open(left_behind.path(), simulated(), 2);
+        wait(week - 60).await;
+        assert_eq!(shop.payment(1).await.status, PaymentStatus::Authorized);
+        // Not by those who look at the clock: it is written down, and the provider knows.
+        shop.sandbox.set_faults(NOTHING_WORKS);
+        wait(120).await;
+        shop.sandbox.set_faults(Faults::default());
+        wait(10).await;
+        assert_eq!(shop.payment(1).await.status, PaymentStatus::Voided);
+        assert_eq!(shop.payment(2).await.status, PaymentStatus::Captured);
+        assert!(is_over(shop.capture(1).await));
+        for tally in shop.tally().await {
+            assert_eq!((tally.ours, tally.unfinished_since), (tally.provider, None));
+            assert_eq!(tally.ours.held, 0);
+        }
+    });
+}
+
+/// What was given back cannot be taken.
+fn is_over(captured: Result<Payment, CallError<PaymentsError>>) -> bool {
+    matches!(captured, Err(CallError::Domain(_)))
 }
 
 #[test]
