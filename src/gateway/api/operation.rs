@@ -5,11 +5,13 @@ use crate::{
     audit,
     gateway::{body::Query, visit::Visit},
     mesh::Context,
+    services::orders::messages::CountNeedingAttention,
     types::Principal,
 };
 use actix_web::{HttpResponse, http::StatusCode};
 use serde::Deserialize;
 use serde_json::json;
+use std::time::Duration;
 
 /// The process turns.
 pub async fn livez() -> Answer {
@@ -32,11 +34,26 @@ pub async fn readyz(visit: Visit, Query(Verbosity { verbose }): Query<Verbosity>
     let ready = checks.iter().all(|(_, good)| *good);
     let body = match verbose {
         None => if ready { "ready\n" } else { "not ready\n" }.to_owned(),
-        Some(_) => checks.iter().map(|(name, good)| format!("[{}] {name}\n", if *good { '+' } else { '-' })).collect(),
+        Some(_) => {
+            checks.push(trouble(&visit).await);
+            checks.iter().map(|(name, good)| format!("[{}] {name}\n", if *good { '+' } else { '-' })).collect()
+        }
     };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok(HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(body))
 }
+
+/// Orders that people should look at. They make nobody unready: all others are served.
+async fn trouble(visit: &Visit) -> (String, bool) {
+    let context = Context { principal: Principal::System, ..visit.context().within(TROUBLE_WITHIN) };
+    match visit.gateway.mesh.call(&context, CountNeedingAttention {}).await {
+        Ok(count) => (format!("orders that need attention: {count}"), count == 0),
+        Err(_) => ("orders that need attention: not known".into(), false),
+    }
+}
+
+/// A probe does not wait for long.
+const TROUBLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The books of the whole shop.
 pub async fn audit(visit: Visit) -> Answer {

@@ -26,17 +26,18 @@ struct Orders {
 
 service! { Orders,
     answers {
-        PlaceOrder  => place,
-        GetOrder    => get,
-        AwaitChange => await_change,
-        ListOrders  => list,
-        CancelOrder => cancel,
-        ReturnItems => take_back,
-        FulfilOrder => fulfil,
-        ClaimKey    => claim_key,
-        KeepAnswer  => keep_answer,
-        DropClaim   => drop_claim,
-        TallyOrders => tally,
+        PlaceOrder            => place,
+        GetOrder              => get,
+        AwaitChange           => await_change,
+        ListOrders            => list,
+        CancelOrder           => cancel,
+        ReturnItems           => take_back,
+        FulfilOrder           => fulfil,
+        ClaimKey              => claim_key,
+        KeepAnswer            => keep_answer,
+        DropClaim             => drop_claim,
+        TallyOrders           => tally,
+        CountNeedingAttention => count_needing_attention,
     }
     hears {
         ShipmentDelivered => shipment_delivered,
@@ -167,6 +168,17 @@ impl Orders {
         }
         let records = self.store.all(request.after).take(request.limit.min(MOST_TALLIES));
         records.map(|record| Ok(record?.tally().map_err(|_| OrdersError::TooExpensive)?)).collect()
+    }
+
+    async fn count_needing_attention(
+        &self,
+        context: Context,
+        _: CountNeedingAttention,
+    ) -> Answer<CountNeedingAttention> {
+        if !context.principal.is_staff() {
+            return Err(OrdersError::Forbidden.into());
+        }
+        Ok(self.store.count_needing_attention()?)
     }
 
     async fn shipment_delivered(&self, _: Context, event: ShipmentDelivered) -> Result<(), MeshError> {

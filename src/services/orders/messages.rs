@@ -17,17 +17,18 @@ use std::fmt;
 
 #[rustfmt::skip]
 requests! { Service::Orders, OrdersError,
-    keyed   PlaceOrder   "orders.place"        -> Order,
-    query   GetOrder     "orders.get"          -> Order,
-    poll    AwaitChange  "orders.await_change" -> Order,
-    query   ListOrders   "orders.list"         -> Page<Order>,
-    keyed   CancelOrder  "orders.cancel"       -> Order,
-    keyed   ReturnItems  "orders.return"       -> Refund,
-    keyed   FulfilOrder  "orders.fulfil"       -> Order,
-    command ClaimKey     "orders.claim_key"    -> Claim,
-    keyed   KeepAnswer   "orders.keep_answer"  -> (),
-    keyed   DropClaim    "orders.drop_claim"   -> (),
-    query   TallyOrders  "orders.tally"        -> Vec<OrderTally>,
+    keyed   PlaceOrder            "orders.place"                   -> Order,
+    query   GetOrder              "orders.get"                     -> Order,
+    poll    AwaitChange           "orders.await_change"            -> Order,
+    query   ListOrders            "orders.list"                    -> Page<Order>,
+    keyed   CancelOrder           "orders.cancel"                  -> Order,
+    keyed   ReturnItems           "orders.return"                  -> Refund,
+    keyed   FulfilOrder           "orders.fulfil"                  -> Order,
+    command ClaimKey              "orders.claim_key"               -> Claim,
+    keyed   KeepAnswer            "orders.keep_answer"             -> (),
+    keyed   DropClaim             "orders.drop_claim"              -> (),
+    query   TallyOrders           "orders.tally"                   -> Vec<OrderTally>,
+    query   CountNeedingAttention "orders.count_needing_attention" -> u64,
 }
 
 #[rustfmt::skip]
@@ -272,6 +273,10 @@ pub struct DropClaim {
     pub key: String,
     pub fingerprint: String,
 }
+
+/// For whoever runs the shop: how many orders have a saga that has failed for long, and is tried on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CountNeedingAttention {}
 
 /// For the audit: orders by id, from after `after`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

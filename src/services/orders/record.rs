@@ -52,12 +52,14 @@ impl Record for OrderRecord {
 
     fn entries(&self) -> Vec<String> {
         let Order { id, user_id, status, .. } = &self.order;
-        vec![
+        let mut entries = vec![
             format!("all/{id}"),
             format!("by_status/{status}/{id}"),
             format!("by_user/{user_id}/{id}"),
             format!("by_user_status/{user_id}/{status}/{id}"),
-        ]
+        ];
+        entries.extend(self.needs_attention.then(|| format!("attention/{id}")));
+        entries
     }
 
     fn outbox(&self) -> Option<&Outbox> {

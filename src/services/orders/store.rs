@@ -11,6 +11,7 @@
 //! | `by_status/confirmed/ord_…` | entry: the same by status |
 //! | `by_user/usr_…/ord_…` | entry: a user's orders |
 //! | `by_user_status/usr_…/confirmed/ord_…` | entry: the same by status |
+//! | `attention/ord_…` | entry: the orders that people should look at |
 //! | `expiring/<hour>/<SHA-256>` | entry: claims by when they may be forgotten |
 //! | `open/order/ord_…` | marker: a saga is under way, or events are owed |
 
@@ -199,6 +200,11 @@ impl Store {
         };
         let after = after.map(|order| format!("{prefix}{order}"));
         self.orders.under(&prefix, after.as_deref(), true).map(|found| found.map(|(_, record)| record))
+    }
+
+    /// How many orders people should look at.
+    pub fn count_needing_attention(&self) -> Result<u64, StorageError> {
+        self.orders.under("attention/", None, false).try_fold(0, |count, found| found.map(|_| count + 1))
     }
 
     /// All orders by id, from after `after`.

@@ -130,6 +130,10 @@ impl Shop {
         self.call(ada(), CancelOrder { order_id }).await
     }
 
+    async fn needing_attention(&self) -> u64 {
+        self.call(operator(), CountNeedingAttention {}).await.unwrap()
+    }
+
     async fn order(&self, order_id: OrderId) -> Order {
         self.call(ada(), GetOrder { order_id }).await.unwrap()
     }

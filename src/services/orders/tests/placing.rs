@@ -261,6 +261,33 @@ fn an_undoing_that_fails_is_tried_until_it_succeeds_and_is_visible_meanwhile() {
 }
 
 #[test]
+fn trouble_is_told_in_the_timeline_once_and_counted_until_it_is_over_also_after_a_restart() {
+    let (folder, stage) = (tempfile::tempdir().unwrap(), new_stage());
+    let looked_into = |order: &Order| {
+        let notes = order.timeline.iter().filter_map(|entry| entry.note.as_deref());
+        notes.filter(|note| note.contains("looking into it")).count()
+    };
+    let id = run(folder.path(), &stage, Timestamp::UNIX_EPOCH, async |shop| {
+        stage.lock().world.is_undeliverable = true;
+        stage.always(VOID, Down);
+        assert_eq!(shop.needing_attention().await, 0);
+        let pending = shop.place("key").await.unwrap();
+        assert_eq!((looked_into(&shop.order(pending.id).await), shop.needing_attention().await), (1, 1));
+        let forbidden = Err(CallError::Domain(OrdersError::Forbidden));
+        assert_eq!(shop.call(ada(), CountNeedingAttention {}).await, forbidden);
+        pending.id
+    });
+    run(folder.path(), &stage, later(Timestamp::UNIX_EPOCH, Duration::from_secs(3600)), async |shop| {
+        shop.sleep(600).await;
+        assert_eq!((looked_into(&shop.order(id).await), shop.needing_attention().await), (1, 1));
+        stage.always(VOID, Sound);
+        let order = shop.until_at_rest(id).await;
+        assert_eq!((order.status, shop.needing_attention().await), (OrderStatus::Rejected, 0));
+        shop.assert_all_or_nothing(&order);
+    });
+}
+
+#[test]
 fn when_paid_pieces_have_lapsed_the_customer_has_their_money_back() {
     in_shop(async |shop| {
         shop.stage.next(CAPTURE, [ReplyLost]);
