@@ -46,6 +46,12 @@ impl Fatal {
             Self::NotReady(_) | Self::Refused(_) => 1,
         }
     }
+
+    /// Whether it may be over in a moment, without anybody doing anything about the shop.
+    pub fn may_pass(&self) -> bool {
+        use StorageError::{Disk, InUse, NotWritable};
+        matches!(self, Self::Storage(Disk(_) | InUse { .. } | NotWritable { .. }) | Self::NotReady(_))
+    }
 }
 
 /// The services over an open data folder, without a door: what `check` and `operator create` work with.
@@ -90,6 +96,20 @@ impl Shop {
     /// For what the program does on its own account.
     pub fn context(&self) -> Context {
         Context::new(Principal::System, Duration::from_secs(30), TraceId(self.env.bytes()))
+    }
+
+    /// Returns when the disk has failed and takes writes again. Nothing can be written to the folder as it is open now (sled
+    /// takes no write after one that failed): it is to be closed, and opened anew.
+    pub async fn disk_comes_back(&self) {
+        loop {
+            tokio::time::sleep(LOOK_AT_DISK_EVERY).await;
+            if !self.storage.is_healthy() {
+                let folder = self.storage.folder().to_owned();
+                if self.env.blocking(move || storage::has_room(&folder)).await == Some(true) {
+                    return;
+                }
+            }
+        }
     }
 
     /// Ends the services and closes the folder in order.
@@ -181,6 +201,8 @@ impl Shop {
     }
 }
 
+const LOOK_AT_DISK_EVERY: Duration = Duration::from_secs(1);
+
 /// A check of a million orders is still worth waiting for.
 const AUDIT_WITHIN: Duration = Duration::from_secs(600);
 
@@ -235,17 +257,25 @@ pub struct Open {
     pub setup_token: Option<Secret>,
 }
 
-/// Opens the shop. The second part serves until the door is closed.
+/// Takes the address. To be done first: who cannot have it should not touch the data.
+pub fn listen(settings: &Settings) -> Result<TcpListener, Fatal> {
+    TcpListener::bind(settings.listen).map_err(|error| cannot_listen(settings, &error))
+}
+
+fn cannot_listen(settings: &Settings, error: &io::Error) -> Fatal {
+    Fatal::Listen { address: settings.listen, reason: error.to_string() }
+}
+
+/// Opens the shop behind that address. The second part serves until the door is closed.
 pub async fn open(
     settings: &Settings,
+    listener: &TcpListener,
     operator: Option<FirstOperator>,
     env: Env,
 ) -> Result<(Open, impl Future<Output = io::Result<()>> + use<>), Fatal> {
-    // The address first: who cannot have it should not touch the data.
-    let cannot = |error: io::Error| Fatal::Listen { address: settings.listen, reason: error.to_string() };
-    let listener = TcpListener::bind(settings.listen).map_err(cannot)?;
+    let cannot = |error: io::Error| cannot_listen(settings, &error);
+    let listener = listener.try_clone().map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-
     let shop = Shop::open(settings, env.clone())?;
     if settings.demo {
         shop.stock_demo().await?;

@@ -6,16 +6,18 @@ use galleria::{
     config::{BadSetting, FirstOperator, Given, Settings},
     env::Env,
     gateway::{self, routes::ROUTES},
-    storage::{self, Storage},
+    storage::{self, Storage, StorageError},
     telemetry::logs,
     types::{Email, Secret, Text},
 };
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write},
+    net::TcpListener,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -178,24 +180,68 @@ fn say(words: &str) -> Result<(), Fatal> {
 
 fn serve(settings: &Settings, operator: Option<FirstOperator>) -> Result<ExitCode, Fatal> {
     actix::System::new().block_on(async {
-        let (open, serving) = app::open(settings, operator, Env::system()).await?;
-        let serving = actix::spawn(serving);
+        // Kept while the folder is opened anew: whoever comes then waits a moment and is served.
+        let listener = app::listen(settings)?;
+        let (open, serving) = app::open(settings, &listener, operator.clone(), Env::system()).await?;
         greet(settings, &open);
-        until_told_to_stop().await;
+        let mut serving = Serving { open, ends: actix::spawn(serving) };
+        loop {
+            tokio::select! {
+                () = until_told_to_stop() => break,
+                () = serving.open.shop.disk_comes_back() => {}
+            }
+            log::warn!("the disk takes writes again: opening the folder anew");
+            if let Err(error) = serving.close().await {
+                log::warn!("not closed in order: {error}");
+            }
+            serving = open_again(settings, &listener, operator.clone()).await?;
+        }
+        drop(listener);
         log::info!("closing: no new requests, those in flight finish");
         actix::spawn(async {
             until_told_to_stop().await;
             // Told twice: at once, and as after a crash the next start recovers.
             std::process::exit(130);
         });
-        open.door.close().await;
-        let _ = serving.await;
-        let Open { shop, door, .. } = open;
-        drop(door);
-        shop.close()?;
+        serving.close().await?;
         log::info!("closed");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// An open shop that serves.
+struct Serving {
+    open: Open,
+    ends: tokio::task::JoinHandle<io::Result<()>>,
+}
+
+impl Serving {
+    async fn close(self) -> Result<(), StorageError> {
+        let Open { shop, door, .. } = self.open;
+        door.close().await;
+        let _ = self.ends.await;
+        drop(door);
+        shop.close()
+    }
+}
+
+/// Tries until the disk lets it.
+async fn open_again(
+    settings: &Settings,
+    listener: &TcpListener,
+    operator: Option<FirstOperator>,
+) -> Result<Serving, Fatal> {
+    loop {
+        match app::open(settings, listener, operator.clone(), Env::system()).await {
+            Ok((open, serving)) => {
+                log::info!("open again");
+                return Ok(Serving { open, ends: actix::spawn(serving) });
+            }
+            Err(error) if error.may_pass() => log::error!("not open yet: {error}"),
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 fn greet(settings: &Settings, open: &Open) {

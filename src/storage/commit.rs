@@ -179,7 +179,7 @@ impl Log {
         match guarded(|| self.flush_all()) {
             Ok(()) => self.flushed.fetch_max(written, SeqCst),
             Err(error) => {
-                log::error!("nothing can be written any more, until the shop is started again: {error}");
+                log::error!("nothing can be written any more, until the folder is opened anew: {error}");
                 return Err(self.failed.get_or_init(|| error).clone());
             }
         };

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     cell::Cell,
     fs::{self, File, TryLockError},
-    io::{self, Write},
+    io::{self, Seek, SeekFrom, Write},
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
     sync::Once,
@@ -158,6 +158,22 @@ fn prove_writable(path: &Path) -> Result<(), StorageError> {
     let removed = fs::remove_file(&probe);
     proved.and(removed).map_err(|error| not_writable(path, &error))
 }
+
+/// Whether sled's file could grow: tried on another, at the same length.
+pub fn has_room(path: &Path) -> bool {
+    let probe = path.join("probe");
+    let tried = log(path).metadata().and_then(|log| {
+        let mut file = private_file(&probe)?;
+        file.seek(SeekFrom::Start(log.len()))?;
+        file.write_all(&vec![1; ROOM])?;
+        file.sync_all()
+    });
+    let removed = fs::remove_file(&probe);
+    tried.and(removed).is_ok()
+}
+
+/// Two of sled's segments.
+const ROOM: usize = 1024 * 1024;
 
 fn open_sled(path: &Path) -> Result<sled::Db, StorageError> {
     let inside = path.join("db");

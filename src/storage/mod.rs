@@ -30,6 +30,7 @@ mod tests;
 pub use backup::{backup, restore};
 pub use check::{Finding, KnownTable, Report, TableReport, check};
 pub use error::StorageError;
+pub use folder::has_room;
 pub use outbox::{Outbox, Owed, Owing};
 pub use record::Record;
 pub use simulated::Disk;

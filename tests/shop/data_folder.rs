@@ -1,11 +1,12 @@
 //! The data folder: one shop at a time, backed up and restored, and never made worse by a shop that cannot use it.
 
-use crate::harness::{Customer, Options, Program, Ran, Shop, eventually, fresh};
+use crate::harness::{Customer, Options, Program, Ran, Shop, eventually, fresh, within};
 use std::{
     collections::BTreeMap,
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// A shop that has seen some of everything, and its order.
@@ -224,6 +225,41 @@ fn a_disk_that_is_full_at_the_start_is_said_and_harms_nothing() {
     shop.start();
     assert_eq!(customer.order(&order).ok().body, before.body);
     shop.operator().audit();
+}
+
+/// Somebody makes room.
+#[test]
+fn a_shop_whose_disk_was_full_serves_again_when_there_is_room_without_being_started_again() {
+    let mut shop = Shop::options().file_size(2 * 1024 * 1024).open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(100, 900_000);
+    let customer = shop.customer();
+    let mut acknowledged = Vec::new();
+    while let answer = customer.buys(&kettle, 1)
+        && answer.status == 201
+    {
+        acknowledged.push(answer.id());
+    }
+    let is_ready = || shop.readyz().contains(" 200 ");
+    assert!(!is_ready());
+    // Reads go on, and looking whether there is room changes nothing while there is none.
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!is_ready() && !shop.log().contains("opening the folder anew"), "{}", shop.log());
+    // But for pages that sled was about to split.
+    let can_be_read = acknowledged.iter().filter(|order| customer.order(order).status == 200).count();
+    assert!(can_be_read > acknowledged.len() / 2, "{can_be_read} of {}", acknowledged.len());
+
+    shop.lift_file_size();
+    within(Duration::from_secs(60), "it is ready again", || is_ready().then_some(()));
+    assert!(shop.log().contains("open again"), "{}", shop.log());
+    acknowledged.push(customer.buys(&kettle, 1).created().id());
+    for order in &acknowledged {
+        assert_eq!(customer.order(order).ok()["status"], "confirmed");
+    }
+    eventually("the books balance", || (operator.get("/api/v1/audit").ok()["balanced"] == true).then_some(()));
+    assert!(!shop.log().contains("panicked"), "{}", shop.log());
+    assert_eq!(shop.stop(), Some(0));
+    shop.command(&["check"]).succeeded();
 }
 
 /// What cannot be written is refused, what was acknowledged is there, and the probe tells whoever runs the shop.

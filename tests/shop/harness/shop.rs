@@ -81,7 +81,7 @@ impl Options {
     /// No file grows beyond so many bytes: a disk that becomes full.
     pub fn file_size(mut self, most: usize) -> Self {
         // POSIX counts in blocks of 512 bytes. Without the trap the first write too many would end the process.
-        self.shell = Some(format!("trap '' XFSZ; ulimit -f {}", most / 512));
+        self.shell = Some(format!("trap '' XFSZ; ulimit -S -f {}", most / 512));
         self
     }
 
@@ -236,6 +236,13 @@ impl Shop {
         let code = ended.unwrap_or_else(|| panic!("the shop does not close\n{}", self.log()));
         self.child = None;
         code
+    }
+
+    /// Files may grow again, as on a disk that has room again.
+    pub fn lift_file_size(&self) {
+        let child = self.child.as_ref().expect("a running shop");
+        let lifted = Command::new("prlimit").args([&format!("--pid={}", child.id()), "--fsize=unlimited"]).status();
+        assert!(lifted.is_ok_and(|status| status.success()), "prlimit is in util-linux");
     }
 
     /// Ends it as a power cut does.
