@@ -175,6 +175,14 @@ impl Model {
 }
 
 impl Sale {
+    /// An answer may come when the order is further on, or cancelled.
+    pub fn reaches(&mut self, state: State) {
+        self.state = match (self.state, state) {
+            (State::Confirmed, _) | (State::Packed, State::Shipped) => state,
+            (later, _) => later,
+        };
+    }
+
     fn is_all_back(&self) -> bool {
         self.lines == self.returned
     }

@@ -156,8 +156,8 @@ async fn ask(life: &Life, who: usize, intent: Intent) -> Result<Answered, String
                 if !answer.timeline.iter().any(|entry| entry.status == wanted) {
                     return Ok(Answered::Perhaps);
                 }
-                let state = if to == Fulfilment::Packed { State::Packed } else { State::Shipped };
-                life.world(|world| world.model.sale(order).state = state);
+                let reached = if to == Fulfilment::Packed { State::Packed } else { State::Shipped };
+                life.world(|world| world.model.sale(order).reaches(reached));
                 Ok(Answered::Yes)
             }
             Said::No(OrdersError::Busy) | Said::Unknown => Ok(Answered::Perhaps),
