@@ -9,7 +9,7 @@ use crate::harness::{Client, Customer, Shop, eventually, number, within};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -32,9 +32,9 @@ impl Buyer {
         Self { customer, number, begun: 0, is_waiting: false, acknowledged: BTreeSet::new() }
     }
 
-    /// Orders, one after another, until the shop is gone or `closing`.
-    fn buy(&mut self, product: &str, closing: &AtomicBool) {
-        while !closing.load(Ordering::Relaxed) {
+    /// Orders, one after another, until the shop is gone.
+    fn buy(&mut self, product: &str, answered: &AtomicUsize) {
+        loop {
             if !self.is_waiting {
                 self.begun += 1;
                 self.is_waiting = true;
@@ -47,6 +47,7 @@ impl Buyer {
                     let id = answer.created().id();
                     assert!(self.acknowledged.insert(id.clone()), "two keys, one order: {id}");
                     self.is_waiting = false;
+                    answered.fetch_add(1, Ordering::Relaxed);
                 }
                 // In a moment: it is being placed, or the shop is not ready yet.
                 Ok(answer) => {
@@ -99,16 +100,17 @@ impl Street {
         Self { shop, operator, product, buyers, random: StdRng::seed_from_u64(seed as u64) }
     }
 
-    /// Everybody buys, until the shop is killed.
-    fn buy_until_killed(&mut self) {
-        let moment = Duration::from_millis(self.random.random_range(1..1500));
+    /// Everybody buys, until the shop is killed: at some moment after so many orders were acknowledged.
+    fn buy_until_killed(&mut self, least: usize, longest: Duration) {
+        let moment = self.random.random_range(Duration::ZERO..longest);
         let Self { shop, product, buyers, .. } = self;
-        let closing = AtomicBool::new(false);
+        let answered = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for buyer in buyers {
-                let (product, closing) = (&*product, &closing);
-                scope.spawn(move || buyer.buy(product, closing));
+                let (product, answered) = (&*product, &answered);
+                scope.spawn(move || buyer.buy(product, answered));
             }
+            within(Duration::from_secs(60), "orders", || (answered.load(Ordering::Relaxed) >= least).then_some(()));
             std::thread::sleep(moment);
             shop.kill();
         });
@@ -139,7 +141,7 @@ fn however_often_the_shop_is_killed_no_acknowledged_order_is_lost_and_nobody_pay
     let mut street = Street::open(BUYERS);
     let kills = number("TEST_KILLS", 30);
     for kill in 1..=kills {
-        street.buy_until_killed();
+        street.buy_until_killed(0, Duration::from_millis(1500));
         street.shop.start();
         let lost = street.lost();
         assert!(lost.is_empty(), "acknowledged, and lost by kill {kill}: {lost:#?}");
@@ -173,7 +175,7 @@ fn without_commits_orders_that_were_acknowledged_are_found_to_be_lost() {
     street.shop.change(|options| options.env("FAILPOINT_NO_COMMIT", "1"));
     for kill in 1..=30 {
         street.shop.start();
-        street.buy_until_killed();
+        street.buy_until_killed(2, Duration::from_millis(50));
         street.shop.start();
         let lost = street.lost().len();
         if lost > 0 {
