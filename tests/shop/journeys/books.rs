@@ -1,7 +1,7 @@
 //! The books of the whole shop: they balance at every moment, also while everybody buys.
 
-use crate::harness::{Shop, eventually};
-use serde_json::json;
+use crate::harness::{Shop, eventually, number};
+use serde_json::{Value, json};
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -52,4 +52,52 @@ fn the_books_balance_at_every_look_while_orders_are_placed_cancelled_and_returne
     });
     assert!(looks >= 5, "{looks} looks in five seconds");
     operator.audit();
+}
+
+/// `TEST_ORDERS=100000 cargo test --release --test shop audited -- --nocapture` measures it.
+#[test]
+fn however_many_orders_there_are_they_are_audited_while_the_shop_serves() {
+    let count = number("TEST_ORDERS", 300);
+    let mut shop = Shop::open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(4_990, 500_000);
+    let customer = shop.customer();
+    let order = customer.buys(&kettle, 1).created().id();
+    eventually("it is told", || (customer.inbox().ok().items().len() == 2).then_some(()));
+    shop.cook(|lines| {
+        let number = order.strip_prefix("ord_").expect("an order's id");
+        let of_order =
+            lines.iter().filter(|line| line.split(r#""version""#).next().is_some_and(|key| key.contains(number)));
+        let of_order: Vec<_> = of_order.cloned().collect();
+        assert!(of_order.len() > 8, "{of_order:#?}");
+        for n in 0..count {
+            let other = format!("{}{n:08x}", &number[..number.len() - 8]);
+            lines.extend(of_order.iter().map(|line| line.replace(number, &other)));
+        }
+        let product = lines.iter_mut().find(|line| line.contains(&format!(r#""key":"product/{kettle}""#))).expect("it");
+        let mut cooked: Value = serde_json::from_str(product).expect("a line");
+        for field in ["sold", "received"] {
+            let pieces = &mut cooked["record"]["stock"][field];
+            *pieces = (pieces.as_u64().expect("a number") + count as u64).into();
+        }
+        *product =
+            format!(r#"{{"tree":"products","key":"product/{kettle}","version":1,"record":{}}}"#, cooked["record"]);
+        lines.sort();
+    });
+    shop.start();
+    let begun = Instant::now();
+    let (took, slowest) = std::thread::scope(|scope| {
+        let audit = scope.spawn(|| {
+            operator.audit();
+            begun.elapsed()
+        });
+        let mut slowest = Duration::ZERO;
+        while !audit.is_finished() {
+            let asked = Instant::now();
+            customer.order(&order).ok();
+            slowest = slowest.max(asked.elapsed());
+        }
+        (audit.join().expect("the books balance"), slowest)
+    });
+    println!("{count} orders are audited in {took:?}; the slowest answer meanwhile took {slowest:?}");
 }
