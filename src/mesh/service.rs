@@ -79,7 +79,7 @@ macro_rules! service {
             fn handle(&mut self, delivery: $crate::mesh::Delivery<$event>, _: &mut Self::Context) -> Self::Result {
                 let core = self.0.clone();
                 Box::pin(async move {
-                    if core.heard().already(&delivery.id)? {
+                    if core.heard().already(&delivery.id).await? {
                         return Ok(());
                     }
                     core.$hear(delivery.context, delivery.event $($(, delivery.$part.clone())*)?).await?;
@@ -128,9 +128,14 @@ impl Heard {
         Self { tree: tree.clone() }
     }
 
-    pub(crate) fn already(&self, id: &EventId) -> Result<bool, MeshError> {
+    pub(crate) async fn already(&self, id: &EventId) -> Result<bool, MeshError> {
         let heard = self.tree.table::<HeardOf>().get(&key(id))?;
-        Ok(heard.is_some_and(|heard| heard.seqs.contains(&id.seq)))
+        let is_known = heard.is_some_and(|heard| heard.seqs.contains(&id.seq));
+        if is_known {
+            // Whoever handles it beside us may not have committed yet, and the publisher forgets it on our word.
+            self.tree.commit().await?;
+        }
+        Ok(is_known)
     }
 
     pub(crate) async fn remember(&self, id: &EventId) -> Result<(), MeshError> {

@@ -85,7 +85,8 @@ impl Disk {
 
     /// After so many more commits the disk takes no more, until the process dies.
     pub fn fail_after(&self, commits: usize) {
-        self.state().commits_left = Some(commits);
+        let mut state = self.state();
+        state.commits_left = state.commits_left.map_or(Some(commits), |left| Some(left.min(commits)));
     }
 
     /// Empties it for another world.

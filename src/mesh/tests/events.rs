@@ -156,6 +156,30 @@ fn a_dead_letter_that_was_taken_all_the_same_is_not_taken_twice() {
     });
 }
 
+/// Two deliveries of one event at the same time: neither is acknowledged before what it did is on disk.
+#[test]
+fn an_event_that_is_being_handled_is_not_acknowledged_before_it_is_on_disk() {
+    in_simulated_time(async || {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = crate::storage::Disk::new(folder.path()).unwrap();
+        let env = Env::simulated(7, Timestamp::UNIX_EPOCH);
+        let heard = Heard::in_tree(&disk.open(&env).unwrap().tree(Service::Products).unwrap());
+        let id = EventId { publisher: Service::Users, record: "corridor/1".into(), seq: 0 };
+        let (first, again) = futures_util::join!(heard.remember(&id), heard.already(&id));
+        assert!(first.is_ok() && again == Ok(true));
+        assert_eq!(disk.uncommitted(), 0);
+        heard.remember(&EventId { seq: 1, ..id.clone() }).await.unwrap();
+        let next = EventId { seq: 2, ..id };
+        let remembering = heard.remember(&next);
+        let looking = async {
+            let known = heard.already(&next).await;
+            (known, disk.uncommitted())
+        };
+        let (_, (known, uncommitted)) = futures_util::join!(remembering, looking);
+        assert_eq!((known, uncommitted), (Ok(true), 0));
+    });
+}
+
 #[test]
 fn pages_of_dead_letters_go_on_across_publishers() {
     in_simulated_time(async || {
