@@ -2,6 +2,7 @@
 
 mod crashes;
 mod events;
+mod links;
 
 use super::*;
 use crate::{
