@@ -193,6 +193,11 @@ impl From<MeshError> for Problem {
             MeshError::Overloaded => {
                 Self::unavailable("overloaded", "There is too much to do at the moment. Try again shortly.", 1)
             }
+            MeshError::CircuitOpen { retry_after } => Self::unavailable(
+                "circuit_open",
+                "This part of the shop is in trouble, and is given a rest. Try again shortly.",
+                retry_after.as_secs_f64().ceil().max(1.0) as u64,
+            ),
             MeshError::NoInstance | MeshError::Refused => Self::unavailable(
                 "unavailable",
                 "This part of the shop is not available at the moment. Try again shortly.",

@@ -1,26 +1,9 @@
 //! The control room: look at the running system, and disturb it.
 
-use crate::{
-    mesh::{InstanceReport, Mesh, Strategy},
-    types::Service,
-};
-use serde::Serialize;
+use crate::mesh::{Mesh, PoolReport};
 
-/// A service as it runs now.
-#[derive(Serialize)]
-pub struct ServiceReport {
-    pub service: Service,
-    pub strategy: Strategy,
-    pub instances: Vec<InstanceReport>,
-}
-
-pub fn services(mesh: &Mesh) -> Vec<ServiceReport> {
-    let report = |pool: &std::sync::Arc<crate::mesh::Pool>| ServiceReport {
-        service: pool.service(),
-        strategy: pool.strategy(),
-        instances: pool.report(),
-    };
-    mesh.pools().iter().map(report).collect()
+pub fn services(mesh: &Mesh) -> Vec<PoolReport> {
+    mesh.pools().iter().map(|pool| pool.report()).collect()
 }
 
 /// Makes the instance of that name panic; `false` where there is none.

@@ -2,6 +2,7 @@
 
 use crate::storage::StorageError;
 use serde::Serialize;
+use std::time::Duration;
 
 /// Why a call gave no reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +35,12 @@ pub enum MeshError {
     NoInstance,
     #[error("every instance has as many calls in hand as it takes")]
     Overloaded,
+    /// Too many calls failed lately: nobody was asked.
+    #[error("the circuit breaker is open")]
+    CircuitOpen {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
     /// The instance went down with the request. Nobody knows whether it happened.
     #[error("the instance crashed")]
     Crashed,

@@ -6,7 +6,11 @@ use crate::{
     types::{Principal, Service, Timestamp},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// A question or an order to a service. Its type says everything a caller must know. Made by [`requests!`].
@@ -19,6 +23,18 @@ pub trait Request: Serialize + DeserializeOwned + Clone + Send + 'static {
     type Reply: Serialize + DeserializeOwned + Send + 'static;
     /// What the service may have to say against it.
     type Error: std::error::Error + Serialize + DeserializeOwned + Send + 'static;
+
+    /// What the request is about, where it names one thing: requests about the same thing can go to the same instance.
+    fn affinity(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A number for what a request is about: the same in every run.
+pub(crate) fn affinity_to(key: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What may be done again when nobody knows how it ended.
@@ -105,6 +121,10 @@ pub enum Caller {
     Outside(&'static str),
 }
 
+impl Caller {
+    pub const GATEWAY: Self = Self::Outside("gateway");
+}
+
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -161,23 +181,27 @@ impl<E: Event> actix::Message for Delivery<E> {
     type Result = Result<(), MeshError>;
 }
 
-/// Binds each request of a service to its name, its kind and its reply: the service at a glance.
+/// Binds each request of a service to its name, its kind and its reply: the service at a glance. `by` names the field that says what
+/// the request is about ([`Request::affinity`]).
 ///
 /// ```text
 /// requests! { Service::Products, ProductsError,
-///     query   GetProduct   "products.get"           -> Product,
-///     poll    AwaitRefill  "products.await_refill"  -> Product,
-///     keyed   ReserveStock "products.reserve_stock" -> Reservation,
+///     query   GetProduct   "products.get" by id                 -> Product,
+///     poll    AwaitRefill  "products.await_refill" by id        -> Product,
+///     keyed   ReserveStock "products.reserve_stock" by order_id -> Reservation,
 /// }
 /// ```
 macro_rules! requests {
-    ($service:expr, $error:ty, $($kind:ident $request:ident $name:literal -> $reply:ty,)*) => {$(
+    ($service:expr, $error:ty, $($kind:ident $request:ident $name:literal $(by $key:ident)? -> $reply:ty,)*) => {$(
         impl $crate::mesh::Request for $request {
             const SERVICE: $crate::types::Service = $service;
             const NAME: &'static str = $name;
             const KIND: $crate::mesh::Kind = $crate::mesh::requests!(@kind $kind);
             type Reply = $reply;
             type Error = $error;
+            $(fn affinity(&self) -> Option<u64> {
+                Some($crate::mesh::affinity_to(&self.$key))
+            })?
         }
     )*
         impl From<$error> for $crate::mesh::Failure<$error> {

@@ -1,37 +1,57 @@
 //! How any caller finds and reaches a service.
 //!
 //! A [`Request`]'s type says which service answers it, and with what. A caller says `mesh.call(&context, request).await`
-//! and never learns which instance it was. A call goes: may this caller call that service? → is there time left? → pick
-//! an instance → its bound on calls in flight → the actor → back. What can go wrong on the way is a [`MeshError`], which is
-//! never mixed up with what the service itself had to say ([`CallError::Domain`]).
+//! and never learns which instance it was. A call goes: may this caller call that service? → is there time left? → the
+//! circuit breaker → the link → pick an instance → its bound on calls in flight → the actor → back; and once more, where that is worth
+//! while. What can go wrong on the way is a [`MeshError`], which is never mixed up with what the service itself had to say
+//! ([`CallError::Domain`]).
 //!
-//! Read on in this order: `message.rs` (what travels), `error.rs`, `call.rs` (the way there and back), `link.rs` (what can go wrong on it), `registry.rs` (who is there),
-//! `balance.rs` (whom to pick), `supervise.rs` (who watches), `service.rs` (how a service says what it answers),
-//! `relay.rs` (how events reach their subscribers), `dead_letters.rs` (those that did not).
+//! Read on in this order: `message.rs` (what travels), `error.rs`, `call.rs` (the way there and back).
+//!
+//! - Between a caller and a service, `edge.rs`: `breaker.rs` (when not to call at all), `retry.rs` (when to call again), both by what
+//!   `window.rs` counts; `link.rs` (what can go wrong on the way).
+//! - On the side of the service, `pool.rs` (who is there): `balance.rs` (whom to pick), `instance.rs` with `latency.rs` and `outlier.rs` (what
+//!   is known of each), `supervise.rs` (who watches), `autoscale.rs` (how many there should be), `service.rs` and `answers.rs`
+//!   (how a service says what it answers).
+//! - Events: `relay.rs` (how they reach their subscribers), `dead_letters.rs` (those that did not).
 
+mod answers;
+mod autoscale;
 mod balance;
+mod breaker;
 mod call;
 mod dead_letters;
+mod edge;
 mod error;
+mod instance;
+mod latency;
 mod link;
 mod message;
+mod outlier;
 mod permit;
-mod registry;
+mod pool;
 mod relay;
+mod retry;
 mod service;
 mod supervise;
 #[cfg(test)]
 mod tests;
+mod window;
 
+pub use answers::Answers;
+pub use autoscale::Autoscale;
 pub use balance::Strategy;
+pub use breaker::{BreakerSettings, BreakerState, Forced};
 pub use call::{Calls, Hearers, Mesh};
 pub use dead_letters::{DeadLetter, DeadLetterId, ReplayError};
+pub use edge::{EdgeReport, EdgeSettings};
 pub use error::{CallError, Failure, MeshError};
+pub use instance::{InstanceReport, InstanceSettings, State};
 pub use link::Link;
 pub use message::{Caller, Context, Delivery, Envelope, Event, EventId, Kind, Request, TraceId};
-pub(crate) use message::{events, requests};
-pub use registry::{Answers, InstanceReport, State};
+pub(crate) use message::{affinity_to, events, requests};
+pub use outlier::OutlierSettings;
+pub use pool::{MOST_INSTANCES, Pool, PoolReport, PoolSettings};
 pub use relay::OwedEvent;
 pub(crate) use service::service;
-pub use service::{Answer, Crash, Heard, Ping};
-pub use supervise::Pool;
+pub use service::{Answer, Disturb, Heard, Ping};

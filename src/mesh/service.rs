@@ -3,7 +3,7 @@
 use super::{EventId, Failure, MeshError, Request};
 use crate::storage::{Decision, Record, StorageError, Tree};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 /// What a handler gives.
 pub type Answer<R> = Result<<R as Request>::Reply, Failure<<R as Request>::Error>>;
@@ -13,10 +13,15 @@ pub type Answer<R> = Result<<R as Request>::Reply, Failure<<R as Request>::Error
 #[rtype(result = "()")]
 pub struct Ping;
 
-/// "Panic." For the Lab, and for tests that want to see what happens then.
+/// What the Lab does to an instance, and tests that want to see what happens then.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
-pub struct Crash;
+pub enum Disturb {
+    /// "Panic."
+    Crash,
+    /// "Do nothing at all for so long."
+    Pause(Duration),
+}
 
 /// Makes the private actor of a service from the list of what it answers and hears.
 ///
@@ -53,10 +58,14 @@ macro_rules! service {
             fn handle(&mut self, _: $crate::mesh::Ping, _: &mut Self::Context) {}
         }
 
-        impl actix::Handler<$crate::mesh::Crash> for Instance {
+        impl actix::Handler<$crate::mesh::Disturb> for Instance {
             type Result = ();
-            fn handle(&mut self, _: $crate::mesh::Crash, _: &mut Self::Context) {
-                panic!("asked to crash");
+            fn handle(&mut self, disturb: $crate::mesh::Disturb, context: &mut Self::Context) {
+                use actix::{AsyncContext, WrapFuture};
+                match disturb {
+                    $crate::mesh::Disturb::Crash => panic!("asked to crash"),
+                    $crate::mesh::Disturb::Pause(span) => context.wait(tokio::time::sleep(span).into_actor(self)),
+                }
             }
         }
 

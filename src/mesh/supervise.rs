@@ -1,68 +1,53 @@
-//! Who watches: a pool keeps the instances of a service alive.
+//! Who watches: keeps the instances of a service alive, and as many as there are to be.
 //!
 //! An actix `Supervisor` does not restart an actor that panicked: its mailbox is closed for good. So the pool keeps what it
 //! takes to start one, learns of a death from the caller who met it or from a ping, and starts another under the same name.
 
 use super::{
-    Answers, InstanceReport, Kind, MeshError, State, Strategy, balance::Balancer, permit::Permit, registry::Instance,
-    relay::Outboxes, service::Ping,
+    Answers, PoolSettings, State,
+    autoscale::{self, Autoscale, Watchman},
+    instance::Instance,
+    pool::{Pool, is_stopped, lock},
+    service::{Disturb, Ping},
 };
-use crate::{
-    env::{Env, Threads},
-    types::Service,
-};
+use crate::env::{Env, Threads};
 use actix::{Arbiter, ArbiterHandle};
-use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use std::{
+    collections::BTreeMap,
     panic::AssertUnwindSafe,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU8, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep, timeout},
+};
 
-/// Starts one actor on the given thread, and says what it answers.
-type Start = Box<dyn Fn(&ArbiterHandle) -> Answers + Send + Sync>;
+/// What it takes to keep a service alive.
+pub(super) struct Supervisor {
+    /// Starts one actor on the given thread, and says what it answers.
+    start: Box<dyn Fn(&ArbiterHandle) -> Answers + Send + Sync>,
+    env: Env,
+    /// Where the watching is done.
+    home: ArbiterHandle,
+    /// The threads of the instances, by name; they end with their instance.
+    threads: BTreeMap<Arc<str>, Arbiter>,
+    /// Those that were told to end while the others go on.
+    ending: Vec<Arbiter>,
+}
 
-/// Calls that an instance takes at a time; a further one goes to a sibling, or is refused at once.
-const CAPACITY: usize = 256;
 const PING_EVERY: Duration = Duration::from_secs(1);
 const PING_PATIENCE: Duration = Duration::from_secs(3);
 /// Before the second restart within [`CALM`]; doubled for each further one.
 const BACKOFF: Duration = Duration::from_millis(50);
 const BACKOFF_MOST: Duration = Duration::from_secs(5);
 const CALM: Duration = Duration::from_secs(30);
-
-/// The instances of one service.
-pub struct Pool {
-    service: Service,
-    instances: ArcSwap<Vec<Arc<Instance>>>,
-    balancer: Balancer,
-    strategy: AtomicU8,
-    /// What it takes to start an instance, once the service was launched.
-    start: Mutex<Option<Start>>,
-    outboxes: Mutex<Option<Outboxes>>,
-    /// The threads of the instances; they end when the pool is stopped.
-    arbiters: Mutex<Vec<Arbiter>>,
-    stopped: AtomicBool,
-}
+/// How long an instance that is to go has for what it has in hand.
+const LEAVE_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_WHETHER_IDLE_EVERY: Duration = Duration::from_millis(20);
 
 impl Pool {
-    pub(super) fn new(service: Service) -> Self {
-        Self {
-            service,
-            instances: ArcSwap::from_pointee(Vec::new()),
-            balancer: Balancer::new(),
-            strategy: AtomicU8::new(1),
-            start: Mutex::new(None),
-            outboxes: Mutex::new(None),
-            arbiters: Mutex::new(Vec::new()),
-            stopped: AtomicBool::new(false),
-        }
-    }
-
     /// Starts `count` instances, each on a thread of its own, and watches over them from the thread that called.
     pub(super) fn launch(
         self: &Arc<Self>,
@@ -70,155 +55,215 @@ impl Pool {
         env: &Env,
         start: impl Fn(&ArbiterHandle) -> Answers + Send + Sync + 'static,
     ) {
-        *lock(&self.start) = Some(Box::new(start));
+        *lock(&self.supervisor) = Some(Supervisor {
+            start: Box::new(start),
+            env: env.clone(),
+            home: Arbiter::current(),
+            threads: BTreeMap::new(),
+            ending: Vec::new(),
+        });
+        self.settings.rcu(|settings| PoolSettings { count, ..PoolSettings::clone(settings) });
         for number in 1..=count {
-            let handle = self.thread(env);
-            if let Some(fresh) = self.start(format!("{}-{number}", self.service), &handle, 0) {
+            let name: Arc<str> = format!("{}-{number}", self.service).into();
+            if let Some(fresh) = self.start(name.clone(), 0) {
                 self.put(fresh);
-                self.watch(number - 1, handle);
+                self.watch(name);
             }
         }
     }
 
-    fn thread(&self, env: &Env) -> ArbiterHandle {
-        match env.threads() {
-            Threads::One => Arbiter::current(),
-            Threads::Many => {
-                let arbiter = Arbiter::new();
-                let handle = arbiter.handle();
-                lock(&self.arbiters).push(arbiter);
-                handle
-            }
-        }
+    /// Registers a ready-made instance: a double in a test.
+    pub(super) fn register(&self, answers: Answers) {
+        let name = format!("{}-{}", self.service, self.instances.load().len() + 1).into();
+        self.put(Arc::new(Instance::new(name, answers, Default::default(), 0)));
     }
 
     /// Runs what a service does on its own account (a relay, a sweeper) beside its first instance; anew, should it panic.
     /// To be called after [`Pool::launch`]; it ends with the pool.
     pub(super) fn background<F: Future<Output = ()> + 'static>(&self, work: impl Fn() -> F + Send + 'static) {
-        let on = lock(&self.arbiters).first().map_or_else(Arbiter::current, Arbiter::handle);
+        // The first instance is the last to go.
+        let first = |supervisor: &Supervisor| supervisor.threads.values().next().map(Arbiter::handle);
+        let on = lock(&self.supervisor).as_ref().and_then(first).unwrap_or_else(Arbiter::current);
         let service = self.service.name();
         on.spawn_fn(move || {
             actix::spawn(async move {
                 while AssertUnwindSafe(async { work().await }).catch_unwind().await.is_err() {
                     log::error!(service; "what it does on its own account panicked; beginning it anew");
-                    tokio::time::sleep(BACKOFF_MOST).await;
+                    sleep(BACKOFF_MOST).await;
                 }
             });
         });
     }
 
-    pub(super) fn owes(&self, outboxes: Outboxes) {
-        *lock(&self.outboxes) = Some(outboxes);
+    /// Makes one instance, on the thread of its name. `None` where the pool was stopped.
+    fn start(&self, name: Arc<str>, restarts: u32) -> Option<Arc<Instance>> {
+        let mut supervisor = lock(&self.supervisor);
+        let Supervisor { start, env, threads, home, .. } = supervisor.as_mut()?;
+        let on = match env.threads() {
+            Threads::One => home.clone(),
+            Threads::Many => threads.entry(name.clone()).or_insert_with(Arbiter::new).handle(),
+        };
+        let settings = self.settings.load().of_instance(&name);
+        Some(Arc::new(Instance::new(name, start(&on), settings, restarts)))
     }
 
-    /// What the service owes; `None` where it tells nothing.
-    pub(super) fn outboxes(&self) -> Option<Outboxes> {
-        lock(&self.outboxes).clone()
+    /// Makes one that comes to others: it is there when it has answered, for on a thread that is stalled it is no good yet.
+    async fn start_among_others(&self, name: Arc<str>, restarts: u32) -> Option<Arc<Instance>> {
+        let fresh = self.start(name, restarts)?;
+        fresh.answers.ping.send(Ping).await.ok()?;
+        fresh.warm_up();
+        Some(fresh)
     }
 
-    fn start(&self, name: String, on: &ArbiterHandle, restarts: u32) -> Option<Arc<Instance>> {
-        let start = lock(&self.start);
-        Some(Arc::new(Instance::new(name, start.as_ref()?(on), CAPACITY, restarts)))
-    }
-
-    /// Puts an instance in the place of the one of its name, or at the end.
-    fn put(&self, fresh: Arc<Instance>) {
-        self.instances.rcu(|instances| {
-            let mut instances = instances.as_ref().clone();
-            match instances.iter_mut().find(|old| old.name == fresh.name) {
-                Some(old) => *old = fresh.clone(),
-                None => instances.push(fresh.clone()),
-            }
-            instances
-        });
-    }
-
-    /// Pings the instance in the given place each second; starts another when it is dead.
-    fn watch(self: &Arc<Self>, place: usize, on: ArbiterHandle) {
+    /// Pings the instance of that name each second; starts another when it is dead.
+    fn watch(self: &Arc<Self>, name: Arc<str>) {
         let pool = self.clone();
         actix::spawn(async move {
             let mut quick_restarts = 0;
-            let mut since = tokio::time::Instant::now();
-            while !pool.stopped.load(Ordering::Acquire) {
-                let Some(instance) = pool.instances.load().get(place).cloned() else { return };
-                if instance.state() == State::Dead || !is_alive(&instance).await {
-                    pool.bury(&instance);
-                    quick_restarts = if since.elapsed() > CALM { 0 } else { quick_restarts };
-                    if quick_restarts > 0 {
-                        tokio::time::sleep((BACKOFF * 2u32.pow(quick_restarts.min(8))).min(BACKOFF_MOST)).await;
-                    }
-                    quick_restarts += 1;
-                    since = tokio::time::Instant::now();
-                    log::warn!(service = pool.service.name(), instance = instance.name.as_str(); "an instance died; starting another");
-                    let Some(fresh) = pool.start(instance.name.clone(), &on, instance.restarts + 1) else { return };
-                    // On a thread that is stalled it is no good yet: it is there when it has answered.
-                    if fresh.answers.ping.send(Ping).await.is_ok() {
+            let mut since = Instant::now();
+            while let Some(instance) = pool.named(&name).filter(|_| !is_stopped(&pool)) {
+                instance.come_back_when_due();
+                if instance.state() != State::Dead && is_alive(&instance).await {
+                    // Whoever meets a death ends the wait.
+                    let _ = timeout(PING_EVERY, instance.death()).await;
+                    continue;
+                }
+                pool.bury(&instance);
+                quick_restarts = if since.elapsed() > CALM { 0 } else { quick_restarts };
+                if quick_restarts > 0 {
+                    sleep((BACKOFF * 2u32.pow(quick_restarts.min(8))).min(BACKOFF_MOST)).await;
+                }
+                quick_restarts += 1;
+                since = Instant::now();
+                log::warn!(service = pool.service.name(), instance = &*name; "an instance died; starting another");
+                if let Some(fresh) = pool.start_among_others(name.clone(), instance.restarts + 1).await {
+                    // It may have been on its way out.
+                    if pool.named(&name).is_some() {
                         pool.put(fresh);
                     }
-                } else {
-                    // Whoever meets a death ends the wait.
-                    let _ = tokio::time::timeout(PING_EVERY, instance.death()).await;
                 }
             }
         });
     }
 
-    /// Called by whoever finds that the instance is dead: it gets no more calls, and what lies in its mailbox goes to a sibling.
-    pub(super) fn bury(&self, instance: &Instance) {
-        instance.set_state(State::Dead);
-    }
-
-    /// An instance that is ready, and a place in it for a call of that kind.
-    pub(super) fn pick(&self, kind: Kind) -> Result<(Arc<Instance>, Permit), MeshError> {
-        let instances = self.instances.load();
-        let ready: Vec<_> = instances.iter().filter(|instance| instance.state() == State::Ready).collect();
-        if ready.is_empty() {
-            return Err(MeshError::NoInstance);
+    /// Changes how the service is run. `Err` in words for what makes no sense: nothing is changed then.
+    pub async fn set(self: &Arc<Self>, settings: PoolSettings) -> Result<(), String> {
+        let settings = settings.checked()?;
+        let was = self.settings.swap(Arc::new(settings.clone()));
+        for instance in self.instances.load().iter() {
+            instance.set(settings.of_instance(&instance.name));
         }
-        self.balancer.pick(self.strategy(), &ready, kind).ok_or(MeshError::Overloaded)
+        if settings.count != was.count {
+            self.scale(settings.count).await;
+        }
+        if let Some(bounds) = settings.autoscale.filter(|_| settings.autoscale != was.autoscale) {
+            self.at_home(move |pool| actix::spawn(pool.autoscale(bounds)));
+        }
+        Ok(())
     }
 
-    /// What its instances hear, by name.
-    #[cfg(test)]
-    pub fn hears(&self) -> std::collections::BTreeSet<&'static str> {
-        self.instances.load().iter().flat_map(|instance| instance.answers.heard()).collect()
+    /// Starts or ends instances until there are `count`; returns when those that come are there. Those that go take no more calls and
+    /// finish what they have: no call is lost.
+    async fn scale(self: &Arc<Self>, count: usize) {
+        let (done, scaled) = oneshot::channel();
+        self.at_home(move |pool| {
+            actix::spawn(async move {
+                pool.scale_here(count).await;
+                let _ = done.send(());
+            })
+        });
+        let _ = scaled.await;
     }
 
-    /// Registers a ready-made instance: a double in a test.
-    pub(super) fn register(&self, answers: Answers) {
-        let name = format!("{}-{}", self.service, self.instances.load().len() + 1);
-        let instance = Arc::new(Instance::new(name, answers, CAPACITY, 0));
-        self.instances.rcu(|instances| instances.iter().cloned().chain([instance.clone()]).collect::<Vec<_>>());
+    async fn scale_here(self: &Arc<Self>, count: usize) {
+        let _one_after_the_other = self.scaling.lock().await;
+        for number in 1..=count {
+            let name: Arc<str> = format!("{}-{number}", self.service).into();
+            match self.named(&name) {
+                // One that is on its way out stays.
+                Some(instance) => instance.set(self.settings.load().of_instance(&name)),
+                None => {
+                    if let Some(fresh) = self.start_among_others(name.clone(), 0).await {
+                        self.put(fresh);
+                        self.watch(name);
+                    }
+                }
+            }
+        }
+        for instance in self.instances.load().iter().filter(|instance| number_of(instance) > count) {
+            instance.drain();
+            actix::spawn(self.clone().see_off(instance.clone()));
+        }
+        log::info!(service = self.service.name(), count; "scaled");
     }
 
-    pub fn service(&self) -> Service {
-        self.service
+    /// Waits until the instance has done what it has in hand, and ends it; unless it is to stay after all.
+    async fn see_off(self: Arc<Self>, instance: Arc<Instance>) {
+        let since = Instant::now();
+        let is_to_stay = || number_of(&instance) <= self.settings.load().count;
+        while !instance.is_idle() && since.elapsed() < LEAVE_WITHIN {
+            sleep(LOOK_WHETHER_IDLE_EVERY).await;
+            if is_to_stay() {
+                return;
+            }
+        }
+        if instance.state() == State::Dead {
+            return;
+        }
+        self.remove(&instance);
+        // Whoever has picked it in this moment takes his request back, and goes to a sibling.
+        instance.die();
+        if let Some(supervisor) = lock(&self.supervisor).as_mut() {
+            let thread = supervisor.threads.remove(&instance.name);
+            supervisor.ending.extend(thread.inspect(|thread| {
+                thread.stop();
+            }));
+        }
     }
 
-    pub fn strategy(&self) -> Strategy {
-        if self.strategy.load(Ordering::Relaxed) == 0 { Strategy::RoundRobin } else { Strategy::PowerOfTwo }
+    /// Looks each second whether there are too few or too many, until somebody else is told to.
+    async fn autoscale(self: Arc<Self>, bounds: Autoscale) {
+        let mut watchman = Watchman::default();
+        while self.settings.load().autoscale == Some(bounds) && !is_stopped(&self) {
+            let mut in_flight = 0;
+            for _ in 0..autoscale::SAMPLES {
+                sleep(autoscale::LOOK_EVERY / autoscale::SAMPLES).await;
+                in_flight += self.instances.load().iter().map(|it| it.in_flight.load(Ordering::Relaxed)).sum::<usize>();
+            }
+            let count = self.settings.load().count;
+            let wanted = watchman.decide(&bounds, count, in_flight as f64 / f64::from(autoscale::SAMPLES));
+            if wanted != count {
+                self.settings.rcu(|settings| PoolSettings { count: wanted, ..PoolSettings::clone(settings) });
+                self.scale_here(wanted).await;
+            }
+        }
     }
 
-    pub fn set_strategy(&self, strategy: Strategy) {
-        self.strategy.store(strategy as u8, Ordering::Relaxed);
-    }
-
-    pub fn is_ready(&self) -> bool {
-        self.instances.load().iter().any(|instance| instance.state() == State::Ready)
-    }
-
-    pub fn report(&self) -> Vec<InstanceReport> {
-        self.instances.load().iter().map(|instance| instance.report()).collect()
+    /// Does something on the thread from which the instances are watched: who asks for it may be gone before it is done.
+    fn at_home<T>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> T + Send + 'static) {
+        let pool = self.clone();
+        if let Some(supervisor) = lock(&self.supervisor).as_ref() {
+            supervisor.home.spawn_fn(move || {
+                work(pool);
+            });
+        }
     }
 
     /// Makes the named instance panic in a handler: what the Lab and the tests do to see that the shop copes.
     /// `false` where there is none of that name.
     pub async fn crash(&self, name: &str) -> bool {
-        let found = self.instances.load().iter().find(|instance| instance.name == name).cloned();
-        let Some(instance) = found else { return false };
+        let Some(instance) = self.named(name) else { return false };
         // One that is stalled does not hear it, and is as good as dead.
-        let _ = tokio::time::timeout(PING_PATIENCE, instance.answers.crash.send(super::service::Crash)).await;
+        let _ = timeout(PING_PATIENCE, instance.answers.disturb.send(Disturb::Crash)).await;
         self.bury(&instance);
+        true
+    }
+
+    /// Makes the named instance do nothing at all for so long; after a while it will be found dead, and replaced.
+    /// `false` where there is none of that name.
+    pub fn pause(&self, name: &str, span: Duration) -> bool {
+        let Some(instance) = self.named(name) else { return false };
+        instance.answers.disturb.do_send(Disturb::Pause(span));
         true
     }
 
@@ -226,23 +271,25 @@ impl Pool {
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         for instance in self.instances.load().iter() {
-            instance.set_state(State::Draining);
+            instance.drain();
         }
+        let supervisor = lock(&self.supervisor).take();
         // The actors hold the service's tree; with their threads they go, and the folder can be closed.
-        for arbiter in std::mem::take(&mut *lock(&self.arbiters)) {
-            arbiter.stop();
-            let _ = arbiter.join();
+        if let Some(Supervisor { threads, ending, .. }) = supervisor {
+            for arbiter in threads.into_values().chain(ending) {
+                arbiter.stop();
+                let _ = arbiter.join();
+            }
         }
-        *lock(&self.start) = None;
-        *lock(&self.outboxes) = None;
+        self.owes_nobody();
         self.instances.store(Arc::new(Vec::new()));
     }
 }
 
-async fn is_alive(instance: &Instance) -> bool {
-    matches!(tokio::time::timeout(PING_PATIENCE, instance.answers.ping.send(Ping)).await, Ok(Ok(())))
+fn number_of(instance: &Instance) -> usize {
+    instance.name.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or_default()
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+async fn is_alive(instance: &Instance) -> bool {
+    matches!(timeout(PING_PATIENCE, instance.answers.ping.send(Ping)).await, Ok(Ok(())))
 }

@@ -1,8 +1,12 @@
 //! The mesh with doubles in the services' places.
 
+mod balancing;
+mod breakers;
 mod crashes;
 mod events;
 mod links;
+mod retries;
+mod scaling;
 
 use super::*;
 use crate::{
@@ -27,6 +31,12 @@ struct Greet {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Dawdle {}
 
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Rush {}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Order {}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("we do not greet {0}")]
 struct Rude(String);
@@ -37,8 +47,10 @@ struct DoorOpened {
 }
 
 requests! { Service::Products, Rude,
-    query   Greet  "doubles.greet"  -> String,
-    command Dawdle "doubles.dawdle" -> (),
+    query   Greet  "doubles.greet" by name -> String,
+    keyed   Order  "doubles.order"         -> (),
+    command Dawdle "doubles.dawdle"        -> (),
+    command Rush   "doubles.rush"          -> (),
 }
 
 events! { Service::Users,
@@ -54,12 +66,20 @@ struct Porter {
     dawdling: Arc<AtomicUsize>,
     /// Who was greeted, each time.
     greeted: Arc<Mutex<Vec<String>>>,
+    /// How many orders fail before one succeeds.
+    failures: Arc<AtomicUsize>,
+    /// How many orders there were.
+    orders: Arc<AtomicUsize>,
+    /// Milliseconds that a greeting takes.
+    slowness: Arc<AtomicUsize>,
 }
 
 service! { Porter,
     answers {
         Greet  => greet,
         Dawdle => dawdle,
+        Order  => order,
+        Rush   => rush,
     }
     hears {
         DoorOpened => door_opened,
@@ -73,11 +93,25 @@ impl Porter {
             // Nothing else runs on its thread meanwhile.
             std::thread::sleep(Duration::from_secs(7));
         }
+        let slowness = self.slowness.load(Ordering::SeqCst);
+        if slowness > 0 {
+            tokio::time::sleep(Duration::from_millis(slowness as u64)).await;
+        }
         match request.name.as_str() {
             "nobody" => Err(Rude(request.name).into()),
             "panic" => panic!("planted"),
             name => Ok(format!("Good day, {name}")),
         }
+    }
+
+    async fn order(&self, _: Context, _: Order) -> Answer<Order> {
+        self.orders.fetch_add(1, Ordering::SeqCst);
+        if take_one(&self.failures) { Err(MeshError::Failed("planted".into()).into()) } else { Ok(()) }
+    }
+
+    async fn rush(&self, _: Context, _: Rush) -> Answer<Rush> {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Ok(())
     }
 
     async fn dawdle(&self, _: Context, _: Dawdle) -> Answer<Dawdle> {
@@ -88,13 +122,24 @@ impl Porter {
     }
 
     async fn door_opened(&self, _: Context, event: DoorOpened) -> Result<(), MeshError> {
-        let refused =
-            self.refusals.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        if refused {
+        if take_one(&self.refusals) {
             return Err(MeshError::Failed("planted".into()));
         }
         self.doors.lock().unwrap().push(event.number);
         Ok(())
+    }
+
+    fn of(storage: &Storage) -> Self {
+        Self {
+            heard: Heard::in_tree(&storage.tree(Service::Products).unwrap()),
+            doors: Arc::default(),
+            refusals: Arc::default(),
+            dawdling: Arc::default(),
+            greeted: Arc::default(),
+            failures: Arc::default(),
+            orders: Arc::default(),
+            slowness: Arc::default(),
+        }
     }
 
     fn heard(&self) -> &Heard {
@@ -102,11 +147,25 @@ impl Porter {
     }
 }
 
+fn take_one(of: &AtomicUsize) -> bool {
+    of.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
+
 struct House {
     mesh: Mesh,
     porter: Porter,
     storage: Storage,
     _folder: tempfile::TempDir,
+}
+
+/// A house in which every instance is a porter of its own.
+fn house_of_strangers(count: usize) -> (House, Vec<Porter>) {
+    let house = house_in(Env::simulated(7, Timestamp::UNIX_EPOCH), 0);
+    let porters: Vec<_> = (0..count).map(|_| Porter::of(&house.storage)).collect();
+    for porter in &porters {
+        house.mesh.register(Service::Products, start(porter, &actix::Arbiter::current()));
+    }
+    (house, porters)
 }
 
 fn house(instances: usize) -> House {
@@ -131,16 +190,33 @@ fn house_in(env: Env, instances: usize) -> House {
         &[(Service::Carts, &[Service::Products]), (Service::Products, &[])],
         &[(Service::Products, &[DoorOpened::NAME])],
     );
-    let porter = Porter {
-        heard: Heard::in_tree(&storage.tree(Service::Products).unwrap()),
-        doors: Arc::default(),
-        refusals: Arc::default(),
-        dawdling: Arc::default(),
-        greeted: Arc::default(),
-    };
+    let porter = Porter::of(&storage);
     let core = porter.clone();
-    mesh.launch(Service::Products, instances, move |on| start(&core, on));
+    if instances > 0 {
+        mesh.launch(Service::Products, instances, move |on| start(&core, on));
+    }
     House { mesh, porter, storage, _folder: folder }
+}
+
+impl House {
+    fn pool(&self) -> &Arc<Pool> {
+        self.mesh.pool(Service::Products)
+    }
+
+    fn states(&self) -> Vec<State> {
+        self.pool().report().instances.iter().map(|instance| instance.state).collect()
+    }
+
+    /// For tests that are about something else, with more failures than a breaker would stand.
+    fn without_breaker(&self) {
+        let closed = EdgeSettings { forced: Some(Forced::Closed), ..EdgeSettings::default() };
+        self.mesh.set_edge(Caller::Outside("system"), Service::Products, closed).unwrap();
+    }
+
+    /// Who answered.
+    async fn served_by(&self, name: &str) -> String {
+        self.mesh.call_served(&patient(), greet(name)).await.0.expect("somebody answered").to_string()
+    }
 }
 
 fn context(patience: Duration) -> Context {
@@ -201,10 +277,10 @@ async fn a_panic_is_its_callers_alone_and_the_instance_is_replaced() {
     }
     let pool = house.mesh.pool(Service::Products).clone();
     until("two are ready again", || {
-        pool.report().iter().filter(|instance| instance.state == State::Ready).count() == 2
+        pool.report().instances.iter().filter(|instance| instance.state == State::Ready).count() == 2
     })
     .await;
-    assert_eq!(pool.report().iter().map(|instance| instance.restarts).sum::<u32>(), 1);
+    assert_eq!(pool.report().instances.iter().map(|instance| instance.restarts).sum::<u32>(), 1);
     for call in slow {
         assert!(call.await.unwrap().is_ok(), "a call beside it was lost");
     }
@@ -219,7 +295,7 @@ async fn an_instance_that_is_told_to_crash_takes_no_call_with_it() {
         for _ in 0..20 {
             assert!(house.mesh.call(&patient(), greet("Ada")).await.is_ok());
         }
-        until("it is replaced", || pool.report()[0].restarts == round).await;
+        until("it is replaced", || pool.report().instances[0].restarts == round).await;
     }
     assert!(!pool.crash("products-9").await);
 }
@@ -236,7 +312,8 @@ async fn without_an_instance_there_is_a_clean_no() {
 #[actix::test]
 async fn calls_in_flight_are_bounded_and_a_caller_who_gave_up_still_holds_a_place() {
     let house = house(1);
-    let capacity = house.mesh.pool(Service::Products).report()[0].capacity;
+    house.without_breaker();
+    let capacity = house.mesh.pool(Service::Products).report().instances[0].capacity;
     let calls: Vec<_> = (0..capacity)
         .map(|_| {
             let mesh = house.mesh.clone();
@@ -252,25 +329,4 @@ async fn calls_in_flight_are_bounded_and_a_caller_who_gave_up_still_holds_a_plac
     assert!(matches!(house.mesh.call(&patient(), greet("Ada")).await, Err(CallError::Mesh(MeshError::Overloaded))));
     until("the handlers are done", || house.porter.dawdling.load(Ordering::SeqCst) == 0).await;
     assert!(house.mesh.call(&patient(), greet("Ada")).await.is_ok());
-}
-
-#[actix::test]
-async fn both_strategies_use_every_instance() {
-    let house = house(3);
-    for strategy in [Strategy::RoundRobin, Strategy::PowerOfTwo] {
-        let pool = house.mesh.pool(Service::Products);
-        pool.set_strategy(strategy);
-        assert_eq!(pool.strategy(), strategy);
-        let calls: Vec<_> = (0..30)
-            .map(|_| {
-                let mesh = house.mesh.clone();
-                actix::spawn(async move { mesh.call(&patient(), Dawdle {}).await })
-            })
-            .collect();
-        until("all are under way", || house.porter.dawdling.load(Ordering::SeqCst) == 30).await;
-        assert!(pool.report().iter().all(|instance| (5..=15).contains(&instance.in_flight)), "{:?}", pool.report());
-        for call in calls {
-            call.await.unwrap().unwrap();
-        }
-    }
 }

@@ -298,14 +298,14 @@ async fn weather(life: Life, disk: Disk) {
                 let name = format!("{service}-{}", 1 + amount % 2);
                 life.shop.mesh.pool(service).crash(&name).await;
             }
-            35..65 => life.shop.mesh.set_link(life.world(|world| {
+            35..65 => life.shop.mesh.set_links(life.world(|world| {
                 let mut some = |most: u64| Duration::from_millis(world.plan.random_range(0..=most));
                 let (latency, jitter) = (some(200), some(4000));
                 let mut percent = || world.plan.random_range(amount / 2..=amount);
                 let (lost_requests, lost_replies, duplicates) = (percent(), percent(), percent());
                 Some(Link { latency, jitter, lost_requests, lost_replies, duplicates })
             })),
-            65..75 => life.shop.mesh.set_link(None),
+            65..75 => life.shop.mesh.set_links(None),
             75..92 => life.shop.provider.set_faults(life.world(|world| Faults {
                 delay: Duration::from_millis(world.plan.random_range(0..8000)),
                 fail_rate: world.plan.random_range(amount / 2..=amount),

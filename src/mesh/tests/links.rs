@@ -10,7 +10,7 @@ fn greeted_over(link: Option<Link>) -> (Result<String, CallError<Rude>>, usize, 
     let mut seen = None;
     in_simulated_time(async || {
         let house = simulated_house(1);
-        house.mesh.set_link(link);
+        house.mesh.set_links(link);
         let begun = tokio::time::Instant::now();
         let answer = house.mesh.call(&context(Duration::from_secs(2)), greet("Ada")).await;
         let took = begun.elapsed();
@@ -53,7 +53,7 @@ fn what_may_be_sent_twice_arrives_twice_and_what_may_not_once() {
     assert_eq!((answer.is_ok(), times), (true, 2));
     in_simulated_time(async || {
         let house = simulated_house(1);
-        house.mesh.set_link(Some(twice));
+        house.mesh.set_links(Some(twice));
         let (mesh, context) = (house.mesh.clone(), patient());
         let call = actix::spawn(async move { mesh.call(&context, Dawdle {}).await });
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 #[rustfmt::skip]
 requests! { Service::Carts, CartsError,
-    query   GetCart    "carts.get"         -> Cart,
-    keyed   SetItem    "carts.set_item"    -> Cart,
-    keyed   ClearCart  "carts.clear"       -> Cart,
-    keyed   MergeCarts "carts.merge"       -> Cart,
-    keyed   CheckOut   "carts.check_out"   -> (),
+    query   GetCart    "carts.get" by owner      -> Cart,
+    keyed   SetItem    "carts.set_item" by owner -> Cart,
+    keyed   ClearCart  "carts.clear" by owner    -> Cart,
+    keyed   MergeCarts "carts.merge"             -> Cart,
+    keyed   CheckOut   "carts.check_out"         -> (),
 }
 
 /// Whose cart. A guest's hangs on a signed cookie that holds its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CartOwner {
     Guest(CartId),

@@ -17,18 +17,18 @@ use std::fmt;
 
 #[rustfmt::skip]
 requests! { Service::Orders, OrdersError,
-    keyed   PlaceOrder            "orders.place"                   -> Order,
-    query   GetOrder              "orders.get"                     -> Order,
-    poll    AwaitChange           "orders.await_change"            -> Order,
-    query   ListOrders            "orders.list"                    -> Page<Order>,
-    keyed   CancelOrder           "orders.cancel"                  -> Order,
-    keyed   ReturnItems           "orders.return"                  -> Refund,
-    keyed   FulfilOrder           "orders.fulfil"                  -> Order,
-    command ClaimKey              "orders.claim_key"               -> Claim,
-    keyed   KeepAnswer            "orders.keep_answer"             -> (),
-    keyed   DropClaim             "orders.drop_claim"              -> (),
-    query   TallyOrders           "orders.tally"                   -> Vec<OrderTally>,
-    query   CountNeedingAttention "orders.count_needing_attention" -> u64,
+    keyed   PlaceOrder            "orders.place" by user_id         -> Order,
+    query   GetOrder              "orders.get" by order_id          -> Order,
+    poll    AwaitChange           "orders.await_change" by order_id -> Order,
+    query   ListOrders            "orders.list"                     -> Page<Order>,
+    keyed   CancelOrder           "orders.cancel" by order_id       -> Order,
+    keyed   ReturnItems           "orders.return" by order_id       -> Refund,
+    keyed   FulfilOrder           "orders.fulfil" by order_id       -> Order,
+    command ClaimKey              "orders.claim_key"                -> Claim,
+    keyed   KeepAnswer            "orders.keep_answer"              -> (),
+    keyed   DropClaim             "orders.drop_claim"               -> (),
+    query   TallyOrders           "orders.tally"                    -> Vec<OrderTally>,
+    query   CountNeedingAttention "orders.count_needing_attention"  -> u64,
 }
 
 #[rustfmt::skip]

@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 #[rustfmt::skip]
 requests! { Service::Payments, PaymentsError,
-    command AddMethod         "payments.add_method"     -> PaymentMethod,
-    query   ListMethods       "payments.list_methods"   -> Vec<PaymentMethod>,
-    keyed   RemoveMethod      "payments.remove_method"  -> (),
-    keyed   Authorize         "payments.authorize"      -> Payment,
-    keyed   Capture           "payments.capture"        -> Payment,
-    keyed   Void              "payments.void"           -> (),
-    keyed   IssueRefund       "payments.refund"         -> Refund,
-    query   GetPayment        "payments.get"            -> Payment,
-    query   GetPaymentOfOrder "payments.get_of_order"   -> Payment,
-    query   TallyPayments     "payments.tally"          -> Vec<PaymentTally>,
+    command AddMethod         "payments.add_method" by user_id    -> PaymentMethod,
+    query   ListMethods       "payments.list_methods" by user_id  -> Vec<PaymentMethod>,
+    keyed   RemoveMethod      "payments.remove_method" by user_id -> (),
+    keyed   Authorize         "payments.authorize" by order_id    -> Payment,
+    keyed   Capture           "payments.capture" by order_id      -> Payment,
+    keyed   Void              "payments.void" by order_id         -> (),
+    keyed   IssueRefund       "payments.refund"                   -> Refund,
+    query   GetPayment        "payments.get" by payment_id        -> Payment,
+    query   GetPaymentOfOrder "payments.get_of_order" by order_id -> Payment,
+    query   TallyPayments     "payments.tally"                    -> Vec<PaymentTally>,
 }
 
 #[rustfmt::skip]

@@ -10,21 +10,21 @@ use serde::{Deserialize, Serialize};
 
 #[rustfmt::skip]
 requests! { Service::Products, ProductsError,
-    query   FindProducts    "products.find"            -> Page<Product>,
-    query   GetProduct      "products.get"             -> Product,
-    query   GetProducts     "products.get_many"        -> Vec<Product>,
-    query   ListCategories  "products.list_categories" -> Vec<Category>,
-    command CreateProduct   "products.create"          -> Product,
-    command UpdateProduct   "products.update"          -> Product,
-    keyed   RetireProduct   "products.retire"          -> (),
-    command SetStock        "products.set_stock"       -> StockLevel,
-    keyed   ReserveStock    "products.reserve_stock"   -> (),
-    keyed   ReleaseStock    "products.release_stock"   -> (),
-    keyed   CommitStock     "products.commit_stock"    -> (),
-    keyed   ReturnStock     "products.return_stock"    -> (),
-    keyed   StockCatalogue  "products.stock_catalogue" -> u32,
-    query   TallyStock      "products.tally_stock"     -> Vec<StockTally>,
-    query   TallyReservations "products.tally_reservations" -> Vec<ReservationTally>,
+    query   FindProducts      "products.find"                      -> Page<Product>,
+    query   GetProduct        "products.get" by product            -> Product,
+    query   GetProducts       "products.get_many"                  -> Vec<Product>,
+    query   ListCategories    "products.list_categories"           -> Vec<Category>,
+    command CreateProduct     "products.create"                    -> Product,
+    command UpdateProduct     "products.update" by product_id      -> Product,
+    keyed   RetireProduct     "products.retire" by product_id      -> (),
+    command SetStock          "products.set_stock" by product_id   -> StockLevel,
+    keyed   ReserveStock      "products.reserve_stock" by order_id -> (),
+    keyed   ReleaseStock      "products.release_stock" by order_id -> (),
+    keyed   CommitStock       "products.commit_stock" by order_id  -> (),
+    keyed   ReturnStock       "products.return_stock"              -> (),
+    keyed   StockCatalogue    "products.stock_catalogue"           -> u32,
+    query   TallyStock        "products.tally_stock"               -> Vec<StockTally>,
+    query   TallyReservations "products.tally_reservations"        -> Vec<ReservationTally>,
 }
 
 #[rustfmt::skip]
@@ -114,7 +114,7 @@ pub struct GetProduct {
     pub product: ProductRef,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ProductRef {
     Id(ProductId),

@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 #[rustfmt::skip]
 requests! { Service::Shipping, ShippingError,
-    query   QuoteParcel        "shipping.quote"           -> Vec<Quote>,
-    keyed   BookShipment       "shipping.book"            -> Shipment,
-    keyed   CancelShipment     "shipping.cancel"          -> (),
-    keyed   HandOver           "shipping.hand_over"       -> Shipment,
-    query   GetShipment        "shipping.get"             -> Shipment,
-    query   GetShipmentOfOrder "shipping.get_of_order"    -> Shipment,
-    query   DrawLabel          "shipping.draw_label"      -> Label,
-    query   Track              "shipping.track"           -> Tracking,
-    query   GetNetwork         "shipping.get_network"     -> Vec<Hub>,
-    query   TallyShipments     "shipping.tally"           -> Vec<ShipmentTally>,
+    query   QuoteParcel        "shipping.quote"                    -> Vec<Quote>,
+    keyed   BookShipment       "shipping.book" by order_id         -> Shipment,
+    keyed   CancelShipment     "shipping.cancel" by order_id       -> (),
+    keyed   HandOver           "shipping.hand_over" by order_id    -> Shipment,
+    query   GetShipment        "shipping.get"                      -> Shipment,
+    query   GetShipmentOfOrder "shipping.get_of_order" by order_id -> Shipment,
+    query   DrawLabel          "shipping.draw_label"               -> Label,
+    query   Track              "shipping.track"                    -> Tracking,
+    query   GetNetwork         "shipping.get_network"              -> Vec<Hub>,
+    query   TallyShipments     "shipping.tally"                    -> Vec<ShipmentTally>,
 }
 
 #[rustfmt::skip]

@@ -8,7 +8,7 @@ mod sessions;
 use super::{launch, messages::*, rules, store::Store};
 use crate::{
     env::{Env, later},
-    mesh::{Answers, CallError, Context, Crash, Delivery, Mesh, MeshError, Ping, Request, TraceId},
+    mesh::{Answers, CallError, Context, Delivery, Disturb, Mesh, MeshError, Ping, Request, TraceId},
     services::{CALLS, HEARS, Home},
     storage::Storage,
     types::{Address, Principal, Role, Secret, Service, SessionId, Timestamp, UserId},

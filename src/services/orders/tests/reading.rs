@@ -145,7 +145,8 @@ fn however_many_wait_for_a_change_everybody_else_is_answered() {
     in_shop(async |shop| {
         let order_id = shop.confirmed().await;
         let order = shop.order(order_id).await;
-        let places: usize = shop.mesh.pool(Service::Orders).report().iter().map(|instance| instance.capacity).sum();
+        let places: usize =
+            shop.mesh.pool(Service::Orders).report().instances.iter().map(|instance| instance.capacity).sum();
         let waits = AwaitChange { order_id, after: order.version };
         let waiting = futures_util::future::join_all((0..2 * places).map(|_| shop.call(ada(), waits.clone())));
         let others = async {

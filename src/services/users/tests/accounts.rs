@@ -247,9 +247,9 @@ impl Handler<Ping> for Listener {
     fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
 }
 
-impl Handler<Crash> for Listener {
+impl Handler<Disturb> for Listener {
     type Result = ();
-    fn handle(&mut self, _: Crash, _: &mut Self::Context) {}
+    fn handle(&mut self, _: Disturb, _: &mut Self::Context) {}
 }
 
 impl Handler<Delivery<UserRegistered>> for Listener {

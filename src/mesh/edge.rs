@@ -1,0 +1,149 @@
+//! What stands between one caller and one service: the breaker, the retry budget, the link.
+
+use super::{
+    Caller, Failure, Link, MeshError,
+    breaker::{Breaker, BreakerSettings, BreakerState, Forced, Pass},
+    retry,
+    window::Tally,
+};
+use crate::types::Service;
+use arc_swap::ArcSwapOption;
+use serde::{Deserialize, Serialize};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+pub(super) use super::breaker::Outcome;
+
+pub(super) struct Edge {
+    breaker: Mutex<Breaker>,
+    link: ArcSwapOption<Link>,
+}
+
+/// How an edge is run. All of it can be changed while calls are under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EdgeSettings {
+    pub breaker: BreakerSettings,
+    /// What the breaker is to be whatever it counts; `null` for what it finds right.
+    pub forced: Option<Forced>,
+}
+
+impl EdgeSettings {
+    /// `Err` in words for what makes no sense.
+    pub fn checked(self) -> Result<Self, String> {
+        self.breaker.checked().map(|_| self)
+    }
+}
+
+/// An edge as it is now.
+#[derive(Debug, Clone, Serialize)]
+pub struct EdgeReport {
+    pub caller: Caller,
+    pub service: Service,
+    pub state: BreakerState,
+    pub settings: EdgeSettings,
+    /// Of the last ten seconds, as all that follows but the last two.
+    pub calls: u32,
+    pub failures: u32,
+    pub slow: u32,
+    pub retries: u32,
+    /// How often the breaker has opened, and how many calls it has refused, since the start.
+    pub opened: u64,
+    pub refused: u64,
+}
+
+/// A call that the breaker let through. Let go without a word, it says nothing about the service: its caller went away.
+pub(super) struct Ticket<'a> {
+    edge: &'a Edge,
+    pass: Pass,
+    since: Instant,
+    outcome: Outcome,
+}
+
+impl Ticket<'_> {
+    pub fn end(mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        self.edge.breaker().record(self.pass, self.outcome, now - self.since, now);
+    }
+}
+
+impl Edge {
+    pub fn new() -> Self {
+        let breaker = Breaker::new(BreakerSettings::default(), Instant::now());
+        Self { breaker: Mutex::new(breaker), link: ArcSwapOption::empty() }
+    }
+
+    pub fn admit(&self) -> Result<Ticket<'_>, MeshError> {
+        let now = Instant::now();
+        let pass = self.breaker().admit(now);
+        let pass = pass.map_err(|retry_after| MeshError::CircuitOpen { retry_after })?;
+        Ok(Ticket { edge: self, pass, since: now, outcome: Outcome::Unknown })
+    }
+
+    /// For who waits for news: that takes as long as it takes, and says nothing about the service.
+    pub fn admit_uncounted(&self) -> Result<(), MeshError> {
+        let mut breaker = self.breaker();
+        if breaker.state(Instant::now()) == BreakerState::Open {
+            breaker.refused += 1;
+            return Err(MeshError::CircuitOpen { retry_after: Duration::from_secs(1) });
+        }
+        Ok(())
+    }
+
+    /// Takes a retry out of the budget; `false` where it is spent.
+    pub fn may_retry(&self) -> bool {
+        retry::spend(&mut self.breaker().window, Instant::now())
+    }
+
+    pub fn set(&self, EdgeSettings { breaker: settings, forced }: EdgeSettings) {
+        let mut breaker = self.breaker();
+        (breaker.settings, breaker.forced) = (settings, forced);
+    }
+
+    pub fn settings(&self) -> EdgeSettings {
+        let breaker = self.breaker();
+        EdgeSettings { breaker: breaker.settings, forced: breaker.forced }
+    }
+
+    pub fn set_link(&self, link: Option<Link>) {
+        self.link.store(link.map(Arc::new));
+    }
+
+    pub fn link(&self) -> Option<Link> {
+        self.link.load().as_deref().copied()
+    }
+
+    pub fn report(&self, caller: Caller, service: Service) -> EdgeReport {
+        let now = Instant::now();
+        let settings = self.settings();
+        let mut breaker = self.breaker();
+        let Tally { calls, failures, slow, retries } = breaker.window.sum(now);
+        let (state, opened, refused) = (breaker.state(now), breaker.opened, breaker.refused);
+        EdgeReport { caller, service, state, settings, calls, failures, slow, retries, opened, refused }
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an answer says about who gave it. A service's own words are no failure, whatever they say.
+pub(super) fn outcome_of<T, E>(answer: &Result<T, Failure<E>>) -> Outcome {
+    match answer {
+        Ok(_) | Err(Failure::Domain(_)) => Outcome::Success,
+        Err(Failure::Fault(MeshError::TimedOut | MeshError::Crashed | MeshError::Failed(_))) => Outcome::Failure,
+        // Refused before anybody was asked: that is over in a moment, and a breaker would only make it last.
+        Err(Failure::Fault(
+            MeshError::NoInstance | MeshError::Overloaded | MeshError::Refused | MeshError::CircuitOpen { .. },
+        )) => Outcome::Unknown,
+    }
+}
