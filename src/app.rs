@@ -5,7 +5,7 @@ use crate::{
     config::{FirstOperator, Settings},
     demo,
     env::Env,
-    gateway::{self, Door, DoorSettings},
+    gateway::{self, Door, DoorSettings, controls::Shelf},
     mesh::{CallError, Caller, Context, DeadLetter, Mesh, MeshError, TraceId},
     services::{
         self, CALLS, HEARS, Home,
@@ -13,10 +13,12 @@ use crate::{
         products::messages::StockCatalogue,
         users::messages::{CreateOperator, HasOperator, IssueSetupToken, PersonName, UsersError},
     },
-    storage::{self, Decision, KnownTable, Record, Storage, StorageError},
-    types::{Email, Principal, Secret, Service, Timestamp},
+    storage::{self, Decision, KnownTable, Record, Storage, StorageError, Tree},
+    types::{Email, Principal, Secret, Service, Timestamp, UserId},
 };
+use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::{
     future::Future,
     io,
@@ -185,6 +187,17 @@ impl Shop {
         }
     }
 
+    /// What operators have changed while the shop ran; from now on it is as if they had not.
+    async fn forget_controls(&self) -> Result<(), StorageError> {
+        let tree = self.storage.outside_tree("gateway")?;
+        let controls = tree.table::<KeptControl>();
+        for (name, _) in controls.all(None).collect::<Result<Vec<_>, _>>()? {
+            let gone: Result<(), StorageError> = controls.change(&name, |_| Ok(Decision::Delete(())));
+            gone?;
+        }
+        tree.commit().await
+    }
+
     /// The secret that the door derives its keys from (of cart cookies, of fingerprints): made once, kept in the data folder.
     async fn door_secret(&self) -> Result<[u8; 32], StorageError> {
         let tree = self.storage.outside_tree("gateway")?;
@@ -230,7 +243,7 @@ fn tables() -> Vec<KnownTable> {
         services::payments::tables(),
         services::shipping::tables(),
         services::notifications::tables(),
-        vec![KnownTable::of::<Keys>("gateway")],
+        vec![KnownTable::of::<Keys>("gateway"), KnownTable::of::<KeptControl>("gateway")],
     ];
     let dead_letters = Service::ALL.map(|service| KnownTable::of::<DeadLetter>(service.name()));
     services.into_iter().flatten().chain(dead_letters).collect()
@@ -246,6 +259,48 @@ struct Keys {
 impl Record for Keys {
     const TABLE: &'static str = "keys";
     type Key = String;
+}
+
+/// What an operator has changed while the shop ran.
+#[derive(Clone, Serialize, Deserialize)]
+struct KeptControl {
+    patch: Value,
+    by: Option<UserId>,
+    at: Timestamp,
+}
+
+impl Record for KeptControl {
+    const TABLE: &'static str = "controls";
+    /// The control's name.
+    type Key = String;
+}
+
+/// Where they are kept: in the gateway's own tree.
+struct ControlShelf {
+    tree: Tree,
+    env: Env,
+}
+
+impl Shelf for ControlShelf {
+    fn all(&self) -> Result<Vec<(String, Value)>, MeshError> {
+        let kept = self.tree.table::<KeptControl>().all(None).collect::<Result<Vec<_>, _>>()?;
+        Ok(kept.into_iter().map(|(name, control)| (name, control.patch)).collect())
+    }
+
+    fn keep<'a>(
+        &'a self,
+        name: &'a str,
+        patch: Value,
+        by: Option<UserId>,
+    ) -> LocalBoxFuture<'a, Result<(), MeshError>> {
+        Box::pin(async move {
+            let fresh = KeptControl { patch, by, at: self.env.now() };
+            let kept: Result<(), StorageError> =
+                self.tree.table().change(&name.to_owned(), |_| Ok(Decision::Save(fresh.clone(), ())));
+            kept?;
+            Ok(self.tree.commit().await?)
+        })
+    }
 }
 
 /// An open shop.
@@ -281,6 +336,9 @@ pub async fn open(
         shop.stock_demo().await?;
     }
     let setup_token = shop.first_operator(operator).await?;
+    if settings.reset_controls {
+        shop.forget_controls().await?;
+    }
     let storage = Arc::downgrade(&shop.storage);
     let door_settings = DoorSettings {
         listener,
@@ -288,6 +346,7 @@ pub async fn open(
         throttling: settings.throttling,
         hosts: settings.allowed_hosts.clone(),
         secret: shop.door_secret().await?,
+        shelf: Box::new(ControlShelf { tree: shop.storage.outside_tree("gateway")?, env: env.clone() }),
         storage_is_healthy: Box::new(move || storage.upgrade().is_some_and(|storage| storage.is_healthy())),
     };
     let (door, serving) =

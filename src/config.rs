@@ -24,6 +24,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("throttling",        "true",           "whether clients that call too often are told to wait"),
     ("allowed_hosts",     "",               "names beside localhost and IP addresses that the shop is called by"),
     ("workers",           "one a core",     "threads that serve HTTP"),
+    ("reset_controls",    "false",          "whether what operators changed while the shop ran is forgotten at the start"),
     ("operator_email",    "",               "the operator's account made on the first run (with operator_password; environment only)"),
     ("operator_password", "",               "its password (environment only)"),
 ];
@@ -44,6 +45,7 @@ pub struct Settings {
     pub throttling: bool,
     pub allowed_hosts: Vec<String>,
     pub workers: usize,
+    pub reset_controls: bool,
 }
 
 /// The account of the first operator, from the environment.
@@ -185,6 +187,7 @@ impl Settings {
                     settings.allowed_hosts = names.filter(|host| !host.is_empty()).collect();
                 }
                 "workers" => settings.workers = parse_workers(text).map_err(bad)?,
+                "reset_controls" => settings.reset_controls = parse_bool(text).map_err(bad)?,
                 "operator_email" => {
                     operator.0 =
                         Some(text.parse().map_err(|error: crate::types::email::BadEmail| bad(error.to_string()))?)
@@ -217,6 +220,7 @@ impl Default for Settings {
             throttling: true,
             allowed_hosts: Vec::new(),
             workers: std::thread::available_parallelism().map_or(2, Into::into),
+            reset_controls: false,
         }
     }
 }

@@ -105,12 +105,16 @@ struct Flags {
     /// Threads that serve HTTP [default: one a core]
     #[arg(long, global = true, value_name = "N")]
     workers: Option<String>,
+    /// Forget what operators changed while the shop ran
+    #[arg(long, global = true)]
+    reset_controls: bool,
 }
 
 impl Flags {
     fn given(&self) -> Result<Given, BadSetting> {
         let mut given = Given::default();
         let instances = (!self.instances.is_empty()).then(|| self.instances.join(","));
+        let reset = self.reset_controls.then(|| "true".to_owned());
         let demo = (self.demo || self.no_demo).then(|| self.demo.to_string());
         #[rustfmt::skip]
         let flags = [
@@ -123,6 +127,7 @@ impl Flags {
             ("throttling",      "--throttling",      &self.throttling),
             ("allowed_hosts",   "--allowed-hosts",   &self.allowed_hosts),
             ("workers",         "--workers",         &self.workers),
+            ("reset_controls",  "--reset-controls",  &reset),
         ];
         for (name, flag, value) in flags {
             if let Some(value) = value {
@@ -184,6 +189,8 @@ fn serve(settings: &Settings, operator: Option<FirstOperator>) -> Result<ExitCod
         let listener = app::listen(settings)?;
         let (open, serving) = app::open(settings, &listener, operator.clone(), Env::system()).await?;
         greet(settings, &open);
+        // Done once: a folder that is opened anew keeps what was changed since.
+        let settings = &Settings { reset_controls: false, ..settings.clone() };
         let mut serving = Serving { open, ends: actix::spawn(serving) };
         loop {
             tokio::select! {

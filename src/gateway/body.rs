@@ -91,7 +91,8 @@ fn the_only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     lines.next().is_none().then_some(line)
 }
 
-fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+/// JSON from anywhere, read as strictly as a body.
+pub fn from_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let Ok(text) = std::str::from_utf8(body) else {
         return Err(Problem::bad_request("bad_json", "The body is not valid JSON: it is not in UTF-8."));
     };

@@ -5,6 +5,7 @@
 
 mod api;
 mod body;
+pub mod controls;
 pub mod cookies;
 mod duties;
 mod errors;
@@ -39,6 +40,7 @@ pub struct Gateway {
     keys: keys::KeyRing,
     throttle: duties::throttling::Throttle,
     streams: streams::Streams,
+    controls: controls::Controls,
     /// Signs the guest cart's cookie.
     cart_key: cookies::CartKey,
     fingerprint_key: duties::idempotency::FingerprintKey,

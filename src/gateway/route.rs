@@ -17,9 +17,18 @@ pub struct Route {
     pub handler: Handler,
 }
 
+impl Route {
+    /// What it is called where it is changed: `products.get`, after its handler.
+    pub fn id(&self) -> String {
+        self.handler.name.replace("::", ".")
+    }
+}
+
 /// Who answers.
 #[derive(Clone, Copy)]
 pub struct Handler {
+    /// `products::get`
+    pub name: &'static str,
     pub route: fn() -> actix_web::Route,
     pub takes: fn() -> Takes,
 }

@@ -6,8 +6,8 @@ use super::{
     KeyUse::{self, *},
     Route,
     api::{
-        carts, composed, events, lab, notifications, operation, order_events, orders, payments, products, shipping,
-        users,
+        carts, composed, controls, events, lab, notifications, operation, order_events, orders, payments, products,
+        shipping, users,
     },
     parameters::Takes,
     route::Handler,
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 macro_rules! to {
     ($handler:path) => {
-        Handler { route: || web::to($handler), takes: || Takes::by(&$handler) }
+        Handler { name: stringify!($handler), route: || web::to($handler), takes: || Takes::by(&$handler) }
     };
 }
 
@@ -101,6 +101,13 @@ pub static ROUTES: &[Route] = &[
     row(GET,    "/api/v1/audit",                              Operator, Lab,      Ignored,   60, to!(operation::audit)),
     row(GET,    "/api/v1/events/dead",                        Operator, Lab,      Ignored,   10, to!(events::list_dead)),
     row(POST,   "/api/v1/events/dead/{id}/replay",            Operator, Lab,      Ignored,   10, to!(events::replay_dead)),
+    row(GET,    "/api/v1/gateway/routes",                     Operator, Lab,      Ignored,   10, to!(controls::list_routes)),
+    row(PATCH,  "/api/v1/gateway/routes/{id}",                Operator, Lab,      Ignored,   10, to!(controls::change_route)),
+    row(GET,    "/api/v1/gateway/services",                   Operator, Lab,      Ignored,   10, to!(controls::list_services)),
+    row(PATCH,  "/api/v1/gateway/services/{id}",              Operator, Lab,      Ignored,   10, to!(controls::change_service)),
+    row(PATCH,  "/api/v1/gateway/instances/{id}",             Operator, Lab,      Ignored,   10, to!(controls::change_instance)),
+    row(GET,    "/api/v1/gateway/breakers",                   Operator, Lab,      Ignored,   10, to!(controls::list_breakers)),
+    row(PATCH,  "/api/v1/gateway/breakers/{id}",              Operator, Lab,      Ignored,   10, to!(controls::change_breaker)),
     row(GET,    "/api/v1/lab/services",                       Operator, Lab,      Ignored,   10, to!(lab::services)),
     row(POST,   "/api/v1/lab/instances/{id}/crash",           Operator, Lab,      Ignored,   10, to!(lab::crash)),
 

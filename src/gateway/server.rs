@@ -2,6 +2,7 @@
 
 use super::{
     Access, Class, Gateway, KeyUse, Route,
+    controls::{Controls, LiveRoute, Shelf},
     cookies::CartKey,
     duties::{self, idempotency::FingerprintKey, throttling::Throttle},
     keys::KeyRing,
@@ -40,6 +41,8 @@ pub struct DoorSettings {
     pub hosts: Vec<String>,
     /// Kept in the data folder; the door derives its keys from it.
     pub secret: [u8; 32],
+    /// Where what an operator changes is kept.
+    pub shelf: Box<dyn Shelf>,
     pub storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
@@ -64,6 +67,7 @@ pub async fn open(
         keys: KeyRing::new(env.clone()),
         throttle: Throttle::new(settings.throttling),
         streams: Default::default(),
+        controls: Controls::new(settings.shelf, mesh.clone()),
         cart_key: CartKey::new(settings.secret),
         fingerprint_key: FingerprintKey::derived_from(&settings.secret),
         hosts: settings.hosts,
@@ -76,6 +80,7 @@ pub async fn open(
     });
     let context = Context::new(Principal::System, Duration::from_secs(10), TraceId(gateway.env.bytes()));
     gateway.keys.learn(&gateway.mesh, &context).await;
+    gateway.controls.restore().await.map_err(io::Error::other)?;
 
     let shared = gateway.clone();
     let server = HttpServer::new(move || {
@@ -148,8 +153,8 @@ fn fallback(gateway: &Arc<Gateway>) -> actix_web::Route {
 }
 
 fn behind_duties(handler: actix_web::Route, route: &'static Route, gateway: &Arc<Gateway>) -> actix_web::Route {
-    let gateway = gateway.clone();
-    handler.wrap(from_fn(move |request, next| duties::pass(gateway.clone(), route, request, next)))
+    let (gateway, live): (_, LiveRoute) = (gateway.clone(), gateway.controls.live(route));
+    handler.wrap(from_fn(move |request, next| duties::pass(gateway.clone(), route, live.load_full(), request, next)))
 }
 
 /// The files of the shop, and all that is nowhere.
@@ -165,6 +170,6 @@ const fn internal(path: &'static str) -> Route {
         class: Class::Browse,
         key: KeyUse::Ignored,
         deadline: Duration::from_secs(10),
-        handler: Handler { route: web::get, takes: || Takes::ANYTHING },
+        handler: Handler { name: path, route: web::get, takes: || Takes::ANYTHING },
     }
 }

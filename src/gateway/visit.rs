@@ -1,8 +1,8 @@
 //! One request at the door: who asks, for what, in which trace, until when.
 
-use super::{Gateway, Route, problem::Problem};
+use super::{Gateway, Route, controls::RouteSettings, problem::Problem};
 use crate::{
-    mesh::{Context, Request, TraceId},
+    mesh::{CallError, Context, Request, TraceId},
     types::{Principal, SessionId, UserId},
 };
 use actix_web::{
@@ -16,6 +16,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 use tokio::time::Instant;
 
@@ -26,6 +27,8 @@ pub struct Visit(Rc<Parts>);
 pub struct Parts {
     pub gateway: Arc<Gateway>,
     pub route: &'static Route,
+    /// As they were when the request came.
+    pub settings: Arc<RouteSettings>,
     pub trace: TraceId,
     pub begun: Instant,
     /// When the whole of the request was there: from then on the route's deadline runs.
@@ -36,6 +39,8 @@ pub struct Parts {
     pub session: Cell<Option<SessionId>>,
     /// Whether the sender is a browser that keeps its tokens in cookies out of scripts' reach.
     pub is_browser: Cell<bool>,
+    /// The instances that answered on the way.
+    served_by: RefCell<Vec<Arc<str>>>,
     /// Read whole by the limits, before anything is done.
     pub body: RefCell<Bytes>,
     /// What a duty remembers on the way in for the way out, by its type.
@@ -50,11 +55,18 @@ impl std::ops::Deref for Visit {
 }
 
 impl Visit {
-    pub fn new(gateway: Arc<Gateway>, route: &'static Route, trace: TraceId, client: IpAddr) -> Self {
+    pub fn new(
+        gateway: Arc<Gateway>,
+        route: &'static Route,
+        settings: Arc<RouteSettings>,
+        trace: TraceId,
+        client: IpAddr,
+    ) -> Self {
         let begun = Instant::now();
         Self(Rc::new(Parts {
             gateway,
             route,
+            settings,
             trace,
             begun,
             complete: Cell::new(begun),
@@ -62,6 +74,7 @@ impl Visit {
             principal: Cell::new(Principal::Anonymous),
             session: Cell::new(None),
             is_browser: Cell::new(false),
+            served_by: RefCell::default(),
             body: RefCell::default(),
             notes: RefCell::default(),
         }))
@@ -72,7 +85,29 @@ impl Visit {
     where
         Problem: From<R::Error>,
     {
-        Ok(self.gateway.mesh.call(&self.context(), request).await?)
+        Ok(self.ask(&self.context(), request).await?)
+    }
+
+    /// The same with a context of the caller's making, and the answer as it came.
+    pub async fn ask<R: Request>(&self, context: &Context, request: R) -> Result<R::Reply, CallError<R::Error>> {
+        let (by, answer) = self.gateway.mesh.call_served(context, request).await;
+        if let Some(by) = by {
+            let mut served_by = self.served_by.borrow_mut();
+            if !served_by.contains(&by) {
+                served_by.push(by);
+            }
+        }
+        answer
+    }
+
+    /// The names of the instances that answered, for `X-Served-By`; empty where nobody was asked.
+    pub fn served_by(&self) -> String {
+        self.served_by.borrow().join(", ")
+    }
+
+    /// How long the whole of it may take.
+    pub fn deadline(&self) -> Duration {
+        self.settings.deadline(self.route)
     }
 
     pub fn note<T: 'static>(&self, note: T) {
@@ -88,11 +123,7 @@ impl Visit {
     }
 
     pub fn context(&self) -> Context {
-        Context {
-            principal: self.principal.get(),
-            deadline: self.complete.get() + self.route.deadline,
-            trace: self.trace,
-        }
+        Context { principal: self.principal.get(), deadline: self.complete.get() + self.deadline(), trace: self.trace }
     }
 
     /// The client as far as it can be told from others: an IPv6 client has a /64 to itself, and could come from 2⁶⁴ addresses.

@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Bounds, and what an instance should have in hand.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Autoscale {
     pub least: usize,
     pub most: usize,
     /// One more is started when an instance has more calls in flight than that, on the average of the second; one fewer is kept when
     /// the others would have less than half of it, for ten seconds.
-    pub in_flight: f64,
+    pub in_flight: u32,
 }
 
 /// How often it looks, and how often it counts the calls in between.
@@ -23,15 +23,16 @@ pub(super) const SAMPLES: u32 = 20;
 const PATIENCE: u32 = 10;
 
 impl Autoscale {
-    /// `Err` in words for what makes no sense.
+    /// `Err` begins with the field that makes no sense.
     pub fn checked(self) -> Result<Self, String> {
-        if self.least == 0 || self.most > MOST_INSTANCES || self.least > self.most {
-            return Err(format!(
-                "autoscale is from 1 to {MOST_INSTANCES} instances, with least at most as large as most"
-            ));
+        if !(1..=MOST_INSTANCES).contains(&self.least) {
+            return Err(format!("autoscale.least is from 1 to {MOST_INSTANCES}"));
         }
-        if !(self.in_flight.is_finite() && self.in_flight > 0.0 && self.in_flight <= 100_000.0) {
-            return Err("autoscale.in_flight is above 0 and at most 100,000".into());
+        if !(self.least..=MOST_INSTANCES).contains(&self.most) {
+            return Err(format!("autoscale.most is from autoscale.least to {MOST_INSTANCES}"));
+        }
+        if !(1..=100_000).contains(&self.in_flight) {
+            return Err("autoscale.in_flight is from 1 to 100,000".into());
         }
         Ok(self)
     }
@@ -47,10 +48,11 @@ pub(super) struct Watchman {
 impl Watchman {
     /// How many there should be, where there are `count` now with so many calls in flight in all.
     pub fn decide(&mut self, bounds: &Autoscale, count: usize, in_flight: f64) -> usize {
+        let enough = f64::from(bounds.in_flight);
         let one_fewer = count.saturating_sub(1).max(1);
-        let is_idle = in_flight / (one_fewer as f64) < bounds.in_flight / 2.0;
+        let is_idle = in_flight / (one_fewer as f64) < enough / 2.0;
         self.idle = if is_idle { self.idle + 1 } else { 0 };
-        let wanted = if in_flight / (count.max(1) as f64) > bounds.in_flight {
+        let wanted = if in_flight / (count.max(1) as f64) > enough {
             count + 1
         } else if self.idle >= PATIENCE {
             self.idle = 0;
@@ -66,7 +68,7 @@ impl Watchman {
 mod tests {
     use super::*;
 
-    const BOUNDS: Autoscale = Autoscale { least: 2, most: 4, in_flight: 10.0 };
+    const BOUNDS: Autoscale = Autoscale { least: 2, most: 4, in_flight: 10 };
 
     #[test]
     fn it_grows_one_a_look_up_to_the_bound() {
@@ -114,8 +116,7 @@ mod tests {
             Autoscale { least: 0, ..BOUNDS },
             Autoscale { least: 5, ..BOUNDS },
             Autoscale { most: 33, ..BOUNDS },
-            Autoscale { in_flight: 0.0, ..BOUNDS },
-            Autoscale { in_flight: f64::NAN, ..BOUNDS },
+            Autoscale { in_flight: 0, ..BOUNDS },
         ] {
             assert!(bad.checked().is_err(), "{bad:?}");
         }

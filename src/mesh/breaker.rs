@@ -40,7 +40,7 @@ impl Default for BreakerSettings {
 }
 
 impl BreakerSettings {
-    /// `Err` in words for what makes no sense.
+    /// `Err` begins with the field that makes no sense.
     pub fn checked(self) -> Result<Self, String> {
         let percents = [("failure_percent", self.failure_percent), ("slow_percent", self.slow_percent)];
         if let Some((name, _)) = percents.iter().find(|(_, percent)| !(1..=100).contains(percent)) {

@@ -32,9 +32,10 @@ pub struct EdgeSettings {
 }
 
 impl EdgeSettings {
-    /// `Err` in words for what makes no sense.
+    /// `Err` begins with the field that makes no sense.
     pub fn checked(self) -> Result<Self, String> {
-        self.breaker.checked().map(|_| self)
+        self.breaker.checked().map_err(|words| format!("breaker.{words}"))?;
+        Ok(self)
     }
 }
 

@@ -63,7 +63,7 @@ impl Default for InstanceSettings {
 }
 
 impl InstanceSettings {
-    /// `Err` in words for what makes no sense.
+    /// `Err` begins with the field that makes no sense.
     pub fn checked(self) -> Result<Self, String> {
         match self {
             Self { weight: 10_001.., .. } => Err("weight is from 0 to 10,000".into()),

@@ -23,10 +23,10 @@ impl Default for OutlierSettings {
 }
 
 impl OutlierSettings {
-    /// `Err` in words for what makes no sense.
+    /// `Err` begins with the field that makes no sense.
     pub fn checked(self) -> Result<Self, String> {
         match self {
-            Self { base_ms: 0, .. } => Err("base_ms is at least 1".into()),
+            Self { base_ms: 0 | 3_600_001.., .. } => Err("base_ms is from 1 to 3,600,000 (an hour)".into()),
             Self { base_ms, most_ms, .. } if most_ms < base_ms || most_ms > 3_600_000 => {
                 Err("most_ms is from base_ms to 3,600,000 (an hour)".into())
             }

@@ -18,7 +18,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -34,6 +34,8 @@ pub struct Pool {
     outboxes: Mutex<Option<Outboxes>>,
     /// Held while instances are started or sent away.
     pub(super) scaling: tokio::sync::Mutex<()>,
+    /// How many instances there were at first.
+    pub(super) launched_with: AtomicUsize,
     pub(super) stopped: AtomicBool,
 }
 
@@ -70,7 +72,7 @@ impl Default for PoolSettings {
 }
 
 impl PoolSettings {
-    /// `Err` in words for what makes no sense.
+    /// `Err` begins with the field that makes no sense.
     pub fn checked(self) -> Result<Self, String> {
         if !(1..=MOST_INSTANCES).contains(&self.count) {
             return Err(format!("count is from 1 to {MOST_INSTANCES}"));
@@ -81,9 +83,11 @@ impl PoolSettings {
         if self.instances.len() > MOST_INSTANCES {
             return Err(format!("instances names at most {MOST_INSTANCES}"));
         }
-        self.outlier.checked()?;
+        self.outlier.checked().map_err(|words| format!("outlier.{words}"))?;
         self.autoscale.map(Autoscale::checked).transpose()?;
-        self.instances.values().try_for_each(|settings| settings.checked().map(drop))?;
+        for (name, settings) in &self.instances {
+            settings.checked().map_err(|words| format!("instances.{name}.{words}"))?;
+        }
         Ok(self)
     }
 
@@ -116,6 +120,7 @@ impl Pool {
             supervisor: Mutex::default(),
             outboxes: Mutex::default(),
             scaling: tokio::sync::Mutex::default(),
+            launched_with: AtomicUsize::default(),
             stopped: AtomicBool::new(false),
         }
     }
@@ -222,6 +227,11 @@ impl Pool {
 
     pub fn settings(&self) -> Arc<PoolSettings> {
         self.settings.load_full()
+    }
+
+    /// What the service was launched with.
+    pub fn defaults(&self) -> PoolSettings {
+        PoolSettings { count: self.launched_with.load(Ordering::Relaxed).max(1), ..PoolSettings::default() }
     }
 
     pub fn strategy(&self) -> Strategy {

@@ -7,7 +7,7 @@ use super::{
     Answers, PoolSettings, State,
     autoscale::{self, Autoscale, Watchman},
     instance::Instance,
-    pool::{Pool, is_stopped, lock},
+    pool::{MOST_INSTANCES, Pool, is_stopped, lock},
     service::{Disturb, Ping},
 };
 use crate::env::{Env, Threads};
@@ -63,6 +63,7 @@ impl Pool {
             ending: Vec::new(),
         });
         self.settings.rcu(|settings| PoolSettings { count, ..PoolSettings::clone(settings) });
+        self.launched_with.store(count, Ordering::Relaxed);
         for number in 1..=count {
             let name: Arc<str> = format!("{}-{number}", self.service).into();
             if let Some(fresh) = self.start(name.clone(), 0) {
@@ -149,6 +150,12 @@ impl Pool {
     /// Changes how the service is run. `Err` in words for what makes no sense: nothing is changed then.
     pub async fn set(self: &Arc<Self>, settings: PoolSettings) -> Result<(), String> {
         let settings = settings.checked()?;
+        let is_own = |name: &String| {
+            (1..=MOST_INSTANCES).any(|number| name.strip_prefix(self.service.name()) == Some(&format!("-{number}")))
+        };
+        if let Some(name) = settings.instances.keys().find(|name| !is_own(name)) {
+            return Err(format!("instances.{name} is no instance of this service"));
+        }
         let was = self.settings.swap(Arc::new(settings.clone()));
         for instance in self.instances.load().iter() {
             instance.set(settings.of_instance(&instance.name));

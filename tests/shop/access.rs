@@ -75,6 +75,13 @@ const EXPECTED: &[(&str, &str, Access, Whose)] = &[
     ("GET",    "/api/v1/account",                       SignedIn, Anyones),
     ("GET",    "/api/v1/notifications",                 SignedIn, Anyones),
     ("POST",   "/api/v1/notifications/{id}/read",       SignedIn, Theirs),
+    ("GET",    "/api/v1/gateway/routes",                Operator, Anyones),
+    ("PATCH",  "/api/v1/gateway/routes/{id}",           Operator, Anyones),
+    ("GET",    "/api/v1/gateway/services",              Operator, Anyones),
+    ("PATCH",  "/api/v1/gateway/services/{id}",         Operator, Anyones),
+    ("PATCH",  "/api/v1/gateway/instances/{id}",        Operator, Anyones),
+    ("GET",    "/api/v1/gateway/breakers",              Operator, Anyones),
+    ("PATCH",  "/api/v1/gateway/breakers/{id}",         Operator, Anyones),
     ("GET",    "/api/v1/lab/services",                  Operator, Anyones),
     ("POST",   "/api/v1/lab/instances/{id}/crash",      Operator, Anyones),
     ("GET",    "/api/v1/audit",                         Operator, Anyones),
@@ -140,6 +147,10 @@ impl World {
             ["shipments", ..] => text(&self.order["shipment"]["id"]),
             ["tracking", ..] => text(&self.order["shipment"]["tracking_number"]),
             ["notifications", ..] => self.notification.clone(),
+            ["gateway", "routes", ..] => "products.get".to_owned(),
+            ["gateway", "services", ..] => "products".to_owned(),
+            ["gateway", "instances", ..] => "products-1".to_owned(),
+            ["gateway", "breakers", ..] => "gateway.products".to_owned(),
             ["lab", ..] => "nobody-1".to_owned(),
             _ => self.product.clone(),
         };
@@ -183,6 +194,7 @@ impl World {
             ("POST", "payments/{id}/refunds") => {
                 json!({"amount": {"amount": 1, "currency": "EUR"}, "reason": "Sorry."})
             }
+            ("PATCH", path) if path.starts_with("gateway/") => json!({}),
             ("POST", "shipping/quotes") => json!({"address": home_address(), "items": lines}),
             _ => return None,
         })

@@ -5,6 +5,7 @@ mod access;
 mod bad_input;
 mod command_line;
 mod concurrency;
+mod controls;
 mod data_folder;
 mod dying;
 mod graceful;

@@ -73,8 +73,8 @@ type Part = Result<Value, Problem>;
 /// service that cannot be reached leaves the page incomplete.
 async fn ask<R: Request>(visit: &Visit, request: R) -> Part {
     // So much of the route's deadline that the page can still be put together (KrakenD's 85 %).
-    let patience: Duration = visit.route.deadline.mul_f64(0.85);
-    match visit.gateway.mesh.call(&visit.context().within(patience), request).await {
+    let patience: Duration = visit.deadline().mul_f64(0.85);
+    match visit.ask(&visit.context().within(patience), request).await {
         Ok(reply) => Ok(serde_json::to_value(reply).unwrap_or_default()),
         Err(CallError::Domain(_)) => Ok(Value::Null),
         Err(CallError::Mesh(error)) => Err(error.into()),

@@ -2,6 +2,7 @@
 
 pub mod carts;
 pub mod composed;
+pub mod controls;
 pub mod events;
 pub mod lab;
 pub mod notifications;

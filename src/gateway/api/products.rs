@@ -45,7 +45,7 @@ pub async fn find(visit: Visit, Query(search): Query<Search>) -> Answer {
         limit: limit(search.limit)?,
         cursor: search.cursor,
     };
-    let found = visit.gateway.mesh.call(&visit.context(), find).await.map_err(|error| match error {
+    let found = visit.ask(&visit.context(), find).await.map_err(|error| match error {
         // What is a field of the message was a parameter here.
         CallError::Domain(ProductsError::Invalid { field, reason }) => Problem::bad_parameter(&field, &reason),
         error => error.into(),

@@ -66,7 +66,7 @@ pub async fn refresh(visit: Visit, request: HttpRequest, MaybeBody(body): MaybeB
         // Where neither is there, the body is what is missing.
         (None, None) => Body::<RefreshSession>::extract(&request).await?.0.refresh_token,
     };
-    match visit.gateway.mesh.call(&visit.context(), RefreshSession { refresh_token }).await {
+    match visit.ask(&visit.context(), RefreshSession { refresh_token }).await {
         // What was gathered as a guest while the token had run out comes along, too.
         Ok(signed_in) => welcome(&visit, &request, signed_in).await,
         Err(error) => {
@@ -120,7 +120,7 @@ pub async fn change_password(visit: Visit, Body(passwords): Body<Passwords>) -> 
     let Passwords { current_password, new_password } = passwords;
     let change =
         ChangePassword { user_id: visit.user()?, session_id: visit.session.get(), current_password, new_password };
-    let ended = visit.gateway.mesh.call(&visit.context(), change).await.map_err(|error| match error {
+    let ended = visit.ask(&visit.context(), change).await.map_err(|error| match error {
         // The password that cannot be is the new one here.
         CallError::Domain(error @ (UsersError::PasswordLength | UsersError::PasswordTooCommon)) => {
             Problem::invalid("/new_password", error.to_string())

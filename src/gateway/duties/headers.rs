@@ -37,6 +37,12 @@ impl Duty for Headers {
         if let Ok(parent) = HeaderValue::from_str(&traceparent(visit.trace, &visit.gateway.env)) {
             headers.insert(HeaderName::from_static("traceparent"), parent);
         }
+        let served_by = visit.served_by();
+        if let Ok(names) = HeaderValue::from_str(&served_by)
+            && !served_by.is_empty()
+        {
+            headers.insert(HeaderName::from_static("x-served-by"), names);
+        }
         // What was made for somebody must not lie in anybody's cache; a route that knows better has said so.
         if !headers.contains_key(CACHE_CONTROL) {
             let value = match visit.principal.get() {

@@ -129,7 +129,7 @@ fn fingerprint(visit: &Visit, request: &ServiceRequest) -> String {
 }
 
 async fn claim(visit: &Visit, held: Held) -> Result<Option<HttpResponse>, Problem> {
-    let lease_seconds = visit.route.deadline.as_secs() + LEASE_BEYOND_DEADLINE;
+    let lease_seconds = visit.deadline().as_secs() + LEASE_BEYOND_DEADLINE;
     let Held { scope, key, fingerprint } = held.clone();
     match visit.call(ClaimKey { scope, key, fingerprint, lease_seconds }).await? {
         Claim::Granted => {

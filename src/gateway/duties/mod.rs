@@ -3,6 +3,7 @@
 pub mod access_log;
 pub mod authentication;
 pub mod authorization;
+pub mod closed;
 pub mod conditional;
 pub mod headers;
 pub mod idempotency;
@@ -11,7 +12,7 @@ pub mod problems;
 pub mod throttling;
 pub mod unasked;
 
-use super::{Gateway, Route, problem::Problem, visit::Visit};
+use super::{Gateway, Route, controls::RouteSettings, problem::Problem, visit::Visit};
 use crate::telemetry::trace;
 use actix_web::{
     Error, HttpMessage, HttpResponse, ResponseError,
@@ -38,6 +39,7 @@ pub const DUTIES: &[&dyn Duty] = &[
     &headers::Headers,              // every answer names its trace and is locked down
     &problems::Problems,            // every refusal becomes a problem document
     &limits::Limits,                // not too many, too large, too slow; the right host and site
+    &closed::Closed,                // unless an operator has closed the route
     &authentication::Authentication,// who is it
     &authorization::Authorization,  // may they call this
     &throttling::Throttling,        // not too often
@@ -81,26 +83,28 @@ pub enum Leave<'a> {
 pub async fn pass(
     gateway: Arc<Gateway>,
     route: &'static Route,
+    settings: Arc<RouteSettings>,
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     if request.method().is_safe() {
-        return go_through(gateway, route, request, next).await;
+        return go_through(gateway, route, settings, request, next).await;
     }
-    let task = actix_web::rt::spawn(go_through(gateway, route, request, next));
+    let task = actix_web::rt::spawn(go_through(gateway, route, settings, request, next));
     task.await.map_err(actix_web::error::ErrorInternalServerError)?
 }
 
 async fn go_through(
     gateway: Arc<Gateway>,
     route: &'static Route,
+    settings: Arc<RouteSettings>,
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let traceparent = request.headers().get("traceparent").and_then(|value: &HeaderValue| value.to_str().ok());
     let trace = trace::of_traceparent(traceparent, &gateway.env);
     let client = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-    let visit = Visit::new(gateway, route, trace, client);
+    let visit = Visit::new(gateway, route, settings, trace, client);
     request.extensions_mut().insert(visit.clone());
 
     let (entered, stopped) = enter(&visit, &mut request).await;
@@ -205,6 +209,7 @@ mod tests {
                 "headers",
                 "problems",
                 "limits",
+                "closed",
                 "authentication",
                 "authorization",
                 "throttling",

@@ -94,7 +94,7 @@ fn settings_that_make_no_sense_change_nothing() {
             (PoolSettings { warm_up_ms: 1_000_000, ..before.as_ref().clone() }, "warm_up_ms"),
             (
                 PoolSettings {
-                    autoscale: Some(Autoscale { least: 3, most: 2, in_flight: 1.0 }),
+                    autoscale: Some(Autoscale { least: 3, most: 2, in_flight: 1 }),
                     ..before.as_ref().clone()
                 },
                 "autoscale",
@@ -111,7 +111,7 @@ fn settings_that_make_no_sense_change_nothing() {
 fn with_more_in_hand_than_it_should_have_a_service_grows_and_with_less_it_shrinks() {
     in_simulated_time(async || {
         let house = simulated_house(1);
-        let autoscale = Some(Autoscale { least: 1, most: 3, in_flight: 5.0 });
+        let autoscale = Some(Autoscale { least: 1, most: 3, in_flight: 5 });
         house.pool().set(PoolSettings { count: 1, autoscale, ..PoolSettings::default() }).await.unwrap();
         let mesh = house.mesh.clone();
         let busy = actix::spawn(async move {

@@ -56,8 +56,10 @@ fn the_head_of_whatever_can_be_read_is_the_same_without_the_body() {
         let (whole, head) = (operator.get(&row.path).ok(), operator.send("HEAD", &row.path, &[], None).ok());
         assert_eq!(head.text, "", "{}", row.path);
         assert_eq!(head.header("content-type"), whole.header("content-type"), "{}", row.path);
-        // These two tell what is so at this very moment.
-        if !["/api/v1/audit", "/api/v1/lab/services"].contains(&row.path.as_str()) {
+        // These tell what is so at this very moment.
+        if !["/api/v1/audit", "/api/v1/lab/services", "/api/v1/gateway/services", "/api/v1/gateway/breakers"]
+            .contains(&row.path.as_str())
+        {
             assert_eq!(head.header("etag"), whole.header("etag"), "{}", row.path);
         }
     }

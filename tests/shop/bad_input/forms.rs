@@ -43,6 +43,10 @@ const FORMS: &[(&str, &str, Sender, u16, &[&str])] = &[
     ("POST",  "/api/v1/orders/{id}/returns",      Owner, 201, &["/lines", "/lines/0/product_id", "/lines/0/quantity", "/reason"]),
     ("POST",  "/api/v1/orders/{id}/fulfil",       Boss,  200, &["/to"]),
     ("POST",  "/api/v1/payments/{id}/refunds",    Boss,  201, &["/amount/amount", "/amount/currency", "/reason"]),
+    ("PATCH", "/api/v1/gateway/routes/{id}",      Boss,  200, &[]),
+    ("PATCH", "/api/v1/gateway/services/{id}",    Boss,  200, &[]),
+    ("PATCH", "/api/v1/gateway/instances/{id}",   Boss,  200, &[]),
+    ("PATCH", "/api/v1/gateway/breakers/{id}",    Boss,  200, &[]),
     ("POST",  "/api/v1/shipping/quotes",          Guest, 200, &["/address", "/address/country", "/items", "/items/0/product_id", "/items/0/quantity"]),
 ];
 
@@ -95,6 +99,10 @@ impl World {
         let id = match template {
             "/api/v1/users/me/addresses/{id}" => &self.owner.address_id,
             "/api/v1/payments/{id}/refunds" => &self.payment,
+            "/api/v1/gateway/routes/{id}" => "carts.clear",
+            "/api/v1/gateway/services/{id}" => "notifications",
+            "/api/v1/gateway/instances/{id}" => "notifications-1",
+            "/api/v1/gateway/breakers/{id}" => "gateway.notifications",
             _ if template.starts_with("/api/v1/orders") => &self.order,
             _ => &self.product,
         };
@@ -136,6 +144,15 @@ impl World {
             ("POST", "orders/{id}/fulfil") => json!({"to": "packed"}),
             ("POST", "payments/{id}/refunds") => {
                 json!({"amount": {"amount": 1, "currency": "EUR"}, "reason": "Sorry."})
+            }
+            ("PATCH", "gateway/routes/{id}") => json!({"enabled": true, "words": "Back soon.", "deadline_ms": 9000}),
+            ("PATCH", "gateway/services/{id}") => json!({
+                "strategy": "random", "count": 2, "outlier": {"failures": 6, "base_ms": 1000, "most_ms": 2000}, "warm_up_ms": 10,
+                "autoscale": {"least": 2, "most": 3, "in_flight": 4000}, "instances": {"notifications-2": {"weight": 9}},
+            }),
+            ("PATCH", "gateway/instances/{id}") => json!({"weight": 10, "capacity": 20, "state": "ready"}),
+            ("PATCH", "gateway/breakers/{id}") => {
+                json!({"breaker": {"least_calls": 30, "failure_percent": 60}, "forced": "closed"})
             }
             ("POST", "shipping/quotes") => json!({"address": address, "items": lines}),
             unknown => panic!("no body for {unknown:?}"),

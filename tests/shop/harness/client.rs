@@ -363,6 +363,17 @@ impl Client {
         self.send("POST", &format!("/api/v1/events/dead/{dead_letter}/replay"), &[], None)
     }
 
+    /// What can be changed while the shop runs: routes, services, breakers.
+    #[track_caller]
+    pub fn controls(&self, kind: &str) -> Answer {
+        self.get(&format!("/api/v1/gateway/{kind}"))
+    }
+
+    #[track_caller]
+    pub fn change_control(&self, kind: &str, id: &str, patch: &Value) -> Answer {
+        self.patch(&format!("/api/v1/gateway/{kind}/{id}"), patch)
+    }
+
     #[track_caller]
     pub fn crash(&self, instance: &str) -> Answer {
         self.send("POST", &format!("/api/v1/lab/instances/{instance}/crash"), &[], None)

@@ -1,0 +1,153 @@
+//! What runs behind the door and how, to look at and to change, for whoever runs the shop. See [`crate::gateway::controls`].
+
+use super::{Answer, ok, whole_list};
+use crate::{
+    gateway::{
+        body::{Body, PathId},
+        controls::{Control, senseless},
+        problem::Problem,
+        routes::ROUTES,
+        visit::Visit,
+    },
+    mesh::{Caller, EdgeReport, InstanceSettings, State},
+    types::Service,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::str::FromStr;
+
+#[derive(Serialize)]
+struct RouteView {
+    id: String,
+    method: &'static str,
+    path: &'static str,
+    access: &'static str,
+    class: &'static str,
+    idempotency_key: &'static str,
+    /// What holds where the settings say `null`.
+    deadline_ms: u64,
+    settings: Value,
+}
+
+fn route_view(visit: &Visit, at: usize) -> RouteView {
+    let route = &ROUTES[at];
+    RouteView {
+        id: route.id(),
+        method: match route.method.as_str() {
+            "GET" => "GET",
+            "POST" => "POST",
+            "PUT" => "PUT",
+            "PATCH" => "PATCH",
+            _ => "DELETE",
+        },
+        path: route.path,
+        access: route.access.name(),
+        class: route.class.name(),
+        idempotency_key: route.key.name(),
+        deadline_ms: route.deadline.as_millis() as u64,
+        settings: visit.gateway.controls.settings(Control::Route(at)),
+    }
+}
+
+pub async fn list_routes(visit: Visit) -> Answer {
+    whole_list((0..ROUTES.len()).map(|at| route_view(&visit, at)).collect())
+}
+
+/// Closes a route with words of one's own, or gives it another deadline.
+pub async fn change_route(visit: Visit, PathId(id): PathId<String>, Body(patch): Body<Value>) -> Answer {
+    let control = change(&visit, Control::route(&id), patch).await?;
+    match control {
+        Control::Route(at) => ok(route_view(&visit, at)),
+        _ => Err(Problem::not_found()),
+    }
+}
+
+pub async fn list_services(visit: Visit) -> Answer {
+    whole_list(visit.gateway.mesh.pools().iter().map(|pool| pool.report()).collect())
+}
+
+/// Scales a service, or spreads its calls in another way, or …: see [`PoolSettings`](crate::mesh::PoolSettings).
+pub async fn change_service(visit: Visit, PathId(id): PathId<String>, Body(patch): Body<Value>) -> Answer {
+    let service = Service::from_str(&id).map_err(|_| Problem::not_found())?;
+    change(&visit, Some(Control::Service(service)), patch).await?;
+    ok(visit.gateway.mesh.pool(service).report())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstancePatch {
+    weight: Option<u64>,
+    capacity: Option<usize>,
+    state: Option<WantedState>,
+}
+
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WantedState {
+    Ready,
+    Draining,
+    Ejected,
+}
+
+/// Drains or ejects an instance or lets it back, or makes it a canary. All but the ejection, which is over in a while, is kept.
+pub async fn change_instance(visit: Visit, PathId(name): PathId<String>, Body(wanted): Body<InstancePatch>) -> Answer {
+    let pools = visit.gateway.mesh.pools();
+    let has_it = |pool: &&std::sync::Arc<crate::mesh::Pool>| pool.report().instances.iter().any(|it| *it.name == *name);
+    let pool = pools.iter().find(has_it).ok_or_else(Problem::not_found)?;
+    let mut settings = pool.settings().instances.get(&name).copied().unwrap_or_default();
+    let InstanceSettings { weight, capacity, draining } = &mut settings;
+    *weight = wanted.weight.unwrap_or(*weight);
+    *capacity = wanted.capacity.unwrap_or(*capacity);
+    *draining = wanted.state.map_or(*draining, |state| state == WantedState::Draining);
+    let settings = settings.checked().map_err(senseless)?;
+    if wanted.state == Some(WantedState::Ejected) && !pool.eject(&name) {
+        return Err(Problem::conflict("last_instance", "The others could not do without this instance."));
+    }
+    if wanted.state == Some(WantedState::Ready) {
+        pool.readmit(&name);
+    }
+    if pool.settings().instances.get(&name).copied().unwrap_or_default() != settings {
+        let patch = json!({"instances": {name.clone(): settings}});
+        change(&visit, Some(Control::Service(pool.service())), patch).await?;
+    }
+    let report = pool.report().instances.into_iter().find(|it| *it.name == *name && it.state != State::Dead);
+    ok(report.ok_or_else(Problem::not_found)?)
+}
+
+#[derive(Serialize)]
+struct BreakerView {
+    id: String,
+    #[serde(flatten)]
+    report: EdgeReport,
+}
+
+impl BreakerView {
+    fn of(report: EdgeReport) -> Self {
+        Self { id: format!("{}.{}", report.caller, report.service), report }
+    }
+}
+
+pub async fn list_breakers(visit: Visit) -> Answer {
+    whole_list(visit.gateway.mesh.edges().into_iter().map(BreakerView::of).collect())
+}
+
+/// Forces a breaker open or closed, or changes when it opens.
+pub async fn change_breaker(visit: Visit, PathId(id): PathId<String>, Body(patch): Body<Value>) -> Answer {
+    let edge = |caller: Caller, service: Service| {
+        visit.gateway.mesh.edges().into_iter().find(|edge| edge.caller == caller && edge.service == service)
+    };
+    match Control::breaker(&id) {
+        // There is none where nobody may call.
+        Some(Control::Breaker(caller, service)) if edge(caller, service).is_some() => {
+            change(&visit, Control::breaker(&id), patch).await?;
+            ok(BreakerView::of(edge(caller, service).ok_or_else(Problem::not_found)?))
+        }
+        _ => Err(Problem::not_found()),
+    }
+}
+
+async fn change(visit: &Visit, control: Option<Control>, patch: Value) -> Result<Control, Problem> {
+    let control = control.ok_or_else(Problem::not_found)?;
+    visit.gateway.controls.change(control, patch, visit.principal.get().user_id()).await?;
+    Ok(control)
+}

@@ -1,0 +1,345 @@
+//! What an operator can change while the shop runs, and stays changed until he changes it again.
+//!
+//! Everything that can be changed is a [`Control`]: it has a name and settings, which are read and changed as JSON. A change is a merge
+//! patch (RFC 7396) of the settings: it is checked as a whole, put into force, and kept in the data folder; `null` gives the default back.
+//! What is kept are the patches, so that a default that changes with a new version of the shop still reaches who never touched it.
+
+use super::{body, problem::Problem, route::Route, routes::ROUTES};
+use crate::{
+    mesh::{Caller, EdgeSettings, Mesh, MeshError, PoolSettings},
+    types::{Service, Text, UserId},
+};
+use arc_swap::ArcSwap;
+use futures_util::future::LocalBoxFuture;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+/// Where the patches are kept.
+pub trait Shelf: Send + Sync {
+    /// By the control's name.
+    fn all(&self) -> Result<Vec<(String, Value)>, MeshError>;
+    /// Returns when it is on disk.
+    fn keep<'a>(&'a self, name: &'a str, patch: Value, by: Option<UserId>)
+    -> LocalBoxFuture<'a, Result<(), MeshError>>;
+}
+
+/// How a route is served.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteSettings {
+    /// Whether it is served at all.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// What is said to who calls it while it is not.
+    #[serde(default = "closed_words")]
+    pub words: Text<1, 200>,
+    /// Covers everything that is done for a request; `null` for what the table says.
+    #[serde(default)]
+    pub deadline_ms: Option<u64>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn closed_words() -> Text<1, 200> {
+    "This is closed for the moment. Try again later.".parse().expect("these words are short and plain")
+}
+
+impl Default for RouteSettings {
+    fn default() -> Self {
+        Self { enabled: true, words: closed_words(), deadline_ms: None }
+    }
+}
+
+impl RouteSettings {
+    pub fn deadline(&self, route: &Route) -> Duration {
+        self.deadline_ms.map_or(route.deadline, Duration::from_millis)
+    }
+
+    /// `Err` begins with the field that makes no sense.
+    fn checked(self) -> Result<Self, String> {
+        match self.deadline_ms {
+            Some(ms) if !(10..=120_000).contains(&ms) => Err("deadline_ms is from 10 to 120,000 (two minutes)".into()),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// The settings of a route, as every worker sees them.
+pub type LiveRoute = Arc<ArcSwap<RouteSettings>>;
+
+/// All that can be changed.
+pub struct Controls {
+    shelf: Box<dyn Shelf>,
+    mesh: Mesh,
+    /// In the order of the route table.
+    routes: Vec<LiveRoute>,
+    /// Held while something is changed, so that no two changes are made of the same settings.
+    changing: tokio::sync::Mutex<()>,
+}
+
+/// One thing that can be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    Route(usize),
+    Service(Service),
+    /// What guards the calls of a caller to a service.
+    Breaker(Caller, Service),
+}
+
+impl Control {
+    /// The route whose handler has that name, such as `products.get`.
+    pub fn route(id: &str) -> Option<Self> {
+        ROUTES.iter().position(|route| route.id() == id).map(Self::Route)
+    }
+
+    pub fn service(id: &str) -> Option<Self> {
+        Service::from_str(id).ok().map(Self::Service)
+    }
+
+    /// Such as `gateway.products`.
+    pub fn breaker(id: &str) -> Option<Self> {
+        let (caller, service) = id.split_once('.')?;
+        let caller = match caller {
+            "gateway" => Caller::GATEWAY,
+            caller => Caller::Service(Service::from_str(caller).ok()?),
+        };
+        Some(Self::Breaker(caller, Service::from_str(service).ok()?))
+    }
+
+    /// Its name on the shelf.
+    fn name(self) -> String {
+        match self {
+            Self::Route(at) => format!("route {}", ROUTES[at].id()),
+            Self::Service(service) => format!("service {service}"),
+            Self::Breaker(caller, service) => format!("breaker {caller}.{service}"),
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        let (kind, id) = name.split_once(' ')?;
+        match kind {
+            "route" => Self::route(id),
+            "service" => Self::service(id),
+            "breaker" => Self::breaker(id),
+            _ => None,
+        }
+    }
+}
+
+impl Controls {
+    pub fn new(shelf: Box<dyn Shelf>, mesh: Mesh) -> Self {
+        Self {
+            shelf,
+            mesh,
+            routes: ROUTES.iter().map(|_| LiveRoute::default()).collect(),
+            changing: Default::default(),
+        }
+    }
+
+    /// Puts what was kept into force. What makes no sense any more is left out, with a word in the log.
+    pub async fn restore(&self) -> Result<(), MeshError> {
+        let kept = self.shelf.all()?;
+        for (name, patch) in &kept {
+            let done = match Control::named(name) {
+                Some(control) => self.apply(control, patch).await.map_err(|problem| problem.to_string()),
+                None => Err("there is nothing by that name".into()),
+            };
+            if let Err(reason) = done {
+                log::warn!(control = name.as_str(); "what an operator changed is not in force: {reason}");
+            }
+        }
+        if !kept.is_empty() {
+            log::info!(controls = kept.len(); "what operators changed is in force; --reset-controls forgets it");
+        }
+        Ok(())
+    }
+
+    /// The settings of that row of the table.
+    pub fn live(&self, route: &'static Route) -> LiveRoute {
+        let at = ROUTES.iter().position(|row| std::ptr::eq(row, route));
+        at.map(|at| self.routes[at].clone()).unwrap_or_default()
+    }
+
+    /// Changes the settings by a merge patch, for good. A patch that makes no sense changes nothing.
+    pub async fn change(&self, control: Control, patch: Value, by: Option<UserId>) -> Result<(), Problem> {
+        if !patch.is_object() {
+            return Err(Problem::invalid("", "must be an object that says what is to be changed"));
+        }
+        let _one_after_the_other = self.changing.lock().await;
+        let name = control.name();
+        let mut kept =
+            self.shelf.all()?.into_iter().find(|(kept, _)| *kept == name).map_or(json!({}), |(_, kept)| kept);
+        let before = self.settings(control);
+        add_to_patch(&mut kept, &patch);
+        self.apply(control, &kept).await?;
+        if let Err(error) = self.shelf.keep(&name, kept, by).await {
+            // What is not kept is not in force either.
+            self.apply(control, &before).await?;
+            return Err(error.into());
+        }
+        let by = by.map(|id| id.to_string()).unwrap_or_default();
+        log::warn!(control = name.as_str(), by = by.as_str(); "an operator changed it: {patch}");
+        Ok(())
+    }
+
+    /// The settings as they are.
+    pub fn settings(&self, control: Control) -> Value {
+        let settings = match control {
+            Control::Route(at) => serde_json::to_value(&**self.routes[at].load()),
+            Control::Service(service) => serde_json::to_value(&*self.mesh.pool(service).settings()),
+            Control::Breaker(caller, service) => serde_json::to_value(self.mesh.edge_settings(caller, service)),
+        };
+        settings.unwrap_or_default()
+    }
+
+    /// Puts into force what the patch makes of the defaults.
+    async fn apply(&self, control: Control, patch: &Value) -> Result<(), Problem> {
+        match control {
+            Control::Route(at) => {
+                let settings: RouteSettings = patched(&RouteSettings::default(), patch)?;
+                let settings = settings.checked().map_err(senseless)?;
+                if !settings.enabled && ROUTES[at].path.starts_with(OWN) {
+                    return Err(Problem::invalid("/enabled", "cannot be false here: nobody could open it again"));
+                }
+                self.routes[at].store(Arc::new(settings));
+            }
+            Control::Service(service) => {
+                let pool = self.mesh.pool(service);
+                let settings: PoolSettings = patched(&pool.defaults(), patch)?;
+                pool.set(settings).await.map_err(senseless)?;
+            }
+            Control::Breaker(caller, service) => {
+                let settings: EdgeSettings = patched(&EdgeSettings::default(), patch)?;
+                self.mesh.set_edge(caller, service, settings).map_err(senseless)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The routes by which the controls are changed.
+const OWN: &str = "/api/v1/gateway/";
+
+/// Settings' own words begin with the field: `autoscale.least is …`.
+pub fn senseless(words: String) -> Problem {
+    let field = words.split(' ').next().unwrap_or_default();
+    Problem::invalid(format!("/{}", field.replace('.', "/")), words.as_str())
+}
+
+fn patched<T: Serialize + DeserializeOwned>(defaults: &T, patch: &Value) -> Result<T, Problem> {
+    let mut settings = serde_json::to_value(defaults).unwrap_or_default();
+    apply_patch(&mut settings, patch);
+    body::from_json(settings.to_string().as_bytes())
+}
+
+/// RFC 7396 §2.
+fn apply_patch(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    let target = object(target);
+    for (name, value) in patch {
+        match value {
+            Value::Null => drop(target.remove(name)),
+            value => apply_patch(target.entry(name.clone()).or_insert(Value::Null), value),
+        }
+    }
+}
+
+/// The patch that does what the one and then the other does: the same merge, but a `null` stays.
+fn add_to_patch(first: &mut Value, then: &Value) {
+    let Value::Object(then) = then else {
+        *first = then.clone();
+        return;
+    };
+    let first = object(first);
+    for (name, value) in then {
+        add_to_patch(first.entry(name.clone()).or_insert(Value::Null), value);
+    }
+}
+
+fn object(value: &mut Value) -> &mut Map<String, Value> {
+    if !value.is_object() {
+        *value = json!({});
+    }
+    value.as_object_mut().expect("it was made one in the line before")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_patch_is_merged_as_the_rfc_has_it() {
+        // The cases of RFC 7396, appendix A, whose result is an object.
+        for (target, patch, result) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut merged = target.clone();
+            apply_patch(&mut merged, &patch);
+            assert_eq!(merged, result, "{target} and {patch}");
+        }
+    }
+
+    fn patch() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), (0..9).prop_map(Value::from)];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop::collection::btree_map("[abc]", inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect()))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn two_patches_added_up_do_what_they_do_one_after_the_other(target in patch(), first in patch(), then in patch()) {
+            // Where a patch is no object it replaces all, and nothing is to be added to it.
+            prop_assume!(first.is_object());
+            let (mut one_by_one, mut at_once, mut sum) = (target.clone(), target, first.clone());
+            apply_patch(&mut one_by_one, &first);
+            apply_patch(&mut one_by_one, &then);
+            add_to_patch(&mut sum, &then);
+            apply_patch(&mut at_once, &sum);
+            prop_assert_eq!(pruned(at_once), pruned(one_by_one));
+        }
+    }
+
+    /// An object with nothing in it says as much as none.
+    fn pruned(value: Value) -> Value {
+        match value {
+            Value::Object(map) => {
+                let fields = map.into_iter().map(|(name, value)| (name, pruned(value)));
+                let mut fields: Vec<_> = fields.filter(|(_, value)| *value != json!({})).collect();
+                fields.sort_by(|a, b| a.0.cmp(&b.0));
+                Value::Object(fields.into_iter().collect())
+            }
+            other => other,
+        }
+    }
+
+    #[test]
+    fn every_control_is_found_by_its_own_name() {
+        let routes = (0..ROUTES.len()).map(Control::Route);
+        let services = Service::ALL.map(Control::Service);
+        let breakers = Service::ALL.map(|service| Control::Breaker(Caller::GATEWAY, service));
+        for control in routes.chain(services).chain(breakers) {
+            assert_eq!(Control::named(&control.name()), Some(control));
+        }
+        for name in ["route nothing.get", "service shop", "breaker gateway", "breaker me.products", "limit", ""] {
+            assert_eq!(Control::named(name), None);
+        }
+    }
+}
