@@ -110,6 +110,9 @@ pub static ROUTES: &[Route] = &[
     row(PATCH,  "/api/v1/gateway/breakers/{id}",              Operator, Lab,      Ignored,   10, to!(controls::change_breaker)),
     row(GET,    "/api/v1/lab/services",                       Operator, Lab,      Ignored,   10, to!(lab::services)),
     row(POST,   "/api/v1/lab/instances/{id}/crash",           Operator, Lab,      Ignored,   10, to!(lab::crash)),
+    row(POST,   "/api/v1/lab/instances/{id}/pause",           Operator, Lab,      Ignored,   10, to!(lab::pause)),
+    row(PUT,    "/api/v1/lab/links/{id}",                     Operator, Lab,      Ignored,   10, to!(lab::set_link)),
+    row(DELETE, "/api/v1/lab/links/{id}",                     Operator, Lab,      Ignored,   10, to!(lab::clear_link)),
 
     row(GET,    "/livez",                                     Public,   Free,     Ignored,    5, to!(operation::livez)),
     row(GET,    "/readyz",                                    Public,   Free,     Ignored,    5, to!(operation::readyz)),

@@ -88,6 +88,11 @@ impl Mesh {
         self.edge_of(caller, service).set_link(link);
     }
 
+    /// The same on the way to that service, whoever calls.
+    pub fn set_links_to(&self, service: Service, link: Option<Link>) {
+        self.shared.edges.iter().for_each(|row| row[service as usize].set_link(link));
+    }
+
     /// What goes wrong on the way to every service, whoever calls.
     pub fn set_links(&self, link: Option<Link>) {
         self.shared.edges.iter().flatten().for_each(|edge| edge.set_link(link));

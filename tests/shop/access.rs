@@ -84,6 +84,9 @@ const EXPECTED: &[(&str, &str, Access, Whose)] = &[
     ("PATCH",  "/api/v1/gateway/breakers/{id}",         Operator, Anyones),
     ("GET",    "/api/v1/lab/services",                  Operator, Anyones),
     ("POST",   "/api/v1/lab/instances/{id}/crash",      Operator, Anyones),
+    ("POST",   "/api/v1/lab/instances/{id}/pause",      Operator, Anyones),
+    ("PUT",    "/api/v1/lab/links/{id}",                Operator, Anyones),
+    ("DELETE", "/api/v1/lab/links/{id}",                Operator, Anyones),
     ("GET",    "/api/v1/audit",                         Operator, Anyones),
     ("GET",    "/api/v1/events/dead",                   Operator, Anyones),
     ("POST",   "/api/v1/events/dead/{id}/replay",       Operator, Anyones),
@@ -151,6 +154,7 @@ impl World {
             ["gateway", "services", ..] => "products".to_owned(),
             ["gateway", "instances", ..] => "products-1".to_owned(),
             ["gateway", "breakers", ..] => "gateway.products".to_owned(),
+            ["lab", "links", ..] => "any.notifications".to_owned(),
             ["lab", ..] => "nobody-1".to_owned(),
             _ => self.product.clone(),
         };
@@ -194,6 +198,8 @@ impl World {
             ("POST", "payments/{id}/refunds") => {
                 json!({"amount": {"amount": 1, "currency": "EUR"}, "reason": "Sorry."})
             }
+            ("POST", "lab/instances/{id}/pause") => json!({"ms": 1}),
+            ("PUT", "lab/links/{id}") => json!({}),
             ("PATCH", path) if path.starts_with("gateway/") => json!({}),
             ("POST", "shipping/quotes") => json!({"address": home_address(), "items": lines}),
             _ => return None,

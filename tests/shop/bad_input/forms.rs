@@ -47,6 +47,8 @@ const FORMS: &[(&str, &str, Sender, u16, &[&str])] = &[
     ("PATCH", "/api/v1/gateway/services/{id}",    Boss,  200, &[]),
     ("PATCH", "/api/v1/gateway/instances/{id}",   Boss,  200, &[]),
     ("PATCH", "/api/v1/gateway/breakers/{id}",    Boss,  200, &[]),
+    ("POST",  "/api/v1/lab/instances/{id}/pause", Boss,  204, &["/ms"]),
+    ("PUT",   "/api/v1/lab/links/{id}",           Boss,  204, &[]),
     ("POST",  "/api/v1/shipping/quotes",          Guest, 200, &["/address", "/address/country", "/items", "/items/0/product_id", "/items/0/quantity"]),
 ];
 
@@ -101,6 +103,8 @@ impl World {
             "/api/v1/payments/{id}/refunds" => &self.payment,
             "/api/v1/gateway/routes/{id}" => "carts.clear",
             "/api/v1/gateway/services/{id}" => "notifications",
+            "/api/v1/lab/instances/{id}/pause" => "notifications-1",
+            "/api/v1/lab/links/{id}" => "users.notifications",
             "/api/v1/gateway/instances/{id}" => "notifications-1",
             "/api/v1/gateway/breakers/{id}" => "gateway.notifications",
             _ if template.starts_with("/api/v1/orders") => &self.order,
@@ -144,6 +148,10 @@ impl World {
             ("POST", "orders/{id}/fulfil") => json!({"to": "packed"}),
             ("POST", "payments/{id}/refunds") => {
                 json!({"amount": {"amount": 1, "currency": "EUR"}, "reason": "Sorry."})
+            }
+            ("POST", "lab/instances/{id}/pause") => json!({"ms": 1}),
+            ("PUT", "lab/links/{id}") => {
+                json!({"latency_ms": 1, "jitter_ms": 1, "lost_requests": 0, "lost_replies": 0, "duplicates": 1})
             }
             ("PATCH", "gateway/routes/{id}") => json!({"enabled": true, "words": "Back soon.", "deadline_ms": 9000}),
             ("PATCH", "gateway/services/{id}") => json!({

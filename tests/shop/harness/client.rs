@@ -375,6 +375,22 @@ impl Client {
     }
 
     #[track_caller]
+    pub fn pause(&self, instance: &str, ms: u64) -> Answer {
+        self.post(&format!("/api/v1/lab/instances/{instance}/pause"), &json!({"ms": ms}))
+    }
+
+    /// What goes wrong on a way: `gateway.products`, `any.products`.
+    #[track_caller]
+    pub fn set_link(&self, way: &str, weather: &Value) -> Answer {
+        self.put(&format!("/api/v1/lab/links/{way}"), weather)
+    }
+
+    #[track_caller]
+    pub fn clear_link(&self, way: &str) -> Answer {
+        self.delete(&format!("/api/v1/lab/links/{way}"))
+    }
+
+    #[track_caller]
     pub fn crash(&self, instance: &str) -> Answer {
         self.send("POST", &format!("/api/v1/lab/instances/{instance}/crash"), &[], None)
     }

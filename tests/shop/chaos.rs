@@ -1,0 +1,190 @@
+//! Under a steady load every service is crashed, paused, slowed down and scaled in turn: errors only while that lasts, only for what needs
+//! the service, never a 500; and soon after it, all is as before.
+
+use crate::harness::{Answer, Client, Customer, Shop, fresh, home_address, number, routes};
+use serde_json::json;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// What customers do all the time, and whom it needs.
+#[rustfmt::skip]
+const ACTS: &[(&str, &[&str])] = &[
+    ("look at a product", &["products"]),
+    ("find products",     &["products"]),
+    ("look at the cart",  &["carts", "products"]),
+    ("fill the cart",     &["carts", "products"]),
+    ("ask for a quote",   &["shipping", "products"]),
+    ("read the inbox",    &["notifications"]),
+    ("look at oneself",   &["users"]),
+    ("buy",               &["orders", "products", "payments", "shipping", "carts", "users"]),
+];
+
+const SERVICES: [&str; 7] = ["users", "products", "carts", "orders", "payments", "shipping", "notifications"];
+
+/// How long a fault lasts, and how long the shop may take to get over it.
+fn span() -> Duration {
+    Duration::from_millis(number("TEST_CHAOS_MS", 700) as u64)
+}
+const WELL_AGAIN_WITHIN: Duration = Duration::from_secs(5);
+
+struct Seen {
+    at: Instant,
+    took: Duration,
+    act: usize,
+    status: u16,
+    code: String,
+}
+
+/// Everything that customers were answered.
+#[derive(Default)]
+struct Book(Mutex<Vec<Seen>>);
+
+impl Book {
+    fn write(&self, seen: Seen) {
+        self.0.lock().unwrap().push(seen);
+    }
+
+    /// The slowest answer but one of a hundred among those asked for since then; `None` where there were too few to tell.
+    fn p99_since(&self, since: Instant) -> Option<Duration> {
+        let mut took: Vec<_> = self.0.lock().unwrap().iter().filter(|it| it.at >= since).map(|it| it.took).collect();
+        took.sort();
+        (took.len() >= 30).then(|| took[(took.len() * 99).div_ceil(100) - 1])
+    }
+
+    fn failures_since(&self, since: Instant) -> usize {
+        self.0.lock().unwrap().iter().filter(|it| it.at >= since && it.status >= 500).count()
+    }
+}
+
+fn act(customer: &Customer, product: &str, act: usize) -> Answer {
+    let lines = json!([{"product_id": product, "quantity": 1}]);
+    match act {
+        0 => customer.product(product),
+        1 => customer.get("/api/v1/products?q=kettle&limit=5"),
+        2 => customer.cart(),
+        3 => customer.put_in_cart(product, 1),
+        4 => customer.post("/api/v1/shipping/quotes", &json!({"address": home_address(), "items": lines})),
+        5 => customer.inbox(),
+        6 => customer.me(),
+        _ => customer.place_order(&fresh("key"), &customer.order_of(&[(product, 1)])),
+    }
+}
+
+/// A fault at a service, and its end.
+type Fault = (&'static str, fn(&Client, &str), fn(&Client, &str));
+
+#[rustfmt::skip]
+const FAULTS: &[Fault] = &[
+    ("crashed",     |operator, service| { for n in 1..=2 { operator.crash(&format!("{service}-{n}")); } },             |_, _| {}),
+    ("paused",      |operator, service| { for n in 1..=2 { operator.pause(&format!("{service}-{n}"), span().as_millis() as u64).no_content(); } }, |_, _| thread::sleep(span())),
+    ("slowed down", |operator, service| { operator.set_link(&format!("any.{service}"), &json!({"latency_ms": 120, "jitter_ms": 60})).no_content(); thread::sleep(span()); },
+                    |operator, service| { operator.clear_link(&format!("any.{service}")).no_content(); }),
+    ("cut off",     |operator, service| { operator.set_link(&format!("any.{service}"), &json!({"lost_requests": 40})).no_content(); thread::sleep(span()); },
+                    |operator, service| { operator.clear_link(&format!("any.{service}")).no_content(); }),
+    ("scaled",      |operator, service| { for count in [4, 1] { operator.change_control("services", service, &json!({"count": count})).ok(); thread::sleep(span() / 2); } },
+                    |operator, service| { operator.change_control("services", service, &json!({"count": 2})).ok(); }),
+];
+
+#[test]
+fn whatever_is_done_to_a_service_only_what_needs_it_suffers_and_not_for_long() {
+    let shop = Shop::open();
+    shop.expect_panics();
+    let operator = shop.operator();
+    // A call that got lost should not hold up its customer for the whole of a test.
+    for route in routes().iter().filter(|route| !route.path.starts_with("/api/v1/gateway/")) {
+        let list = operator.controls("routes").ok();
+        let id = list.items().iter().find(|it| it["path"] == route.path && it["method"] == route.method);
+        let id = id.and_then(|it| it["id"].as_str()).expect("its name").to_owned();
+        operator.change_control("routes", &id, &json!({"deadline_ms": 1_000})).ok();
+    }
+    let kettle = operator.stock_up(4990, 100_000);
+    let (book, over) = (Book::default(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for start in 0..6 {
+            let customer = shop.customer();
+            let (book, over, kettle) = (&book, &over, &kettle);
+            scope.spawn(move || {
+                for n in start.. {
+                    if over.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let (number, at) = (n % ACTS.len(), Instant::now());
+                    let answer = act(&customer, kettle, number);
+                    let code = answer["code"].as_str().unwrap_or_default().to_owned();
+                    book.write(Seen { at, took: at.elapsed(), act: number, status: answer.status, code });
+                    thread::sleep(Duration::from_millis(5));
+                }
+            });
+        }
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| disturb(&operator, &book)));
+        over.store(true, Ordering::SeqCst);
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+    operator.audit();
+}
+
+fn disturb(operator: &Client, book: &Book) {
+    let calm = Instant::now();
+    thread::sleep(Duration::from_secs(3));
+    let usual = book.p99_since(calm).expect("customers came");
+    assert_eq!(book.failures_since(calm), 0, "before anything was done");
+    println!("usual p99: {usual:?}");
+    for service in SERVICES {
+        for (name, begin, end) in FAULTS {
+            let begun = Instant::now();
+            begin(operator, service);
+            end(operator, service);
+            let ended = Instant::now();
+            let well = well_again(book, usual, ended);
+            let (failed, codes) = judge(book, service, name, begun);
+            println!(
+                "{service:13} {name:11} {failed:4} of the answers were errors {codes:?}; well again after {} s",
+                well.as_secs()
+            );
+        }
+    }
+}
+
+/// How long it took until a second went by with no error and at the usual speed, give or take what a busy machine adds.
+fn well_again(book: &Book, usual: Duration, ended: Instant) -> Duration {
+    loop {
+        let look = Instant::now();
+        thread::sleep(Duration::from_secs(1));
+        let is_fast = book.p99_since(look).is_some_and(|p99| p99 < usual * 6);
+        if is_fast && book.failures_since(look) == 0 {
+            return look - ended;
+        }
+        assert!(
+            look - ended < WELL_AGAIN_WITHIN + Duration::from_secs(1),
+            "still not well: p99 {:?} (usually {usual:?}), {} errors",
+            book.p99_since(look),
+            book.failures_since(look)
+        );
+    }
+}
+
+/// Errors are of those who needed the service, and none is a 500.
+fn judge(book: &Book, service: &str, fault: &str, begun: Instant) -> (usize, BTreeSet<String>) {
+    let seen = book.0.lock().unwrap();
+    let failed: Vec<_> = seen.iter().filter(|it| it.at >= begun && it.status >= 500).collect();
+    for it in &failed {
+        let (act, needs) = ACTS[it.act];
+        assert!(it.status == 503 || it.status == 504, "{service} was {fault}: {act}: {} {}", it.status, it.code);
+        assert!(
+            needs.contains(&service),
+            "{service} was {fault}, and who wanted to {act} got {} {}",
+            it.status,
+            it.code
+        );
+    }
+    let unexpected = seen.iter().find(|it| it.at >= begun && (400..500).contains(&it.status));
+    assert!(unexpected.is_none(), "{service} was {fault}: {}", unexpected.map_or("", |it| &it.code));
+    (failed.len(), failed.iter().map(|it| it.code.clone()).collect())
+}
