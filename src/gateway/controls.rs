@@ -4,7 +4,13 @@
 //! patch (RFC 7396) of the settings: it is checked as a whole, put into force, and kept in the data folder; `null` gives the default back.
 //! What is kept are the patches, so that a default that changes with a new version of the shop still reaches who never touched it.
 
-use super::{body, problem::Problem, route::Route, routes::ROUTES};
+use super::{
+    body,
+    cache::MOST_TTL,
+    problem::Problem,
+    route::{CachePolicy, Route},
+    routes::ROUTES,
+};
 use crate::{
     mesh::{Caller, EdgeSettings, Mesh, MeshError, PoolSettings},
     types::{Service, Text, UserId},
@@ -37,6 +43,9 @@ pub struct RouteSettings {
     /// Covers everything that is done for a request; `null` for what the table says.
     #[serde(default)]
     pub deadline_ms: Option<u64>,
+    /// How long answers are kept to be given again, where they are at all; 0 for not, `null` for what the table says.
+    #[serde(default)]
+    pub cache_ttl_ms: Option<u64>,
 }
 
 fn yes() -> bool {
@@ -49,7 +58,7 @@ fn closed_words() -> Text<1, 200> {
 
 impl Default for RouteSettings {
     fn default() -> Self {
-        Self { enabled: true, words: closed_words(), deadline_ms: None }
+        Self { enabled: true, words: closed_words(), deadline_ms: None, cache_ttl_ms: None }
     }
 }
 
@@ -203,6 +212,11 @@ impl Controls {
                 let settings = settings.checked().map_err(senseless)?;
                 if !settings.enabled && ROUTES[at].path.starts_with(OWN) {
                     return Err(Problem::invalid("/enabled", "cannot be false here: nobody could open it again"));
+                }
+                let most = MOST_TTL.as_millis() as u64;
+                if settings.cache_ttl_ms.is_some_and(|ms| ms > most || ROUTES[at].cache == CachePolicy::Never) {
+                    let words = format!("cache_ttl_ms is from 0 to {most}, and for routes that are cached");
+                    return Err(Problem::invalid("/cache_ttl_ms", words));
                 }
                 self.routes[at].store(Arc::new(settings));
             }

@@ -5,6 +5,7 @@
 
 mod api;
 mod body;
+mod cache;
 pub mod controls;
 pub mod cookies;
 mod duties;
@@ -20,7 +21,7 @@ mod streams;
 mod strict;
 mod visit;
 
-pub use route::{Access, Class, KeyUse, Route};
+pub use route::{Access, CachePolicy, Class, KeyUse, Route};
 pub use server::{Door, DoorSettings, open};
 
 use crate::{env::Env, mesh::Mesh};
@@ -41,6 +42,7 @@ pub struct Gateway {
     throttle: duties::throttling::Throttle,
     streams: streams::Streams,
     controls: controls::Controls,
+    cache: Arc<cache::Cache>,
     /// Signs the guest cart's cookie.
     cart_key: cookies::CartKey,
     fingerprint_key: duties::idempotency::FingerprintKey,

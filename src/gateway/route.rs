@@ -12,6 +12,7 @@ pub struct Route {
     pub access: Access,
     pub class: Class,
     pub key: KeyUse,
+    pub cache: CachePolicy,
     /// Covers everything that is done for a request.
     pub deadline: Duration,
     pub handler: Handler,
@@ -50,6 +51,16 @@ pub enum KeyUse {
     Required,
     /// It may be there, and the service itself minds it.
     Own,
+}
+
+/// Whether answers are kept to be given again, and for how many seconds. It is for `GET` alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CachePolicy {
+    Never,
+    /// The same for everybody who may ask, signed in or not.
+    Shared(u32),
+    /// For whom it was made, and nobody else.
+    Private(u32),
 }
 
 /// How often a client may call: each class has a bucket of its own, and owns its numbers and its words.

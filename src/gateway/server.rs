@@ -1,7 +1,8 @@
 //! Opens the door: actix-web, with the router made from the route table.
 
 use super::{
-    Access, Class, Gateway, KeyUse, Route,
+    Access, CachePolicy, Class, Gateway, KeyUse, Route,
+    cache::Tag,
     controls::{Controls, LiveRoute, Shelf},
     cookies::CartKey,
     duties::{self, idempotency::FingerprintKey, throttling::Throttle},
@@ -15,6 +16,7 @@ use super::{
 use crate::{
     env::Env,
     mesh::{Context, Mesh, TraceId},
+    services::products::messages::ProductChanged,
     types::Principal,
 };
 use actix_web::{
@@ -67,6 +69,7 @@ pub async fn open(
         keys: KeyRing::new(env.clone()),
         throttle: Throttle::new(settings.throttling),
         streams: Default::default(),
+        cache: Default::default(),
         controls: Controls::new(settings.shelf, mesh.clone()),
         cart_key: CartKey::new(settings.secret),
         fingerprint_key: FingerprintKey::derived_from(&settings.secret),
@@ -80,6 +83,12 @@ pub async fn open(
     });
     let context = Context::new(Principal::System, Duration::from_secs(10), TraceId(gateway.env.bytes()));
     gateway.keys.learn(&gateway.mesh, &context).await;
+    let cache = gateway.cache.clone();
+    // What changes without anybody at the door having asked for it: a reservation that expires, a saga that goes on.
+    gateway.mesh.listen(move |changed: &ProductChanged| {
+        cache.purge(Tag::Product(changed.product_id));
+        cache.purge(Tag::Catalogue);
+    });
     gateway.controls.restore().await.map_err(io::Error::other)?;
 
     let shared = gateway.clone();
@@ -169,6 +178,7 @@ const fn internal(path: &'static str) -> Route {
         access: Access::Public,
         class: Class::Browse,
         key: KeyUse::Ignored,
+        cache: CachePolicy::Never,
         deadline: Duration::from_secs(10),
         handler: Handler { name: path, route: web::get, takes: || Takes::ANYTHING },
     }

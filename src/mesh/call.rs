@@ -1,8 +1,8 @@
 //! The way to a service and back.
 
 use super::{
-    Answers, CallError, Caller, Context, EdgeReport, EdgeSettings, Envelope, Failure, Kind, Link, MeshError, Pool,
-    Request,
+    Answers, CallError, Caller, Context, EdgeReport, EdgeSettings, Envelope, Event, Failure, Kind, Link, MeshError,
+    Pool, Request,
     edge::{self, Edge},
     instance::Instance,
     message::EventId,
@@ -15,6 +15,7 @@ use crate::{
     types::Service,
 };
 use actix::{ArbiterHandle, MailboxError};
+use arc_swap::ArcSwap;
 use futures_util::future::{Either, select};
 use std::{
     pin::{Pin, pin},
@@ -27,6 +28,8 @@ pub type Calls = &'static [(Service, &'static [Service])];
 
 /// Who hears which events: a service and their names.
 pub type Hearers = &'static [(Service, &'static [&'static str])];
+
+type Listener = Arc<dyn Fn(&serde_json::Value) + Send + Sync>;
 
 /// An answer, and the name of the instance that gave it; `None` where nobody was reached.
 struct Served<R: Request> {
@@ -54,6 +57,8 @@ struct Shared {
     pools: [Arc<Pool>; Service::COUNT],
     /// What stands between callers and services: a row for each caller, in it each service.
     edges: [[Edge; Service::COUNT]; CALLERS],
+    /// Who is told of events while the program runs, by their names.
+    listeners: ArcSwap<Vec<(&'static str, Listener)>>,
     /// Held while a dead letter is delivered once more.
     replaying: tokio::sync::Mutex<()>,
 }
@@ -69,6 +74,7 @@ impl Mesh {
                 calls,
                 hearers,
                 pools,
+                listeners: Default::default(),
                 edges: std::array::from_fn(|_| std::array::from_fn(|_| Edge::new())),
                 replaying: Default::default(),
             }),
@@ -302,6 +308,27 @@ impl Mesh {
             pool.bury(&instance);
         }
         delivered
+    }
+
+    /// Tells of each event of that type from now on, when the change is on disk and before any subscriber has it; more than once, perhaps.
+    /// For what lives no longer than the program: who must not miss one is a subscriber.
+    pub fn listen<E: Event>(&self, told: impl Fn(&E) + Send + Sync + 'static) {
+        let listener: Listener = Arc::new(move |payload| {
+            // What is no event of the type its subscribers will say.
+            if let Ok(event) = serde_json::from_value(payload.clone()) {
+                told(&event);
+            }
+        });
+        self.shared.listeners.rcu(|all| {
+            let mut all = Vec::clone(all);
+            all.push((E::NAME, listener.clone()));
+            all
+        });
+    }
+
+    pub(super) fn tell_listeners(&self, owed: &Owed) {
+        let listeners = self.shared.listeners.load();
+        listeners.iter().filter(|(name, _)| *name == owed.name).for_each(|(_, listener)| listener(&owed.payload));
     }
 
     /// Who hears an event of that name, whether they run or not.

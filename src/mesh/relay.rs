@@ -118,6 +118,7 @@ impl Relay {
             };
             // No subscriber learns of a change that a crash could still undo.
             self.tree.commit().await?;
+            self.mesh.tell_listeners(&owed);
             let id = EventId { publisher: self.service, record: record.to_owned(), seq: owed.seq };
             for subscriber in self.mesh.subscribers(&owed.name) {
                 self.deliver(subscriber, &id, &owed).await?;

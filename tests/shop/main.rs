@@ -3,6 +3,7 @@
 
 mod access;
 mod bad_input;
+mod caching;
 mod chaos;
 mod command_line;
 mod concurrency;

@@ -6,6 +6,7 @@ use crate::{
         body::{Body, PathId},
         controls::{Control, senseless},
         problem::Problem,
+        route::CachePolicy,
         routes::ROUTES,
         visit::Visit,
     },
@@ -26,7 +27,15 @@ struct RouteView {
     idempotency_key: &'static str,
     /// What holds where the settings say `null`.
     deadline_ms: u64,
+    /// How long answers are kept, and for whom: `null` where they are not.
+    cache: Option<CacheView>,
     settings: Value,
+}
+
+#[derive(Serialize)]
+struct CacheView {
+    ttl_ms: u64,
+    shared: bool,
 }
 
 fn route_view(visit: &Visit, at: usize) -> RouteView {
@@ -45,6 +54,11 @@ fn route_view(visit: &Visit, at: usize) -> RouteView {
         class: route.class.name(),
         idempotency_key: route.key.name(),
         deadline_ms: route.deadline.as_millis() as u64,
+        cache: match route.cache {
+            CachePolicy::Never => None,
+            CachePolicy::Shared(seconds) => Some(CacheView { ttl_ms: u64::from(seconds) * 1000, shared: true }),
+            CachePolicy::Private(seconds) => Some(CacheView { ttl_ms: u64::from(seconds) * 1000, shared: false }),
+        },
         settings: visit.gateway.controls.settings(Control::Route(at)),
     }
 }

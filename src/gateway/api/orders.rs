@@ -4,12 +4,13 @@ use super::{Answer, composed, ok, products::limit};
 use crate::{
     gateway::{
         body::{Body, PathId, Query},
+        cache::Tag,
         duties::idempotency::Held,
         problem::Problem,
         visit::Visit,
     },
     services::{orders::messages::*, products::messages::StockLine, shipping::messages::ShippingService},
-    types::{Address, AddressId, Cursor, OrderId, PaymentMethodId, RefundId, Text, UserId},
+    types::{Address, AddressId, Cursor, OrderId, PaymentMethodId, ProductId, RefundId, Text, UserId},
 };
 use actix_web::{HttpResponse, http::StatusCode};
 use serde::Deserialize;
@@ -42,6 +43,7 @@ pub async fn place(visit: Visit, Body(new): Body<NewOrder>) -> Answer {
             payment_method_id: new.payment_method_id,
         })
         .await?;
+    has_moved(&visit, order.items.iter().map(|item| item.product_id));
     let status = match (order.status, &order.reason) {
         (OrderStatus::Rejected, Some(reason)) => return Err(rejected(&order, reason)),
         (OrderStatus::Pending, _) => StatusCode::ACCEPTED,
@@ -50,6 +52,11 @@ pub async fn place(visit: Visit, Body(new): Body<NewOrder>) -> Answer {
     let location = format!("/api/v1/orders/{}", order.id);
     let page = composed::order_page(&visit, order).await;
     Ok(page.answer_with(HttpResponse::build(status).insert_header(("Location", location))))
+}
+
+/// Pieces of these products have left the shelves, or come back.
+fn has_moved(visit: &Visit, products: impl IntoIterator<Item = ProductId>) {
+    visit.has_changed(products.into_iter().map(Tag::Product).chain([Tag::Catalogue]));
 }
 
 fn rejected(order: &Order, reason: &Reason) -> Problem {
@@ -103,6 +110,7 @@ pub async fn get(visit: Visit, PathId(order_id): PathId<OrderId>) -> Answer {
 
 pub async fn cancel(visit: Visit, PathId(order_id): PathId<OrderId>) -> Answer {
     let order = visit.call(CancelOrder { order_id }).await?;
+    has_moved(&visit, order.items.iter().map(|item| item.product_id));
     let is_done = order.status == OrderStatus::Cancelled;
     let mut answer = composed::order_page(&visit, order).await.answer()?;
     if !is_done {
@@ -127,7 +135,9 @@ pub async fn return_items(
     let given = visit.noted::<Held>().map(|held| format!("{}:{}", held.scope, held.key));
     // Without a key of the client's, each request is a return of its own. Its trace would not do: the client names that.
     let key = given.unwrap_or_else(|| visit.gateway.env.id::<RefundId>().to_string());
+    let returned: Vec<_> = lines.iter().map(|line| line.product_id).collect();
     let refund = visit.call(ReturnItems { order_id, key, lines, reason }).await?;
+    has_moved(&visit, returned);
     Ok(HttpResponse::Created()
         .insert_header(("Location", format!("/api/v1/payments/{}", refund.payment_id)))
         .json(refund))

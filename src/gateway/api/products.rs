@@ -4,6 +4,7 @@ use super::{Answer, Paging, no_content, ok, page_of};
 use crate::{
     gateway::{
         body::{Body, PathId, Query},
+        cache::Tag,
         duties::conditional::{is_matched, tag_of},
         problem::Problem,
         visit::Visit,
@@ -50,6 +51,7 @@ pub async fn find(visit: Visit, Query(search): Query<Search>) -> Answer {
         CallError::Domain(ProductsError::Invalid { field, reason }) => Problem::bad_parameter(&field, &reason),
         error => error.into(),
     })?;
+    visit.is_about([Tag::Catalogue]);
     ok(found)
 }
 
@@ -60,16 +62,20 @@ pub fn limit(given: Option<u64>) -> Result<Limit, Problem> {
 }
 
 pub async fn get(visit: Visit, PathId(product): PathId<Named>) -> Answer {
-    ok(visit.call(GetProduct { product: product.0 }).await?)
+    let product = visit.call(GetProduct { product: product.0 }).await?;
+    visit.is_about([Tag::Product(product.id)]);
+    ok(product)
 }
 
 pub async fn list_categories(visit: Visit, Query(paging): Query<Paging>) -> Answer {
     let categories = visit.call(ListCategories {}).await?;
+    visit.is_about([Tag::Catalogue]);
     page_of("categories", categories, paging, |category| (category.name.to_lowercase(), category.slug.clone()))
 }
 
 pub async fn create(visit: Visit, Body(new): Body<CreateProduct>) -> Answer {
     let product = visit.call(new).await?;
+    visit.has_changed([Tag::Catalogue]);
     let location = format!("/api/v1/products/{}", product.id);
     Ok(HttpResponse::Created().insert_header(("Location", location)).insert_header(tag(&product)).json(product))
 }
@@ -82,12 +88,14 @@ pub async fn update(
 ) -> Answer {
     let expected_version = matched(&visit, &request, product_id).await?.map(|seen| seen.version);
     let product = visit.call(UpdateProduct { product_id, expected_version, changes }).await?;
+    visit.has_changed([Tag::Product(product_id), Tag::Catalogue]);
     Ok(HttpResponse::Ok().insert_header(tag(&product)).json(product))
 }
 
 pub async fn retire(visit: Visit, request: HttpRequest, PathId(product_id): PathId<ProductId>) -> Answer {
     let expected_version = matched(&visit, &request, product_id).await?.map(|seen| seen.version);
     visit.call(RetireProduct { product_id, expected_version }).await?;
+    visit.has_changed([Tag::Product(product_id), Tag::Catalogue]);
     no_content()
 }
 
@@ -111,7 +119,9 @@ pub async fn set_stock(
         _ => return Err(Problem::invalid("", "give either on_hand or adjust_by")),
     };
     let seen = matched(&visit, &request, product_id).await?;
-    ok(visit.call(SetStock { product_id, seen, change }).await?)
+    let stock = visit.call(SetStock { product_id, seen, change }).await?;
+    visit.has_changed([Tag::Product(product_id), Tag::Catalogue]);
+    ok(stock)
 }
 
 /// With `If-Match`: what the client has seen of the product, if that is how it is (RFC 9110 §13.1.1); `412` if it is not.

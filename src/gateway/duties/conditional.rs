@@ -1,16 +1,20 @@
-//! What the client has already is not sent again: strong entity tags and `If-None-Match` (RFC 9110 §13).
+//! What the client has already is not sent again: strong entity tags and preconditions (RFC 9110 §13), in the order of §13.2.2.
 //!
-//! It stands where the cache will stand.
+//! Nothing here says when it was last modified, so a condition on that says nothing and is passed over (§13.1.3, §13.1.4). Conditions on
+//! changes are for those who make the change: only in the swap itself they can be tested and still hold.
 
 use super::{Duty, Leave, Step};
-use crate::gateway::visit::Visit;
+use crate::gateway::{problem::Problem, visit::Visit};
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, ResponseError,
     body::{BoxBody, MessageBody},
     dev::ServiceRequest,
     http::{
         Method, StatusCode,
-        header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, VARY},
+        header::{
+            CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH,
+            IF_NONE_MATCH,
+        },
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -18,9 +22,43 @@ use sha2::{Digest, Sha256};
 
 pub struct Conditional;
 
-/// The entity tags that the client has.
+/// The lists of entity tags that the client sent.
 #[derive(Clone)]
-struct IfNoneMatch(String);
+struct Conditions {
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+}
+
+/// What they make of an answer.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Send,
+    /// The client has it.
+    Spare,
+    /// It is another than the client wants.
+    Refuse,
+}
+
+impl Conditions {
+    fn of(headers: &HeaderMap) -> Self {
+        let list = |name: HeaderName| {
+            let lines: Vec<_> = headers.get_all(name).map(|value| value.to_str().unwrap_or_default()).collect();
+            (!lines.is_empty()).then(|| lines.join(","))
+        };
+        Self { if_match: list(IF_MATCH), if_none_match: list(IF_NONE_MATCH) }
+    }
+
+    fn judge(&self, tag: &str) -> Verdict {
+        let is_wanted = |list: &String| list.trim() == "*" || is_matched(list, tag);
+        if self.if_match.as_ref().is_some_and(|list| !is_wanted(list)) {
+            return Verdict::Refuse;
+        }
+        match &self.if_none_match {
+            Some(list) if is_listed(list, tag) => Verdict::Spare,
+            _ => Verdict::Send,
+        }
+    }
+}
 
 impl Duty for Conditional {
     fn name(&self) -> &'static str {
@@ -29,22 +67,20 @@ impl Duty for Conditional {
 
     fn enter<'a>(&'a self, visit: &'a Visit, request: &'a mut ServiceRequest) -> Step<'a> {
         if *request.method() == Method::GET || *request.method() == Method::HEAD {
-            let lines: Vec<_> =
-                request.headers().get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).collect();
-            if !lines.is_empty() {
-                visit.note(IfNoneMatch(lines.join(",")));
-            }
+            visit.note(Conditions::of(request.headers()));
         }
         Step::On
     }
 
-    fn leave<'a>(&'a self, visit: &'a Visit, request: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
-        let is_read = *request.method() == Method::GET || *request.method() == Method::HEAD;
-        Leave::With(if is_read && answer.status() == StatusCode::OK { tag_or_spare(visit, answer) } else { answer })
+    fn leave<'a>(&'a self, visit: &'a Visit, _: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
+        Leave::With(match visit.take_note::<Conditions>() {
+            Some(conditions) if answer.status() == StatusCode::OK => tag_or_spare(&conditions, answer),
+            _ => answer,
+        })
     }
 }
 
-fn tag_or_spare(visit: &Visit, answer: HttpResponse) -> HttpResponse {
+fn tag_or_spare(conditions: &Conditions, answer: HttpResponse) -> HttpResponse {
     let (mut answer, body) = answer.into_parts();
     let body = match body.try_into_bytes() {
         Ok(body) => body,
@@ -57,17 +93,25 @@ fn tag_or_spare(visit: &Visit, answer: HttpResponse) -> HttpResponse {
     if let Ok(value) = HeaderValue::from_str(&tag) {
         answer.headers_mut().insert(ETAG, value);
     }
-    if visit.noted::<IfNoneMatch>().is_some_and(|IfNoneMatch(known)| is_listed(&known, &tag)) {
-        let mut spared = HttpResponse::NotModified().finish();
-        // What a 200 would have said about itself.
-        for name in [ETAG, CACHE_CONTROL, VARY] {
-            if let Some(value) = answer.headers().get(&name) {
-                spared.headers_mut().insert(name, value.clone());
-            }
+    match conditions.judge(&tag) {
+        Verdict::Send => answer.set_body(BoxBody::new(body)),
+        Verdict::Spare => spared(answer.headers()),
+        Verdict::Refuse => {
+            let words = "What is here is not what you asked for any more. Read it again.";
+            Problem::new(StatusCode::PRECONDITION_FAILED, "stale", words).error_response()
         }
-        return spared;
     }
-    answer.set_body(BoxBody::new(body))
+}
+
+/// All that a 200 would have said, but for what describes its body.
+fn spared(headers: &HeaderMap) -> HttpResponse {
+    let mut spared = HttpResponse::NotModified().finish();
+    for (name, value) in
+        headers.iter().filter(|(name, _)| ![CONTENT_TYPE, CONTENT_LENGTH, CONTENT_ENCODING].contains(name))
+    {
+        spared.headers_mut().append(name.clone(), value.clone());
+    }
+    spared
 }
 
 /// The entity tag of a body: the same bytes, the same tag.
@@ -130,6 +174,21 @@ mod tests {
         for list in ["", "b", "\"", r#"W/"b""#, r#""a", W/"b""#, r#""abc""#, r#""W/"b""#, r#""a""b""#, "\"b"] {
             assert!(!is_matched(list, "\"b\""), "{list}");
         }
+    }
+
+    #[test]
+    fn conditions_are_looked_at_in_the_order_of_the_rfc() {
+        let judge = |if_match: Option<&str>, if_none_match: Option<&str>| {
+            let [if_match, if_none_match] = [if_match, if_none_match].map(|list| list.map(str::to_owned));
+            Conditions { if_match, if_none_match }.judge("\"a\"")
+        };
+        assert_eq!(judge(None, None), Verdict::Send);
+        assert_eq!(judge(None, Some("\"a\"")), Verdict::Spare);
+        assert_eq!(judge(None, Some("W/\"a\"")), Verdict::Spare, "here the weak comparison does");
+        assert_eq!(judge(Some("\"b\""), Some("\"a\"")), Verdict::Refuse, "If-Match comes first");
+        assert_eq!(judge(Some("W/\"a\""), None), Verdict::Refuse, "and compares strongly");
+        assert_eq!(judge(Some("*"), Some("\"b\"")), Verdict::Send);
+        assert_eq!(judge(Some(""), None), Verdict::Refuse, "what cannot be read matches nothing");
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 pub mod access_log;
 pub mod authentication;
 pub mod authorization;
+pub mod cache;
 pub mod closed;
 pub mod conditional;
 pub mod headers;
@@ -45,7 +46,8 @@ pub const DUTIES: &[&dyn Duty] = &[
     &throttling::Throttling,        // not too often
     &unasked::Unasked,              // no query and no body that nobody looks at
     &idempotency::Idempotency,      // the same key, the same answer
-    &conditional::Conditional,      // what the client has already is not sent again (the cache's place)
+    &conditional::Conditional,      // what the client has already is not sent again
+    &cache::Cache,                  // what was answered before is answered again
 ];
 
 /// One thing that the door does for every request.
@@ -67,6 +69,9 @@ pub trait Duty: Sync {
 pub enum Step<'a> {
     On,
     Stop(Problem),
+    Answer(HttpResponse),
+    /// The answer for now, while the handler is asked for a new one that goes to the cache.
+    AnswerAndGoOn(HttpResponse),
     Wait(LocalBoxFuture<'a, Result<Option<HttpResponse>, Problem>>),
 }
 
@@ -107,13 +112,22 @@ async fn go_through(
     let visit = Visit::new(gateway, route, settings, trace, client);
     request.extensions_mut().insert(visit.clone());
 
-    let (entered, stopped) = enter(&visit, &mut request).await;
-    let (http_request, unread, mut answer) = match stopped {
-        Some(answer) => {
+    let (entered, outcome) = enter(&visit, &mut request).await;
+    let (http_request, unread, mut answer) = match outcome {
+        Outcome::Stopped(answer) => {
             let (http_request, payload) = request.into_parts();
             (http_request, Some(payload), answer)
         }
-        None => {
+        Outcome::Meanwhile(answer) => {
+            let (http_request, visit, fill) = (request.request().clone(), visit.clone(), visit.take_note());
+            actix_web::rt::spawn(async move {
+                if let Ok(fresh) = handled(next.call(request)).await {
+                    cache::keep(&visit, fill, fresh);
+                }
+            });
+            (http_request, None, answer)
+        }
+        Outcome::Through => {
             let http_request = request.request().clone();
             (http_request, None, handled(next.call(request)).await?)
         }
@@ -165,22 +179,33 @@ impl MessageBody for LastWord {
     }
 }
 
-/// How many duties were entered, and the answer of the one that stopped the request.
-async fn enter(visit: &Visit, request: &mut ServiceRequest) -> (usize, Option<HttpResponse>) {
+/// How a request came through the duties.
+enum Outcome {
+    /// To its handler.
+    Through,
+    /// One of them has answered in the handler's stead,
+    Stopped(HttpResponse),
+    /// and has the handler asked all the same.
+    Meanwhile(HttpResponse),
+}
+
+/// How many duties were entered, and how it ended.
+async fn enter(visit: &Visit, request: &mut ServiceRequest) -> (usize, Outcome) {
     for (at, duty) in DUTIES.iter().enumerate() {
-        let stopped = match duty.enter(visit, request) {
+        let outcome = match duty.enter(visit, request) {
             Step::On => continue,
-            Step::Stop(problem) => Some(problem.error_response()),
+            Step::Stop(problem) => Outcome::Stopped(problem.error_response()),
+            Step::Answer(answer) => Outcome::Stopped(answer),
+            Step::AnswerAndGoOn(answer) => Outcome::Meanwhile(answer),
             Step::Wait(step) => match step.await {
-                Ok(answer) => answer,
-                Err(problem) => Some(problem.error_response()),
+                Ok(None) => continue,
+                Ok(Some(answer)) => Outcome::Stopped(answer),
+                Err(problem) => Outcome::Stopped(problem.error_response()),
             },
         };
-        if stopped.is_some() {
-            return (at + 1, stopped);
-        }
+        return (at + 1, outcome);
     }
-    (DUTIES.len(), None)
+    (DUTIES.len(), Outcome::Through)
 }
 
 #[cfg(test)]
@@ -215,7 +240,8 @@ mod tests {
                 "throttling",
                 "unasked",
                 "idempotency",
-                "conditional"
+                "conditional",
+                "cache"
             ]
         );
     }
