@@ -5,7 +5,7 @@ use crate::{
     config::{FirstOperator, Settings},
     demo,
     env::Env,
-    gateway::{self, Door, DoorSettings, controls::Shelf},
+    gateway::{self, Certificates, Door, DoorSettings, Names, controls::Shelf},
     mesh::{CallError, Caller, Context, DeadLetter, Mesh, MeshError, TraceId},
     services::{
         self, CALLS, HEARS, Home,
@@ -38,12 +38,15 @@ pub enum Fatal {
     NotReady(String),
     #[error("{0}")]
     Refused(String),
+    #[error("{0}")]
+    BadSetting(String),
 }
 
 impl Fatal {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Storage(error) => error.exit_code(),
+            Self::BadSetting(_) => 2,
             Self::Listen { .. } => 9,
             Self::NotReady(_) | Self::Refused(_) => 1,
         }
@@ -331,6 +334,8 @@ pub async fn open(
     let cannot = |error: io::Error| cannot_listen(settings, &error);
     let listener = listener.try_clone().map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
+    // Before the data are touched: what is wrong with it is wrong with the settings.
+    let certificates = certificates(settings, &env)?;
     let shop = Shop::open(settings, env.clone())?;
     if settings.demo {
         shop.stock_demo().await?;
@@ -344,7 +349,8 @@ pub async fn open(
         listener,
         workers: settings.workers,
         throttling: settings.throttling,
-        hosts: settings.allowed_hosts.clone(),
+        names: names(settings),
+        certificates,
         secret: shop.door_secret().await?,
         shelf: Box::new(ControlShelf { tree: shop.storage.outside_tree("gateway")?, env: env.clone() }),
         storage_is_healthy: Box::new(move || storage.upgrade().is_some_and(|storage| storage.is_healthy())),
@@ -352,6 +358,34 @@ pub async fn open(
     let (door, serving) =
         gateway::open(door_settings, env, shop.mesh.for_caller(Caller::Outside("gateway"))).await.map_err(cannot)?;
     Ok((Open { shop, door, address, setup_token }, serving))
+}
+
+fn names(settings: &Settings) -> Names {
+    Names { hosts: settings.allowed_hosts.clone(), origins: settings.cors_origins.clone() }
+}
+
+fn certificates(settings: &Settings, env: &Env) -> Result<Option<Arc<Certificates>>, Fatal> {
+    let Some(from) = settings.certificate.clone() else { return Ok(None) };
+    let loaded = Certificates::load(from, &settings.allowed_hosts, env.now());
+    loaded.map(|certificates| Some(Arc::new(certificates))).map_err(|error| Fatal::BadSetting(error.to_string()))
+}
+
+impl Open {
+    /// Puts into force what can be changed while the shop runs, and says of the rest that it waits for the next start. The certificate's
+    /// files are read again in any case.
+    pub fn change(&self, settings: &mut Settings, new: Settings) {
+        if let Err(error) = self.door.reload_certificates() {
+            log::error!("the certificate stays as it is: {error}");
+        }
+        self.door.rename(names(&new));
+        self.shop.provider.set_faults(new.provider_faults);
+        let Settings { allowed_hosts, cors_origins, provider_faults, .. } = new.clone();
+        *settings = Settings { allowed_hosts, cors_origins, provider_faults, ..settings.clone() };
+        match settings.differences(&new) {
+            waiting if waiting.is_empty() => log::info!("the settings were read again"),
+            waiting => log::warn!("the settings were read again; {} will be changed by a restart", waiting.join(", ")),
+        }
+    }
 }
 
 fn not_ready(error: MeshError) -> Fatal {

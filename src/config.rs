@@ -3,7 +3,7 @@
 //! [`SETTINGS`] is the list; each setting has one name, spelled `carrier_speed` in the file, `GALLERIA_CARRIER_SPEED` in the
 //! environment and `--carrier-speed` on the command line.
 
-use crate::types::{Email, Faults, Secret, Service};
+use crate::types::{Certificate, Email, Faults, Secret, Service};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -22,6 +22,10 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("carrier_speed",     "3600",           "how many times faster than real time the carrier moves parcels"),
     ("provider_faults",   "",               "what goes wrong at the payment provider's sandbox: delay=300,fail=30,lose=10,twice=20 (ms, percent)"),
     ("throttling",        "true",           "whether clients that call too often are told to wait"),
+    ("tls",               "",               "self-signed: speak TLS with a certificate that is made at each start"),
+    ("tls_cert",          "",               "speak TLS with this certificate: a PEM file, the chain after it (with tls_key); read again on SIGHUP"),
+    ("tls_key",           "",               "its private key: a PEM file"),
+    ("cors_origins",      "",               "sites whose pages may use the API, such as https://app.example, with commas between"),
     ("allowed_hosts",     "",               "names beside localhost and IP addresses that the shop is called by"),
     ("workers",           "one a core",     "threads that serve HTTP"),
     ("reset_controls",    "false",          "whether what operators changed while the shop ran is forgotten at the start"),
@@ -43,6 +47,8 @@ pub struct Settings {
     pub carrier_speed: f64,
     pub provider_faults: Faults,
     pub throttling: bool,
+    pub certificate: Option<Certificate>,
+    pub cors_origins: Vec<String>,
     pub allowed_hosts: Vec<String>,
     pub workers: usize,
     pub reset_controls: bool,
@@ -165,6 +171,7 @@ impl Settings {
     /// The defaults, overruled by each of the sources in turn.
     pub fn from_sources(sources: &[Given]) -> Result<(Self, Option<FirstOperator>), BadSetting> {
         let mut settings = Self::default();
+        let (mut self_signed, mut tls_files) = (false, (None, None));
         let mut operator: (Option<Email>, Option<Secret>) = (None, None);
         for (name, (value, place)) in sources.iter().flat_map(|given| &given.0) {
             let bad = |reason: String| BadSetting { place: place.clone(), reason: format!("`{name}`: {reason}") };
@@ -182,6 +189,10 @@ impl Settings {
                 "carrier_speed" => settings.carrier_speed = parse_speed(text).map_err(bad)?,
                 "provider_faults" => settings.provider_faults = text.parse().map_err(bad)?,
                 "throttling" => settings.throttling = parse_bool(text).map_err(bad)?,
+                "tls" => self_signed = parse_tls(text).map_err(bad)?,
+                "tls_cert" => tls_files.0 = (!text.is_empty()).then(|| text.into()),
+                "tls_key" => tls_files.1 = (!text.is_empty()).then(|| text.into()),
+                "cors_origins" => settings.cors_origins = parse_origins(text).map_err(bad)?,
                 "allowed_hosts" => {
                     let names = text.split(',').map(|host| host.trim().to_ascii_lowercase());
                     settings.allowed_hosts = names.filter(|host| !host.is_empty()).collect();
@@ -196,6 +207,7 @@ impl Settings {
                 _ => return Err(bad("there is no such setting".into())),
             }
         }
+        settings.certificate = certificate(self_signed, tls_files)?;
         let operator = match operator {
             (Some(email), Some(password)) => Some(FirstOperator { email, password }),
             (None, None) => None,
@@ -205,6 +217,28 @@ impl Settings {
             }
         };
         Ok((settings, operator))
+    }
+}
+
+impl Settings {
+    /// The names of what the other has differently.
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let Self { listen, data_dir, instances, demo, carrier_speed, provider_faults, throttling, .. } = self;
+        let Self { certificate, cors_origins, allowed_hosts, workers, reset_controls: _, .. } = self;
+        let differs = [
+            ("listen", *listen != other.listen),
+            ("data_dir", *data_dir != other.data_dir),
+            ("instances", *instances != other.instances),
+            ("demo", *demo != other.demo),
+            ("carrier_speed", *carrier_speed != other.carrier_speed),
+            ("provider_faults", *provider_faults != other.provider_faults),
+            ("throttling", *throttling != other.throttling),
+            ("tls", *certificate != other.certificate),
+            ("cors_origins", *cors_origins != other.cors_origins),
+            ("allowed_hosts", *allowed_hosts != other.allowed_hosts),
+            ("workers", *workers != other.workers),
+        ];
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
     }
 }
 
@@ -218,11 +252,52 @@ impl Default for Settings {
             carrier_speed: 3600.0,
             provider_faults: Faults::default(),
             throttling: true,
+            certificate: None,
+            cors_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             workers: std::thread::available_parallelism().map_or(2, Into::into),
             reset_controls: false,
         }
     }
+}
+
+fn certificate(
+    self_signed: bool,
+    files: (Option<PathBuf>, Option<PathBuf>),
+) -> Result<Option<Certificate>, BadSetting> {
+    match (self_signed, files) {
+        (false, (None, None)) => Ok(None),
+        (true, (None, None)) => Ok(Some(Certificate::SelfSigned)),
+        (false, (Some(chain), Some(key))) => Ok(Some(Certificate::Files { chain, key })),
+        (is_self_signed, _) => {
+            let reason = match is_self_signed {
+                true => "`self-signed` makes a certificate of its own; leave out tls_cert and tls_key",
+                false => "tls_cert and tls_key go together: set both, or neither",
+            };
+            Err(BadSetting { place: "tls".into(), reason: reason.into() })
+        }
+    }
+}
+
+fn parse_tls(text: &str) -> Result<bool, String> {
+    match text {
+        "self-signed" => Ok(true),
+        "" | "off" => Ok(false),
+        _ => Err(format!(
+            "`{text}` is neither self-signed nor off; a certificate of your own goes into tls_cert and tls_key"
+        )),
+    }
+}
+
+/// Origins as browsers send them: a scheme and a host, perhaps a port, nothing after it.
+fn parse_origins(text: &str) -> Result<Vec<String>, String> {
+    let origin = |text: &str| {
+        let (scheme, host) = text.split_once("://").unwrap_or_default();
+        let is_host = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]_".contains(&b));
+        let is_good = matches!(scheme, "http" | "https") && is_host && !text.bytes().any(|b| b.is_ascii_uppercase());
+        is_good.then(|| text.to_owned()).ok_or_else(|| format!("`{text}` is not an origin such as https://app.example"))
+    };
+    text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(origin).collect()
 }
 
 fn parse_bool(text: &str) -> Result<bool, String> {
@@ -298,6 +373,11 @@ mod tests {
             ("carrier_speed", "NaN"),
             ("provider_faults", "fail=101"),
             ("workers", "0"),
+            ("tls", "yes"),
+            ("tls_cert", "cert.pem"),
+            ("cors_origins", "*"),
+            ("cors_origins", "https://app.example/"),
+            ("cors_origins", "app.example"),
             ("operator_email", "x"),
             ("operator_email", "a@b.de"),
         ] {

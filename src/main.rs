@@ -8,7 +8,7 @@ use galleria::{
     gateway::{self, routes::ROUTES},
     storage::{self, Storage, StorageError},
     telemetry::logs,
-    types::{Email, Secret, Text},
+    types::{Certificate, Email, Secret, Text},
 };
 use std::{
     fs::{File, OpenOptions},
@@ -19,7 +19,7 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A complete web shop in one binary, and a working lesson in microservices and API gateways.
 #[derive(Parser)]
@@ -99,6 +99,18 @@ struct Flags {
     /// Whether clients that call too often are told to wait [default: true]
     #[arg(long, global = true, value_name = "BOOL")]
     throttling: Option<String>,
+    /// Speak TLS with a certificate that is made at each start: self-signed
+    #[arg(long, global = true, value_name = "self-signed")]
+    tls: Option<String>,
+    /// Speak TLS with this certificate, a PEM file; read again on SIGHUP
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// Its private key, a PEM file
+    #[arg(long, global = true, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// Sites whose pages may use the API, such as https://app.example, with commas between
+    #[arg(long, global = true, value_name = "ORIGINS")]
+    cors_origins: Option<String>,
     /// Names that the shop is called by beside localhost and IP addresses, with commas between
     #[arg(long, global = true, value_name = "NAMES")]
     allowed_hosts: Option<String>,
@@ -127,6 +139,10 @@ impl Flags {
             ("throttling",      "--throttling",      &self.throttling),
             ("allowed_hosts",   "--allowed-hosts",   &self.allowed_hosts),
             ("workers",         "--workers",         &self.workers),
+            ("tls",             "--tls",             &self.tls),
+            ("tls_cert",        "--tls-cert",        &self.tls_cert),
+            ("tls_key",         "--tls-key",         &self.tls_key),
+            ("cors_origins",    "--cors-origins",    &self.cors_origins),
             ("reset_controls",  "--reset-controls",  &reset),
         ];
         for (name, flag, value) in flags {
@@ -150,7 +166,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error.to_string(), 2),
     };
     let done = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(&settings, operator),
+        Command::Serve => serve(&settings, operator, read),
         Command::Routes => routes(),
         Command::Backup { file } => backup(&settings, &file),
         Command::Restore { file } => restore(&settings, &file),
@@ -183,7 +199,11 @@ fn say(words: &str) -> Result<(), Fatal> {
     }
 }
 
-fn serve(settings: &Settings, operator: Option<FirstOperator>) -> Result<ExitCode, Fatal> {
+fn serve(
+    settings: &Settings,
+    operator: Option<FirstOperator>,
+    read: impl Fn() -> Result<(Settings, Option<FirstOperator>), BadSetting>,
+) -> Result<ExitCode, Fatal> {
     actix::System::new().block_on(async {
         // Kept while the folder is opened anew: whoever comes then waits a moment and is served.
         let listener = app::listen(settings)?;
@@ -192,16 +212,24 @@ fn serve(settings: &Settings, operator: Option<FirstOperator>) -> Result<ExitCod
         // Done once: a folder that is opened anew keeps what was changed since.
         let settings = &Settings { reset_controls: false, ..settings.clone() };
         let mut serving = Serving { open, ends: actix::spawn(serving) };
+        let (mut settings, mut told_to_read) = (settings.clone(), hangups());
         loop {
             tokio::select! {
                 () = until_told_to_stop() => break,
+                () = told_to_read.next() => {
+                    match read() {
+                        Ok((new, _)) => serving.open.change(&mut settings, new),
+                        Err(error) => log::error!("the settings stay as they are: {error}"),
+                    }
+                    continue;
+                }
                 () = serving.open.shop.disk_comes_back() => {}
             }
             log::warn!("the disk takes writes again: opening the folder anew");
             if let Err(error) = serving.close().await {
                 log::warn!("not closed in order: {error}");
             }
-            serving = open_again(settings, &listener, operator.clone()).await?;
+            serving = open_again(&settings, &listener, operator.clone()).await?;
         }
         drop(listener);
         log::info!("closing: no new requests, those in flight finish");
@@ -253,25 +281,48 @@ async fn open_again(
 
 fn greet(settings: &Settings, open: &Open) {
     let address = open.address;
+    let fingerprint = open.door.fingerprint();
+    let scheme = if fingerprint.is_some() { "https" } else { "http" };
     let operator = match &open.setup_token {
         Some(token) => {
             let token = token.expose();
-            format!("make the operator's account at http://{address}/setup#{token} (once, within 30 minutes)")
+            format!("make the operator's account at {scheme}://{address}/setup#{token} (once, within 30 minutes)")
         }
-        None => format!("sign in with the operator's account at http://{address}/sign-in"),
+        None => format!("sign in with the operator's account at {scheme}://{address}/sign-in"),
     };
     let greeting = format!(
-        "Galleria {} is open.\n  Shop      http://{address}/\n  Operator  {operator}\n  Data      {}\n  Stop      Ctrl-C\n",
+        "Galleria {} is open.\n  Shop      {scheme}://{address}/\n  Operator  {operator}\n  Data      {}\n  Stop      Ctrl-C\n",
         env!("CARGO_PKG_VERSION"),
         settings.data_dir.display()
     );
     if let Err(error) = say(&greeting) {
         log::warn!("{error}");
     }
-    if !address.ip().is_loopback() {
+    if let (Some(Certificate::SelfSigned), Some(fingerprint)) = (&settings.certificate, &fingerprint) {
+        eprintln!(
+            "galleria: the certificate was made just now; browsers will warn of it. Its SHA-256 fingerprint is {fingerprint}"
+        );
+    }
+    if !address.ip().is_loopback() && fingerprint.is_none() {
         eprintln!(
             "galleria: warning: {address} can be reached from other machines, and what they send is not encrypted"
         );
+    }
+}
+
+/// SIGHUP: read the settings again.
+struct Hangups(Option<Signal>);
+
+fn hangups() -> Hangups {
+    Hangups(signal(SignalKind::hangup()).ok())
+}
+
+impl Hangups {
+    async fn next(&mut self) {
+        match &mut self.0 {
+            Some(signal) => _ = signal.recv().await,
+            None => std::future::pending().await,
+        }
     }
 }
 

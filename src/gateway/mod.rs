@@ -19,12 +19,15 @@ mod server;
 mod statics;
 mod streams;
 mod strict;
+mod tls;
 mod visit;
 
 pub use route::{Access, CachePolicy, Class, KeyUse, Route};
 pub use server::{Door, DoorSettings, open};
+pub use tls::{BadCertificate, Certificates};
 
 use crate::{env::Env, mesh::Mesh};
+use arc_swap::ArcSwap;
 use std::{
     net::{IpAddr, Ipv6Addr},
     sync::{
@@ -46,14 +49,23 @@ pub struct Gateway {
     /// Signs the guest cart's cookie.
     cart_key: cookies::CartKey,
     fingerprint_key: duties::idempotency::FingerprintKey,
-    /// Names that a `Host` header may have beside IP addresses and localhost.
-    hosts: Vec<String>,
+    names: ArcSwap<Names>,
+    certificates: Option<Arc<Certificates>>,
     in_flight: AtomicUsize,
     /// Set by the first signal to stop: no new requests.
     draining: AtomicBool,
     /// Wakes those who would wait on while the shop closes.
     closing: Notify,
     storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+/// What the shop goes by, and whom it lets in: changed while it runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Names that a `Host` header may have beside IP addresses and localhost.
+    pub hosts: Vec<String>,
+    /// Sites whose pages may use the API, such as `https://app.example`.
+    pub origins: Vec<String>,
 }
 
 /// What every request goes through, from the outside in.
@@ -97,7 +109,7 @@ impl Gateway {
     /// Against DNS rebinding: a page of another name that resolves to this address must not be served as this shop.
     fn is_own_host(&self, host: &str) -> bool {
         let Some(name) = host_name(host).map(str::to_ascii_lowercase) else { return false };
-        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.hosts.contains(&name)
+        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.names.load().hosts.contains(&name)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Opens the door: actix-web, with the router made from the route table.
 
 use super::{
-    Access, CachePolicy, Class, Gateway, KeyUse, Route,
+    Access, BadCertificate, CachePolicy, Certificates, Class, Gateway, KeyUse, Names, Route,
     cache::Tag,
     controls::{Controls, LiveRoute, Shelf},
     cookies::CartKey,
@@ -27,6 +27,7 @@ use actix_web::{
     middleware::from_fn,
     web,
 };
+use arc_swap::ArcSwap;
 use std::{
     future::Future,
     io,
@@ -40,7 +41,9 @@ pub struct DoorSettings {
     pub listener: TcpListener,
     pub workers: usize,
     pub throttling: bool,
-    pub hosts: Vec<String>,
+    pub names: Names,
+    /// What TLS is spoken with; without, the door speaks plain HTTP.
+    pub certificates: Option<Arc<Certificates>>,
     /// Kept in the data folder; the door derives its keys from it.
     pub secret: [u8; 32],
     /// Where what an operator changes is kept.
@@ -73,7 +76,8 @@ pub async fn open(
         controls: Controls::new(settings.shelf, mesh.clone()),
         cart_key: CartKey::new(settings.secret),
         fingerprint_key: FingerprintKey::derived_from(&settings.secret),
-        hosts: settings.hosts,
+        names: ArcSwap::from_pointee(settings.names),
+        certificates: settings.certificates.clone(),
         in_flight: Default::default(),
         draining: AtomicBool::new(false),
         closing: Default::default(),
@@ -100,14 +104,34 @@ pub async fn open(
     .keep_alive(Duration::from_secs(75))
     .client_request_timeout(Duration::from_secs(5))
     .shutdown_timeout(2)
-    .disable_signals()
-    .listen(settings.listener)?
+    .disable_signals();
+    let server = match settings.certificates {
+        None => server.listen(settings.listener)?,
+        Some(certificates) => {
+            server.listen_rustls_0_23(settings.listener, certificates.server_config().map_err(io::Error::other)?)?
+        }
+    }
     .run();
     let handle = server.handle();
     Ok((Door { gateway, handle }, server))
 }
 
 impl Door {
+    /// What the shop goes by from now on.
+    pub fn rename(&self, names: Names) {
+        self.gateway.names.store(Arc::new(names));
+    }
+
+    /// Reads the certificate's files again, where it comes from files.
+    pub fn reload_certificates(&self) -> Result<(), BadCertificate> {
+        self.gateway.certificates.as_ref().map_or(Ok(()), |certificates| certificates.reload())
+    }
+
+    /// Of the certificate; `None` where the door speaks plain HTTP.
+    pub fn fingerprint(&self) -> Option<String> {
+        self.gateway.certificates.as_ref().map(|certificates| certificates.fingerprint())
+    }
+
     /// No new requests; those in flight finish, within 30 seconds at most; then the door is shut.
     pub async fn close(&self) {
         self.gateway.drain();

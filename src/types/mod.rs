@@ -4,6 +4,7 @@
 //! (`FromStr`, `TryFrom`, `Deserialize`), so nobody who holds one checks it again.
 
 pub mod address;
+pub mod certificate;
 pub mod email;
 pub mod faults;
 pub mod id;
@@ -16,6 +17,7 @@ pub mod service;
 pub mod text;
 
 pub use address::{Address, Country};
+pub use certificate::Certificate;
 pub use email::Email;
 pub use faults::Faults;
 pub use id::{

@@ -15,5 +15,7 @@ mod harness;
 mod journeys;
 mod killing;
 mod recovery;
+mod settings;
 mod streams;
+mod tls;
 mod weather;

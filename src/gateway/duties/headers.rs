@@ -4,7 +4,7 @@ use super::{Duty, Leave};
 use crate::{gateway::visit::Visit, telemetry::trace::traceparent, types::Principal};
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, HeaderName, HeaderValue},
+    http::header::{CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY},
 };
 
 pub struct Headers;
@@ -29,6 +29,10 @@ impl Duty for Headers {
         let headers = answer.headers_mut();
         for (name, value) in LOCKS {
             headers.insert(name, HeaderValue::from_static(value));
+        }
+        // Not for a certificate that was made here: a browser that insists lets nobody past it.
+        if visit.gateway.certificates.as_ref().is_some_and(|certificates| certificates.is_lasting()) {
+            headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
         }
         let trace = visit.trace.to_string();
         if let Ok(id) = HeaderValue::from_str(&trace) {

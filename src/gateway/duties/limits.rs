@@ -88,7 +88,12 @@ fn admit(visit: &Visit, request: &ServiceRequest) -> Result<(), Problem> {
     // No browser sends a bearer token unasked.
     let shows_token = request.headers().get(header::AUTHORIZATION).is_some_and(|value| bearer(value).is_some());
     if !request.method().is_safe() && !shows_token {
-        from_own_site(header(header::HeaderName::from_static("sec-fetch-site")), header(header::ORIGIN), host)?;
+        let origin = header(header::ORIGIN);
+        let is_let_in =
+            origin.is_some_and(|origin| visit.gateway.names.load().origins.iter().any(|known| known == origin));
+        if !is_let_in {
+            from_own_site(header(header::HeaderName::from_static("sec-fetch-site")), origin, host)?;
+        }
     }
     visit.is_browser.set(request.headers().contains_key("sec-fetch-site"));
     Ok(())
@@ -106,7 +111,10 @@ fn from_own_site(site: Option<&str>, origin: Option<&str>, host: Option<&str>) -
 }
 
 fn has_body(request: &ServiceRequest) -> bool {
-    request.headers().contains_key(header::CONTENT_LENGTH) || request.headers().contains_key(header::TRANSFER_ENCODING)
+    // HTTP/2 frames its bodies, and need not announce them.
+    request.version() >= Version::HTTP_2
+        || request.headers().contains_key(header::CONTENT_LENGTH)
+        || request.headers().contains_key(header::TRANSFER_ENCODING)
 }
 
 fn announced(request: &ServiceRequest) -> Option<u64> {

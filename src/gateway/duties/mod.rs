@@ -6,6 +6,7 @@ pub mod authorization;
 pub mod cache;
 pub mod closed;
 pub mod conditional;
+pub mod cors;
 pub mod headers;
 pub mod idempotency;
 pub mod limits;
@@ -39,6 +40,7 @@ pub const DUTIES: &[&dyn Duty] = &[
     &access_log::AccessLog,         // around everything: one line a request
     &headers::Headers,              // every answer names its trace and is locked down
     &problems::Problems,            // every refusal becomes a problem document
+    &cors::Cors,                    // pages of other sites, where they may
     &limits::Limits,                // not too many, too large, too slow; the right host and site
     &closed::Closed,                // unless an operator has closed the route
     &authentication::Authentication,// who is it
@@ -233,6 +235,7 @@ mod tests {
                 "access log",
                 "headers",
                 "problems",
+                "cors",
                 "limits",
                 "closed",
                 "authentication",

@@ -283,7 +283,8 @@ impl Shop {
         self.child = Some(child);
         let told = |name: &str| banner.iter().find_map(|line| line.trim().strip_prefix(name));
         let Some(shop) = told("Shop") else { return Err(banner) };
-        let address = shop.trim().strip_prefix("http://").and_then(|rest| rest.trim_end_matches('/').parse().ok());
+        let plain = shop.trim().strip_prefix("http://").or(shop.trim().strip_prefix("https://"));
+        let address = plain.and_then(|rest| rest.trim_end_matches('/').parse().ok());
         *self.sign.write().expect("the sign is up") = address.unwrap_or_else(|| panic!("an address in {banner:#?}"));
         self.setup_token = told("Operator")
             .and_then(|words| words.split_once("/setup#"))

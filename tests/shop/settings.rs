@@ -1,0 +1,89 @@
+//! Settings that are read again while the shop runs; and the sites that they let in.
+
+use crate::harness::{Answer, Shop, eventually};
+use std::fs;
+
+fn asked_as(shop: &Shop, host: &str) -> Option<u16> {
+    shop.wire().say(format!("GET /livez HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).listen().status
+}
+
+#[test]
+fn the_file_is_read_again_on_a_signal_and_a_bad_one_changes_nothing() {
+    let mut shop = Shop::options().closed();
+    let write = |shop: &Shop, text: &str| fs::write(shop.home().join("galleria.toml"), text).expect("room for it");
+    write(&shop, "allowed_hosts = [\"one.example\"]\n");
+    shop.start();
+    assert_eq!((asked_as(&shop, "one.example"), asked_as(&shop, "two.example")), (Some(200), Some(421)));
+    write(&shop, "allowed_hosts = [\"two.example\"]\nworkers = 7\n");
+    shop.signal("HUP");
+    eventually("the other name is good", || (asked_as(&shop, "two.example") == Some(200)).then_some(()));
+    assert_eq!(asked_as(&shop, "one.example"), Some(421));
+    eventually("it says what has to wait", || {
+        shop.log().contains("workers will be changed by a restart").then_some(())
+    });
+    for (bad, words) in [
+        ("allowed_hosts = [", "galleria.toml"),
+        ("colour = 1", "there is no setting `colour`"),
+        ("workers = 0", "workers"),
+    ] {
+        let before = shop.log().len();
+        write(&shop, bad);
+        shop.signal("HUP");
+        eventually("it says why not", || {
+            shop.log()[before..]
+                .lines()
+                .any(|line| line.contains("stay as they are") && line.contains(words))
+                .then_some(())
+        });
+        assert_eq!(asked_as(&shop, "two.example"), Some(200));
+    }
+}
+
+const OURS: &str = "https://app.example";
+
+fn preflight(shop: &Shop, origin: &str) -> Answer {
+    let headers =
+        [("origin", origin), ("access-control-request-method", "PUT"), ("access-control-request-headers", "if-match")];
+    shop.anonymous().send("OPTIONS", "/api/v1/cart", &headers, None)
+}
+
+#[test]
+fn pages_of_other_sites_are_let_in_by_their_exact_origin() {
+    let shop = Shop::options().flag("--cors-origins", "https://app.example,http://localhost:3000").open();
+    let guest = shop.anonymous();
+    let kettle = shop.operator().stock_up(100, 5);
+    let asked = preflight(&shop, OURS).no_content();
+    assert_eq!(asked.header("access-control-allow-origin"), OURS);
+    assert!(asked.header("access-control-allow-methods").contains("PUT"), "{asked:#?}");
+    assert!(asked.header("access-control-allow-headers").contains("if-match"), "{asked:#?}");
+    assert_eq!(asked.header("access-control-allow-credentials"), "", "cookies stay at home");
+    assert_eq!(asked.header("vary"), "Origin");
+    let read = guest.send("GET", "/api/v1/categories", &[("origin", OURS)], None).ok();
+    assert_eq!(read.header("access-control-allow-origin"), OURS);
+    assert!(read.header("access-control-expose-headers").contains("etag"), "{read:#?}");
+    let (site, body) = (("sec-fetch-site", "cross-site"), serde_json::json!({"quantity": 1}));
+    let path = format!("/api/v1/cart/items/{kettle}");
+    guest.send("PUT", &path, &[("origin", OURS), site], Some(&body)).ok();
+    for stranger in
+        ["https://app.example.evil.com", "https://APP.example", "http://app.example", "https://app.example:444", "null"]
+    {
+        assert_eq!(
+            preflight(&shop, stranger).problem(405, "method_not_allowed").header("access-control-allow-origin"),
+            ""
+        );
+        let read = guest.send("GET", "/api/v1/categories", &[("origin", stranger)], None).ok();
+        assert_eq!((read.header("access-control-allow-origin"), read.header("vary")), ("", "Origin"));
+        guest.send("PUT", &path, &[("origin", stranger), site], Some(&body)).problem(403, "cross_site");
+    }
+    // Refusals can be read there, too.
+    let refused = guest.send("GET", "/api/v1/users/me", &[("origin", OURS)], None).problem(401, "unauthorized");
+    assert_eq!(refused.header("access-control-allow-origin"), OURS);
+}
+
+#[test]
+fn without_a_word_about_them_pages_of_other_sites_get_nothing() {
+    let shop = Shop::open();
+    assert_eq!(preflight(&shop, OURS).problem(405, "method_not_allowed").header("access-control-allow-origin"), "");
+    let read = shop.anonymous().send("GET", "/api/v1/categories", &[("origin", OURS)], None).ok();
+    assert_eq!((read.header("access-control-allow-origin"), read.header("vary")), ("", ""));
+}

@@ -1,0 +1,225 @@
+//! The door speaks TLS: which versions, which HTTP, and with which certificate.
+
+use crate::harness::{Shop, eventually};
+use http::Request;
+use rustls::{
+    ClientConfig, RootCertStore, SupportedProtocolVersion,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+    version::{TLS12, TLS13},
+};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
+    sync::Arc,
+};
+
+const NAME: &str = "localhost";
+
+/// Writes a new certificate and its key beside the data folder, and gives the certificate.
+fn certify(home: &Path) -> CertificateDer<'static> {
+    let pair = rcgen::KeyPair::generate().expect("a key");
+    let wanted = rcgen::CertificateParams::new(vec![NAME.to_owned()]).expect("a name");
+    let certificate = wanted.self_signed(&pair).expect("a certificate");
+    fs::write(home.join("key.pem"), pem("PRIVATE KEY", &pair.serialize_der())).expect("room for it");
+    fs::write(home.join("cert.pem"), pem("CERTIFICATE", certificate.der())).expect("room for it");
+    CertificateDer::from_pem_file(home.join("cert.pem")).expect("what was just written")
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+}
+
+fn certified() -> (Shop, CertificateDer<'static>) {
+    let mut shop = Shop::options().flag("--tls-cert", "cert.pem").flag("--tls-key", "key.pem").closed();
+    let certificate = certify(shop.home());
+    shop.start();
+    (shop, certificate)
+}
+
+/// A client that trusts this certificate and no other.
+fn trusting(
+    certificate: &CertificateDer<'static>,
+    versions: &[&'static SupportedProtocolVersion],
+    protocols: &[&str],
+) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).expect("versions");
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+    Arc::new(config)
+}
+
+type Line = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+
+/// A line on which the handshake is done.
+fn connect(shop: &Shop, config: Arc<ClientConfig>) -> Result<Line, std::io::Error> {
+    let name = ServerName::try_from(NAME).expect("a name");
+    let mut connection = rustls::ClientConnection::new(config, name).expect("a client");
+    let mut stream = TcpStream::connect(shop.address())?;
+    connection.complete_io(&mut stream)?;
+    Ok(rustls::StreamOwned::new(connection, stream))
+}
+
+fn get(shop: &Shop, config: Arc<ClientConfig>, path: &str) -> Result<String, std::io::Error> {
+    let mut line = connect(shop, config)?;
+    write!(line, "GET {path} HTTP/1.1\r\nhost: {NAME}\r\nconnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    // Who hangs up without a word of farewell has said all that the head announced.
+    let _ = line.read_to_end(&mut answer);
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[test]
+fn it_speaks_tls_1_3_and_1_2_and_tells_browsers_to_insist_on_it() {
+    let (shop, certificate) = certified();
+    for version in [&TLS13, &TLS12] {
+        let answer =
+            get(&shop, trusting(&certificate, &[version], &["http/1.1"]), "/api/v1/categories").expect("a handshake");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(answer.contains("\r\nstrict-transport-security: max-age=31536000\r\n"), "{answer}");
+    }
+    let stranger = rcgen::generate_simple_self_signed(vec![NAME.to_owned()]).expect("a certificate");
+    let fooled = get(&shop, trusting(stranger.cert.der(), &[&TLS13], &[]), "/livez");
+    assert!(fooled.is_err(), "another certificate is another shop");
+}
+
+#[tokio::test]
+async fn it_speaks_http_2_to_who_can() {
+    let (shop, certificate) = certified();
+    let config = trusting(&certificate, &[&TLS13], &["h2", "http/1.1"]);
+    let stream = tokio::net::TcpStream::connect(shop.address()).await.expect("an open door");
+    let name = ServerName::try_from(NAME).expect("a name");
+    let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await.expect("a handshake");
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (mut sender, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+    let running = tokio::spawn(connection);
+    // Many at a time on one connection, and a body that goes up.
+    let ask = |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(format!("https://{NAME}{path}"));
+        request.header("content-type", "application/json").body(()).expect("a request")
+    };
+    let mut answers = Vec::new();
+    for path in ["/api/v1/categories", "/livez", "/", "/api/v1/nothing"] {
+        let (answer, _) = sender.send_request(ask("GET", path), true).expect("room for a stream");
+        answers.push((path, answer));
+    }
+    for (path, answer) in answers {
+        let answer = answer.await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), if path.ends_with("nothing") { 404 } else { 200 }, "{path}");
+        assert!(answer.headers().contains_key("strict-transport-security"), "{path}");
+    }
+    let (answer, mut body) = sender.send_request(ask("POST", "/api/v1/sessions"), false).expect("room for a stream");
+    body.send_data(r#"{"email":"nobody@example.com","password":"a long walk at dawn"}"#.into(), true).expect("room");
+    assert_eq!(answer.await.expect("an answer").status().as_u16(), 401);
+    running.abort();
+}
+
+#[test]
+fn a_certificate_that_is_made_on_the_spot_is_told_by_its_fingerprint() {
+    let shop = Shop::options().flag("--tls", "self-signed").open();
+    let said =
+        eventually("it says so", || shop.log().lines().find(|line| line.contains("fingerprint")).map(str::to_owned));
+    assert!(said.ends_with(|c: char| c.is_ascii_hexdigit()) && said.matches(':').count() > 30, "{said}");
+    // Nobody is told to insist on it.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().expect("versions");
+    let config =
+        config.dangerous().with_custom_certificate_verifier(Arc::new(Credulous(provider))).with_no_client_auth();
+    let answer = get(&shop, Arc::new(config), "/livez").expect("a handshake");
+    assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("strict-transport-security"), "{answer}");
+}
+
+#[test]
+fn the_certificate_is_changed_without_closing_the_shop_and_a_bad_one_changes_nothing() {
+    let (shop, old) = certified();
+    let works =
+        |certificate: &CertificateDer<'static>| get(&shop, trusting(certificate, &[&TLS13], &[]), "/livez").is_ok();
+    assert!(works(&old));
+    let mut line = connect(&shop, trusting(&old, &[&TLS13], &["http/1.1"])).expect("a handshake");
+    fs::write(shop.home().join("cert.pem"), "no certificate").expect("room for it");
+    shop.signal("HUP");
+    eventually("it says why", || shop.log().contains("the certificate stays as it is").then_some(()));
+    assert!(works(&old));
+    let new = certify(shop.home());
+    shop.signal("HUP");
+    eventually("the new one is shown", || works(&new).then_some(()));
+    assert!(!works(&old));
+    // Who was there before is still served.
+    write!(line, "GET /livez HTTP/1.1\r\nhost: {NAME}\r\nconnection: close\r\n\r\n").expect("an open line");
+    let mut answer = Vec::new();
+    let _ = line.read_to_end(&mut answer);
+    assert!(answer.starts_with(b"HTTP/1.1 200 "));
+}
+
+#[test]
+fn who_does_not_speak_tls_is_hung_up_on_and_nobody_else_minds() {
+    let (shop, certificate) = certified();
+    let plain = shop.wire().head("GET /livez", "").listen();
+    assert_eq!(plain.status, None, "{plain:#?}");
+    let mut silent = shop.wire();
+    let answer = get(&shop, trusting(&certificate, &[&TLS13], &[]), "/livez").expect("a handshake");
+    assert!(answer.starts_with("HTTP/1.1 200 "));
+    let hung_up = silent.listen();
+    assert!(hung_up.after < std::time::Duration::from_secs(20), "{hung_up:#?}");
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_refused_before_anything_is_opened() {
+    for flags in [
+        &["--tls-cert", "cert.pem"][..],
+        &["--tls-key", "key.pem"],
+        &["--tls", "self-signed", "--tls-cert", "cert.pem", "--tls-key", "key.pem"],
+        &["--tls", "1.3"],
+        &["--tls-cert", "nowhere.pem", "--tls-key", "nowhere.pem"],
+    ] {
+        let shop = Shop::options().closed();
+        let refused = shop.command(&[&["serve", "--listen", "127.0.0.1:0"], flags].concat());
+        assert_eq!(refused.code, Some(2), "{flags:?}: {refused:#?}");
+        assert!(refused.err.starts_with("galleria: ") && refused.err.lines().count() == 1, "{refused:#?}");
+    }
+}
+
+/// Takes any certificate, as a person does who clicks the warning away.
+#[derive(Debug)]
+struct Credulous(Arc<rustls::crypto::CryptoProvider>);
+
+impl rustls::client::danger::ServerCertVerifier for Credulous {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: rustls::pki_types::UnixTime,
+    ) -> Result<rustls::client::danger::ServerCertVerified, rustls::Error> {
+        Ok(rustls::client::danger::ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &rustls::DigitallySignedStruct,
+    ) -> Result<rustls::client::danger::HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
