@@ -32,7 +32,7 @@ use std::{
     future::Future,
     io,
     net::TcpListener,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Weak, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -95,6 +95,8 @@ pub async fn open(
     });
     gateway.controls.restore().await.map_err(io::Error::other)?;
 
+    actix_web::rt::spawn(learn_keys(Arc::downgrade(&gateway)));
+
     let shared = gateway.clone();
     let server = HttpServer::new(move || {
         let gateway = shared.clone();
@@ -115,6 +117,19 @@ pub async fn open(
     let handle = server.handle();
     Ok((Door { gateway, handle }, server))
 }
+
+/// Reads the keys again and again: a new one is published long before it signs, so that no good token meets a door that does not know
+/// its key, whatever others send meanwhile.
+async fn learn_keys(gateway: Weak<Gateway>) {
+    loop {
+        tokio::time::sleep(LEARN_KEYS_EVERY).await;
+        let Some(gateway) = gateway.upgrade() else { return };
+        let context = Context::new(Principal::System, Duration::from_secs(10), TraceId(gateway.env.bytes()));
+        gateway.keys.learn(&gateway.mesh, &context).await;
+    }
+}
+
+const LEARN_KEYS_EVERY: Duration = Duration::from_secs(5 * 60);
 
 impl Door {
     /// What the shop goes by from now on.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// When it opens, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct BreakerSettings {
     /// Fewer calls than that in ten seconds say nothing.
     pub least_calls: u32,

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// When an instance is ejected, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct OutlierSettings {
     /// So many failures without a success in between; 0 for never.
     pub failures: u32,

@@ -23,6 +23,9 @@ pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
 pub const SETUP_TOKEN_LIFE: Duration = Duration::from_secs(30 * 60);
 /// After so long another key signs.
 pub const SIGNING_KEY_LIFE: Duration = DAY.saturating_mul(90);
+/// A key is published so long before it signs: by then everybody who verifies has read the keys again, and no token meets somebody who
+/// has never heard of its key.
+pub const KEY_ANNOUNCED_FOR: Duration = Duration::from_secs(60 * 60);
 /// Live ones of a user. One more ends that which was not used for the longest time.
 pub const MOST_SESSIONS: usize = 50;
 pub const MOST_ADDRESSES: usize = 50;

@@ -1,10 +1,11 @@
-//! The keys that access tokens are signed with: one signs, those before it stay published while a token of theirs may live.
+//! The keys that access tokens are signed with: one signs, those before it stay published while a token of theirs may live, and the next
+//! one is published before it signs.
 
 use super::{Signing, Store};
 use crate::{
     env::since,
     services::users::{
-        rules::{SIGNING_KEY_LIFE, tokens_gone},
+        rules::{KEY_ANNOUNCED_FOR, SIGNING_KEY_LIFE, tokens_gone},
         tokens::TokenKey,
     },
     storage::{Decision, StorageError},
@@ -30,20 +31,34 @@ impl Store {
         Ok(keys)
     }
 
-    /// Sees to it that there is a key to sign with and that it is not too old; retires the others, and deletes them
-    /// when their time has come. `seed` is for a new one.
+    /// Sees to it that there is a key to sign with and that it is not too old, and that its successor is published in time; retires the
+    /// old ones, and deletes them when their time has come. `seed` is for a new one.
     ///
-    /// A new key is written first and then named as the one that signs, in place of the one that was read: of several
-    /// who do this at once one wins, and the others' keys, which have signed nothing, are retired with the old ones.
+    /// The key that signs is named in place of the one that was read: of several who do this at once one wins. Several may then publish a
+    /// successor each; the oldest will sign, the others come after it.
     pub fn renew_keys(&self, now: Timestamp, seed: [u8; 32]) -> Result<(), StorageError> {
-        let current = self.signing_key()?;
-        if current.as_ref().is_none_or(|key| since(now, key.created_at) >= SIGNING_KEY_LIFE) {
-            self.replace_key(current, TokenKey::from_seed(seed, now))?;
+        match self.signing_key()? {
+            None => self.replace_key(None, TokenKey::from_seed(seed, now))?,
+            Some(current) => {
+                let age = since(now, current.created_at);
+                let mut successors = self.published_keys(now)?;
+                successors.retain(|key| key.kid != current.kid && key.retired_at.is_none());
+                match successors.pop() {
+                    Some(next) if age >= SIGNING_KEY_LIFE && since(now, next.created_at) >= KEY_ANNOUNCED_FOR => {
+                        self.replace_key(Some(current), next)?;
+                    }
+                    None if age + KEY_ANNOUNCED_FOR >= SIGNING_KEY_LIFE => {
+                        let next = TokenKey::from_seed(seed, now);
+                        self.keys.create(&next.kid.clone(), next)?;
+                    }
+                    _ => {}
+                }
+            }
         }
-        let current = self.signing_key()?.map(|key| key.kid);
+        let Some(current) = self.signing_key()? else { return Ok(()) };
         for found in self.keys.all(None) {
-            let (kid, _) = found?;
-            if Some(&kid) != current.as_ref() {
+            let (kid, key) = found?;
+            if kid != current.kid && (key.retired_at.is_some() || key.created_at <= current.created_at) {
                 self.retire_key(&kid, now)?;
             }
         }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    env::{Env, later},
+    env::{Env, earlier, later},
     services::users::{
-        rules::{SIGNING_KEY_LIFE, tokens_gone},
+        rules::{KEY_ANNOUNCED_FOR, SIGNING_KEY_LIFE, tokens_gone},
         tokens::RefreshToken,
     },
     storage::Storage,
@@ -109,8 +109,14 @@ fn a_key_signs_for_its_time_and_stays_published_while_its_tokens_live() {
     let (first, published) = renew(NOW);
     assert_eq!(published, vec![first.clone()]);
     assert_eq!(renew(NOW), (first.clone(), published.clone()), "a restart makes no other");
-    let rotated = later(NOW, SIGNING_KEY_LIFE);
+    let announced = earlier(later(NOW, SIGNING_KEY_LIFE), KEY_ANNOUNCED_FOR);
+    assert_eq!(renew(earlier(announced, Duration::from_secs(1))).1.len(), 1);
+    let (still, published) = renew(announced);
+    assert_eq!((&still, published.len()), (&first, 2), "the next one is published, and does not sign yet");
+    let (next, rotated) = (published[0].clone(), later(NOW, SIGNING_KEY_LIFE));
+    assert_eq!(renew(earlier(rotated, Duration::from_secs(1))), (first.clone(), published));
     let (second, published) = renew(rotated);
+    assert_eq!(second, next);
     assert_eq!(published, [second.clone(), first.clone()], "the newest first");
     assert_eq!(renew(tokens_gone(rotated)), (second.clone(), vec![second]));
     assert!(house.store.keys.get(&first).unwrap().is_none());
