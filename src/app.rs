@@ -351,6 +351,7 @@ pub async fn open(
         throttling: settings.throttling,
         names: names(settings),
         certificates,
+        trusted_proxies: settings.trusted_proxies.clone(),
         secret: shop.door_secret().await?,
         shelf: Box::new(ControlShelf { tree: shop.storage.outside_tree("gateway")?, env: env.clone() }),
         storage_is_healthy: Box::new(move || storage.upgrade().is_some_and(|storage| storage.is_healthy())),

@@ -3,7 +3,7 @@
 //! [`SETTINGS`] is the list; each setting has one name, spelled `carrier_speed` in the file, `GALLERIA_CARRIER_SPEED` in the
 //! environment and `--carrier-speed` on the command line.
 
-use crate::types::{Certificate, Email, Faults, Secret, Service};
+use crate::types::{Certificate, Email, Faults, Network, Secret, Service};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -27,6 +27,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("tls_key",           "",               "its private key: a PEM file"),
     ("cors_origins",      "",               "sites whose pages may use the API, such as https://app.example, with commas between"),
     ("allowed_hosts",     "",               "names beside localhost and IP addresses that the shop is called by"),
+    ("trusted_proxies",   "",               "networks whose X-Forwarded-For or Forwarded is believed: 10.0.0.0/8,::1"),
     ("workers",           "one a core",     "threads that serve HTTP"),
     ("reset_controls",    "false",          "whether what operators changed while the shop ran is forgotten at the start"),
     ("operator_email",    "",               "the operator's account made on the first run (with operator_password; environment only)"),
@@ -50,6 +51,7 @@ pub struct Settings {
     pub certificate: Option<Certificate>,
     pub cors_origins: Vec<String>,
     pub allowed_hosts: Vec<String>,
+    pub trusted_proxies: Vec<Network>,
     pub workers: usize,
     pub reset_controls: bool,
 }
@@ -197,6 +199,10 @@ impl Settings {
                     let names = text.split(',').map(|host| host.trim().to_ascii_lowercase());
                     settings.allowed_hosts = names.filter(|host| !host.is_empty()).collect();
                 }
+                "trusted_proxies" => {
+                    let networks = text.split(',').map(str::trim).filter(|network| !network.is_empty());
+                    settings.trusted_proxies = networks.map(str::parse).collect::<Result<_, _>>().map_err(bad)?;
+                }
                 "workers" => settings.workers = parse_workers(text).map_err(bad)?,
                 "reset_controls" => settings.reset_controls = parse_bool(text).map_err(bad)?,
                 "operator_email" => {
@@ -255,6 +261,7 @@ impl Default for Settings {
             certificate: None,
             cors_origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             workers: std::thread::available_parallelism().map_or(2, Into::into),
             reset_controls: false,
         }
@@ -372,6 +379,8 @@ mod tests {
             ("carrier_speed", "0"),
             ("carrier_speed", "NaN"),
             ("provider_faults", "fail=101"),
+            ("trusted_proxies", "10.0.0.0/33"),
+            ("trusted_proxies", "::1,proxy.example"),
             ("workers", "0"),
             ("tls", "yes"),
             ("tls_cert", "cert.pem"),

@@ -114,6 +114,9 @@ struct Flags {
     /// Names that the shop is called by beside localhost and IP addresses, with commas between
     #[arg(long, global = true, value_name = "NAMES")]
     allowed_hosts: Option<String>,
+    /// Networks of proxies whose word about a client's address is believed, such as 10.0.0.0/8, with commas between
+    #[arg(long, global = true, value_name = "NETWORKS")]
+    trusted_proxies: Option<String>,
     /// Threads that serve HTTP [default: one a core]
     #[arg(long, global = true, value_name = "N")]
     workers: Option<String>,
@@ -138,6 +141,7 @@ impl Flags {
             ("provider_faults", "--provider-faults", &self.provider_faults),
             ("throttling",      "--throttling",      &self.throttling),
             ("allowed_hosts",   "--allowed-hosts",   &self.allowed_hosts),
+            ("trusted_proxies", "--trusted-proxies", &self.trusted_proxies),
             ("workers",         "--workers",         &self.workers),
             ("tls",             "--tls",             &self.tls),
             ("tls_cert",        "--tls-cert",        &self.tls_cert),

@@ -6,6 +6,7 @@
 mod api;
 mod body;
 mod cache;
+mod client;
 pub mod controls;
 pub mod cookies;
 mod duties;
@@ -26,7 +27,7 @@ pub use route::{Access, CachePolicy, Class, KeyUse, Route};
 pub use server::{Door, DoorSettings, open};
 pub use tls::{BadCertificate, Certificates};
 
-use crate::{env::Env, mesh::Mesh};
+use crate::{env::Env, mesh::Mesh, types::Network};
 use arc_swap::ArcSwap;
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -51,6 +52,8 @@ pub struct Gateway {
     fingerprint_key: duties::idempotency::FingerprintKey,
     names: ArcSwap<Names>,
     certificates: Option<Arc<Certificates>>,
+    /// Whose word about a client's address is believed.
+    trusted_proxies: Vec<Network>,
     in_flight: AtomicUsize,
     /// Set by the first signal to stop: no new requests.
     draining: AtomicBool,

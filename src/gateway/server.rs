@@ -17,7 +17,7 @@ use crate::{
     env::Env,
     mesh::{Context, Mesh, TraceId},
     services::products::messages::ProductChanged,
-    types::Principal,
+    types::{Network, Principal},
 };
 use actix_web::{
     App, HttpServer, Resource,
@@ -44,6 +44,7 @@ pub struct DoorSettings {
     pub names: Names,
     /// What TLS is spoken with; without, the door speaks plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
+    pub trusted_proxies: Vec<Network>,
     /// Kept in the data folder; the door derives its keys from it.
     pub secret: [u8; 32],
     /// Where what an operator changes is kept.
@@ -78,6 +79,7 @@ pub async fn open(
         fingerprint_key: FingerprintKey::derived_from(&settings.secret),
         names: ArcSwap::from_pointee(settings.names),
         certificates: settings.certificates.clone(),
+        trusted_proxies: settings.trusted_proxies,
         in_flight: Default::default(),
         draining: AtomicBool::new(false),
         closing: Default::default(),

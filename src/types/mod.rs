@@ -1,4 +1,4 @@
-//! The values that every room shares: ids, money, e-mail and postal addresses, pages, secrets, principals.
+//! The values that every room shares: ids, money, e-mail and postal addresses, networks, pages, secrets, principals.
 //!
 //! Pure data. A value that exists is valid: each type checks itself where it is parsed
 //! (`FromStr`, `TryFrom`, `Deserialize`), so nobody who holds one checks it again.
@@ -9,6 +9,7 @@ pub mod email;
 pub mod faults;
 pub mod id;
 pub mod money;
+pub mod network;
 pub mod page;
 pub mod principal;
 pub mod quantity;
@@ -26,6 +27,7 @@ pub use id::{
 };
 pub use jiff::Timestamp;
 pub use money::{Currency, Money, MoneyError};
+pub use network::Network;
 pub use page::{BadCursor, Cursor, Limit, Page};
 pub use principal::{Principal, Role};
 pub use quantity::Quantity;

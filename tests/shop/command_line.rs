@@ -67,6 +67,7 @@ fn a_flag_that_it_does_not_know_is_a_mistake_of_the_callers() {
         ("--carrier-speed", "-1"),
         ("--carrier-speed", "soon"),
         ("--throttling",    "perhaps"),
+        ("--trusted-proxies", "proxy.example"),
         ("--workers",       "0"),
         ("--data-dir",      ""),
     ];
