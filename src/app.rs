@@ -348,7 +348,7 @@ pub async fn open(
     let door_settings = DoorSettings {
         listener,
         workers: settings.workers,
-        throttling: settings.throttling,
+        throttling: settings.throttling.clone(),
         names: names(settings),
         certificates,
         trusted_proxies: settings.trusted_proxies.clone(),

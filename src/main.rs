@@ -96,8 +96,8 @@ struct Flags {
     /// What goes wrong at the payment provider's sandbox, such as delay=300,fail=30,lose=10,twice=20 (ms, percent) [default: nothing]
     #[arg(long, global = true, value_name = "FAULT=N")]
     provider_faults: Option<String>,
-    /// Whether clients that call too often are told to wait [default: true]
-    #[arg(long, global = true, value_name = "BOOL")]
+    /// Whether clients that call too often are told to wait [default: true], and how often: browse.rate=100,browse.burst=1000
+    #[arg(long, global = true, value_name = "BOOL|CLASS.RATE=N")]
     throttling: Option<String>,
     /// Speak TLS with a certificate that is made at each start: self-signed
     #[arg(long, global = true, value_name = "self-signed")]

@@ -5,6 +5,7 @@
 
 mod api;
 mod body;
+mod buckets;
 mod cache;
 mod client;
 pub mod controls;
@@ -23,7 +24,8 @@ mod strict;
 mod tls;
 mod visit;
 
-pub use route::{Access, CachePolicy, Class, KeyUse, Route};
+pub use crate::types::Class;
+pub use route::{Access, CachePolicy, KeyUse, Route};
 pub use server::{Door, DoorSettings, open};
 pub use tls::{BadCertificate, Certificates};
 

@@ -17,7 +17,7 @@ use crate::{
     env::Env,
     mesh::{Context, Mesh, TraceId},
     services::products::messages::ProductChanged,
-    types::{Network, Principal},
+    types::{Network, Principal, Throttling},
 };
 use actix_web::{
     App, HttpServer, Resource,
@@ -40,7 +40,7 @@ use std::{
 pub struct DoorSettings {
     pub listener: TcpListener,
     pub workers: usize,
-    pub throttling: bool,
+    pub throttling: Throttling,
     pub names: Names,
     /// What TLS is spoken with; without, the door speaks plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
@@ -71,7 +71,7 @@ pub async fn open(
 ) -> io::Result<(Door, impl Future<Output = io::Result<()>> + use<>)> {
     let gateway = Arc::new(Gateway {
         keys: KeyRing::new(env.clone()),
-        throttle: Throttle::new(settings.throttling),
+        throttle: Throttle::new(&settings.throttling),
         streams: Default::default(),
         cache: Default::default(),
         controls: Controls::new(settings.shelf, mesh.clone()),

@@ -1,4 +1,4 @@
-//! The values that every room shares: ids, money, e-mail and postal addresses, networks, pages, secrets, principals.
+//! The values that every room shares: ids, money, e-mail and postal addresses, networks, pages, secrets, principals, rates.
 //!
 //! Pure data. A value that exists is valid: each type checks itself where it is parsed
 //! (`FromStr`, `TryFrom`, `Deserialize`), so nobody who holds one checks it again.
@@ -16,6 +16,7 @@ pub mod quantity;
 pub mod secret;
 pub mod service;
 pub mod text;
+pub mod throttling;
 
 pub use address::{Address, Country};
 pub use certificate::Certificate;
@@ -34,3 +35,4 @@ pub use quantity::Quantity;
 pub use secret::Secret;
 pub use service::Service;
 pub use text::{Slug, Text};
+pub use throttling::{Class, Rate, Throttling};
