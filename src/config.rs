@@ -237,7 +237,7 @@ impl Settings {
     /// The names of what the other has differently.
     pub fn differences(&self, other: &Self) -> Vec<&'static str> {
         let Self { listen, data_dir, instances, demo, carrier_speed, provider_faults, throttling, .. } = self;
-        let Self { certificate, cors_origins, allowed_hosts, workers, reset_controls: _, .. } = self;
+        let Self { certificate, cors_origins, allowed_hosts, trusted_proxies, workers, reset_controls: _, .. } = self;
         let differs = [
             ("listen", *listen != other.listen),
             ("data_dir", *data_dir != other.data_dir),
@@ -249,6 +249,7 @@ impl Settings {
             ("tls", *certificate != other.certificate),
             ("cors_origins", *cors_origins != other.cors_origins),
             ("allowed_hosts", *allowed_hosts != other.allowed_hosts),
+            ("trusted_proxies", *trusted_proxies != other.trusted_proxies),
             ("workers", *workers != other.workers),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()

@@ -10,6 +10,7 @@ use galleria::{
     telemetry::logs,
     types::{Certificate, Email, Secret, Text},
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write},
@@ -208,6 +209,7 @@ fn serve(
     operator: Option<FirstOperator>,
     read: impl Fn() -> Result<(Settings, Option<FirstOperator>), BadSetting>,
 ) -> Result<ExitCode, Fatal> {
+    open_all_files();
     actix::System::new().block_on(async {
         // Kept while the folder is opened anew: whoever comes then waits a moment and is served.
         let listener = app::listen(settings)?;
@@ -246,6 +248,15 @@ fn serve(
         log::info!("closed");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Every connection is an open file. A shell lets a program have a thousand, and as many more as it asks for, up to a limit of the
+/// system's: with a thousand, some hundreds who say nothing would keep everybody else out.
+fn open_all_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        log::warn!("no more than {:?} connections and files at a time: {error}", limit.current);
+    }
 }
 
 /// An open shop that serves.

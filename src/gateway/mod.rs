@@ -14,7 +14,9 @@ mod duties;
 mod errors;
 mod keys;
 mod parameters;
+mod places;
 mod problem;
+mod readers;
 mod route;
 pub mod routes;
 mod server;
@@ -56,6 +58,8 @@ pub struct Gateway {
     certificates: Option<Arc<Certificates>>,
     /// Whose word about a client's address is believed.
     trusted_proxies: Vec<Network>,
+    places: Arc<places::Places>,
+    readers: readers::Readers,
     in_flight: AtomicUsize,
     /// Set by the first signal to stop: no new requests.
     draining: AtomicBool,
@@ -78,7 +82,8 @@ pub fn duty_names() -> impl Iterator<Item = &'static str> {
     duties::DUTIES.iter().map(|duty| duty.name())
 }
 
-/// How many requests are worked on at a time; a further one is told to come back.
+/// How many requests are here at a time, those too that wait for their body; a further one is told to come back. How many are worked
+/// on at a time, `places` says.
 const MOST_IN_FLIGHT: usize = 2048;
 
 impl Gateway {

@@ -80,6 +80,8 @@ pub async fn open(
         names: ArcSwap::from_pointee(settings.names),
         certificates: settings.certificates.clone(),
         trusted_proxies: settings.trusted_proxies,
+        places: Default::default(),
+        readers: Default::default(),
         in_flight: Default::default(),
         draining: AtomicBool::new(false),
         closing: Default::default(),

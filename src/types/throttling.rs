@@ -1,6 +1,6 @@
 //! How often a client may call: classes of requests, the rate of each, and how they are set.
 
-use std::{fmt, num::NonZeroU32, str::FromStr};
+use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
 /// What kind of request it is: each class has a bucket of its own for every client, and owns its numbers and its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +41,19 @@ impl Class {
             Self::Write => Rate::of(30.0, 300),
             Self::SignIn | Self::Checkout | Self::BadToken => Rate::of(5.0, 300),
             Self::Lab | Self::Free => Rate::of(10.0, 600),
+        }
+    }
+
+    /// Most answers do not take longer where there is not too much to do; `None`: some take long by themselves, and only operators
+    /// ask for them.
+    pub const fn answered_within(self) -> Option<Duration> {
+        match self {
+            Self::Browse => Some(Duration::from_millis(50)),
+            Self::Write => Some(Duration::from_millis(100)),
+            Self::Checkout => Some(Duration::from_millis(250)),
+            // A password is hashed.
+            Self::SignIn => Some(Duration::from_secs(1)),
+            Self::Lab | Self::BadToken | Self::Free => None,
         }
     }
 
