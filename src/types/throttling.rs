@@ -50,7 +50,7 @@ impl Class {
         match self {
             Self::Browse => Some(Duration::from_millis(50)),
             Self::Write => Some(Duration::from_millis(100)),
-            Self::Checkout => Some(Duration::from_millis(250)),
+            Self::Checkout => Some(Duration::from_millis(150)),
             // A password is hashed.
             Self::SignIn => Some(Duration::from_secs(1)),
             Self::Lab | Self::BadToken | Self::Free => None,
