@@ -47,14 +47,21 @@ impl Duty for Limits {
 
     fn leave<'a>(&'a self, visit: &'a Visit, _: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
         if let Some(place) = visit.take_note::<Place>() {
-            match answer.status() {
-                status if status.is_success() || status.is_redirection() => place.answered(true),
-                StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => place.answered(false),
-                // A refusal is quick, and says nothing about how long the work takes.
-                _ => drop(place),
+            let code = answer.extensions().get::<Problem>().map_or("", Problem::code);
+            if let Some(in_time) = bears_witness(answer.status(), code) {
+                place.answered(in_time);
             }
         }
         Leave::With(answer)
+    }
+}
+
+/// Whether the answer says anything about how much the shop can do at a time, and if so, whether it was there for it in time. A refusal
+/// is quick, also of a route that is closed or a service that is down, and says nothing about how long the work takes.
+fn bears_witness(status: StatusCode, code: &str) -> Option<bool> {
+    match (status, code) {
+        (StatusCode::GATEWAY_TIMEOUT, _) | (_, "overloaded") => Some(false),
+        _ => (status.is_success() || status.is_redirection()).then_some(true),
     }
 }
 
@@ -184,6 +191,18 @@ async fn read(announced: Option<u64>, payload: &mut Payload) -> Result<Bytes, Pr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_refusals_only_those_for_want_of_room_count_as_late() {
+        let saw = |status: u16, code| bears_witness(StatusCode::from_u16(status).unwrap(), code);
+        assert_eq!((saw(200, ""), saw(201, ""), saw(304, "")), (Some(true), Some(true), Some(true)));
+        assert_eq!((saw(503, "overloaded"), saw(504, "timed_out")), (Some(false), Some(false)));
+        for (status, code) in
+            [(503, "closed"), (503, "unavailable"), (503, "busy"), (429, "too_many_requests"), (404, "")]
+        {
+            assert_eq!(saw(status, code), None, "{status} {code}");
+        }
+    }
 
     #[test]
     fn only_pages_of_this_site_may_change_anything() {
