@@ -120,7 +120,8 @@ fn a_head_without_end_is_cut_off() {
     let shop = Shop::open();
     let begin = format!("GET / HTTP/1.1\r\nhost: {}\r\n", shop.address());
     std::thread::scope(|scope| {
-        let bombs: [(&str, fn(usize) -> String, usize); 4] = [
+        type Piece = fn(usize) -> String;
+        let bombs: [(&str, Piece, usize); 4] = [
             ("many headers", |n| format!("x-{n}: y\r\n"), 100_000),
             ("one header without end", |_| "y".repeat(1000), 10_000),
             ("one name without end", |_| "n".repeat(1000), 10_000),
