@@ -17,8 +17,8 @@ use tokio::time::Instant;
 /// The places of each class: many who browse leave room for those who pay.
 pub struct Places([Mutex<Room>; Class::COUNTED]);
 
-/// What is begun with: two hundred buyers who come in one moment are let in.
-const START: usize = 256;
+/// What is begun with: hundreds who come in one moment are let in.
+const START: usize = 512;
 /// A commit to disk serves all who wait for it: with fewer at a time the shop would do less, not the same sooner.
 const LEAST: usize = 32;
 const MOST: usize = 1024;
@@ -26,6 +26,9 @@ const MOST: usize = 1024;
 const SAMPLE: u32 = 32;
 /// One in so many may be late.
 const ONE_IN: u32 = 10;
+/// Answers that are late for less than that are a crowd that came in one moment, and is soon served; not too much work (as CoDel has
+/// it for packets).
+const PATIENCE: Duration = Duration::from_millis(500);
 /// What was learnt from a crowd is forgotten when nobody has been there for so long.
 const FORGET_AFTER: Duration = Duration::from_secs(1);
 
@@ -39,6 +42,8 @@ struct Room {
     most_taken: usize,
     answered: u32,
     late: u32,
+    /// Since when too many are late.
+    late_since: Option<Instant>,
 }
 
 /// One of them, until this is dropped.
@@ -87,7 +92,7 @@ impl Drop for Place {
 impl Room {
     fn new(within: Option<Duration>) -> Self {
         let limit = if within.is_some() { START } else { MOST };
-        Self { within, taken: 0, limit, since: Instant::now(), most_taken: 0, answered: 0, late: 0 }
+        Self { within, taken: 0, limit, since: Instant::now(), most_taken: 0, answered: 0, late: 0, late_since: None }
     }
 
     fn enter(&mut self, now: Instant) -> bool {
@@ -114,10 +119,13 @@ impl Room {
             return;
         }
         let used = self.limit.min(self.most_taken);
-        let limit = match self.late {
-            late if late * 2 > self.answered => (used / 2).max(LEAST),
-            late if late * ONE_IN > self.answered => (used * 4 / 5).max(LEAST),
-            _ if used == self.limit => (self.limit + self.limit / 16 + 1).min(MOST),
+        let is_late = self.late * ONE_IN > self.answered;
+        self.late_since = self.late_since.or(Some(now)).filter(|_| is_late);
+        let has_lasted = self.late_since.is_some_and(|since| now - since >= PATIENCE);
+        let limit = match is_late {
+            true if has_lasted && self.late * 2 > self.answered => (used / 2).max(LEAST),
+            true if has_lasted => (used * 4 / 5).max(LEAST),
+            false if used == self.limit => (self.limit + self.limit / 16 + 1).min(MOST),
             _ => self.limit,
         };
         self.look_anew(limit, now);
@@ -145,19 +153,19 @@ mod tests {
         refused: usize,
     }
 
-    /// So many times what it can do comes in for five seconds, at even chances; what is seen of the last four.
+    /// So many times what it can do comes in for eight seconds, at even chances; what is seen of the last five.
     async fn under(load: f64, places: Arc<Places>) -> Seen {
         let (workers, took) = (Rc::new(Semaphore::new(AT_ONCE)), Rc::new(RefCell::new(Vec::new())));
         let (local, begun, mut refused, mut random) = (LocalSet::new(), Instant::now(), 0, 12345_u64);
         let mut due = 0.0;
         local
             .run_until(async {
-                while due < 5.0 {
+                while due < 8.0 {
                     random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                     let even = ((random >> 33) as f64 + 1.0) / f64::from(1_u32 << 31);
                     due -= even.ln() / (CAPACITY * load);
                     tokio::time::sleep_until(begun + Duration::from_secs_f64(due)).await;
-                    let is_seen = due > 1.0;
+                    let is_seen = due > 3.0;
                     let Some(place) = places.take(Class::Browse) else {
                         refused += usize::from(is_seen);
                         continue;
@@ -219,6 +227,18 @@ mod tests {
         drop(one);
         tokio::time::advance(FORGET_AFTER * 2).await;
         assert_eq!(crowd().len(), START);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_crowd_that_comes_in_one_moment_is_let_in_however_late_it_is_answered() {
+        let places = Arc::new(Places::default());
+        let first: Vec<_> = (0..START / 2).map(|_| places.take(Class::Browse).unwrap()).collect();
+        for place in first {
+            tokio::time::advance(Duration::from_millis(1)).await;
+            place.answered(true);
+        }
+        let second: Vec<_> = std::iter::from_fn(|| places.take(Class::Browse)).collect();
+        assert_eq!(second.len(), START, "it was late for less than half a second");
     }
 
     #[tokio::test(start_paused = true)]

@@ -76,9 +76,11 @@ struct Seen {
     refused: usize,
 }
 
-/// Orders at even distances for some seconds, each on time however long the others take (as far as the senders suffice).
+/// Orders at even distances for some seconds and three more in which the shop learns what comes, each on time however long the others take (as far as the senders suffice).
 fn under(buyers: &[Customer], product: &str, senders: usize, per_second: f64, seconds: f64) -> Seen {
-    let (total, next) = ((per_second * seconds) as usize, Mutex::new(0));
+    let learnt = Duration::from_secs(3);
+    let until = learnt + Duration::from_secs_f64(seconds);
+    let next = Mutex::new(0);
     let (took, refused, gate) = (Mutex::new(Vec::new()), Mutex::new(0), Barrier::new(senders));
     let begun = Mutex::new(None);
     std::thread::scope(|scope| {
@@ -94,13 +96,16 @@ fn under(buyers: &[Customer], product: &str, senders: usize, per_second: f64, se
                         *next += 1;
                         *next
                     };
-                    if at > total || begun.elapsed().as_secs_f64() > seconds {
+                    let due = begun + Duration::from_secs_f64(f64::from(at) / per_second);
+                    if begun.elapsed().max(due - begun) > until {
                         return;
                     }
-                    let due = begun + Duration::from_secs_f64(at as f64 / per_second);
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
                     let asked = Instant::now();
                     let answer = buyer.buys(product, 1);
+                    if begun.elapsed() < learnt {
+                        continue;
+                    }
                     match answer.status {
                         201 => took.lock().unwrap().push(asked.elapsed()),
                         _ => {
@@ -113,7 +118,8 @@ fn under(buyers: &[Customer], product: &str, senders: usize, per_second: f64, se
             });
         }
     });
-    let (mut took, elapsed) = (took.into_inner().unwrap(), begun.into_inner().unwrap().unwrap().elapsed());
+    let mut took = took.into_inner().unwrap();
+    let elapsed = begun.into_inner().unwrap().unwrap().elapsed() - learnt;
     took.sort();
     let (p50, p99) = (took[took.len() / 2], took[took.len() * 99 / 100]);
     Seen { p50, p99, per_second: took.len() as f64 / elapsed.as_secs_f64(), refused: refused.into_inner().unwrap() }
