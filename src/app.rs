@@ -317,8 +317,15 @@ pub struct Open {
 
 /// Takes the address. To be done first: who cannot have it should not touch the data.
 pub fn listen(settings: &Settings) -> Result<TcpListener, Fatal> {
-    TcpListener::bind(settings.listen).map_err(|error| cannot_listen(settings, &error))
+    let cannot = |error: io::Error| cannot_listen(settings, &error);
+    let listener = TcpListener::bind(settings.listen).map_err(cannot)?;
+    // Said again, with more room than the 128 that the standard library asks for: whoever finds no room tries again after a second.
+    rustix::net::listen(&listener, BACKLOG).map_err(|error| cannot(error.into()))?;
+    Ok(listener)
 }
+
+/// Connections that have not been taken up yet; what the system allows at most is less on some.
+const BACKLOG: i32 = 4096;
 
 fn cannot_listen(settings: &Settings, error: &io::Error) -> Fatal {
     Fatal::Listen { address: settings.listen, reason: error.to_string() }
@@ -348,9 +355,10 @@ pub async fn open(
     let door_settings = DoorSettings {
         listener,
         workers: settings.workers,
-        throttling: settings.throttling,
+        throttling: settings.throttling.clone(),
         names: names(settings),
         certificates,
+        trusted_proxies: settings.trusted_proxies.clone(),
         secret: shop.door_secret().await?,
         shelf: Box::new(ControlShelf { tree: shop.storage.outside_tree("gateway")?, env: env.clone() }),
         storage_is_healthy: Box::new(move || storage.upgrade().is_some_and(|storage| storage.is_healthy())),

@@ -3,7 +3,7 @@
 //! [`SETTINGS`] is the list; each setting has one name, spelled `carrier_speed` in the file, `GALLERIA_CARRIER_SPEED` in the
 //! environment and `--carrier-speed` on the command line.
 
-use crate::types::{Certificate, Email, Faults, Secret, Service};
+use crate::types::{Certificate, Email, Faults, Network, Secret, Service, Throttling, throttling::parse_bool};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -21,12 +21,13 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("demo",              "true",           "whether a shop without products gets the demo catalogue"),
     ("carrier_speed",     "3600",           "how many times faster than real time the carrier moves parcels"),
     ("provider_faults",   "",               "what goes wrong at the payment provider's sandbox: delay=300,fail=30,lose=10,twice=20 (ms, percent)"),
-    ("throttling",        "true",           "whether clients that call too often are told to wait"),
+    ("throttling",        "true",           "whether clients that call too often are told to wait, and how often that is: browse.rate=100,browse.burst=1000"),
     ("tls",               "",               "self-signed: speak TLS with a certificate that is made at each start"),
     ("tls_cert",          "",               "speak TLS with this certificate: a PEM file, the chain after it (with tls_key); read again on SIGHUP"),
     ("tls_key",           "",               "its private key: a PEM file"),
     ("cors_origins",      "",               "sites whose pages may use the API, such as https://app.example, with commas between"),
     ("allowed_hosts",     "",               "names beside localhost and IP addresses that the shop is called by"),
+    ("trusted_proxies",   "",               "networks whose X-Forwarded-For or Forwarded is believed: 10.0.0.0/8,::1"),
     ("workers",           "one a core",     "threads that serve HTTP"),
     ("reset_controls",    "false",          "whether what operators changed while the shop ran is forgotten at the start"),
     ("operator_email",    "",               "the operator's account made on the first run (with operator_password; environment only)"),
@@ -46,10 +47,11 @@ pub struct Settings {
     pub demo: bool,
     pub carrier_speed: f64,
     pub provider_faults: Faults,
-    pub throttling: bool,
+    pub throttling: Throttling,
     pub certificate: Option<Certificate>,
     pub cors_origins: Vec<String>,
     pub allowed_hosts: Vec<String>,
+    pub trusted_proxies: Vec<Network>,
     pub workers: usize,
     pub reset_controls: bool,
 }
@@ -152,15 +154,22 @@ impl Given {
             }
             let value = match value {
                 toml::Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
-                toml::Value::Table(table) => {
-                    table.iter().map(|(key, value)| format!("{key}={}", plain(value))).collect::<Vec<_>>().join(",")
-                }
+                toml::Value::Table(table) => pairs("", &table).join(","),
                 value => plain(&value),
             };
             given.set(&name, value, place)?;
         }
         Ok(given)
     }
+}
+
+/// What is in tables within is named as in TOML: `browse.rate=100`.
+fn pairs(within: &str, table: &toml::Table) -> Vec<String> {
+    let pair = |(key, value): (&String, &toml::Value)| match value {
+        toml::Value::Table(inner) => pairs(&format!("{within}{key}."), inner),
+        value => vec![format!("{within}{key}={}", plain(value))],
+    };
+    table.iter().flat_map(pair).collect()
 }
 
 fn plain(value: &toml::Value) -> String {
@@ -188,7 +197,7 @@ impl Settings {
                 "demo" => settings.demo = parse_bool(text).map_err(bad)?,
                 "carrier_speed" => settings.carrier_speed = parse_speed(text).map_err(bad)?,
                 "provider_faults" => settings.provider_faults = text.parse().map_err(bad)?,
-                "throttling" => settings.throttling = parse_bool(text).map_err(bad)?,
+                "throttling" => settings.throttling.set(text).map_err(bad)?,
                 "tls" => self_signed = parse_tls(text).map_err(bad)?,
                 "tls_cert" => tls_files.0 = (!text.is_empty()).then(|| text.into()),
                 "tls_key" => tls_files.1 = (!text.is_empty()).then(|| text.into()),
@@ -196,6 +205,10 @@ impl Settings {
                 "allowed_hosts" => {
                     let names = text.split(',').map(|host| host.trim().to_ascii_lowercase());
                     settings.allowed_hosts = names.filter(|host| !host.is_empty()).collect();
+                }
+                "trusted_proxies" => {
+                    let networks = text.split(',').map(str::trim).filter(|network| !network.is_empty());
+                    settings.trusted_proxies = networks.map(str::parse).collect::<Result<_, _>>().map_err(bad)?;
                 }
                 "workers" => settings.workers = parse_workers(text).map_err(bad)?,
                 "reset_controls" => settings.reset_controls = parse_bool(text).map_err(bad)?,
@@ -224,7 +237,7 @@ impl Settings {
     /// The names of what the other has differently.
     pub fn differences(&self, other: &Self) -> Vec<&'static str> {
         let Self { listen, data_dir, instances, demo, carrier_speed, provider_faults, throttling, .. } = self;
-        let Self { certificate, cors_origins, allowed_hosts, workers, reset_controls: _, .. } = self;
+        let Self { certificate, cors_origins, allowed_hosts, trusted_proxies, workers, reset_controls: _, .. } = self;
         let differs = [
             ("listen", *listen != other.listen),
             ("data_dir", *data_dir != other.data_dir),
@@ -236,6 +249,7 @@ impl Settings {
             ("tls", *certificate != other.certificate),
             ("cors_origins", *cors_origins != other.cors_origins),
             ("allowed_hosts", *allowed_hosts != other.allowed_hosts),
+            ("trusted_proxies", *trusted_proxies != other.trusted_proxies),
             ("workers", *workers != other.workers),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
@@ -251,10 +265,11 @@ impl Default for Settings {
             demo: true,
             carrier_speed: 3600.0,
             provider_faults: Faults::default(),
-            throttling: true,
+            throttling: Throttling::default(),
             certificate: None,
             cors_origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             workers: std::thread::available_parallelism().map_or(2, Into::into),
             reset_controls: false,
         }
@@ -300,14 +315,6 @@ fn parse_origins(text: &str) -> Result<Vec<String>, String> {
     text.split(',').map(str::trim).filter(|text| !text.is_empty()).map(origin).collect()
 }
 
-fn parse_bool(text: &str) -> Result<bool, String> {
-    match text {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(format!("`{text}` is neither true nor false")),
-    }
-}
-
 fn parse_speed(text: &str) -> Result<f64, String> {
     let speed = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0 && *speed <= 1e9);
     speed.ok_or_else(|| format!("`{text}` is not a number above 0 and up to 1e9"))
@@ -323,6 +330,7 @@ fn parse_workers(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Class;
 
     fn environment(pairs: &[(&str, &str)]) -> Result<Given, BadSetting> {
         Given::of_environment(pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())))
@@ -372,6 +380,9 @@ mod tests {
             ("carrier_speed", "0"),
             ("carrier_speed", "NaN"),
             ("provider_faults", "fail=101"),
+            ("trusted_proxies", "10.0.0.0/33"),
+            ("trusted_proxies", "::1,proxy.example"),
+            ("throttling", "browse.rate=0"),
             ("workers", "0"),
             ("tls", "yes"),
             ("tls_cert", "cert.pem"),
@@ -384,6 +395,22 @@ mod tests {
             let mut given = Given::default();
             given.set(name, value.into(), "--flag").unwrap();
             assert!(Settings::from_sources(&[given]).is_err(), "{name} = {value}");
+        }
+    }
+
+    #[test]
+    fn rates_are_tables_in_the_file_and_pairs_elsewhere() {
+        let text =
+            "[throttling]\non = true\n[throttling.browse]\nrate = 0.5\nburst = 20\n[throttling.sign-in]\nburst = 3";
+        let file = Given::of_toml(text, "f").unwrap();
+        let environment = environment(&[("GALLERIA_THROTTLING", "browse.burst=30")]).unwrap();
+        let (settings, _) = Settings::from_sources(&[file, environment]).unwrap();
+        let rate = |class| settings.throttling.rate(class).map(|rate| (rate.per_second(), rate.burst().get()));
+        assert_eq!((rate(Class::Browse), rate(Class::SignIn)), (Some((0.5, 30)), Some((5.0, 3))));
+        for wrong in ["[throttling.browse]\nspeed = 1", "[throttling.browse]\nrate = \"1,write.rate=1\"\nburst = 0"] {
+            let given = Given::of_toml(wrong, "shop.toml").unwrap();
+            let refused = Settings::from_sources(&[given]).unwrap_err().to_string();
+            assert!(refused.starts_with("shop.toml: `throttling`: `browse."), "{refused}");
         }
     }
 

@@ -10,6 +10,7 @@ use galleria::{
     telemetry::logs,
     types::{Certificate, Email, Secret, Text},
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write},
@@ -96,8 +97,8 @@ struct Flags {
     /// What goes wrong at the payment provider's sandbox, such as delay=300,fail=30,lose=10,twice=20 (ms, percent) [default: nothing]
     #[arg(long, global = true, value_name = "FAULT=N")]
     provider_faults: Option<String>,
-    /// Whether clients that call too often are told to wait [default: true]
-    #[arg(long, global = true, value_name = "BOOL")]
+    /// Whether clients that call too often are told to wait [default: true], and how often: browse.rate=100,browse.burst=1000
+    #[arg(long, global = true, value_name = "BOOL|CLASS.RATE=N")]
     throttling: Option<String>,
     /// Speak TLS with a certificate that is made at each start: self-signed
     #[arg(long, global = true, value_name = "self-signed")]
@@ -114,6 +115,9 @@ struct Flags {
     /// Names that the shop is called by beside localhost and IP addresses, with commas between
     #[arg(long, global = true, value_name = "NAMES")]
     allowed_hosts: Option<String>,
+    /// Networks of proxies whose word about a client's address is believed, such as 10.0.0.0/8, with commas between
+    #[arg(long, global = true, value_name = "NETWORKS")]
+    trusted_proxies: Option<String>,
     /// Threads that serve HTTP [default: one a core]
     #[arg(long, global = true, value_name = "N")]
     workers: Option<String>,
@@ -138,6 +142,7 @@ impl Flags {
             ("provider_faults", "--provider-faults", &self.provider_faults),
             ("throttling",      "--throttling",      &self.throttling),
             ("allowed_hosts",   "--allowed-hosts",   &self.allowed_hosts),
+            ("trusted_proxies", "--trusted-proxies", &self.trusted_proxies),
             ("workers",         "--workers",         &self.workers),
             ("tls",             "--tls",             &self.tls),
             ("tls_cert",        "--tls-cert",        &self.tls_cert),
@@ -204,6 +209,7 @@ fn serve(
     operator: Option<FirstOperator>,
     read: impl Fn() -> Result<(Settings, Option<FirstOperator>), BadSetting>,
 ) -> Result<ExitCode, Fatal> {
+    open_all_files();
     actix::System::new().block_on(async {
         // Kept while the folder is opened anew: whoever comes then waits a moment and is served.
         let listener = app::listen(settings)?;
@@ -242,6 +248,15 @@ fn serve(
         log::info!("closed");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Every connection is an open file. A shell lets a program have a thousand, and as many more as it asks for, up to a limit of the
+/// system's: with a thousand, some hundreds who say nothing would keep everybody else out.
+fn open_all_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        log::warn!("no more than {:?} connections and files at a time: {error}", limit.current);
+    }
 }
 
 /// An open shop that serves.

@@ -5,14 +5,18 @@
 
 mod api;
 mod body;
+mod buckets;
 mod cache;
+mod client;
 pub mod controls;
 pub mod cookies;
 mod duties;
 mod errors;
 mod keys;
 mod parameters;
+mod places;
 mod problem;
+mod readers;
 mod route;
 pub mod routes;
 mod server;
@@ -22,11 +26,12 @@ mod strict;
 mod tls;
 mod visit;
 
-pub use route::{Access, CachePolicy, Class, KeyUse, Route};
+pub use crate::types::Class;
+pub use route::{Access, CachePolicy, KeyUse, Route};
 pub use server::{Door, DoorSettings, open};
 pub use tls::{BadCertificate, Certificates};
 
-use crate::{env::Env, mesh::Mesh};
+use crate::{env::Env, mesh::Mesh, types::Network};
 use arc_swap::ArcSwap;
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -51,6 +56,10 @@ pub struct Gateway {
     fingerprint_key: duties::idempotency::FingerprintKey,
     names: ArcSwap<Names>,
     certificates: Option<Arc<Certificates>>,
+    /// Whose word about a client's address is believed.
+    trusted_proxies: Vec<Network>,
+    places: Arc<places::Places>,
+    readers: readers::Readers,
     in_flight: AtomicUsize,
     /// Set by the first signal to stop: no new requests.
     draining: AtomicBool,
@@ -73,7 +82,8 @@ pub fn duty_names() -> impl Iterator<Item = &'static str> {
     duties::DUTIES.iter().map(|duty| duty.name())
 }
 
-/// How many requests are worked on at a time; a further one is told to come back.
+/// How many requests are here at a time, those too that wait for their body; a further one is told to come back. How many are worked
+/// on at a time, `places` says.
 const MOST_IN_FLIGHT: usize = 2048;
 
 impl Gateway {

@@ -17,7 +17,7 @@ use crate::{
     env::Env,
     mesh::{Context, Mesh, TraceId},
     services::products::messages::ProductChanged,
-    types::Principal,
+    types::{Network, Principal, Throttling},
 };
 use actix_web::{
     App, HttpServer, Resource,
@@ -40,10 +40,11 @@ use std::{
 pub struct DoorSettings {
     pub listener: TcpListener,
     pub workers: usize,
-    pub throttling: bool,
+    pub throttling: Throttling,
     pub names: Names,
     /// What TLS is spoken with; without, the door speaks plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
+    pub trusted_proxies: Vec<Network>,
     /// Kept in the data folder; the door derives its keys from it.
     pub secret: [u8; 32],
     /// Where what an operator changes is kept.
@@ -70,7 +71,7 @@ pub async fn open(
 ) -> io::Result<(Door, impl Future<Output = io::Result<()>> + use<>)> {
     let gateway = Arc::new(Gateway {
         keys: KeyRing::new(env.clone()),
-        throttle: Throttle::new(settings.throttling),
+        throttle: Throttle::new(&settings.throttling),
         streams: Default::default(),
         cache: Default::default(),
         controls: Controls::new(settings.shelf, mesh.clone()),
@@ -78,6 +79,9 @@ pub async fn open(
         fingerprint_key: FingerprintKey::derived_from(&settings.secret),
         names: ArcSwap::from_pointee(settings.names),
         certificates: settings.certificates.clone(),
+        trusted_proxies: settings.trusted_proxies,
+        places: Default::default(),
+        readers: Default::default(),
         in_flight: Default::default(),
         draining: AtomicBool::new(false),
         closing: Default::default(),

@@ -1,6 +1,6 @@
 //! One request at the door: who asks, for what, in which trace, until when.
 
-use super::{Gateway, Route, controls::RouteSettings, problem::Problem};
+use super::{Gateway, Route, client, controls::RouteSettings, problem::Problem};
 use crate::{
     mesh::{CallError, Context, Request, TraceId},
     types::{Principal, SessionId, UserId},
@@ -13,7 +13,7 @@ use actix_web::{
 use std::{
     cell::{Cell, RefCell},
     future::{Ready, ready},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -33,6 +33,7 @@ pub struct Parts {
     pub begun: Instant,
     /// When the whole of the request was there: from then on the route's deadline runs.
     pub complete: Cell<Instant>,
+    /// Where the request comes from, behind the proxies that are trusted.
     pub client: IpAddr,
     pub principal: Cell<Principal>,
     /// The session that the access token belongs to.
@@ -126,9 +127,9 @@ impl Visit {
         Context { principal: self.principal.get(), deadline: self.complete.get() + self.deadline(), trace: self.trace }
     }
 
-    /// The client as far as it can be told from others: an IPv6 client has a /64 to itself, and could come from 2⁶⁴ addresses.
+    /// The client as far as it can be told from others.
     pub fn network(&self) -> IpAddr {
-        network(self.client)
+        client::network(self.client)
     }
 
     /// Who is signed in. Routes that need it are not reached without.
@@ -146,25 +147,5 @@ impl FromRequest for Visit {
         let visit = request.extensions().get::<Visit>().cloned();
         // Every route is wrapped by the duties; one that is not would answer a 404 rather than let somebody in.
         ready(visit.ok_or_else(Problem::not_found))
-    }
-}
-
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
-        v4 => v4,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_network_is_one_client() {
-        let of = |text: &str| network(text.parse().unwrap());
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2:ffff::1"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
-        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
     }
 }

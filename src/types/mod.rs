@@ -1,4 +1,4 @@
-//! The values that every room shares: ids, money, e-mail and postal addresses, pages, secrets, principals.
+//! The values that every room shares: ids, money, e-mail and postal addresses, networks, pages, secrets, principals, rates.
 //!
 //! Pure data. A value that exists is valid: each type checks itself where it is parsed
 //! (`FromStr`, `TryFrom`, `Deserialize`), so nobody who holds one checks it again.
@@ -9,12 +9,14 @@ pub mod email;
 pub mod faults;
 pub mod id;
 pub mod money;
+pub mod network;
 pub mod page;
 pub mod principal;
 pub mod quantity;
 pub mod secret;
 pub mod service;
 pub mod text;
+pub mod throttling;
 
 pub use address::{Address, Country};
 pub use certificate::Certificate;
@@ -26,9 +28,11 @@ pub use id::{
 };
 pub use jiff::Timestamp;
 pub use money::{Currency, Money, MoneyError};
+pub use network::Network;
 pub use page::{BadCursor, Cursor, Limit, Page};
 pub use principal::{Principal, Role};
 pub use quantity::Quantity;
 pub use secret::Secret;
 pub use service::Service;
 pub use text::{Slug, Text};
+pub use throttling::{Class, Rate, Throttling};

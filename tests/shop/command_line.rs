@@ -67,6 +67,9 @@ fn a_flag_that_it_does_not_know_is_a_mistake_of_the_callers() {
         ("--carrier-speed", "-1"),
         ("--carrier-speed", "soon"),
         ("--throttling",    "perhaps"),
+        ("--throttling",    "browse.rate=0"),
+        ("--throttling",    "haste.rate=1"),
+        ("--trusted-proxies", "proxy.example"),
         ("--workers",       "0"),
         ("--data-dir",      ""),
     ];

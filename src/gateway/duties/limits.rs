@@ -1,15 +1,15 @@
 //! Not too many at once, not too large, not too slow; addressed to this host, and not sent by another site's page.
 
-use super::{Duty, Step, authentication::bearer};
-use crate::gateway::{Class, problem::Problem, visit::Visit};
+use super::{Duty, Leave, Step, authentication::bearer};
+use crate::gateway::{Class, places::Place, problem::Problem, visit::Visit};
 use actix_web::{
-    HttpMessage,
+    HttpMessage, HttpRequest, HttpResponse,
     dev::{Payload, ServiceRequest},
     http::{StatusCode, Version, header},
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt;
-use std::time::Duration;
+use std::{task::Poll, time::Duration};
 use tokio::time::Instant;
 
 pub struct Limits;
@@ -30,24 +30,54 @@ impl Duty for Limits {
             Err(problem) => Step::Stop(problem),
             Ok(()) if has_body(request) => Step::Wait(Box::pin(async move {
                 let mut payload = request.take_payload();
-                let read = tokio::time::timeout(BODY_WITHIN, read(announced(request), &mut payload)).await;
+                let body = read_in_time(visit, announced(request), &mut payload).await;
                 // What is left of it is the last word's to keep.
                 request.set_payload(payload);
-                let slow = |_| {
-                    Problem::new(
-                        StatusCode::REQUEST_TIMEOUT,
-                        "body_too_slow",
-                        "The body of the request did not arrive in time.",
-                    )
-                    .and_hang_up()
-                };
-                *visit.body.borrow_mut() = read.map_err(slow)??;
+                *visit.body.borrow_mut() = body?;
                 visit.complete.set(Instant::now());
+                take_place(visit)?;
                 Ok(None)
             })),
-            Ok(()) => Step::On,
+            Ok(()) => match take_place(visit) {
+                Ok(()) => Step::On,
+                Err(problem) => Step::Stop(problem),
+            },
         }
     }
+
+    fn leave<'a>(&'a self, visit: &'a Visit, _: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
+        if let Some(place) = visit.take_note::<Place>() {
+            let code = answer.extensions().get::<Problem>().map_or("", Problem::code);
+            if let Some(in_time) = bears_witness(answer.status(), code) {
+                place.answered(in_time);
+            }
+        }
+        Leave::With(answer)
+    }
+}
+
+/// Whether the answer says anything about how much the shop can do at a time, and if so, whether it was there for it in time. A refusal
+/// is quick, also of a route that is closed or a service that is down, and says nothing about how long the work takes.
+fn bears_witness(status: StatusCode, code: &str) -> Option<bool> {
+    match (status, code) {
+        (StatusCode::GATEWAY_TIMEOUT, _) | (_, "overloaded") => Some(false),
+        _ => (status.is_success() || status.is_redirection()).then_some(true),
+    }
+}
+
+/// Only when all of the request is there: whoever sends slowly takes up nobody's place meanwhile.
+fn take_place(visit: &Visit) -> Result<(), Problem> {
+    if visit.route.class != Class::Free {
+        visit.note(visit.gateway.places.take(visit.route.class).ok_or_else(|| overloaded(visit))?);
+    }
+    Ok(())
+}
+
+fn overloaded(visit: &Visit) -> Problem {
+    // Not all at the same time again.
+    let seconds = visit.gateway.env.below(1..4);
+    Problem::unavailable("overloaded", "There are too many requests at the moment. Try again shortly.", seconds)
+        .of_type("https://iana.org/assignments/http-problem-types#temporary-reduced-capacity")
 }
 
 fn admit(visit: &Visit, request: &ServiceRequest) -> Result<(), Problem> {
@@ -58,11 +88,7 @@ fn admit(visit: &Visit, request: &ServiceRequest) -> Result<(), Problem> {
                 Problem::unavailable("shutting_down", "The shop is closing. Try again in a moment.", 5).and_hang_up()
             );
         }
-        let place = visit.gateway.admit();
-        visit.note(place.ok_or_else(|| {
-            Problem::unavailable("overloaded", "There are too many requests at the moment. Try again shortly.", 1)
-                .of_type("https://iana.org/assignments/http-problem-types#temporary-reduced-capacity")
-        })?);
+        visit.note(visit.gateway.admit().ok_or_else(|| overloaded(visit))?);
     }
     if request.uri().to_string().len() > MOST_URL {
         return Err(Problem::new(
@@ -121,6 +147,24 @@ fn announced(request: &ServiceRequest) -> Option<u64> {
     request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok())
 }
 
+async fn read_in_time(visit: &Visit, announced: Option<u64>, payload: &mut Payload) -> Result<Bytes, Problem> {
+    let mut reading = std::pin::pin!(tokio::time::timeout(BODY_WITHIN, read(announced, payload)));
+    // Most bodies come with their head, and are waited for by nobody.
+    let read = match futures_util::poll!(&mut reading) {
+        Poll::Ready(read) => read,
+        Poll::Pending => {
+            let waiting = visit.gateway.readers.begin(visit.network());
+            let _waiting = waiting.ok_or_else(|| overloaded(visit).and_hang_up())?;
+            reading.await
+        }
+    };
+    let slow = |_| {
+        let words = "The body of the request did not arrive in time.";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", words).and_hang_up()
+    };
+    read.map_err(slow)?
+}
+
 async fn read(announced: Option<u64>, payload: &mut Payload) -> Result<Bytes, Problem> {
     let too_large = || {
         Problem::new(
@@ -147,6 +191,18 @@ async fn read(announced: Option<u64>, payload: &mut Payload) -> Result<Bytes, Pr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_refusals_only_those_for_want_of_room_count_as_late() {
+        let saw = |status: u16, code| bears_witness(StatusCode::from_u16(status).unwrap(), code);
+        assert_eq!((saw(200, ""), saw(201, ""), saw(304, "")), (Some(true), Some(true), Some(true)));
+        assert_eq!((saw(503, "overloaded"), saw(504, "timed_out")), (Some(false), Some(false)));
+        for (status, code) in
+            [(503, "closed"), (503, "unavailable"), (503, "busy"), (429, "too_many_requests"), (404, "")]
+        {
+            assert_eq!(saw(status, code), None, "{status} {code}");
+        }
+    }
 
     #[test]
     fn only_pages_of_this_site_may_change_anything() {

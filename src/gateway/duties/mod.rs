@@ -14,7 +14,7 @@ pub mod problems;
 pub mod throttling;
 pub mod unasked;
 
-use super::{Gateway, Route, controls::RouteSettings, problem::Problem, visit::Visit};
+use super::{Gateway, Route, client, controls::RouteSettings, problem::Problem, visit::Visit};
 use crate::telemetry::trace;
 use actix_web::{
     Error, HttpMessage, HttpResponse, ResponseError,
@@ -110,7 +110,8 @@ async fn go_through(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let traceparent = request.headers().get("traceparent").and_then(|value: &HeaderValue| value.to_str().ok());
     let trace = trace::of_traceparent(traceparent, &gateway.env);
-    let client = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
+    let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
+    let client = client::address(peer, request.headers(), &gateway.trusted_proxies);
     let visit = Visit::new(gateway, route, settings, trace, client);
     request.extensions_mut().insert(visit.clone());
 

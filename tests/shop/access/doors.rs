@@ -260,6 +260,25 @@ fn who_comes_too_often_is_told_when_to_come_again_and_nobody_else_is() {
 }
 
 #[test]
+fn clients_behind_a_trusted_proxy_are_counted_each_for_himself() {
+    let shop = Shop::options().throttled().flag("--trusted-proxies", "127.0.0.0/8, 10.0.0.0/8").open();
+    let proxy = shop.anonymous();
+    let left = |header: &str, value: &str| {
+        let answer = proxy.send("GET", "/api/v1/categories", &[(header, value)], None).ok();
+        let (_, rest) = answer.header("ratelimit").split_once("r=").expect("a count");
+        rest.split(';').next().and_then(|count| count.parse::<u32>().ok()).expect("a number")
+    };
+    let full = left("x-forwarded-for", "203.0.113.1");
+    for _ in 0..40 {
+        left("x-forwarded-for", "198.51.100.1, 203.0.113.9, 10.0.0.7");
+    }
+    assert!(left("x-forwarded-for", "203.0.113.9") < full, "whatever he says of himself, he is counted");
+    assert_eq!(left("x-forwarded-for", "203.0.113.2"), full, "and nobody else is");
+    assert_eq!(left("forwarded", "for=\"[2001:db8::1]:80\";proto=https"), full);
+    assert!(shop.log().contains("client=203.0.113.9"), "the access log names the client, not the proxy");
+}
+
+#[test]
 fn a_trace_that_a_client_began_is_carried_on() {
     let shop = Shop::open();
     let guest = shop.anonymous();

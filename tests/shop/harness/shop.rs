@@ -85,6 +85,12 @@ impl Options {
         self
     }
 
+    /// As many files, and so connections, may be open as a shell usually allows.
+    pub fn open_files(mut self, most: usize) -> Self {
+        self.shell = Some(format!("ulimit -S -n {most}"));
+        self
+    }
+
     pub fn unlimited(mut self) -> Self {
         self.shell = None;
         self
@@ -290,6 +296,13 @@ impl Shop {
             .and_then(|words| words.split_once("/setup#"))
             .map(|(_, rest)| rest.split_whitespace().next().unwrap_or_default().to_owned());
         Ok(())
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn resident(&self) -> usize {
+        let child = self.child.as_ref().expect("a running shop");
+        let pages = std::fs::read_to_string(format!("/proc/{}/statm", child.id())).expect("a running process");
+        pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number") * 4096
     }
 
     /// Whether it has ended by itself.

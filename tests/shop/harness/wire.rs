@@ -22,7 +22,7 @@ pub struct Raw {
 
 impl Wire {
     pub fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the door is open");
+        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(10)).expect("the door is open");
         stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a time-out");
         Self { stream, address }
     }

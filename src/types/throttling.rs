@@ -1,0 +1,250 @@
+//! How often a client may call: classes of requests, the rate of each, and how they are set.
+
+use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
+
+/// What kind of request it is: each class has a bucket of its own for every client, and owns its numbers and its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    Browse,
+    Write,
+    SignIn,
+    Checkout,
+    Lab,
+    /// No route's: requests whose token was not good, of whatever class they would have been.
+    BadToken,
+    /// Not counted: the probes.
+    Free,
+}
+
+impl Class {
+    pub const COUNTED: usize = 6;
+    /// All that are counted.
+    pub const ALL: [Self; Self::COUNTED] =
+        [Self::Browse, Self::Write, Self::SignIn, Self::Checkout, Self::Lab, Self::BadToken];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Browse => "browse",
+            Self::Write => "write",
+            Self::SignIn => "sign-in",
+            Self::Checkout => "checkout",
+            Self::Lab => "lab",
+            Self::BadToken => "bad-token",
+            Self::Free => "free",
+        }
+    }
+
+    /// Unless it is set otherwise.
+    pub const fn default_rate(self) -> Rate {
+        match self {
+            Self::Browse => Rate::of(100.0, 1000),
+            Self::Write => Rate::of(30.0, 300),
+            Self::SignIn | Self::Checkout | Self::BadToken => Rate::of(5.0, 300),
+            Self::Lab | Self::Free => Rate::of(10.0, 600),
+        }
+    }
+
+    /// Most answers do not take longer where there is not too much to do; `None`: some take long by themselves, and only operators
+    /// ask for them.
+    pub const fn answered_within(self) -> Option<Duration> {
+        match self {
+            Self::Browse => Some(Duration::from_millis(50)),
+            Self::Write => Some(Duration::from_millis(100)),
+            Self::Checkout => Some(Duration::from_millis(150)),
+            // A password is hashed.
+            Self::SignIn => Some(Duration::from_secs(1)),
+            Self::Lab | Self::BadToken | Self::Free => None,
+        }
+    }
+
+    /// What a client that came too often is told.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Free | Self::Browse => {
+                "You are looking at more pages than a person can read. Wait a moment and go on."
+            }
+            Self::Write => "You are changing things faster than a person can. Wait a moment and try again.",
+            Self::SignIn => "There were too many sign-ins from here. Wait a little before the next one.",
+            Self::Checkout => "There were too many orders in a short time. Wait a little before the next one.",
+            Self::BadToken => "There were too many requests with tokens that are not good. Sign in, or wait a little.",
+            Self::Lab => "The Lab has had enough for the moment. Wait a little and go on.",
+        }
+    }
+}
+
+/// So many requests a second for as long as one likes, and so many at once by who has been away.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Rate {
+    per_second: f64,
+    burst: NonZeroU32,
+}
+
+/// One an hour: a client that waits longer than that has been turned away.
+const LEAST_PER_SECOND: f64 = 1.0 / 3600.0;
+/// More than any machine serves.
+const MOST_PER_SECOND: f64 = 1e6;
+const MOST_BURST: u32 = 1_000_000;
+
+impl Rate {
+    /// For the rates that are written here.
+    const fn of(per_second: f64, burst: u32) -> Self {
+        match NonZeroU32::new(burst) {
+            Some(burst) => Self { per_second, burst },
+            None => panic!("a burst of none lets nobody in"),
+        }
+    }
+
+    pub fn new(per_second: f64, burst: u32) -> Result<Self, String> {
+        if !(LEAST_PER_SECOND..=MOST_PER_SECOND).contains(&per_second) {
+            return Err(format!(
+                "a rate of {per_second} is not between one request an hour and {MOST_PER_SECOND} a second"
+            ));
+        }
+        let burst = NonZeroU32::new(burst).filter(|burst| burst.get() <= MOST_BURST);
+        let burst = burst.ok_or_else(|| format!("a burst is a whole number from 1 to {MOST_BURST}"))?;
+        Ok(Self { per_second, burst })
+    }
+
+    pub fn per_second(self) -> f64 {
+        self.per_second
+    }
+
+    pub fn burst(self) -> NonZeroU32 {
+        self.burst
+    }
+
+    /// After so many seconds whoever has used up the burst has all of it again.
+    pub fn window_seconds(self) -> u64 {
+        // What a float leaves over of 1000 / 100 is no second more.
+        (f64::from(self.burst.get()) / self.per_second - 1e-6).ceil().max(1.0) as u64
+    }
+}
+
+impl fmt::Debug for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} a second, {} at once", self.per_second, self.burst)
+    }
+}
+
+/// Whether and how clients that call too often are told to wait.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Throttling {
+    pub on: bool,
+    rates: [Rate; Class::COUNTED],
+}
+
+impl Default for Throttling {
+    fn default() -> Self {
+        Self { on: true, rates: Class::ALL.map(Class::default_rate) }
+    }
+}
+
+impl Throttling {
+    /// `None` for what is not counted.
+    pub fn rate(&self, class: Class) -> Option<Rate> {
+        self.rates.get(class as usize).copied()
+    }
+
+    /// `true`, `false`, or `browse.rate=100,browse.burst=1000` and so on; what is not named stays as it is.
+    pub fn set(&mut self, text: &str) -> Result<(), String> {
+        for part in text.split(',').map(str::trim) {
+            match part.split_once('=') {
+                Some((name, value)) if name.trim() != "on" => self.set_rate(name.trim(), value.trim())?,
+                on => self.on = parse_bool(on.map_or(part, |(_, value)| value.trim()))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn set_rate(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let known = || Class::ALL.map(Class::name).join(", ");
+        let (class, what) = name.split_once('.').unwrap_or((name, ""));
+        let class = Class::ALL.into_iter().find(|known| known.name() == class);
+        let class = class.ok_or_else(|| format!("`{name}` is no rate or burst of one of {}", known()))?;
+        let rate = &mut self.rates[class as usize];
+        let bad = |reason: String| format!("`{name}`: {reason}");
+        *rate = match what {
+            "rate" => Rate::new(number(value).map_err(bad)?, rate.burst.get()),
+            "burst" => Rate::new(rate.per_second, number(value).map_err(bad)?),
+            _ => return Err(format!("`{name}` is neither `{0}.rate` nor `{0}.burst`", class.name())),
+        }
+        .map_err(bad)?;
+        Ok(())
+    }
+}
+
+fn number<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("`{text}` is no number that it can be"))
+}
+
+/// As people write it.
+pub fn parse_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(format!("`{text}` is neither true nor false")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_stands_where_its_number_says() {
+        for (at, class) in Class::ALL.into_iter().enumerate() {
+            assert_eq!(at, class as usize);
+        }
+        assert_eq!(Throttling::default().rate(Class::Free), None);
+    }
+
+    #[test]
+    fn what_is_set_overrules_and_the_rest_stays() {
+        let mut throttling = Throttling::default();
+        throttling.set("browse.rate = 0.5, browse.burst=7").unwrap();
+        throttling.set("off").unwrap();
+        throttling.set("sign-in.burst=9").unwrap();
+        assert!(!throttling.on);
+        assert_eq!(throttling.rate(Class::Browse), Some(Rate::of(0.5, 7)));
+        assert_eq!(throttling.rate(Class::SignIn), Some(Rate::of(5.0, 9)));
+        assert_eq!(throttling.rate(Class::Write), Some(Class::Write.default_rate()));
+        throttling.set("on=true").unwrap();
+        assert!(throttling.on);
+    }
+
+    #[test]
+    fn what_cannot_be_a_rate_is_refused() {
+        for wrong in [
+            "",
+            "maybe",
+            "browse",
+            "browse=3",
+            "browse.rate",
+            "browse.rate=",
+            "browse.rate=0",
+            "browse.rate=-1",
+            "browse.rate=NaN",
+            "browse.rate=inf",
+            "browse.rate=1000001",
+            "browse.rate=0.0001",
+            "browse.burst=0",
+            "browse.burst=1.5",
+            "browse.burst=1000001",
+            "browse.speed=1",
+            "free.rate=1",
+            "window.rate=1",
+        ] {
+            let mut throttling = Throttling::default();
+            assert!(throttling.set(wrong).is_err(), "{wrong}");
+            assert_eq!(throttling, Throttling::default(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_window_is_what_a_burst_takes_to_come_back() {
+        assert_eq!(Class::Browse.default_rate().window_seconds(), 10);
+        assert_eq!(Rate::of(30.0, 300).window_seconds(), 10);
+        assert_eq!(Rate::of(300.0, 1000).window_seconds(), 4);
+        assert_eq!(Rate::of(1000.0, 1).window_seconds(), 1);
+    }
+}

@@ -1,0 +1,194 @@
+//! What is done to the door on single connections: held open for nothing, heads without end, and bytes that two servers would
+//! read in two ways (request smuggling). The connection ends or the request is refused, and nobody else notices.
+
+use crate::harness::{Shop, eventually};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// Stands behind a request that should have been refused. Whoever reads a request out of it has been smuggled one.
+const SMUGGLED: &str = "GET /api/v1/smuggled HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+/// The answers on one connection, until the shop hangs up.
+fn answers(shop: &Shop, bytes: &str) -> Vec<u16> {
+    let text = shop.wire().say(bytes).listen().text;
+    text.split("HTTP/1.1 ").skip(1).map(|answer| answer[..3].parse().expect("a status")).collect()
+}
+
+#[test]
+fn a_head_that_two_servers_would_read_in_two_ways_is_refused() {
+    let shop = Shop::open();
+    let post = "POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    #[rustfmt::skip]
+    let shapes = [
+        ("a length and chunks",             "content-length: 5\r\ntransfer-encoding: chunked\r\n"),
+        ("chunks and a length",             "transfer-encoding: chunked\r\ncontent-length: 5\r\n"),
+        ("two lengths",                     "content-length: 5\r\ncontent-length: 6\r\n"),
+        ("the same length twice",           "content-length: 5\r\ncontent-length: 5\r\n"),
+        ("a list of lengths",               "content-length: 5, 5\r\n"),
+        ("a length with a sign",            "content-length: +5\r\n"),
+        ("a negative length",               "content-length: -5\r\n"),
+        ("a hexadecimal length",            "content-length: 0x5\r\n"),
+        ("no length",                       "content-length: \r\n"),
+        ("a length beyond all lengths",     "content-length: 99999999999999999999999\r\n"),
+        ("a coding that is not known",      "transfer-encoding: xchunked\r\n"),
+        ("two codings",                     "transfer-encoding: identity, chunked\r\n"),
+        ("chunks that are not last",        "transfer-encoding: chunked, identity\r\n"),
+        ("no coding",                       "transfer-encoding: identity\r\n"),
+        ("chunks, and more chunks",         "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n"),
+        ("chunks, and no coding",           "transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n"),
+        ("quoted chunks",                   "transfer-encoding: \"chunked\"\r\n"),
+        ("chunks after a vertical tab",     "transfer-encoding: \x0bchunked\r\n"),
+        ("a space before the colon",        "transfer-encoding : chunked\r\n"),
+        ("a tab before the colon",          "content-length\t: 5\r\n"),
+        ("a folded line",                   "transfer-encoding:\r\n chunked\r\n"),
+        ("a folded line after a value",     "x: y\r\n\tcontent-length: 5\r\n"),
+        ("a carriage return in a value",    "x: y\rcontent-length: 5\r\n"),
+        ("a zero in a value",               "x: y\0\r\ncontent-length: 5\r\n"),
+        ("a zero in a name",                "content-length\0: 5\r\n"),
+        ("a line without a colon",          "content-length\r\n"),
+        ("a header without a name",         ": 5\r\n"),
+        ("two hosts",                       "host: other.example\r\n"),
+    ];
+    for (what, header) in shapes {
+        let seen = answers(&shop, &format!("{post}{header}\r\n0\r\n\r\n{SMUGGLED}"));
+        assert!(seen == [400] || seen.is_empty(), "{what}: {seen:?}");
+    }
+    #[rustfmt::skip]
+    let lines = [
+        ("a space before the first header", format!("GET / HTTP/1.1\r\n host: localhost\r\n\r\n{SMUGGLED}")),
+        ("chunks in HTTP/1.0",              format!("POST /api/v1/sessions HTTP/1.0\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{SMUGGLED}")),
+        ("two spaces in the request line",  format!("GET / / HTTP/1.1\r\nhost: localhost\r\n\r\n{SMUGGLED}")),
+        ("a carriage return in it",         format!("GET /\r HTTP/1.1\r\nhost: localhost\r\n\r\n{SMUGGLED}")),
+        ("another protocol",                format!("GET / HTTP/1.1x\r\nhost: localhost\r\n\r\n{SMUGGLED}")),
+        ("no host",                         format!("GET / HTTP/1.1\r\n\r\n{SMUGGLED}")),
+    ];
+    for (what, bytes) in lines {
+        let seen = answers(&shop, &bytes);
+        assert!(seen == [400] || seen.is_empty(), "{what}: {seen:?}");
+    }
+    assert!(!shop.log().contains("smuggled"), "{}", shop.log());
+    shop.anonymous().get("/api/v1/products").ok();
+}
+
+#[test]
+fn chunks_that_two_servers_would_read_in_two_ways_are_refused() {
+    let shop = Shop::open();
+    let head = "POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    #[rustfmt::skip]
+    let shapes = [
+        ("a line feed ends an extension",   "2;x\n{}\r\n0\r\n\r\n"),
+        ("a return within an extension",    "2;x\ry\r\n{}\r\n0\r\n\r\n"),
+        ("a zero within an extension",      "2;x\0\r\n{}\r\n0\r\n\r\n"),
+        ("a line feed ends a size",         "2\n{}\r\n0\r\n\r\n"),
+        ("a sign before a size",            "+2\r\n{}\r\n0\r\n\r\n"),
+        ("a negative size",                 "-2\r\n{}\r\n0\r\n\r\n"),
+        ("a size that says it is hex",      "0x2\r\n{}\r\n0\r\n\r\n"),
+        ("a size with a gap",               "0 2\r\n{}\r\n0\r\n\r\n"),
+        ("a size with a comma",             "2,2\r\n{}\r\n0\r\n\r\n"),
+        ("a size beyond all sizes",         "10000000000000002\r\n{}\r\n0\r\n\r\n"),
+        ("no size",                         "\r\n{}\r\n0\r\n\r\n"),
+        ("more than its size",              "2\r\n{}xx\r\n0\r\n\r\n"),
+        ("a line feed ends the data",       "2\r\n{}\n0\r\n\r\n"),
+        ("a size that is no number",        "zz\r\n{}\r\n0\r\n\r\n"),
+    ];
+    for (what, body) in shapes {
+        let seen = answers(&shop, &format!("{head}{body}{SMUGGLED}"));
+        assert!(seen == [400] || seen.is_empty(), "{what}: {seen:?}");
+    }
+    assert!(!shop.log().contains("smuggled"), "{}", shop.log());
+    shop.anonymous().get("/api/v1/products").ok();
+}
+
+/// RFC 9112 §2.2 lets a lone line feed end a line. What stands behind it is then a header like any other, and judged as one.
+#[test]
+fn nothing_hides_behind_a_lone_line_feed() {
+    let shop = Shop::open();
+    let post = "POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+    for hidden in
+        ["content-length: 4\r\nx: y\ntransfer-encoding: chunked\r\n", "content-length: 4\nx: y\ncontent-length: 5\r\n"]
+    {
+        let seen = answers(&shop, &format!("{post}{hidden}\r\n0\r\n\r\n{SMUGGLED}"));
+        assert!(seen == [400] || seen.is_empty(), "{hidden:?}: {seen:?}");
+    }
+    assert!(!shop.log().contains("smuggled"), "{}", shop.log());
+}
+
+#[test]
+fn a_head_without_end_is_cut_off() {
+    let shop = Shop::open();
+    let begin = format!("GET / HTTP/1.1\r\nhost: {}\r\n", shop.address());
+    std::thread::scope(|scope| {
+        type Piece = fn(usize) -> String;
+        let bombs: [(&str, Piece, usize); 4] = [
+            ("many headers", |n| format!("x-{n}: y\r\n"), 100_000),
+            ("one header without end", |_| "y".repeat(1000), 10_000),
+            ("one name without end", |_| "n".repeat(1000), 10_000),
+            ("cookies", |n| format!("cookie: c{n}={}\r\n", "v".repeat(4000)), 2_000),
+        ];
+        for (what, bomb, pieces) in bombs {
+            let (shop, begin) = (&shop, &begin);
+            scope.spawn(move || {
+                let mut wire = shop.wire();
+                wire.say(begin).say(if what.contains("one header") { "x: " } else { "" });
+                for n in 0..pieces {
+                    wire.say(bomb(n));
+                }
+                let answer = wire.listen();
+                let refused = answer.status.is_none_or(|status| [400, 431].contains(&status));
+                assert!(refused && answer.after < Duration::from_secs(5), "{what}: {answer:?}");
+            });
+        }
+    });
+    shop.anonymous().get("/api/v1/products").ok();
+}
+
+/// Drops, for longer than a head may take: it is the whole head that has to be there in time, not the next drop.
+#[test]
+fn a_head_in_drops_is_cut_off() {
+    let shop = Shop::open();
+    let mut wire = shop.wire();
+    wire.say(format!("GET /livez HTTP/1.1\r\nhost: {}\r\n", shop.address()));
+    for n in 0..14 {
+        wire.say(format!("x-{n}: y\r\n"));
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let answer = wire.say("\r\n").listen();
+    assert!(matches!(answer.status, Some(408) | None), "{answer:?}");
+}
+
+/// Each is an open file, of which a shell allows a program a thousand unless it asks for more.
+#[test]
+fn ten_thousand_connections_that_say_nothing_keep_nobody_out() {
+    let many = 10_000;
+    // For this process too, as far as it may.
+    let own = format!("prlimit --pid {} --nofile=20000: || true", std::process::id());
+    let _ = Command::new("sh").args(["-c", &own]).status();
+    let shop = Shop::options().open_files(1024).open();
+    let before = shop.resident();
+    let begun = Instant::now();
+    let idle: Vec<_> = (0..many)
+        .map(|n| {
+            let mut wire = shop.wire();
+            // Half of them have said something before, and may rest longer.
+            if n % 2 == 0 {
+                wire.say(format!("GET /livez HTTP/1.1\r\nhost: {}\r\n\r\n", shop.address()));
+            }
+            wire
+        })
+        .collect();
+    assert!(begun.elapsed() < Duration::from_secs(12), "none is left to try again: {:?}", begun.elapsed());
+    let begun = Instant::now();
+    let shopper = shop.shopper();
+    for _ in 0..20 {
+        shopper.get("/api/v1/products").ok();
+        shop.anonymous().get("/api/v1/storefront").ok();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(10), "they are served as ever: {:?}", begun.elapsed());
+    let each = (shop.resident().saturating_sub(before)) / many;
+    println!("{many} connections: {each} bytes each");
+    assert!(each < 20_000, "{each} bytes for a connection that says nothing");
+    drop(idle);
+    eventually("it is as if they had never been", || (shop.anonymous().get("/readyz").status == 200).then_some(()));
+}
