@@ -5,7 +5,7 @@ use crate::{
     config::{FirstOperator, Settings},
     demo,
     env::Env,
-    gateway::{self, Certificates, Door, DoorSettings, Names, controls::Shelf},
+    gateway::{self, Certificates, Door, DoorSettings, Trust, controls::Shelf},
     mesh::{CallError, Caller, Context, DeadLetter, Mesh, MeshError, TraceId},
     services::{
         self, CALLS, HEARS, Home,
@@ -356,9 +356,8 @@ pub async fn open(
         listener,
         workers: settings.workers,
         throttling: settings.throttling.clone(),
-        names: names(settings),
+        trust: trust(settings),
         certificates,
-        trusted_proxies: settings.trusted_proxies.clone(),
         secret: shop.door_secret().await?,
         shelf: Box::new(ControlShelf { tree: shop.storage.outside_tree("gateway")?, env: env.clone() }),
         storage_is_healthy: Box::new(move || storage.upgrade().is_some_and(|storage| storage.is_healthy())),
@@ -368,8 +367,12 @@ pub async fn open(
     Ok((Open { shop, door, address, setup_token }, serving))
 }
 
-fn names(settings: &Settings) -> Names {
-    Names { hosts: settings.allowed_hosts.clone(), origins: settings.cors_origins.clone() }
+fn trust(settings: &Settings) -> Trust {
+    Trust {
+        hosts: settings.allowed_hosts.clone(),
+        origins: settings.cors_origins.clone(),
+        proxies: settings.trusted_proxies.clone(),
+    }
 }
 
 fn certificates(settings: &Settings, env: &Env) -> Result<Option<Arc<Certificates>>, Fatal> {
@@ -381,14 +384,16 @@ fn certificates(settings: &Settings, env: &Env) -> Result<Option<Arc<Certificate
 impl Open {
     /// Puts into force what can be changed while the shop runs, and says of the rest that it waits for the next start. The certificate's
     /// files are read again in any case.
-    pub fn change(&self, settings: &mut Settings, new: Settings) {
+    pub async fn change(&self, settings: &mut Settings, new: Settings) {
         if let Err(error) = self.door.reload_certificates() {
             log::error!("the certificate stays as it is: {error}");
         }
-        self.door.rename(names(&new));
+        self.door.change(trust(&new), &new.throttling).await;
         self.shop.provider.set_faults(new.provider_faults);
-        let Settings { allowed_hosts, cors_origins, provider_faults, .. } = new.clone();
-        *settings = Settings { allowed_hosts, cors_origins, provider_faults, ..settings.clone() };
+        let Settings { allowed_hosts, cors_origins, trusted_proxies, throttling, provider_faults, .. } = new.clone();
+        let changed =
+            Settings { allowed_hosts, cors_origins, trusted_proxies, throttling, provider_faults, ..settings.clone() };
+        *settings = changed;
         match settings.differences(&new) {
             waiting if waiting.is_empty() => log::info!("the settings were read again"),
             waiting => log::warn!("the settings were read again; {} will be changed by a restart", waiting.join(", ")),

@@ -224,7 +224,7 @@ fn serve(
                 () = until_told_to_stop() => break,
                 () = told_to_read.next() => {
                     match read() {
-                        Ok((new, _)) => serving.open.change(&mut settings, new),
+                        Ok((new, _)) => serving.open.change(&mut settings, new).await,
                         Err(error) => log::error!("the settings stay as they are: {error}"),
                     }
                     continue;

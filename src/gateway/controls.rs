@@ -5,15 +5,16 @@
 //! What is kept are the patches, so that a default that changes with a new version of the shop still reaches who never touched it.
 
 use super::{
-    body,
+    Class, body,
     cache::MOST_TTL,
+    duties::throttling::Throttle,
     problem::Problem,
     route::{CachePolicy, Route},
     routes::ROUTES,
 };
 use crate::{
     mesh::{Caller, EdgeSettings, Mesh, MeshError, PoolSettings},
-    types::{Service, Text, UserId},
+    types::{Rate, Service, Text, UserId},
 };
 use arc_swap::ArcSwap;
 use futures_util::future::LocalBoxFuture;
@@ -76,6 +77,33 @@ impl RouteSettings {
     }
 }
 
+/// How often a client may send requests of a class: so many at once, and as many again in so many seconds. The numbers are those of the
+/// `RateLimit-Policy` field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitSettings {
+    pub quota: u32,
+    pub window_seconds: u64,
+}
+
+impl LimitSettings {
+    pub fn of(rate: Rate) -> Self {
+        Self { quota: rate.burst().get(), window_seconds: rate.window_seconds() }
+    }
+
+    /// `Err` begins with the field that makes no sense.
+    fn rate(self) -> Result<Rate, String> {
+        if !(1..=1_000_000).contains(&self.quota) {
+            return Err("quota is from 1 to 1,000,000".into());
+        }
+        if !(1..=86_400).contains(&self.window_seconds) {
+            return Err("window_seconds is from 1 to 86,400 (a day)".into());
+        }
+        let rate = Rate::new(f64::from(self.quota) / self.window_seconds as f64, self.quota);
+        rate.map_err(|_| "quota is at least one an hour".into())
+    }
+}
+
 /// The settings of a route, as every worker sees them.
 pub type LiveRoute = Arc<ArcSwap<RouteSettings>>;
 
@@ -83,6 +111,7 @@ pub type LiveRoute = Arc<ArcSwap<RouteSettings>>;
 pub struct Controls {
     shelf: Box<dyn Shelf>,
     mesh: Mesh,
+    throttle: Arc<Throttle>,
     /// In the order of the route table.
     routes: Vec<LiveRoute>,
     /// Held while something is changed, so that no two changes are made of the same settings.
@@ -96,9 +125,16 @@ pub enum Control {
     Service(Service),
     /// What guards the calls of a caller to a service.
     Breaker(Caller, Service),
+    /// How often a client may send requests of a class.
+    Limit(Class),
 }
 
 impl Control {
+    /// The class of that name; one that is not counted has no limit.
+    pub fn limit(id: &str) -> Option<Self> {
+        Class::ALL.into_iter().find(|class| class.name() == id).map(Self::Limit)
+    }
+
     /// The route whose handler has that name, such as `products.get`.
     pub fn route(id: &str) -> Option<Self> {
         ROUTES.iter().position(|route| route.id() == id).map(Self::Route)
@@ -124,6 +160,7 @@ impl Control {
             Self::Route(at) => format!("route {}", ROUTES[at].id()),
             Self::Service(service) => format!("service {service}"),
             Self::Breaker(caller, service) => format!("breaker {caller}.{service}"),
+            Self::Limit(class) => format!("limit {}", class.name()),
         }
     }
 
@@ -133,16 +170,18 @@ impl Control {
             "route" => Self::route(id),
             "service" => Self::service(id),
             "breaker" => Self::breaker(id),
+            "limit" => Self::limit(id),
             _ => None,
         }
     }
 }
 
 impl Controls {
-    pub fn new(shelf: Box<dyn Shelf>, mesh: Mesh) -> Self {
+    pub fn new(shelf: Box<dyn Shelf>, mesh: Mesh, throttle: Arc<Throttle>) -> Self {
         Self {
             shelf,
             mesh,
+            throttle,
             routes: ROUTES.iter().map(|_| LiveRoute::default()).collect(),
             changing: Default::default(),
         }
@@ -200,6 +239,7 @@ impl Controls {
             Control::Route(at) => serde_json::to_value(&**self.routes[at].load()),
             Control::Service(service) => serde_json::to_value(&*self.mesh.pool(service).settings()),
             Control::Breaker(caller, service) => serde_json::to_value(self.mesh.edge_settings(caller, service)),
+            Control::Limit(class) => serde_json::to_value(self.throttle.rate(class).map(LimitSettings::of)),
         };
         settings.unwrap_or_default()
     }
@@ -228,6 +268,19 @@ impl Controls {
             Control::Breaker(caller, service) => {
                 let settings: EdgeSettings = patched(&EdgeSettings::default(), patch)?;
                 self.mesh.set_edge(caller, service, settings).map_err(senseless)?;
+            }
+            Control::Limit(class) => {
+                let default = self.throttle.default_rate(class).unwrap_or(class.default_rate());
+                let settings: LimitSettings = patched(&LimitSettings::of(default), patch)?;
+                // In whole seconds a rate is told only roughly: the default itself is not.
+                let rate = match settings == LimitSettings::of(default) {
+                    true => default,
+                    false => settings.rate().map_err(senseless)?,
+                };
+                // Who is at it already keeps his count.
+                if self.throttle.rate(class) != Some(rate) {
+                    self.throttle.set_rate(class, rate);
+                }
             }
         }
         Ok(())
@@ -338,10 +391,13 @@ mod tests {
         let routes = (0..ROUTES.len()).map(Control::Route);
         let services = Service::ALL.map(Control::Service);
         let breakers = Service::ALL.map(|service| Control::Breaker(Caller::GATEWAY, service));
-        for control in routes.chain(services).chain(breakers) {
+        let limits = Class::ALL.map(Control::Limit);
+        for control in routes.chain(services).chain(breakers).chain(limits) {
             assert_eq!(Control::named(&control.name()), Some(control));
         }
-        for name in ["route nothing.get", "service shop", "breaker gateway", "breaker me.products", "limit", ""] {
+        for name in
+            ["route nothing.get", "service shop", "breaker gateway", "breaker me.products", "limit", "limit free", ""]
+        {
             assert_eq!(Control::named(name), None);
         }
     }

@@ -47,17 +47,16 @@ pub struct Gateway {
     pub env: Env,
     pub mesh: Mesh,
     keys: keys::KeyRing,
-    throttle: duties::throttling::Throttle,
+    throttle: Arc<duties::throttling::Throttle>,
     streams: streams::Streams,
     controls: controls::Controls,
     cache: Arc<cache::Cache>,
     /// Signs the guest cart's cookie.
     cart_key: cookies::CartKey,
     fingerprint_key: duties::idempotency::FingerprintKey,
-    names: ArcSwap<Names>,
+    trust: ArcSwap<Trust>,
     certificates: Option<Arc<Certificates>>,
     /// Whose word about a client's address is believed.
-    trusted_proxies: Vec<Network>,
     places: Arc<places::Places>,
     readers: readers::Readers,
     in_flight: AtomicUsize,
@@ -68,13 +67,15 @@ pub struct Gateway {
     storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
-/// What the shop goes by, and whom it lets in: changed while it runs.
+/// Whose word counts at the door: changed while it runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names {
-    /// Names that a `Host` header may have beside IP addresses and localhost.
+pub struct Trust {
+    /// Trust that a `Host` header may have beside IP addresses and localhost.
     pub hosts: Vec<String>,
     /// Sites whose pages may use the API, such as `https://app.example`.
     pub origins: Vec<String>,
+    /// Proxies that are believed who their clients are.
+    pub proxies: Vec<Network>,
 }
 
 /// What every request goes through, from the outside in.
@@ -119,7 +120,7 @@ impl Gateway {
     /// Against DNS rebinding: a page of another name that resolves to this address must not be served as this shop.
     fn is_own_host(&self, host: &str) -> bool {
         let Some(name) = host_name(host).map(str::to_ascii_lowercase) else { return false };
-        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.names.load().hosts.contains(&name)
+        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.trust.load().hosts.contains(&name)
     }
 }
 

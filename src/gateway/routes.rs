@@ -29,6 +29,7 @@ const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
 /// A row without an access policy does not compile.
+#[expect(clippy::too_many_arguments, reason = "they are the columns of the table")]
 const fn row(
     method: Method,
     path: &'static str,
@@ -109,6 +110,8 @@ pub static ROUTES: &[Route] = &[
     row(PATCH,  "/api/v1/gateway/services/{id}",              Operator, Lab,      Ignored,         Never,       10, to!(controls::change_service)),
     row(PATCH,  "/api/v1/gateway/instances/{id}",             Operator, Lab,      Ignored,         Never,       10, to!(controls::change_instance)),
     row(GET,    "/api/v1/gateway/breakers",                   Operator, Lab,      Ignored,         Never,       10, to!(controls::list_breakers)),
+    row(GET,    "/api/v1/gateway/limits",                     Operator, Lab,      Ignored,         Never,       10, to!(controls::list_limits)),
+    row(PATCH,  "/api/v1/gateway/limits/{id}",                Operator, Lab,      Ignored,         Never,       10, to!(controls::change_limit)),
     row(PATCH,  "/api/v1/gateway/breakers/{id}",              Operator, Lab,      Ignored,         Never,       10, to!(controls::change_breaker)),
     row(GET,    "/api/v1/lab/services",                       Operator, Lab,      Ignored,         Never,       10, to!(lab::services)),
     row(POST,   "/api/v1/lab/instances/{id}/crash",           Operator, Lab,      Ignored,         Never,       10, to!(lab::crash)),

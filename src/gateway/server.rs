@@ -1,7 +1,7 @@
 //! Opens the door: actix-web, with the router made from the route table.
 
 use super::{
-    Access, BadCertificate, CachePolicy, Certificates, Class, Gateway, KeyUse, Names, Route,
+    Access, BadCertificate, CachePolicy, Certificates, Class, Gateway, KeyUse, Route, Trust,
     cache::Tag,
     controls::{Controls, LiveRoute, Shelf},
     cookies::CartKey,
@@ -17,7 +17,7 @@ use crate::{
     env::Env,
     mesh::{Context, Mesh, TraceId},
     services::products::messages::ProductChanged,
-    types::{Network, Principal, Throttling},
+    types::{Principal, Throttling},
 };
 use actix_web::{
     App, HttpServer, Resource,
@@ -41,10 +41,9 @@ pub struct DoorSettings {
     pub listener: TcpListener,
     pub workers: usize,
     pub throttling: Throttling,
-    pub names: Names,
+    pub trust: Trust,
     /// What TLS is spoken with; without, the door speaks plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
-    pub trusted_proxies: Vec<Network>,
     /// Kept in the data folder; the door derives its keys from it.
     pub secret: [u8; 32],
     /// Where what an operator changes is kept.
@@ -69,17 +68,17 @@ pub async fn open(
     env: Env,
     mesh: Mesh,
 ) -> io::Result<(Door, impl Future<Output = io::Result<()>> + use<>)> {
+    let throttle = Arc::new(Throttle::new(&settings.throttling));
     let gateway = Arc::new(Gateway {
         keys: KeyRing::new(env.clone()),
-        throttle: Throttle::new(&settings.throttling),
+        throttle: throttle.clone(),
         streams: Default::default(),
         cache: Default::default(),
-        controls: Controls::new(settings.shelf, mesh.clone()),
+        controls: Controls::new(settings.shelf, mesh.clone(), throttle),
         cart_key: CartKey::new(settings.secret),
         fingerprint_key: FingerprintKey::derived_from(&settings.secret),
-        names: ArcSwap::from_pointee(settings.names),
+        trust: ArcSwap::from_pointee(settings.trust),
         certificates: settings.certificates.clone(),
-        trusted_proxies: settings.trusted_proxies,
         places: Default::default(),
         readers: Default::default(),
         in_flight: Default::default(),
@@ -136,9 +135,13 @@ async fn learn_keys(gateway: Weak<Gateway>) {
 const LEARN_KEYS_EVERY: Duration = Duration::from_secs(5 * 60);
 
 impl Door {
-    /// What the shop goes by from now on.
-    pub fn rename(&self, names: Names) {
-        self.gateway.names.store(Arc::new(names));
+    /// Goes by other settings from now on. What an operator has changed while the shop runs stays changed.
+    pub async fn change(&self, trust: Trust, throttling: &Throttling) {
+        self.gateway.trust.store(Arc::new(trust));
+        self.gateway.throttle.change(throttling);
+        if let Err(error) = self.gateway.controls.restore().await {
+            log::error!("what operators changed is not in force: {error}");
+        }
     }
 
     /// Reads the certificate's files again, where it comes from files.

@@ -4,6 +4,7 @@ use crate::harness::{Client, Shop, eventually};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
+    fs,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
 };
@@ -224,6 +225,42 @@ fn a_breaker_that_is_forced_open_refuses_one_caller_and_no_other() {
     assert_eq!(cart["item_count"], 2, "carts asks products by a way of its own");
     operator.change_control("breakers", "gateway.products", &json!({"forced": null})).ok();
     guest.product(&kettle).ok();
+}
+
+#[test]
+fn a_limit_is_changed_for_everybody_at_once_and_the_file_is_overruled() {
+    let mut shop = Shop::options().throttled().closed();
+    let write = |shop: &Shop, text: &str| fs::write(shop.home().join("galleria.toml"), text).expect("room for it");
+    write(&shop, "[throttling.write]\nburst = 40\n");
+    shop.start();
+    let (operator, guest) = (shop.operator(), shop.anonymous());
+    let policy = |path: &str| guest.get(path).header("ratelimit-policy").to_owned();
+    assert_eq!(policy("/api/v1/categories"), "\"browse\";q=1000;w=10");
+    assert_eq!(settings_of(&operator, "limits", "write")["quota"], 40);
+    let limit = operator.change_control("limits", "browse", &json!({"quota": 5, "window_seconds": 3600})).ok();
+    assert_eq!(limit["settings"], json!({"quota": 5, "window_seconds": 3600}));
+    let served = (0..12).filter(|_| guest.get("/api/v1/categories").status == 200).count();
+    assert_eq!(served, 5);
+    let refused = guest.get("/api/v1/categories").problem(429, "too_many_requests");
+    assert_eq!(refused.header("ratelimit-policy"), "\"browse\";q=5;w=3600");
+    for (patch, pointer) in [
+        (json!({"quota": 0}), "/quota"),
+        (json!({"window_seconds": 86_401}), "/window_seconds"),
+        (json!({"quota": 1, "window_seconds": 7200}), "/quota"),
+    ] {
+        let refused = operator.change_control("limits", "browse", &patch).problem(422, "invalid");
+        assert_eq!(refused["errors"][0]["pointer"], pointer, "{refused:#?}");
+    }
+    operator.change_control("limits", "free", &json!({})).problem(404, "not_found");
+    // Read again, the file changes what nobody has changed since.
+    write(&shop, "[throttling.write]\nburst = 41\n[throttling.browse]\nburst = 77\n");
+    shop.signal("HUP");
+    eventually("it is read again", || (settings_of(&operator, "limits", "write")["quota"] == 41).then_some(()));
+    assert_eq!(settings_of(&operator, "limits", "browse")["quota"], 5, "the operator's word stands");
+    guest.get("/api/v1/categories").problem(429, "too_many_requests");
+    operator.change_control("limits", "browse", &json!({"quota": null, "window_seconds": null})).ok();
+    assert_eq!(settings_of(&operator, "limits", "browse")["quota"], 77);
+    guest.get("/api/v1/categories").ok();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::{Answer, ok, whole_list};
 use crate::{
     gateway::{
+        Class,
         body::{Body, PathId},
         controls::{Control, senseless},
         problem::Problem,
@@ -156,6 +157,34 @@ pub async fn change_breaker(visit: Visit, PathId(id): PathId<String>, Body(patch
             change(&visit, Control::breaker(&id), patch).await?;
             ok(BreakerView::of(edge(caller, service).ok_or_else(Problem::not_found)?))
         }
+        _ => Err(Problem::not_found()),
+    }
+}
+
+#[derive(Serialize)]
+struct LimitView {
+    id: &'static str,
+    words: &'static str,
+    settings: Value,
+}
+
+fn limit_view(visit: &Visit, class: Class) -> LimitView {
+    LimitView {
+        id: class.name(),
+        words: class.words(),
+        settings: visit.gateway.controls.settings(Control::Limit(class)),
+    }
+}
+
+/// How often a client may call: for each class of requests.
+pub async fn list_limits(visit: Visit) -> Answer {
+    whole_list(Class::ALL.map(|class| limit_view(&visit, class)).into())
+}
+
+/// Everybody begins anew with a full quota.
+pub async fn change_limit(visit: Visit, PathId(id): PathId<String>, Body(patch): Body<Value>) -> Answer {
+    match change(&visit, Control::limit(&id), patch).await? {
+        Control::Limit(class) => ok(limit_view(&visit, class)),
         _ => Err(Problem::not_found()),
     }
 }

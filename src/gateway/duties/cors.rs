@@ -42,7 +42,7 @@ impl Duty for Cors {
     }
 
     fn leave<'a>(&'a self, visit: &'a Visit, request: &'a HttpRequest, mut answer: HttpResponse) -> Leave<'a> {
-        if visit.gateway.names.load().origins.is_empty() {
+        if visit.gateway.trust.load().origins.is_empty() {
             return Leave::With(answer);
         }
         // The answer is another for another origin, also where there was none.
@@ -57,6 +57,6 @@ impl Duty for Cors {
 
 /// The origin of the page that asks, if it is one of those that may.
 fn allowed<'a>(visit: &Visit, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
-    let names = visit.gateway.names.load();
-    headers.get(header::ORIGIN).filter(|origin| names.origins.iter().any(|known| known.as_bytes() == origin.as_bytes()))
+    let trust = visit.gateway.trust.load();
+    headers.get(header::ORIGIN).filter(|origin| trust.origins.iter().any(|known| known.as_bytes() == origin.as_bytes()))
 }

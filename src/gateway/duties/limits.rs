@@ -116,7 +116,7 @@ fn admit(visit: &Visit, request: &ServiceRequest) -> Result<(), Problem> {
     if !request.method().is_safe() && !shows_token {
         let origin = header(header::ORIGIN);
         let is_let_in =
-            origin.is_some_and(|origin| visit.gateway.names.load().origins.iter().any(|known| known == origin));
+            origin.is_some_and(|origin| visit.gateway.trust.load().origins.iter().any(|known| known == origin));
         if !is_let_in {
             from_own_site(header(header::HeaderName::from_static("sec-fetch-site")), origin, host)?;
         }

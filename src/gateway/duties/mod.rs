@@ -111,7 +111,7 @@ async fn go_through(
     let traceparent = request.headers().get("traceparent").and_then(|value: &HeaderValue| value.to_str().ok());
     let trace = trace::of_traceparent(traceparent, &gateway.env);
     let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-    let client = client::address(peer, request.headers(), &gateway.trusted_proxies);
+    let client = client::address(peer, request.headers(), &gateway.trust.load().proxies);
     let visit = Visit::new(gateway, route, settings, trace, client);
     request.extensions_mut().insert(visit.clone());
 

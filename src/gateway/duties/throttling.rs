@@ -27,7 +27,8 @@ pub struct Throttling;
 
 /// A bucket for each client and class. A class's rate can be changed while requests come.
 pub struct Throttle {
-    on: bool,
+    /// What was set at the start, or read again since.
+    settings: ArcSwap<Settings>,
     classes: [ArcSwap<Limited>; Class::COUNTED],
 }
 
@@ -62,12 +63,26 @@ struct Outcome {
 impl Throttle {
     pub fn new(settings: &Settings) -> Self {
         let limited = |class| ArcSwap::from_pointee(Limited::at(settings.rate(class).unwrap_or(class.default_rate())));
-        Self { on: settings.on, classes: Class::ALL.map(limited) }
+        Self { settings: ArcSwap::from_pointee(settings.clone()), classes: Class::ALL.map(limited) }
+    }
+
+    /// Goes by other settings, where nobody has changed them since. What stays the same keeps its count.
+    pub fn change(&self, settings: &Settings) {
+        let before = self.settings.swap(Arc::new(settings.clone()));
+        for class in Class::ALL {
+            let (was, is) = (before.rate(class), settings.rate(class));
+            if let Some(rate) = is.filter(|_| was != is && self.rate(class) == was) {
+                self.set_rate(class, rate);
+            }
+        }
+    }
+
+    /// What holds where nobody has changed it while the shop runs.
+    pub fn default_rate(&self, class: Class) -> Option<Rate> {
+        self.settings.load().rate(class)
     }
 
     /// From now on. Everybody begins with a full bucket: what was taken from the old one counted towards another rate.
-    // The operator's controls are going to call it.
-    #[cfg_attr(not(test), expect(dead_code))]
     pub fn set_rate(&self, class: Class, rate: Rate) {
         if let Some(limited) = self.classes.get(class as usize) {
             limited.store(Arc::new(Limited::at(rate)));
@@ -75,14 +90,13 @@ impl Throttle {
     }
 
     /// `None` for what is not counted.
-    #[cfg_attr(not(test), expect(dead_code))]
     pub fn rate(&self, class: Class) -> Option<Rate> {
         self.classes.get(class as usize).map(|limited| limited.load().rate)
     }
 
     /// Takes one request out of the client's bucket; an `Err` where it is empty.
     fn take(&self, class: Class, client: Client) -> Option<Result<Outcome, Outcome>> {
-        let limited = self.classes.get(class as usize).filter(|_| self.on)?.load();
+        let limited = self.classes.get(class as usize).filter(|_| self.settings.load().on)?.load();
         Some(limited.take(class, client))
     }
 }

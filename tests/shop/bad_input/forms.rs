@@ -47,6 +47,7 @@ const FORMS: &[(&str, &str, Sender, u16, &[&str])] = &[
     ("PATCH", "/api/v1/gateway/services/{id}",    Boss,  200, &[]),
     ("PATCH", "/api/v1/gateway/instances/{id}",   Boss,  200, &[]),
     ("PATCH", "/api/v1/gateway/breakers/{id}",    Boss,  200, &[]),
+    ("PATCH", "/api/v1/gateway/limits/{id}",      Boss,  200, &[]),
     ("POST",  "/api/v1/lab/instances/{id}/pause", Boss,  204, &["/ms"]),
     ("PUT",   "/api/v1/lab/links/{id}",           Boss,  204, &[]),
     ("POST",  "/api/v1/shipping/quotes",          Guest, 200, &["/address", "/address/country", "/items", "/items/0/product_id", "/items/0/quantity"]),
@@ -106,6 +107,7 @@ impl World {
             "/api/v1/lab/instances/{id}/pause" => "notifications-1",
             "/api/v1/lab/links/{id}" => "users.notifications",
             "/api/v1/gateway/instances/{id}" => "notifications-1",
+            "/api/v1/gateway/limits/{id}" => "lab",
             "/api/v1/gateway/breakers/{id}" => "gateway.notifications",
             _ if template.starts_with("/api/v1/orders") => &self.order,
             _ => &self.product,
@@ -159,6 +161,7 @@ impl World {
                 "autoscale": {"least": 2, "most": 3, "in_flight": 4000}, "instances": {"notifications-2": {"weight": 9}},
             }),
             ("PATCH", "gateway/instances/{id}") => json!({"weight": 10, "capacity": 20, "state": "ready"}),
+            ("PATCH", "gateway/limits/{id}") => json!({"quota": 500, "window_seconds": 10}),
             ("PATCH", "gateway/breakers/{id}") => {
                 json!({"breaker": {"least_calls": 30, "failure_percent": 60}, "forced": "closed"})
             }
