@@ -9,6 +9,7 @@ mod command_line;
 mod concurrency;
 mod controls;
 mod data_folder;
+mod duties;
 mod dying;
 mod graceful;
 mod harness;

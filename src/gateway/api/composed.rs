@@ -1,5 +1,5 @@
-//! One request, several services, side by side, under one deadline. A part that fails is `null` and named in `degraded`;
-//! the rest is served.
+//! One request, several services, side by side, under one deadline. A part that fails is `null` and named in `degraded`, and the rest
+//! is served; but a page without what it is about is none: where a required part fails, so does the whole, for the same reason.
 
 use super::{Answer, carts::owner};
 use crate::{
@@ -38,6 +38,12 @@ impl Page {
             _ => Map::new(),
         };
         Self { body, degraded: Vec::new() }.named()
+    }
+
+    /// Sets the part without which there is no page.
+    fn required(mut self, name: &'static str, part: Part) -> Result<Self, Problem> {
+        self.body.insert(name.into(), part?);
+        Ok(self.named())
     }
 
     /// Sets the part: as it is, or `null` and named as missing.
@@ -131,7 +137,7 @@ pub async fn account(visit: Visit) -> Answer {
         ask(&visit, CountUnread { user_id }),
     );
     Page::new(())
-        .part("profile", user)
+        .required("profile", user)?
         .part("addresses", addresses)
         .part("payment_methods", methods)
         .part("latest_orders", orders.map(items))

@@ -10,3 +10,4 @@ mod keys;
 mod money;
 mod pages;
 mod parcels;
+mod parts;

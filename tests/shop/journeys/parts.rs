@@ -1,0 +1,77 @@
+//! Pages that are composed of parts: each service that is missing is missed in its own place.
+
+use crate::harness::{Client, Shop};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+fn cut_off(operator: &Client, service: &str) {
+    operator.change_control("breakers", &format!("gateway.{service}"), &json!({"forced": "open"})).ok();
+}
+
+fn connect(operator: &Client, service: &str) {
+    operator.change_control("breakers", &format!("gateway.{service}"), &json!({"forced": null})).ok();
+}
+
+#[test]
+fn a_page_says_which_of_its_parts_are_missing_and_is_none_without_what_it_is_about() {
+    let shop = Shop::open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(100, 5);
+    let customer = shop.customer();
+    let order = format!("/api/v1/orders/{}", customer.buys(&kettle, 1).created().id());
+    let (storefront, account) = ("/api/v1/storefront", "/api/v1/account");
+    // Which parts of which page each service gives; `None` where there is no page without it.
+    #[rustfmt::skip]
+    let cases: [(&str, &str, Option<&[&str]>); 12] = [
+        ("products",      storefront, Some(&["featured", "categories"])),
+        ("carts",         storefront, Some(&["cart"])),
+        ("users",         storefront, Some(&["user"])),
+        ("notifications", storefront, Some(&[])),
+        ("users",         account,    None),
+        ("payments",      account,    Some(&["payment_methods"])),
+        ("orders",        account,    Some(&["latest_orders"])),
+        ("notifications", account,    Some(&["unread_count"])),
+        ("products",      account,    Some(&[])),
+        ("orders",        &order,     None),
+        ("payments",      &order,     Some(&["payment"])),
+        ("shipping",      &order,     Some(&["shipment"])),
+    ];
+    for (service, page, missing) in cases {
+        cut_off(&operator, service);
+        match missing {
+            None => _ = customer.get(page).problem(503, "circuit_open"),
+            Some(missing) => {
+                let answer = customer.get(page).ok();
+                assert_eq!(answer["degraded"], json!(missing), "{page} without {service}");
+                assert_eq!(answer.header("x-completed"), if missing.is_empty() { "true" } else { "false" });
+                assert!(missing.iter().all(|part| answer[*part] == Value::Null), "{answer:#?}");
+            }
+        }
+        connect(&operator, service);
+        assert_eq!(customer.get(page).ok()["degraded"], json!([]), "{page} with {service} again");
+    }
+}
+
+#[test]
+fn parts_are_fetched_side_by_side_and_a_slow_one_is_done_without() {
+    let shop = Shop::options().demo().open();
+    let (operator, guest) = (shop.operator(), shop.anonymous());
+    for service in ["products", "carts"] {
+        operator.set_link(&format!("gateway.{service}"), &json!({"latency_ms": 250})).no_content();
+    }
+    let begun = Instant::now();
+    let page = guest.get("/api/v1/storefront").ok();
+    let took = begun.elapsed();
+    assert_eq!(page["degraded"], json!([]));
+    // Three parts of half a second each: one after the other it would be one and a half.
+    assert!(took < Duration::from_millis(1_250), "{took:?}");
+
+    operator.change_control("routes", "composed.storefront", &json!({"deadline_ms": 1_000})).ok();
+    operator.set_link("gateway.carts", &json!({"lost_requests": 100})).no_content();
+    let page = guest.get("/api/v1/storefront").ok();
+    assert_eq!(page["degraded"], json!(["cart"]), "there was time left to put the rest together");
+    let fields = |text: &str| text.split("\":").count();
+    let whole: Vec<_> = (0..3).map(|_| guest.get("/api/v1/storefront").ok().text).collect();
+    assert!(whole.windows(2).all(|pair| pair[0] == pair[1]), "the same parts in the same order");
+    assert!(fields(&whole[0]) > 4);
+}
