@@ -14,7 +14,7 @@
 //!              └───────────────┬────────────────┘
 //!                              │ mesh.call(&context, ReserveStock { … }).await
 //!   mesh       ┌───────────────▼────────────────┐   finds an instance, minds the deadline,
-//!              │ registry, balancing, relay     │   replaces the dead, delivers the events
+//!              │ breakers, balancing, relay     │   replaces the dead, delivers the events
 //!              └─┬─────┬─────┬─────┬─────┬────┬─┘
 //!   services   users products carts orders payments shipping notifications
 //!              each: messages → actor → rules → store
@@ -31,7 +31,8 @@
 //! 3. [`services`]: who may call whom; then [`services::carts`], the smallest service. Who has read one has read all:
 //!    `messages.rs` (its one public room), `rules.rs` (decisions, pure), `store.rs` (its tree), `actor.rs` (a short handler per request).
 //! 4. [`services::orders`]: `saga.rs` is the list of steps that an order takes, and how each is undone.
-//! 5. [`mesh`]: how a message finds its way; `supervise.rs`, what happens when an instance dies; `relay.rs`, how events get there.
+//! 5. [`mesh`]: how a message finds its way; `edge.rs` and `pool.rs`, what stands on it; `supervise.rs`, what happens when an instance
+//!    dies; `relay.rs`, how events get there.
 //! 6. [`storage`]: why nothing is lost.
 //! 7. [`app`]: how it is all put together.
 //!
@@ -70,7 +71,12 @@
 //! - A record and the events that it owes are one write; a record with unfinished business has its open marker (`storage/table.rs`).
 //! - An event is delivered, once, or lies where an operator finds it and can have it delivered (`mesh/tests/events.rs`).
 //! - Every route says who may call it; every row of the table is tried as nobody, as a customer and as a stranger (`tests/shop/access.rs`).
-//! - The duties of the door stand in one order (`gateway/duties/mod.rs`).
+//! - The duties of the door stand in one order (`gateway/duties/mod.rs`, `tests/shop/duties.rs`).
+//! - Whoever was told of a change never reads from the cache what was before (`tests/shop/caching.rs`).
+//! - A service that grows or shrinks loses no call (`mesh/tests/scaling.rs`); an ejected instance is never the last, nor one of more than
+//!   half (`mesh/tests/breakers.rs`); nothing is tried past its deadline, or again without a key (`mesh/tests/retries.rs`).
+//! - Whatever is done to a service, only what needs it suffers, and not for long (`tests/shop/chaos.rs`).
+//! - A change of a control that makes no sense changes nothing; one that was made is there after a restart (`tests/shop/controls.rs`).
 //! - Every refusal is a problem document; no input makes a 5xx (`tests/shop/bad_input.rs`).
 //! - A panic takes down one instance, and only its caller notices (`mesh/tests.rs`, `tests/shop/concurrency.rs`).
 
