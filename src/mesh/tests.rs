@@ -213,6 +213,13 @@ impl House {
         self.mesh.set_edge(Caller::Outside("system"), Service::Products, closed).unwrap();
     }
 
+    /// For tests whose calls all fail, and whose instances should stay all the same.
+    async fn without_ejection(&self) {
+        let outlier = OutlierSettings { failures: 0, ..OutlierSettings::default() };
+        let settings = PoolSettings { outlier, ..PoolSettings::clone(&self.pool().settings()) };
+        self.pool().set(settings).await.unwrap();
+    }
+
     /// Who answered.
     async fn served_by(&self, name: &str) -> String {
         self.mesh.call_served(&patient(), greet(name)).await.0.expect("somebody answered").to_string()
@@ -313,6 +320,7 @@ async fn without_an_instance_there_is_a_clean_no() {
 async fn calls_in_flight_are_bounded_and_a_caller_who_gave_up_still_holds_a_place() {
     let house = house(1);
     house.without_breaker();
+    house.without_ejection().await;
     let capacity = house.mesh.pool(Service::Products).report().instances[0].capacity;
     let calls: Vec<_> = (0..capacity)
         .map(|_| {

@@ -33,6 +33,7 @@ async fn what_waits_before_an_instance_that_is_given_up_goes_to_a_sibling_and_is
 async fn however_often_instances_die_their_places_are_free_again() {
     let house = house(2);
     house.without_breaker();
+    house.without_ejection().await;
     let pool = house.mesh.pool(Service::Products).clone();
     for round in 0..4 {
         let calls: Vec<_> = (0..60)
