@@ -30,6 +30,8 @@ pub enum Tag {
     Product(ProductId),
     /// Lists of products, and of what there is of them.
     Catalogue,
+    /// Labels of parcels, which are no good any more when one is cancelled.
+    Labels,
 }
 
 /// Which answer.
@@ -195,7 +197,7 @@ pub enum Landing {
 /// An answer that is being asked for. Others wait until it is kept or let go.
 pub struct Fill {
     cache: Arc<Cache>,
-    pub key: Key,
+    key: Key,
     asked_after: u64,
     landing: watch::Sender<Landing>,
 }
@@ -214,11 +216,6 @@ impl Fill {
 
     pub fn keep_nothing(self) {
         self.land(Landing::Unkept);
-    }
-
-    /// What was kept earlier, for who gets nothing better now.
-    pub fn stale(&self) -> Option<Arc<Entry>> {
-        self.cache.get(&self.key)
     }
 
     fn land(&self, landing: Landing) {

@@ -16,7 +16,10 @@ use super::{
 use crate::{
     env::Env,
     mesh::{Context, Mesh, TraceId},
-    services::products::messages::ProductChanged,
+    services::{
+        orders::messages::{OrderCancelled, OrderRejected},
+        products::messages::ProductChanged,
+    },
     types::{Principal, Throttling},
 };
 use actix_web::{
@@ -90,6 +93,10 @@ pub async fn open(
     });
     let context = Context::new(Principal::System, Duration::from_secs(10), TraceId(gateway.env.bytes()));
     gateway.keys.learn(&gateway.mesh, &context).await;
+    let cache = gateway.cache.clone();
+    gateway.mesh.listen(move |_: &OrderCancelled| cache.purge(Tag::Labels));
+    let cache = gateway.cache.clone();
+    gateway.mesh.listen(move |_: &OrderRejected| cache.purge(Tag::Labels));
     let cache = gateway.cache.clone();
     // What changes without anybody at the door having asked for it: a reservation that expires, a saga that goes on.
     gateway.mesh.listen(move |changed: &ProductChanged| {

@@ -1,5 +1,7 @@
 //! What is answered from the cache is what would be answered without it; and nobody who was told of a change reads what was before.
 
+mod edges;
+
 use crate::harness::{Answer, Card, Client, Shop, eventually, home_address};
 use serde_json::json;
 use std::{

@@ -110,6 +110,7 @@ pub async fn get(visit: Visit, PathId(order_id): PathId<OrderId>) -> Answer {
 
 pub async fn cancel(visit: Visit, PathId(order_id): PathId<OrderId>) -> Answer {
     let order = visit.call(CancelOrder { order_id }).await?;
+    visit.has_changed([Tag::Labels]);
     has_moved(&visit, order.items.iter().map(|item| item.product_id));
     let is_done = order.status == OrderStatus::Cancelled;
     let mut answer = composed::order_page(&visit, order).await.answer()?;

@@ -5,7 +5,7 @@ use crate::{
     gateway::{
         body::{Body, PathId, Query},
         cache::Tag,
-        duties::conditional::{is_matched, tag_of},
+        duties::conditional::{is_listed, is_matched, tag_of},
         problem::Problem,
         visit::Visit,
     },
@@ -16,7 +16,7 @@ use crate::{
 use actix_web::{
     HttpRequest, HttpResponse,
     http::StatusCode,
-    http::header::{ETAG, HeaderName, IF_MATCH},
+    http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH},
 };
 use serde::Deserialize;
 
@@ -124,23 +124,31 @@ pub async fn set_stock(
     ok(stock)
 }
 
-/// With `If-Match`: what the client has seen of the product, if that is how it is (RFC 9110 §13.1.1); `412` if it is not.
+/// With `If-Match` or `If-None-Match`: what there is of the product, if that is how the client will have it (RFC 9110 §13.1.1, §13.1.2);
+/// `412` if it is not.
 ///
 /// Whether it still is when the change is made, the service decides, in the swap that makes it.
 async fn matched(visit: &Visit, request: &HttpRequest, product_id: ProductId) -> Result<Option<Seen>, Problem> {
-    let lines: Vec<_> = request.headers().get_all(IF_MATCH).map(|value| value.to_str().unwrap_or_default()).collect();
+    let list = |name: HeaderName| {
+        let lines: Vec<_> = request.headers().get_all(name).map(|value| value.to_str().unwrap_or_default()).collect();
+        (!lines.is_empty()).then(|| lines.join(","))
+    };
     // Any version will do, and that there is one the change itself finds out.
-    if lines.is_empty() || lines.iter().any(|line| line.trim() == "*") {
+    let if_match = list(IF_MATCH).filter(|list| list.trim() != "*");
+    let if_none_match = list(IF_NONE_MATCH);
+    if if_match.is_none() && if_none_match.is_none() {
         return Ok(None);
     }
     let product = visit.call(GetProduct { product: ProductRef::Id(product_id) }).await?;
-    if is_matched(&lines.join(","), &entity_tag(&product)) {
+    let tag = entity_tag(&product);
+    let is_wanted = if_match.is_none_or(|list| is_matched(&list, &tag));
+    if is_wanted && !if_none_match.is_some_and(|list| is_listed(&list, &tag)) {
         Ok(Some(Seen { version: product.version, available: product.stock.available }))
     } else {
         Err(Problem::new(
             StatusCode::PRECONDITION_FAILED,
             "stale",
-            "The product has changed since you read it. Read it again.",
+            "The product is not as your request wants it to be. Read it again.",
         ))
     }
 }

@@ -4,6 +4,7 @@ use super::{Answer, ok, whole_list};
 use crate::{
     gateway::{
         body::{Body, PathId},
+        cache::Tag,
         problem::Problem,
         visit::Visit,
     },
@@ -75,6 +76,7 @@ pub async fn get(visit: Visit, PathId(shipment_id): PathId<ShipmentId>) -> Answe
 
 pub async fn label(visit: Visit, PathId(shipment_id): PathId<ShipmentId>) -> Answer {
     let label = visit.call(DrawLabel { shipment_id }).await?;
+    visit.is_about([Tag::Labels]);
     Ok(HttpResponse::Ok().content_type("image/svg+xml; charset=utf-8").body(label.svg))
 }
 

@@ -27,9 +27,13 @@ pub struct Cache;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-/// Why the cache was passed by, for `Cache-Status`.
-#[derive(Clone, Copy)]
-struct PassedBy(&'static str);
+/// A question that the cache did not answer.
+struct Forwarded {
+    /// Why, for `Cache-Status`.
+    why: &'static str,
+    /// Whose old answer takes the place of a failure; `None` where the client wants it anew, and would rather have the error.
+    or_old: Option<Key>,
+}
 
 /// What the client wants of caches (RFC 9111 §5.2.1).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,16 +83,17 @@ impl Duty for Cache {
         };
         let wishes = Wishes::of(request.headers());
         if wishes.no_store {
-            visit.note(PassedBy("fwd=request"));
+            visit.note(Forwarded { why: "fwd=request", or_old: None });
             return Step::On;
         }
         let key = key_of(visit, request);
         let found = visit.gateway.cache.get(&key);
-        if let Some(entry) = found.filter(|entry| wishes.takes(entry.made.elapsed())) {
+        if let Some(entry) = found.as_ref().filter(|entry| wishes.takes(entry.made.elapsed())) {
             match Freshness::of(entry.made.elapsed(), ttl) {
-                Freshness::Fresh(left) => return Step::Answer(hit(&entry, format!("hit; ttl={left}"))),
-                Freshness::Stale(past) => {
-                    let answer = hit(&entry, format!("hit; ttl=-{past}"));
+                Freshness::Fresh(left) => return Step::Answer(hit(entry, format!("hit; ttl={left}"))),
+                // Who says how old it may be wants it fresh besides (RFC 9111 §5.2.1.1).
+                Freshness::Stale(past) if wishes.max_age.is_none() => {
+                    let answer = hit(entry, format!("hit; ttl=-{past}"));
                     // One fetches the new one for all.
                     return match visit.gateway.cache.begin(&key) {
                         Turn::Lead(fill) => {
@@ -98,7 +103,7 @@ impl Duty for Cache {
                         Turn::Follow(_) => Step::Answer(answer),
                     };
                 }
-                Freshness::Old(_) => {}
+                Freshness::Stale(_) | Freshness::Old(_) => {}
             }
         }
         if wishes.only_if_cached {
@@ -109,19 +114,18 @@ impl Duty for Cache {
             ));
         }
         let asks_anew = wishes.no_cache || wishes.max_age.is_some();
+        visit.note(match &found {
+            _ if asks_anew => Forwarded { why: "fwd=request", or_old: None },
+            Some(_) => Forwarded { why: "fwd=stale", or_old: Some(key.clone()) },
+            None => Forwarded { why: "fwd=miss", or_old: Some(key.clone()) },
+        });
         match visit.gateway.cache.begin(&key) {
             Turn::Lead(fill) => {
                 visit.note(fill);
-                if asks_anew {
-                    visit.note(PassedBy("fwd=request"));
-                }
                 Step::On
             }
             // Who wants it anew is not served with what was asked for before he came.
-            Turn::Follow(_) if asks_anew => {
-                visit.note(PassedBy("fwd=request"));
-                Step::On
-            }
+            Turn::Follow(_) if asks_anew => Step::On,
             Turn::Follow(landing) => Step::Wait(Box::pin(follow(visit, key, landing))),
         }
     }
@@ -147,11 +151,11 @@ async fn follow(
         if landed == Landing::Kept
             && let Some(entry) = visit.gateway.cache.get(&key)
         {
-            return Ok(Some(hit(&entry, "fwd=miss; collapsed".into())));
+            let why = visit.take_note().map_or("fwd=miss", |Forwarded { why, .. }| why);
+            return Ok(Some(hit(&entry, format!("{why}; collapsed"))));
         }
         if landed == Landing::Unkept {
             // What the other got is nobody else's, or nothing to keep: all those who waited ask for themselves, at once.
-            visit.note(PassedBy("fwd=miss"));
             return Ok(None);
         }
         match visit.gateway.cache.begin(&key) {
@@ -188,26 +192,19 @@ fn say(answer: &mut HttpResponse, status: &str) {
 
 /// Keeps the handler's answer where it was asked for to be kept; where it is a failure, what was kept earlier takes its place.
 pub fn keep(visit: &Visit, fill: Option<Fill>, mut answer: HttpResponse) -> HttpResponse {
-    let passed_by = visit.noted::<PassedBy>().map(|PassedBy(why)| why);
+    let forwarded = visit.take_note::<Forwarded>();
+    if let Some(old) = forwarded.as_ref().and_then(|forwarded| instead_of(visit, forwarded, &answer)) {
+        fill.into_iter().for_each(Fill::keep_nothing);
+        return old;
+    }
+    let why = forwarded.map(|forwarded| forwarded.why);
     let Some(fill) = fill else {
-        if let Some(why) = passed_by {
+        if let Some(why) = why {
             say(&mut answer, why);
         }
         return answer;
     };
-    let why = passed_by.unwrap_or("fwd=miss");
-    // Who asked for it anew would rather have the error than what is old.
-    if answer.status().is_server_error()
-        && passed_by.is_none()
-        && let Some(entry) = fill.stale()
-        && let Some(ttl) = cache::ttl(visit.route.cache, visit.settings.cache_ttl_ms)
-        && let Some(past) =
-            entry.made.elapsed().checked_sub(ttl).or(Some(Duration::ZERO)).filter(|past| *past < STALE_IF_ERROR)
-    {
-        let status = format!("fwd=stale; fwd-status={}; ttl=-{}", answer.status().as_u16(), past.as_secs());
-        fill.keep_nothing();
-        return hit(&entry, status);
-    }
+    let why = why.unwrap_or("fwd=stale");
     if !is_to_be_kept(&answer) {
         fill.keep_nothing();
         say(&mut answer, why);
@@ -236,6 +233,16 @@ pub fn keep(visit: &Visit, fill: Option<Fill>, mut answer: HttpResponse) -> Http
     let mut answer = head.set_body(BoxBody::new(body));
     say(&mut answer, &if is_kept { format!("{why}; stored") } else { why.to_owned() });
     answer
+}
+
+/// What was kept earlier, where the answer is a failure and the client takes what is old.
+fn instead_of(visit: &Visit, forwarded: &Forwarded, failure: &HttpResponse) -> Option<HttpResponse> {
+    let key = forwarded.or_old.as_ref().filter(|_| failure.status().is_server_error())?;
+    let entry = visit.gateway.cache.get(key)?;
+    let ttl = cache::ttl(visit.route.cache, visit.settings.cache_ttl_ms)?;
+    let past = entry.made.elapsed().saturating_sub(ttl);
+    let status = format!("fwd=stale; fwd-status={}; ttl=-{}", failure.status().as_u16(), past.as_secs());
+    (past < STALE_IF_ERROR).then(|| hit(&entry, status))
 }
 
 fn is_to_be_kept(answer: &HttpResponse) -> bool {

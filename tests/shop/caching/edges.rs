@@ -1,0 +1,95 @@
+//! Where a cache is easily wrong: failures that many wait for, what is only just too old, conditions on changes.
+
+use super::{is_hit, product_path, status};
+use crate::harness::{Answer, Shop};
+use serde_json::json;
+use std::{sync::Barrier, thread, time::Duration};
+
+#[test]
+fn who_waited_for_another_gets_what_is_old_too() {
+    let shop = Shop::open();
+    let (operator, guest) = (shop.operator(), shop.anonymous());
+    let kettle = operator.stock_up(100, 50);
+    operator.change_control("routes", "products.get", &json!({"cache_ttl_ms": 100})).ok();
+    let first = guest.product(&kettle).ok();
+    thread::sleep(Duration::from_millis(300));
+    operator.change_control("routes", "products.get", &json!({"deadline_ms": 1_000})).ok();
+    operator.set_link("gateway.products", &json!({"lost_requests": 100})).no_content();
+    let start = Barrier::new(8);
+    let answers: Vec<Answer> = thread::scope(|scope| {
+        let ask = || {
+            let guest = shop.anonymous();
+            start.wait();
+            guest.product(&kettle)
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for answer in answers {
+        let answer = answer.ok();
+        assert!(status(&answer).starts_with("galleria; fwd=stale; fwd-status=504; ttl=-"), "{answer:#?}");
+        assert_eq!(answer.text, first.text);
+    }
+}
+
+#[test]
+fn the_label_of_a_cancelled_parcel_is_not_given_again() {
+    let shop = Shop::open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(100, 50);
+    let customer = shop.customer();
+    let order = customer.buys(&kettle, 1).created();
+    let label = format!("/api/v1/shipments/{}/label.svg", order["shipment"]["id"].as_str().expect("an id"));
+    customer.get(&label).ok();
+    is_hit(&customer.get(&label).ok());
+    customer.cancel(&order.id()).ok();
+    assert_eq!(customer.get(&label).status, 409);
+}
+
+#[test]
+fn a_change_that_is_for_others_only_is_not_made() {
+    let shop = Shop::open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up(100, 50);
+    let path = product_path(&kettle);
+    let tag = operator.get(&path).ok().header("etag").to_owned();
+    let (dearer, counted) = (json!({"price": {"amount": 200, "currency": "EUR"}}), json!({"on_hand": 7}));
+    for list in [tag.as_str(), &format!("\"x\", W/{tag}"), "*"] {
+        let change = |method, path: &str, body| operator.send(method, path, &[("if-none-match", list)], body);
+        change("PATCH", &path, Some(&dearer)).problem(412, "stale");
+        change("PUT", &format!("{path}/stock"), Some(&counted)).problem(412, "stale");
+        change("DELETE", &path, None).problem(412, "stale");
+    }
+    assert_eq!(operator.get(&path).ok().header("etag"), tag);
+    // Both conditions: that of If-Match is looked at first, and both must hold.
+    let both = [("if-match", tag.as_str()), ("if-none-match", tag.as_str())];
+    operator.send("PATCH", &path, &both, Some(&dearer)).problem(412, "stale");
+    let both = [("if-match", tag.as_str()), ("if-none-match", "\"x\"")];
+    operator.send("PATCH", &path, &both, Some(&dearer)).ok();
+}
+
+#[test]
+fn who_says_how_old_an_answer_may_be_gets_none_that_is_stale() {
+    let shop = Shop::open();
+    let (operator, guest) = (shop.operator(), shop.anonymous());
+    let path = product_path(&operator.stock_up(100, 50));
+    operator.change_control("routes", "products.get", &json!({"cache_ttl_ms": 1_500})).ok();
+    guest.get(&path).ok();
+    thread::sleep(Duration::from_millis(1_700));
+    let asked = guest.send("GET", &path, &[("cache-control", "max-age=60")], None).ok();
+    assert_eq!(status(&asked), "galleria; fwd=request; stored");
+    operator.change_control("routes", "products.get", &json!({"cache_ttl_ms": 100})).ok();
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(status(&guest.get(&path).ok()), "galleria; fwd=stale; stored", "it was there, and too old");
+}
+
+#[test]
+fn who_asked_for_the_head_alone_leaves_the_whole_for_others() {
+    let shop = Shop::open();
+    let (operator, guest) = (shop.operator(), shop.anonymous());
+    let kettle = operator.stock_up(100, 50);
+    assert_eq!(status(&guest.send("HEAD", &product_path(&kettle), &[], None).ok()), "galleria; fwd=miss; stored");
+    let whole = guest.product(&kettle).ok();
+    is_hit(&whole);
+    assert_eq!(whole["price"]["amount"], 100);
+}
