@@ -113,8 +113,7 @@ impl fmt::Debug for TraceId {
 }
 
 /// Whose handle on the mesh is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
     Service(Service),
     /// The gateway, the Lab, the audit, the program itself: they may call every service.
@@ -123,6 +122,12 @@ pub enum Caller {
 
 impl Caller {
     pub const GATEWAY: Self = Self::Outside("gateway");
+}
+
+impl Serialize for Caller {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl fmt::Display for Caller {

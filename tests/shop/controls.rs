@@ -218,7 +218,7 @@ fn a_breaker_that_is_forced_open_refuses_one_caller_and_no_other() {
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up(4990, 5);
     let breaker = operator.change_control("breakers", "gateway.products", &json!({"forced": "open"})).ok();
-    assert_eq!(breaker["state"], "open");
+    assert_eq!((&breaker["state"], &breaker["caller"]), (&json!("open"), &json!("gateway")));
     let refused = guest.product(&kettle).problem(503, "circuit_open");
     assert_eq!(refused.header("retry-after"), "5");
     let cart = guest.put_in_cart(&kettle, 2).ok();
