@@ -6,7 +6,7 @@
 //! while. What can go wrong on the way is a [`MeshError`], which is never mixed up with what the service itself had to say
 //! ([`CallError::Domain`]).
 //!
-//! Read on in this order: `message.rs` (what travels), `error.rs`, `call.rs` (the way there and back).
+//! Read on in this order: `message.rs` (what travels), `error.rs`, `handle.rs` (what a caller has in hand), `call.rs` (the way there and back).
 //!
 //! - Between a caller and a service, `edge.rs`: `breaker.rs` (when not to call at all), `retry.rs` (when to call again), both by what
 //!   `window.rs` counts; `link.rs` (what can go wrong on the way).
@@ -23,6 +23,7 @@ mod call;
 mod dead_letters;
 mod edge;
 mod error;
+mod handle;
 mod instance;
 mod latency;
 mod link;
@@ -42,10 +43,10 @@ pub use answers::Answers;
 pub use autoscale::Autoscale;
 pub use balance::Strategy;
 pub use breaker::{BreakerSettings, BreakerState, Forced};
-pub use call::{Calls, Hearers, Mesh};
 pub use dead_letters::{DeadLetter, DeadLetterId, ReplayError};
 pub use edge::{EdgeReport, EdgeSettings};
 pub use error::{CallError, Failure, MeshError};
+pub use handle::{Calls, Hearers, Mesh};
 pub use instance::{InstanceReport, InstanceSettings, State};
 pub use link::Link;
 pub use message::{Caller, Context, Delivery, Envelope, Event, EventId, Kind, Request, TraceId};

@@ -1,0 +1,213 @@
+//! A caller's handle on the mesh: who is there, what stands between them, who is told of what.
+
+use super::{
+    Answers, Caller, EdgeReport, EdgeSettings, Event, Link, Pool,
+    edge::Edge,
+    relay::{self, Outboxes},
+};
+use crate::{
+    env::Env,
+    storage::{Owed, Owing, Tree},
+    types::Service,
+};
+use actix::ArbiterHandle;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// Who may call whom: a service and those that it may call.
+pub type Calls = &'static [(Service, &'static [Service])];
+
+/// Who hears which events: a service and their names.
+pub type Hearers = &'static [(Service, &'static [&'static str])];
+
+type Listener = Arc<dyn Fn(&serde_json::Value) + Send + Sync>;
+
+/// One caller's handle on the mesh; cheap to clone. Every service has its own, so that the mesh knows who calls.
+#[derive(Clone)]
+pub struct Mesh {
+    pub(super) caller: Caller,
+    pub(super) shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    pub env: Env,
+    calls: Calls,
+    hearers: Hearers,
+    pools: [Arc<Pool>; Service::COUNT],
+    /// What stands between callers and services: a row for each caller, in it each service.
+    edges: [[Edge; Service::COUNT]; CALLERS],
+    /// Who is told of events while the program runs, by their names.
+    listeners: ArcSwap<Vec<(&'static str, Listener)>>,
+    /// Held while a dead letter is delivered once more.
+    replaying: tokio::sync::Mutex<()>,
+}
+
+impl Mesh {
+    /// A mesh in which nobody is registered yet, held by somebody who may call everybody.
+    pub fn new(env: Env, calls: Calls, hearers: Hearers) -> Self {
+        let pools = Service::ALL.map(|service| Arc::new(Pool::new(service)));
+        Self {
+            caller: Caller::Outside("system"),
+            shared: Arc::new(Shared {
+                env,
+                calls,
+                hearers,
+                pools,
+                listeners: Default::default(),
+                edges: std::array::from_fn(|_| std::array::from_fn(|_| Edge::new())),
+                replaying: Default::default(),
+            }),
+        }
+    }
+
+    pub(super) fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    pub(super) async fn replaying(&self) -> impl Sized {
+        self.shared.replaying.lock().await
+    }
+
+    /// What goes wrong between that caller and that service from now on; `None` for nothing.
+    pub fn set_link(&self, caller: Caller, service: Service, link: Option<Link>) {
+        self.edge_of(caller, service).set_link(link);
+    }
+
+    /// The same on the way to that service, whoever calls.
+    pub fn set_links_to(&self, service: Service, link: Option<Link>) {
+        self.shared.edges.iter().for_each(|row| row[service as usize].set_link(link));
+    }
+
+    /// What goes wrong on the way to every service, whoever calls.
+    pub fn set_links(&self, link: Option<Link>) {
+        self.shared.edges.iter().flatten().for_each(|edge| edge.set_link(link));
+    }
+
+    /// Changes how calls of that caller to that service are guarded. `Err` in words for what makes no sense: nothing is changed then.
+    pub fn set_edge(&self, caller: Caller, service: Service, settings: EdgeSettings) -> Result<(), String> {
+        self.edge_of(caller, service).set(settings.checked()?);
+        Ok(())
+    }
+
+    pub fn edge_settings(&self, caller: Caller, service: Service) -> EdgeSettings {
+        self.edge_of(caller, service).settings()
+    }
+
+    /// Every pair of caller and service that `CALLS` lists, and the gateway's.
+    pub fn edges(&self) -> Vec<EdgeReport> {
+        let inner = self
+            .shared
+            .calls
+            .iter()
+            .flat_map(|(caller, services)| services.iter().map(|service| (Caller::Service(*caller), *service)));
+        let outer = Service::ALL.map(|service| (Caller::GATEWAY, service));
+        outer
+            .into_iter()
+            .chain(inner)
+            .map(|(caller, service)| self.edge_of(caller, service).report(caller, service))
+            .collect()
+    }
+
+    pub(super) fn edge_of(&self, caller: Caller, service: Service) -> &Edge {
+        &self.shared.edges[row_of(caller)][service as usize]
+    }
+
+    /// The same mesh in the hands of another.
+    pub fn for_caller(&self, caller: Caller) -> Self {
+        Self { caller, shared: self.shared.clone() }
+    }
+
+    /// Whether `CALLS` has a line for it.
+    pub(super) fn may_call(&self, callee: Service) -> bool {
+        match self.caller {
+            Caller::Outside(_) => true,
+            Caller::Service(caller) => {
+                self.shared.calls.iter().any(|(service, callees)| *service == caller && callees.contains(&callee))
+            }
+        }
+    }
+
+    /// Tells of each event of that type from now on, when the change is on disk and before any subscriber has it; more than once, perhaps.
+    /// For what lives no longer than the program: who must not miss one is a subscriber.
+    pub fn listen<E: Event>(&self, told: impl Fn(&E) + Send + Sync + 'static) {
+        let listener: Listener = Arc::new(move |payload| {
+            // What is no event of the type its subscribers will say.
+            if let Ok(event) = serde_json::from_value(payload.clone()) {
+                told(&event);
+            }
+        });
+        self.shared.listeners.rcu(|all| {
+            let mut all = Vec::clone(all);
+            all.push((E::NAME, listener.clone()));
+            all
+        });
+    }
+
+    pub(super) fn tell_listeners(&self, owed: &Owed) {
+        let listeners = self.shared.listeners.load();
+        listeners.iter().filter(|(name, _)| *name == owed.name).for_each(|(_, listener)| listener(&owed.payload));
+    }
+
+    /// Who hears an event of that name, whether they run or not.
+    pub(super) fn subscribers(&self, event: &str) -> impl Iterator<Item = Service> {
+        self.shared.hearers.iter().filter(move |(_, names)| names.contains(&event)).map(|(service, _)| *service)
+    }
+
+    /// Starts a service: `count` actors, each made by `start` on the thread that it is given.
+    pub fn launch(
+        &self,
+        service: Service,
+        count: usize,
+        start: impl Fn(&ArbiterHandle) -> Answers + Send + Sync + 'static,
+    ) {
+        self.pool(service).launch(count, &self.shared.env, start);
+    }
+
+    /// Runs what a service does on its own account beside its first instance; anew, should it panic. To be called after
+    /// [`Mesh::launch`].
+    pub fn background<F: Future<Output = ()> + 'static>(
+        &self,
+        service: Service,
+        work: impl Fn() -> F + Send + 'static,
+    ) {
+        self.pool(service).background(work);
+    }
+
+    /// Delivers the events that the tables of the service's tree owe, from now on. To be called after [`Mesh::launch`].
+    pub fn relay(&self, service: Service, tree: Tree, tables: Vec<Box<dyn Owing>>) {
+        let (mesh, env, tables) = (self.clone(), self.shared.env.clone(), Arc::new(tables));
+        self.pool(service).owes(Outboxes { tables: tables.clone(), letters: tree.table() });
+        self.background(service, move || relay::run(mesh.clone(), env.clone(), service, tree.clone(), tables.clone()));
+    }
+
+    /// Puts a double in a service's place.
+    pub fn register(&self, service: Service, answers: Answers) {
+        self.pool(service).register(answers);
+    }
+
+    pub fn pool(&self, service: Service) -> &Arc<Pool> {
+        &self.shared.pools[service as usize]
+    }
+
+    pub fn pools(&self) -> &[Arc<Pool>] {
+        &self.shared.pools
+    }
+
+    /// Ends every service. To be called when nobody waits for an answer any more.
+    pub fn stop(&self) {
+        for pool in &self.shared.pools {
+            pool.stop();
+        }
+    }
+}
+
+/// The services, the gateway, and all others from outside together.
+const CALLERS: usize = Service::COUNT + 2;
+
+fn row_of(caller: Caller) -> usize {
+    match caller {
+        Caller::Service(service) => service as usize,
+        Caller::GATEWAY => Service::COUNT,
+        Caller::Outside(_) => Service::COUNT + 1,
+    }
+}
