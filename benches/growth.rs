@@ -1,0 +1,53 @@
+//! Whether a shop with many orders is as fast as one with few: orders a second and bytes on disk as they become more.
+//! `cargo bench --bench growth -- --size 10000 --size 50000 --size 200000`
+
+mod kit;
+
+use kit::{Args, Table, Trade, cpu_time, disk, micros, resident};
+
+const SIZES: [usize; 3] = [2_000, 5_000, 10_000];
+const CLIENTS: usize = 32;
+/// Of the orders up to a size, the last so many are measured: one in five.
+const MEASURED: usize = 5;
+
+fn main() {
+    let args = Args::read();
+    let sizes = if args.size.is_empty() { SIZES.to_vec() } else { args.size };
+    let trade = Trade::open();
+    let shop = &trade.shop;
+    let mut table = Table::new([
+        "orders in the shop",
+        "orders/s",
+        "of the first",
+        "p50",
+        "p99",
+        "CPU an order",
+        "MB on disk",
+        "bytes an order",
+        "MB of memory",
+    ]);
+    let (mut placed, mut first) = (0, None);
+    for size in sizes {
+        let measured = size / MEASURED;
+        trade.orders(CLIENTS, (size - measured).saturating_sub(placed));
+        let used = cpu_time(shop.process());
+        let seen = trade.orders(CLIENTS, measured);
+        let cpu = micros(cpu_time(shop.process()) - used) / measured as f64;
+        placed = size;
+        let (bytes, first) = (disk(&shop.folder()) as f64, *first.get_or_insert(seen.per_second));
+        table.row([
+            size.to_string(),
+            format!("{:.0}", seen.per_second),
+            format!("{:.2}", seen.per_second / first),
+            format!("{:.1} ms", micros(seen.p50) / 1e3),
+            format!("{:.1} ms", micros(seen.p99) / 1e3),
+            format!("{cpu:.0} µs"),
+            format!("{:.0}", bytes / 1e6),
+            format!("{:.0}", bytes / size as f64),
+            format!("{:.0}", resident(shop.process()) as f64 / 1e6),
+        ]);
+    }
+    table.print();
+    shop.operator().audit();
+    println!("The books balance.");
+}

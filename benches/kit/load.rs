@@ -1,0 +1,125 @@
+//! Many clients that ask again as soon as they have their answer (a closed loop), on one thread: what they cost is the same for all
+//! contenders.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::LocalSet,
+};
+
+/// What the clients saw.
+pub struct Seen {
+    pub per_second: f64,
+    pub p50: Duration,
+    pub p99: Duration,
+    pub answers: usize,
+}
+
+/// Keeps `connections` busy for that time. `request(connection, turn)` gives the bytes of each; any answer but 2xx ends the bench.
+pub fn load(
+    address: SocketAddr,
+    connections: usize,
+    time: Duration,
+    request: impl Fn(usize, usize) -> Vec<u8> + 'static,
+) -> Seen {
+    let begun = Instant::now();
+    load_while(address, connections, move |connection, turn| {
+        (begun.elapsed() < time).then(|| request(connection, turn))
+    })
+}
+
+/// As [`load`], until `request` gives none.
+pub fn load_while(
+    address: SocketAddr,
+    connections: usize,
+    request: impl Fn(usize, usize) -> Option<Vec<u8>> + 'static,
+) -> Seen {
+    let request = std::rc::Rc::new(request);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let clients = LocalSet::new();
+    let begun = Instant::now();
+    let running: Vec<_> = (0..connections)
+        .map(|connection| {
+            let request = request.clone();
+            clients.spawn_local(async move {
+                let mut client = Client::connect(address).await;
+                let (mut took, mut turn) = (Vec::new(), 0);
+                while let Some(bytes) = request(connection, turn) {
+                    let asked = Instant::now();
+                    client.ask(&bytes).await;
+                    took.push(asked.elapsed());
+                    turn += 1;
+                }
+                took
+            })
+        })
+        .collect();
+    let mut took = runtime.block_on(clients.run_until(async {
+        let mut all = Vec::new();
+        for client in running {
+            all.extend(client.await.expect("a client that does not panic"));
+        }
+        all
+    }));
+    let elapsed = begun.elapsed();
+    took.sort_unstable();
+    Seen {
+        per_second: took.len() as f64 / elapsed.as_secs_f64(),
+        p50: took[took.len() / 2],
+        p99: took[took.len() * 99 / 100],
+        answers: took.len(),
+    }
+}
+
+/// HTTP/1.1 on a connection that is kept, as little of it as there can be: it must not be what is measured.
+struct Client {
+    stream: TcpStream,
+    read: Vec<u8>,
+}
+
+impl Client {
+    async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("somebody listens");
+        stream.set_nodelay(true).expect("TCP");
+        Self { stream, read: Vec::with_capacity(16 * 1024) }
+    }
+
+    async fn ask(&mut self, request: &[u8]) {
+        self.stream.write_all(request).await.expect("an open connection");
+        self.read.clear();
+        loop {
+            let read = self.stream.read_buf(&mut self.read).await.expect("an open connection");
+            assert!(read > 0, "hung up on {}", String::from_utf8_lossy(request));
+            if let Some(head) = self.read.windows(4).position(|end| end == b"\r\n\r\n") {
+                let (head, body) = self.read.split_at(head + 4);
+                assert!(head.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&self.read));
+                if body.len() >= length(head) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Of the body.
+fn length(head: &[u8]) -> usize {
+    let head = std::str::from_utf8(head).expect("a head in ASCII");
+    let length = head.split("\r\n").find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().expect("a number"))
+    });
+    length.unwrap_or(0)
+}
+
+/// `method` and path in `what`, as in `POST /api/v1/orders`; `headers` end with a line's end each.
+pub fn json_request(host: SocketAddr, what: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "{what} HTTP/1.1\r\nhost: {host}\r\n{headers}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
