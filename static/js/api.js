@@ -24,6 +24,12 @@ export const put = (path, body, options) => call('PUT', path, { ...options, body
 export const patch = (path, body, options) => call('PATCH', path, { ...options, body });
 export const remove = (path, options) => call('DELETE', path, options);
 
+/** What is there, and the tag of just this version of it: a change with it as `ifMatch` is made to no other version. */
+export async function getTagged(path, options) {
+  const answer = await answerTo('GET', path, options);
+  return { etag: answer.headers.get('ETag'), body: await read(answer) };
+}
+
 /** Registers, signs in or redeems the set-up link: answers with who is signed in from now on. */
 export async function openSession(path, body) {
   const { user, expires_in } = await call('POST', path, { body, anonymously: true });
@@ -42,25 +48,28 @@ export async function closeSession() {
 }
 
 /**
- * @param {{body?: object, key?: string, signal?: AbortSignal, anonymously?: boolean}} options
+ * @param {{body?: object, key?: string, ifMatch?: string, signal?: AbortSignal, anonymously?: boolean}} options
  *   With `key` (an Idempotency-Key) the request is sent again where nobody knows whether it was carried out.
  */
-export async function call(method, path, options = {}) {
+export const call = async (method, path, options) => read(await answerTo(method, path, options));
+
+async function answerTo(method, path, options = {}) {
   const isStale = !options.anonymously && isSignedIn() && !isFresh();
   if (isStale) await renewSession();
   const answer = await send(method, path, options);
   if (answer.status === 401 && !options.anonymously && !isStale && await renewSession()) {
-    return read(await send(method, path, options));
+    return send(method, path, options);
   }
-  return read(answer);
+  return answer;
 }
 
 const attemptsOf = (method, key) => (key ? 4 : method === 'GET' ? 2 : 1);
 
-async function send(method, path, { body, key, signal }) {
+async function send(method, path, { body, key, ifMatch, signal }) {
   const headers = { Accept: 'application/json' };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (key) headers['Idempotency-Key'] = key;
+  if (ifMatch) headers['If-Match'] = ifMatch;
   const request = { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) };
   for (let attempt = 1; ; attempt += 1) {
     const answer = await fetch(BASE + path, request).catch(error => {

@@ -10,7 +10,7 @@
 //   pages/                 one file a page, each `(visit) => { title, body }`
 
 import { shop } from './shop.js';
-import { problemNotice } from './notices.js';
+import { announce, problemNotice } from './notices.js';
 import { navigate, plainView, reload, start } from './router.js';
 import { html } from './html.js';
 import { plural } from './format.js';
@@ -31,6 +31,12 @@ const PAGES = [
   ['/sign-in', () => import('./pages/sign-in.js')],
   ['/setup', () => import('./pages/setup.js')],
   ['/operator', () => import('./pages/operator.js')],
+  ['/operator/orders', () => import('./pages/operator/orders.js')],
+  ['/operator/products', () => import('./pages/operator/products.js')],
+  ['/operator/products/new', () => import('./pages/operator/product.js')],
+  ['/operator/products/:id', () => import('./pages/operator/product.js')],
+  ['/operator/stock', () => import('./pages/operator/stock.js')],
+  ['/operator/events', () => import('./pages/operator/events.js')],
 ];
 
 function failureView(problem) {
@@ -40,7 +46,7 @@ function failureView(problem) {
   }
   const again = () => (problem.mendedByReload ? location.reload() : reload());
   if (!problem.status && problem.code !== 'unreachable') console.error(problem);
-  return plainView('That did not work', problemNotice(problem, html`<button type="button" onclick=${again}>Try again</button>`));
+  return plainView('That did not work', problemNotice(problem, html`<button type="button" id="try-again" onclick=${again}>Try again</button>`));
 }
 
 function drawHeader() {
@@ -57,20 +63,37 @@ function drawCount(id, count, words) {
   badge.replaceChildren(html`<span aria-hidden="true">${count}</span><span class="visually-hidden">, ${words(count)}</span>`);
 }
 
-function markCurrentPage() {
+function markCurrentPage({ detail: { whileTyping } }) {
   for (const link of document.querySelectorAll('.site-nav a')) {
-    const isCurrent = link.pathname === location.pathname;
-    if (isCurrent) link.setAttribute('aria-current', 'page');
+    if (link.pathname === location.pathname) link.setAttribute('aria-current', 'page');
+    else if (location.pathname.startsWith(`${link.pathname}/`)) link.setAttribute('aria-current', 'true');
     else link.removeAttribute('aria-current');
   }
-  document.getElementById('site-search').value = new URLSearchParams(location.search).get('q') ?? '';
+  if (!whileTyping) document.getElementById('site-search').value = new URLSearchParams(location.search).get('q') ?? '';
+}
+
+function connectionChanged() {
+  const offline = document.getElementById('offline');
+  if (offline.hidden === navigator.onLine) return;
+  offline.hidden = navigator.onLine;
+  announce(navigator.onLine ? 'You are online again.' : offline.textContent);
+  if (navigator.onLine) document.getElementById('try-again')?.click();
 }
 
 shop.addEventListener('change', drawHeader);
+addEventListener('online', connectionChanged);
+addEventListener('offline', connectionChanged);
 addEventListener('session-ended', () => shop.change(null));
 // Signed in or out in another window.
 addEventListener('storage', event => event.key?.startsWith('galleria.session') && shop.storefront().catch(() => {}));
 addEventListener('page-shown', markCurrentPage);
+
+document.getElementById('cart-link').addEventListener('click', event => {
+  if (/^\/(cart|checkout)$/.test(location.pathname) || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  // Without the drawer there is still its page.
+  import('./parts/cart-drawer.js').then(({ openCart }) => openCart(), () => navigate('/cart'));
+});
 
 document.getElementById('track-form').addEventListener('submit', event => {
   event.preventDefault();
@@ -78,6 +101,7 @@ document.getElementById('track-form').addEventListener('submit', event => {
   if (number) navigate(`/tracking/${encodeURIComponent(number)}`);
 });
 
+connectionChanged();
 // Pages ask the shop who is signed in; one that cannot tell is open for guests.
 await shop.storefront().catch(() => drawHeader());
 shop.countUnread().catch(() => {});

@@ -8,12 +8,17 @@ import { html, render } from './html.js';
  * - `visit.params`, `visit.query` and `visit.path` say what was asked for; `visit.state` is what the link brought along;
  * - `visit.signal` is aborted when the page is left: whatever the page started ends with it;
  * - the view is `{ title, body }`.
+ *
+ * Its module may export `outline(visit)`, too: what stands in its place while it is loaded, if that takes long enough to be seen.
  */
 let pages = [];
 let showFailure;
 let leave = new AbortController();
 let shownPath = null;
 let shownAddress = null;
+
+/** What takes less long needs no outline: it would only flicker. */
+const SEEN_MS = 200;
 
 const main = document.getElementById('main');
 const progress = document.getElementById('progress');
@@ -35,11 +40,12 @@ export function start(table, onFailure) {
 const address = () => location.pathname + location.search;
 const load = path => pages.find(([pattern]) => pattern.test(path));
 
-export function navigate(to, { state = {}, replace = false } = {}) {
+/** @param whileTyping the field that is typed in keeps the focus, and its words */
+export function navigate(to, { state = {}, replace = false, whileTyping = false } = {}) {
   const url = new URL(to, location.href);
   rememberScroll();
   history[replace ? 'replaceState' : 'pushState'](state, '', url);
-  return show();
+  return show({ whileTyping });
 }
 
 /** The same page again: after signing in, or to try what has failed. */
@@ -49,7 +55,7 @@ function rememberScroll() {
   history.replaceState({ ...history.state, scroll: scrollY }, '');
 }
 
-async function show({ scrollTo = 0, keepFocus = false } = {}) {
+async function show({ scrollTo = 0, keepFocus = false, whileTyping = false } = {}) {
   leave.abort();
   leave = new AbortController();
   const { signal } = leave;
@@ -57,11 +63,21 @@ async function show({ scrollTo = 0, keepFocus = false } = {}) {
   const [pattern, page] = load(path) ?? [/^/, () => import('./pages/missing.js')];
   const query = Object.fromEntries(new URLSearchParams(location.search));
   const visit = { path, query, signal, params: path.match(pattern).groups ?? {}, state: history.state ?? {} };
-  const waiting = setTimeout(() => setBusy(true), 150);
+  const isSamePage = shownPath === path;
+  let outline = null;
+  const waiting = setTimeout(() => {
+    setBusy(true);
+    // What is seen already is a better sight than an outline of it.
+    if (!outline || isSamePage || signal.aborted) return;
+    render(main, outline(visit));
+    window.scrollTo({ top: 0, behavior: 'instant' });
+    shownPath = null;
+  }, SEEN_MS);
   let view;
   try {
-    const { default: draw } = await page().catch(notLoaded);
-    view = await draw(visit);
+    const module = await page().catch(notLoaded);
+    ({ outline = null } = module);
+    view = await module.default(visit);
   } catch (error) {
     if (signal.aborted) return;
     view = showFailure(error);
@@ -70,15 +86,15 @@ async function show({ scrollTo = 0, keepFocus = false } = {}) {
     if (!signal.aborted) setBusy(false);
   }
   if (signal.aborted) return;
-  const isSamePage = shownPath === path;
   shownPath = path;
   shownAddress = address();
   document.title = view.title === 'Galleria' ? view.title : `${view.title} – Galleria`;
-  render(main, view.body);
-  dispatchEvent(new Event('page-shown'));
+  // A page that is in sight already has drawn itself anew.
+  if (view.body.parentNode !== main) render(main, view.body);
+  dispatchEvent(new CustomEvent('page-shown', { detail: { whileTyping } }));
   // Filters of a list keep the focus and the place; everything else begins at its heading.
   if (isSamePage && document.activeElement !== document.body && main.contains(document.activeElement)) return;
-  if (!keepFocus) focusHeading();
+  if (!keepFocus && !whileTyping) focusHeading();
   window.scrollTo({ top: scrollTo, behavior: 'instant' });
 }
 

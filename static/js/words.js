@@ -14,7 +14,7 @@ export const ORDER_STATUS = {
 export const SHIPMENT_STATUS = {
   label_created: 'Label made',
   picked_up: 'Picked up by the carrier',
-  in_transit: 'On the road',
+  in_transit: 'On its way',
   at_hub: 'At a hub',
   out_for_delivery: 'Out for delivery',
   delivered: 'Delivered',

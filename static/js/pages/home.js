@@ -3,7 +3,9 @@
 import { html } from '../html.js';
 import { plural } from '../format.js';
 import { degradedNotice, empty } from '../notices.js';
+import { guestOffer } from '../parts/guest-shopper.js';
 import { picture, productCards } from '../parts/product-card.js';
+import { reload } from '../router.js';
 import { shop } from '../shop.js';
 
 const IN_THE_ARCADE = 3;
@@ -16,6 +18,7 @@ export default async function home() {
         <h1>Well made things, under one roof</h1>
         <p class="lead">For the kitchen, the garden and the road: things that are good to hold and better with age.</p>
         <p><a class="button primary" href="/products">Look around</a></p>
+        ${!shop.isSignedIn && guestOffer(() => reload())}
       </div>
       ${arcade(featured ?? [])}
     </section>

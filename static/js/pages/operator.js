@@ -1,131 +1,93 @@
-// For whoever runs the shop: orders to pack and ship, and the stock.
+// The operator's desk at a glance: what waits, what runs low, what went astray. Each part comes by itself.
 
 import { html, render } from '../html.js';
-import { get, post, put, withQuery } from '../api.js';
-import { moment, money, plural, shortId } from '../format.js';
-import { submits } from '../forms.js';
-import { announce, empty, problemNotice } from '../notices.js';
-import { addressLines } from '../parts/address-fields.js';
-import { forOperators } from '../parts/gate.js';
-import { orderLines } from '../parts/order-lines.js';
-import { statusBadge } from '../parts/status.js';
+import { get, withQuery } from '../api.js';
+import { instant, plural } from '../format.js';
+import { whileBusy } from '../forms.js';
+import { announce, problemNotice } from '../notices.js';
+import { LOW, scarceFirst, wholeCatalogue } from '../parts/operator-catalogue.js';
+import { deskOutline, deskPage, part } from '../parts/operator-desk.js';
 import { reload } from '../router.js';
-import { ORDER_STATUS } from '../words.js';
 
-/** What is to be done with an order that stands so. */
-const NEXT = { confirmed: ['packed', 'Pack'], packed: ['shipped', 'Ship'] };
+/** As many as one answer holds; more are called so many and more. */
+const COUNTED = 100;
+/** Names of products that stand here; the rest stand on the page of the stock. */
+const NAMED = 5;
 
-export default forOperators(async ({ path, query, signal }) => {
-  const { status, cursor, q, after } = query;
-  const [orders, products] = await Promise.all([
-    get(withQuery('/orders', { all: 'true', status, cursor, limit: 20 }), { signal }),
-    get(withQuery('/products', { q, sort: q ? '' : 'name', cursor: after, limit: 20 }), { signal }),
-  ]);
-  const to = changes => withQuery(path, { status, cursor, q, after, ...changes });
+export const outline = deskOutline('The desk');
+
+export default deskPage(async ({ signal }) => {
   const body = html`
     <div class="heading-row">
-      <h1>Operator</h1>
+      <h1>The desk</h1>
       <button type="button" id="look-again" onclick=${() => reload()}>Look again</button>
     </div>
-    <section aria-labelledby="orders">
-      <h2 id="orders">Orders</h2>
-      <form method="get" action=${path} class="filters-row">
-        <label for="status">Show</label>
-        <select id="status" name="status" onchange=${event => event.currentTarget.form.requestSubmit()}>
-          <option value="">All orders</option>
-          ${Object.entries(ORDER_STATUS).map(([each, words]) => html`<option value=${each} selected=${each === status}>${words}</option>`)}
-        </select>
-      </form>
-      ${orders.items.length ? html`<ul class="work">${orders.items.map(order => orderRow(order, signal))}</ul>` : empty('There are no such orders.')}
-      <nav class="paging" aria-label="Pages of orders">
-        ${cursor && html`<a class="button" href=${to({ cursor: null })}>Newest</a>`}
-        ${orders.next_cursor && html`<a class="button" href=${to({ cursor: orders.next_cursor })}>Older</a>`}
-      </nav>
-    </section>
-    <section aria-labelledby="stock">
-      <h2 id="stock">Stock</h2>
-      <form method="get" action=${path} class="filters-row" role="search" aria-label="Stock">
-        <label for="stock-search">Find a product</label>
-        <span class="joined"><input id="stock-search" type="search" name="q" value=${q ?? ''} maxlength="100"><button type="submit">Find</button></span>
-      </form>
-      ${products.items.length ? html`<ul class="work stock">${products.items.map(stockRow)}</ul>` : empty('There are no such products.')}
-      <nav class="paging" aria-label="Pages of products">
-        ${after && html`<a class="button" href=${to({ after: null })}>First page</a>`}
-        ${products.next_cursor && html`<a class="button" href=${to({ after: products.next_cursor })}>Next page</a>`}
-      </nav>
-    </section>`;
-  return { title: 'Operator', body };
+    <div class="desk-tiles">
+      ${tile('To pack', waiting('confirmed', 'to be packed', { signal, label: 'orders to pack' }))}
+      ${tile('To ship', waiting('packed', 'packed and ready to go', { signal, label: 'orders to ship' }))}
+      ${tile('Low stock', part(() => lowStock(signal), lowStockWords, { signal, label: 'stock' }))}
+      ${tile('Undelivered events', part(() => deadLetters(signal), deadLettersWords, { signal, label: 'undelivered events' }))}
+      ${tile('The books', books(signal))}
+    </div>`;
+  return { title: 'The desk', body };
 });
 
-function orderRow(order, signal) {
-  const row = html`<li></li>`.firstElementChild;
-  drawOrder(row, order, signal);
-  return row;
+const tile = (title, contents) => html`<section class="panel"><h2>${title}</h2>${contents}</section>`;
+
+const figure = (count, words) => html`<p class="figure"><strong>${count}</strong> ${words}</p>`;
+
+const countOf = ({ items, next_cursor: next }) => ({ count: items.length, words: next ? `${items.length} or more` : String(items.length) });
+
+function waiting(status, waitingFor, options) {
+  const count = async () => countOf(await get(withQuery('/orders', { all: 'true', status, limit: COUNTED }), { signal: options.signal }));
+  return part(count, counted => ordersWords(counted, status, waitingFor), options);
 }
 
-function drawOrder(row, order, signal, problem = null) {
-  const { id, status, items, total, placed_at: at, address } = order;
-  const [to, words] = NEXT[status] ?? [];
-  const name = `order ${shortId(id)}`;
-  const fulfil = async () => {
+const ordersWords = ({ count, words }, status, waitingFor) => html`
+  ${figure(words, `${count === 1 ? 'order' : 'orders'} ${waitingFor}`)}
+  <p><a href=${withQuery('/operator/orders', { status })}>${count ? 'Go through them' : 'Look at the orders'}</a></p>`;
+
+async function lowStock(signal) {
+  const { items } = await wholeCatalogue({ signal });
+  return scarceFirst(items.filter(({ stock }) => stock.available <= LOW));
+}
+
+const lowStockWords = products => html`
+  ${figure(products.length, `${products.length === 1 ? 'product has' : 'products have'} ${LOW} pieces left or fewer`)}
+  ${products.length > 0 && html`<ul class="soft">${products.slice(0, NAMED).map(({ name, stock }) => html`
+    <li>${name}: ${stock.available ? `${stock.available} left` : 'sold out'}</li>`)}</ul>`}
+  <p><a href="/operator/stock">Look at the stock</a></p>`;
+
+const deadLetters = async signal => countOf(await get(withQuery('/events/dead', { limit: COUNTED }), { signal }));
+
+const deadLettersWords = ({ count, words }) => html`
+  ${count ? figure(words, `${count === 1 ? 'event' : 'events'} that somebody would not take`) : html`<p>Every event was delivered.</p>`}
+  <p><a href="/operator/events">${count ? 'See which' : 'Look at the events'}</a></p>`;
+
+/** The whole shop is read for them: on request only. */
+function books(signal) {
+  const outcome = html`<div class="outcome"></div>`.firstElementChild;
+  const check = event => whileBusy(event.currentTarget.parentElement, async () => {
     try {
-      const changed = await post(`/orders/${id}/fulfil`, { to });
-      drawOrder(row, changed, signal);
-      announce(`The ${name}: ${ORDER_STATUS[changed.status]}.`);
-    } catch (refused) {
-      drawOrder(row, order, signal, refused);
+      const audit = await get('/audit', { signal });
+      render(outcome, auditWords(audit));
+      announce(audit.balanced ? 'The books balance.' : 'The books do not balance.');
+    } catch (problem) {
+      if (!signal.aborted) render(outcome, problemNotice(problem));
     }
-  };
-  const content = html`<div></div>`.firstElementChild;
-  const isOpen = row.querySelector('details')?.open ?? false;
-  const more = html`<details><summary id=${`more-${id}`}>Address, lines and label</summary>${content}</details>`.firstElementChild;
-  more.addEventListener('toggle', () => more.open && drawDetails(content, id, signal));
-  render(row, html`
-    <div class="work-row">
-      <div><a href=${`/orders/${id}`}>Order ${shortId(id)}</a> <p class="soft">${moment(at)}, ${address.name}, ${plural(items.length, 'line')}</p></div>
-      ${statusBadge(status)}
-      <p class="amount">${money(total)}</p>
-      ${to && html`<button type="button" class="primary" id=${`fulfil-${id}`} aria-label=${`${words} ${name}`} onclick=${fulfil}>${words}</button>`}
-    </div>
-    ${problem && problemNotice(problem)}
-    ${more}`);
-  more.open = isOpen;
-}
-
-/** The list knows an order, not its parcel: that is asked for when somebody looks. */
-async function drawDetails(content, id, signal) {
-  try {
-    const { shipment, items, address } = await get(`/orders/${id}`, { signal });
-    render(content, html`
-      ${addressLines(address)}
-      ${orderLines(items)}
-      ${shipment
-    ? html`<p><a href=${`/api/v1/shipments/${shipment.id}/label.svg`} target="_blank">Label ${shipment.tracking_number}</a></p>`
-    : html`<p class="soft">There is no parcel for it.</p>`}`);
-  } catch (problem) {
-    if (!signal.aborted) render(content, problemNotice(problem));
-  }
-}
-
-function stockRow({ id, slug, name, stock }) {
-  const level = html`<p class="soft" role="status">${stock.available} to sell</p>`.firstElementChild;
-  const adjust = async (values, form) => {
-    const now = await put(`/products/${id}/stock`, { adjust_by: Number(values.adjust_by) });
-    level.textContent = `${now.available} to sell, ${now.on_hand} in the warehouse, ${now.reserved} promised`;
-    form.reset();
-  };
+  });
   return html`
-    <li>
-      <div class="work-row">
-        <div><a href=${`/products/${slug}`}>${name}</a> ${level}</div>
-        <form class="adjust" novalidate onsubmit=${submits(adjust)}>
-          <label class="visually-hidden" for=${`adjust-${id}`}>Pieces of ${name} that came (or, with a minus, went)</label>
-          <span class="joined">
-            <input id=${`adjust-${id}`} name="adjust_by" type="number" step="1" required placeholder="±" aria-describedby=${`adjust-${id}-error`}>
-            <button type="submit">Adjust</button>
-          </span>
-          <p class="field-error" id=${`adjust-${id}-error`} hidden></p>
-        </form>
-      </div>
-    </li>`;
+    <p class="soft">Whether stock, payments, orders and parcels agree with each other.</p>
+    <div class="part">
+      <button type="button" id="check-books" onclick=${check}>Check the books</button>
+      ${outcome}
+    </div>`;
+}
+
+function auditWords({ balanced, equations, checked_at: at }) {
+  const wrong = equations.filter(({ holds }) => !holds);
+  return html`
+    <p class=${`stock ${balanced ? '' : 'none'}`}>${balanced ? 'The books balance.' : 'The books do not balance.'}</p>
+    ${wrong.length > 0 && html`<ul>${wrong.map(({ name, subject, left, right }) => html`<li>${subject}: ${name} (${left} against ${right})</li>`)}</ul>`}
+    <p class="soft">${plural(equations.length, 'equation')} looked at, ${instant(at)}</p>`;
 }

@@ -53,7 +53,10 @@ function buying(product) {
     event.preventDefault();
     await whileBusy(event.currentTarget, async () => {
       try {
-        render(outcome, await addToCart(product, pieces.value));
+        const said = await addToCart(product, pieces.value);
+        render(outcome, notice(html`<p>${said}</p>`, 'good'));
+        const { openCart } = await import('../parts/cart-drawer.js');
+        await openCart(said);
       } catch (problem) {
         render(outcome, problemNotice(problem));
       }
@@ -68,17 +71,20 @@ function buying(product) {
     ${outcome}`;
 }
 
-/** The cart is told how many of it there are to be, so what is in it already is counted in. */
+/**
+ * The cart is told how many of it there are to be, so what is in it already is counted in.
+ * @returns words about what became of it
+ */
 async function addToCart({ id, name, stock }, pieces) {
   const { items } = await get('/cart');
   const before = items.find(({ product_id }) => product_id === id)?.quantity ?? 0;
   const quantity = Math.min(before + pieces, Math.max(stock.available, before), MOST);
   if (quantity === before) {
-    return notice(html`<p>All ${plural(before, 'piece')} that we have are in your cart. <a href="/cart">Go to the cart</a></p>`);
+    return `All ${plural(before, 'piece')} that we have are in your cart.`;
   }
   const cart = await put(`/cart/items/${id}`, { quantity });
   shop.setCart(cart);
   announce(`Added ${name}. Your cart holds ${plural(cart.item_count, 'piece')}, ${money(cart.subtotal)}.`);
   const less = quantity - before < pieces ? ' There are no more of it than that.' : '';
-  return notice(html`<p>${plural(quantity - before, 'piece')} added.${less} <a href="/cart">Go to the cart</a></p>`, 'good');
+  return `${plural(quantity - before, 'piece')} added.${less}`;
 }

@@ -9,8 +9,12 @@ export function stockWords(available) {
   return available <= 5 ? `Only ${available} left` : 'In stock';
 }
 
+/** Where this version of the shop's files is: what is asked for there a browser keeps for ever. */
+const FILES = new URL('../..', import.meta.url).pathname;
+const lasting = src => (src.startsWith('/pictures/') ? FILES + src.slice(1) : src);
+
 export const picture = (src, size, { lazy = true } = {}) =>
-  html`<img class="picture" src=${src} alt="" width=${size} height=${size} loading=${lazy ? 'lazy' : 'eager'} decoding="async">`;
+  html`<img class="picture" src=${lasting(src)} alt="" width=${size} height=${size} loading=${lazy ? 'lazy' : 'eager'} decoding="async">`;
 
 const card = ({ slug, name, price, image, stock }, heading) => {
   const title = document.createElement(heading);

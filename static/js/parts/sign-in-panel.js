@@ -5,6 +5,7 @@ import { openSession } from '../api.js';
 import { choice, field, submits } from '../forms.js';
 import { announce } from '../notices.js';
 import { shop } from '../shop.js';
+import { guestShopper } from './guest-shopper.js';
 
 class SignInPanel extends HTMLElement {
   #isNew = false;
@@ -60,9 +61,12 @@ export const passwordField = (name, label, { scope, isNew }) => field(name, labe
 
 customElements.define('sign-in-panel', SignInPanel);
 
-/** @param onSignedIn called when somebody is signed in */
+/**
+ * The ways in: with an account, a new one, or as a guest shopper.
+ * @param onSignedIn called when somebody is signed in
+ */
 export function signInPanel(onSignedIn) {
   const panel = document.createElement('sign-in-panel');
   panel.addEventListener('signed-in', onSignedIn);
-  return panel;
+  return html`<div class="ways-in">${guestShopper(onSignedIn)}${panel}</div>`;
 }
