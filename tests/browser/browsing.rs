@@ -1,0 +1,49 @@
+//! Finding something among many things.
+
+use crate::{Open, browser::Browser, harness::Shop};
+
+fn has_address(browser: &Browser, part: &str) {
+    browser.until(&format!("{part} in the address"), || browser.path().contains(part).then_some(()));
+}
+
+pub fn a_list_follows_what_is_typed_and_the_back_button_leads_through_its_pages(open: &Open) {
+    let shop = Shop::options().demo().open();
+    let browser = open(&shop);
+    browser.go_to("/products");
+    browser.see("24 of");
+
+    // While one types, the list is read anew; the field keeps its words and the focus.
+    browser.fill("Search the shop", "lamp");
+    has_address(&browser, "q=lamp");
+    browser.see("2 things");
+    browser.press(" x");
+    browser.see("Nothing here answers to");
+    let typed = browser.run("return document.activeElement.value", &[]);
+    assert_eq!(typed, "lamp x");
+
+    // Each filter can be taken away by itself.
+    browser.go_to("/products?q=lamp&max=100");
+    browser.see("1 thing");
+    browser.click("up to €100");
+    browser.see("2 things");
+    browser.fill("From", "ten");
+    browser.click("Set");
+    browser.see("whole euros");
+    browser.fill("From", "100");
+    browser.click("Set");
+    has_address(&browser, "min=100");
+    browser.see("1 thing");
+
+    // Pages forwards and back, by the shop's button and the browser's.
+    browser.go_to("/products?sort=price");
+    let first = browser.text();
+    browser.click("Next page");
+    has_address(&browser, "cursor=");
+    browser.see("25–");
+    browser.click("Previous page");
+    browser.see("24 of");
+    browser.click("Next page");
+    browser.see("25–");
+    browser.back();
+    browser.until("the first page as it was", || (browser.text() == first).then_some(()));
+}
