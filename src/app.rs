@@ -315,13 +315,22 @@ pub struct Open {
     pub setup_token: Option<Secret>,
 }
 
-/// Takes the address. To be done first: who cannot have it should not touch the data.
-pub fn listen(settings: &Settings) -> Result<TcpListener, Fatal> {
-    let cannot = |error: io::Error| cannot_listen(settings, &error);
-    let listener = TcpListener::bind(settings.listen).map_err(cannot)?;
-    // Said again, with more room than the 128 that the standard library asks for: whoever finds no room tries again after a second.
-    rustix::net::listen(&listener, BACKLOG).map_err(|error| cannot(error.into()))?;
-    Ok(listener)
+/// What stays while the folder behind it is opened anew: whoever comes then waits a moment and is served.
+pub struct Doorway {
+    listener: TcpListener,
+    /// Kept, too: files that have become bad meanwhile change nothing, and one made on the spot is the one that people know.
+    certificates: Option<Arc<Certificates>>,
+}
+
+impl Doorway {
+    /// Takes the address and reads the certificate. To be done first: who cannot have them should not touch the data.
+    pub fn take(settings: &Settings, env: &Env) -> Result<Self, Fatal> {
+        let cannot = |error: io::Error| cannot_listen(settings, &error);
+        let listener = TcpListener::bind(settings.listen).map_err(cannot)?;
+        // Said again, with more room than the 128 that the standard library asks for: whoever finds no room tries again after a second.
+        rustix::net::listen(&listener, BACKLOG).map_err(|error| cannot(error.into()))?;
+        Ok(Self { listener, certificates: certificates(settings, env)? })
+    }
 }
 
 /// Connections that have not been taken up yet; what the system allows at most is less on some.
@@ -331,18 +340,16 @@ fn cannot_listen(settings: &Settings, error: &io::Error) -> Fatal {
     Fatal::Listen { address: settings.listen, reason: error.to_string() }
 }
 
-/// Opens the shop behind that address. The second part serves until the door is closed.
+/// Opens the shop behind that doorway. The second part serves until the door is closed.
 pub async fn open(
     settings: &Settings,
-    listener: &TcpListener,
+    doorway: &Doorway,
     operator: Option<FirstOperator>,
     env: Env,
 ) -> Result<(Open, impl Future<Output = io::Result<()>> + use<>), Fatal> {
     let cannot = |error: io::Error| cannot_listen(settings, &error);
-    let listener = listener.try_clone().map_err(cannot)?;
+    let listener = doorway.listener.try_clone().map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    // Before the data are touched: what is wrong with it is wrong with the settings.
-    let certificates = certificates(settings, &env)?;
     let shop = Shop::open(settings, env.clone())?;
     if settings.demo {
         shop.stock_demo().await?;
@@ -357,7 +364,7 @@ pub async fn open(
         workers: settings.workers,
         throttling: settings.throttling.clone(),
         trust: trust(settings),
-        certificates,
+        certificates: doorway.certificates.clone(),
         secret: shop.door_secret().await?,
         shelf: Box::new(ControlShelf { tree: shop.storage.outside_tree("gateway")?, env: env.clone() }),
         storage_is_healthy: Box::new(move || storage.upgrade().is_some_and(|storage| storage.is_healthy())),
@@ -388,12 +395,19 @@ impl Open {
         if let Err(error) = self.door.reload_certificates() {
             log::error!("the certificate stays as it is: {error}");
         }
-        self.door.change(trust(&new), &new.throttling).await;
+        self.door.change(trust(&new), &new.throttling, |service| new.instances.of(service)).await;
         self.shop.provider.set_faults(new.provider_faults);
-        let Settings { allowed_hosts, cors_origins, trusted_proxies, throttling, provider_faults, .. } = new.clone();
-        let changed =
-            Settings { allowed_hosts, cors_origins, trusted_proxies, throttling, provider_faults, ..settings.clone() };
-        *settings = changed;
+        let Settings { allowed_hosts, cors_origins, trusted_proxies, throttling, provider_faults, instances, .. } =
+            new.clone();
+        *settings = Settings {
+            allowed_hosts,
+            cors_origins,
+            trusted_proxies,
+            throttling,
+            provider_faults,
+            instances,
+            ..settings.clone()
+        };
         match settings.differences(&new) {
             waiting if waiting.is_empty() => log::info!("the settings were read again"),
             waiting => log::warn!("the settings were read again; {} will be changed by a restart", waiting.join(", ")),

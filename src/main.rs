@@ -2,7 +2,7 @@
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use galleria::{
-    app::{self, Fatal, Open, Shop},
+    app::{self, Doorway, Fatal, Open, Shop},
     config::{BadSetting, FirstOperator, Given, Settings},
     env::Env,
     gateway::{self, routes::ROUTES},
@@ -14,13 +14,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write},
-    net::TcpListener,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A complete web shop in one binary, and a working lesson in microservices and API gateways.
 #[derive(Parser)]
@@ -45,6 +47,8 @@ enum Command {
     Serve,
     /// Print the route table
     Routes,
+    /// Print the API as an OpenAPI 3.1 document
+    Openapi,
     /// Write all data to a file, as text
     Backup { file: PathBuf },
     /// Read all data from such a file into an empty folder
@@ -173,6 +177,7 @@ fn main() -> ExitCode {
     let done = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&settings, operator, read),
         Command::Routes => routes(),
+        Command::Openapi => openapi(),
         Command::Backup { file } => backup(&settings, &file),
         Command::Restore { file } => restore(&settings, &file),
         Command::Check => check(&settings),
@@ -211,9 +216,8 @@ fn serve(
 ) -> Result<ExitCode, Fatal> {
     open_all_files();
     actix::System::new().block_on(async {
-        // Kept while the folder is opened anew: whoever comes then waits a moment and is served.
-        let listener = app::listen(settings)?;
-        let (open, serving) = app::open(settings, &listener, operator.clone(), Env::system()).await?;
+        let doorway = Doorway::take(settings, &Env::system())?;
+        let (open, serving) = app::open(settings, &doorway, operator.clone(), Env::system()).await?;
         greet(settings, &open);
         // Done once: a folder that is opened anew keeps what was changed since.
         let settings = &Settings { reset_controls: false, ..settings.clone() };
@@ -235,9 +239,9 @@ fn serve(
             if let Err(error) = serving.close().await {
                 log::warn!("not closed in order: {error}");
             }
-            serving = open_again(&settings, &listener, operator.clone()).await?;
+            serving = open_again(&settings, &doorway, operator.clone()).await?;
         }
-        drop(listener);
+        drop(doorway);
         log::info!("closing: no new requests, those in flight finish");
         actix::spawn(async {
             until_told_to_stop().await;
@@ -276,13 +280,9 @@ impl Serving {
 }
 
 /// Tries until the disk lets it.
-async fn open_again(
-    settings: &Settings,
-    listener: &TcpListener,
-    operator: Option<FirstOperator>,
-) -> Result<Serving, Fatal> {
+async fn open_again(settings: &Settings, doorway: &Doorway, operator: Option<FirstOperator>) -> Result<Serving, Fatal> {
     loop {
-        match app::open(settings, listener, operator.clone(), Env::system()).await {
+        match app::open(settings, doorway, operator.clone(), Env::system()).await {
             Ok((open, serving)) => {
                 log::info!("open again");
                 return Ok(Serving { open, ends: actix::spawn(serving) });
@@ -358,11 +358,16 @@ fn routes() -> Result<ExitCode, Fatal> {
     let mut table = format!("# every request passes: {}\n", gateway::duty_names().collect::<Vec<_>>().join(" > "));
     let width = ROUTES.iter().map(|route| route.path.len()).max().unwrap_or_default();
     for route in ROUTES {
-        let (access, class, key) = (route.access.name(), route.class.name(), route.key.name());
+        let (access, class, key, cache) = (route.access.name(), route.class.name(), route.key.name(), route.cache);
         let (method, path, seconds) = (route.method.as_str(), route.path, route.deadline.as_secs());
-        table += &format!("{method:7} {path:width$}  {access:9} {class:8} {seconds:>3} s  key {key}\n");
+        table += &format!("{method:7} {path:width$}  {access:9} {class:8} {seconds:>3} s  key {key:8} cache {cache}\n");
     }
     say(&table)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn openapi() -> Result<ExitCode, Fatal> {
+    say(&format!("{}\n", gateway::openapi_document()))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -24,9 +24,10 @@ use crate::{
 use books::{Books, OrderBooks};
 use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// What the books say.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Audit {
     pub balanced: bool,
     pub equations: Vec<Equation>,
@@ -34,7 +35,7 @@ pub struct Audit {
 }
 
 /// `left = right`, about a subject. Those that hold for every one of many subjects are told once, with their number.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Equation {
     pub name: &'static str,
     pub subject: String,

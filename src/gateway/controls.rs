@@ -8,6 +8,7 @@ use super::{
     Class, body,
     cache::MOST_TTL,
     duties::throttling::Throttle,
+    places::Places,
     problem::Problem,
     route::{CachePolicy, Route},
     routes::ROUTES,
@@ -20,7 +21,11 @@ use arc_swap::ArcSwap;
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{borrow::Cow, marker::PhantomData, str::FromStr, sync::Arc, time::Duration};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 /// Where the patches are kept.
 pub trait Shelf: Send + Sync {
@@ -32,7 +37,7 @@ pub trait Shelf: Send + Sync {
 }
 
 /// How a route is served.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteSettings {
     /// Whether it is served at all.
@@ -79,16 +84,27 @@ impl RouteSettings {
 
 /// How often a client may send requests of a class: so many at once, and as many again in so many seconds. The numbers are those of the
 /// `RateLimit-Policy` field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitSettings {
     pub quota: u32,
     pub window_seconds: u64,
+    /// When most answers take longer there is too much to do, and fewer are let in at a time; none where that is not
+    /// looked at.
+    pub answered_within_ms: Option<u64>,
 }
 
 impl LimitSettings {
-    pub fn of(rate: Rate) -> Self {
-        Self { quota: rate.burst().get(), window_seconds: rate.window_seconds() }
+    pub fn of(rate: Rate, answered_within: Option<Duration>) -> Self {
+        let answered_within_ms = answered_within.map(|within| within.as_millis() as u64);
+        Self { quota: rate.burst().get(), window_seconds: rate.window_seconds(), answered_within_ms }
+    }
+
+    fn within(self) -> Result<Option<Duration>, String> {
+        match self.answered_within_ms {
+            Some(ms) if !(1..=60_000).contains(&ms) => Err("answered_within_ms is from 1 to 60,000".into()),
+            ms => Ok(ms.map(Duration::from_millis)),
+        }
     }
 
     /// `Err` begins with the field that makes no sense.
@@ -104,6 +120,28 @@ impl LimitSettings {
     }
 }
 
+/// A merge patch of settings: what is left out stays as it is, `null` gives the default back.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct Patch<T>(pub Value, PhantomData<T>);
+
+/// The settings' own schema; that nothing in it is required and all may be `null`, the OpenAPI document adds.
+impl<T: ToSchema> ToSchema for Patch<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}Patch", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        T::schemas(schemas);
+    }
+}
+
+impl<T: ToSchema> PartialSchema for Patch<T> {
+    fn schema() -> RefOr<Schema> {
+        T::schema()
+    }
+}
+
 /// The settings of a route, as every worker sees them.
 pub type LiveRoute = Arc<ArcSwap<RouteSettings>>;
 
@@ -112,6 +150,7 @@ pub struct Controls {
     shelf: Box<dyn Shelf>,
     mesh: Mesh,
     throttle: Arc<Throttle>,
+    places: Arc<Places>,
     /// In the order of the route table.
     routes: Vec<LiveRoute>,
     /// Held while something is changed, so that no two changes are made of the same settings.
@@ -177,11 +216,12 @@ impl Control {
 }
 
 impl Controls {
-    pub fn new(shelf: Box<dyn Shelf>, mesh: Mesh, throttle: Arc<Throttle>) -> Self {
+    pub fn new(shelf: Box<dyn Shelf>, mesh: Mesh, throttle: Arc<Throttle>, places: Arc<Places>) -> Self {
         Self {
             shelf,
             mesh,
             throttle,
+            places,
             routes: ROUTES.iter().map(|_| LiveRoute::default()).collect(),
             changing: Default::default(),
         }
@@ -201,6 +241,22 @@ impl Controls {
         }
         if !kept.is_empty() {
             log::info!(controls = kept.len(); "what operators changed is in force; --reset-controls forgets it");
+        }
+        Ok(())
+    }
+
+    /// As many instances as the settings say now, where no operator has said otherwise.
+    pub async fn set_default_count(&self, service: Service, count: usize) -> Result<(), MeshError> {
+        let pool = self.mesh.pool(service);
+        if pool.defaults().count == count {
+            return Ok(());
+        }
+        let _one_after_the_other = self.changing.lock().await;
+        pool.set_default_count(count);
+        let control = Control::Service(service);
+        let kept = self.shelf.all()?.into_iter().find(|(name, _)| *name == control.name());
+        if let Err(problem) = self.apply(control, &kept.map_or(json!({}), |(_, patch)| patch)).await {
+            log::warn!(service = service.name(); "not as many instances as the settings say: {problem}");
         }
         Ok(())
     }
@@ -239,7 +295,10 @@ impl Controls {
             Control::Route(at) => serde_json::to_value(&**self.routes[at].load()),
             Control::Service(service) => serde_json::to_value(&*self.mesh.pool(service).settings()),
             Control::Breaker(caller, service) => serde_json::to_value(self.mesh.edge_settings(caller, service)),
-            Control::Limit(class) => serde_json::to_value(self.throttle.rate(class).map(LimitSettings::of)),
+            Control::Limit(class) => {
+                let settings = |rate| LimitSettings::of(rate, self.places.within(class));
+                serde_json::to_value(self.throttle.rate(class).map(settings))
+            }
         };
         settings.unwrap_or_default()
     }
@@ -271,12 +330,15 @@ impl Controls {
             }
             Control::Limit(class) => {
                 let default = self.throttle.default_rate(class).unwrap_or(class.default_rate());
-                let settings: LimitSettings = patched(&LimitSettings::of(default), patch)?;
+                let defaults = LimitSettings::of(default, class.answered_within());
+                let settings: LimitSettings = patched(&defaults, patch)?;
                 // In whole seconds a rate is told only roughly: the default itself is not.
-                let rate = match settings == LimitSettings::of(default) {
+                let rate = match (settings.quota, settings.window_seconds) == (defaults.quota, defaults.window_seconds)
+                {
                     true => default,
                     false => settings.rate().map_err(senseless)?,
                 };
+                self.places.set_within(class, settings.within().map_err(senseless)?);
                 // Who is at it already keeps his count.
                 if self.throttle.rate(class) != Some(rate) {
                     self.throttle.set_rate(class, rate);

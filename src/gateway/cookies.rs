@@ -13,7 +13,10 @@ use sha2::Sha256;
 /// over plain HTTP from localhost and 127.0.0.1 only.
 pub const ACCESS: &str = "__Host-access";
 pub const REFRESH: &str = "__Host-refresh";
-pub const CART: &str = "cart";
+/// The guest's cart: by the second name over TLS. Only the name of the day is believed, so that nobody who can set the first, from another
+/// port or on the way to a plain door, can put a cart of theirs in place of the guest's.
+const CART: &str = "cart";
+const CART_OVER_TLS: &str = "__Host-cart";
 
 const CART_DAYS: i64 = 90;
 const REFRESH_DAYS: i64 = 30;
@@ -35,31 +38,39 @@ fn sealed(name: &'static str, value: String, age: Duration) -> Cookie<'static> {
 }
 
 /// The key that the guest cart's cookie is signed with, so that nobody can try other carts' ids.
-pub struct CartKey([u8; 32]);
+pub struct CartKey {
+    key: [u8; 32],
+    over_tls: bool,
+}
 
 impl CartKey {
-    pub fn new(key: [u8; 32]) -> Self {
-        Self(key)
+    pub fn new(key: [u8; 32], over_tls: bool) -> Self {
+        Self { key, over_tls }
     }
 
-    /// Not `Secure`: a guest's cart is no secret worth losing over plain HTTP on a LAN.
     pub fn cookie(&self, cart: CartId) -> Cookie<'static> {
         let signature = URL_SAFE_NO_PAD.encode(self.mac(cart).finalize().into_bytes());
-        Cookie::build(CART, format!("{cart}.{signature}"))
-            .path("/")
-            .http_only(true)
-            .same_site(SameSite::Strict)
-            .max_age(Duration::days(CART_DAYS))
-            .finish()
+        self.build(format!("{cart}.{signature}"), Duration::days(CART_DAYS))
     }
 
     pub fn forget(&self) -> Cookie<'static> {
-        Cookie::build(CART, "").path("/").http_only(true).same_site(SameSite::Strict).max_age(Duration::ZERO).finish()
+        self.build(String::new(), Duration::ZERO)
+    }
+
+    /// Not `Secure` without TLS: a guest's cart is no secret worth losing over plain HTTP on a LAN.
+    fn build(&self, value: String, age: Duration) -> Cookie<'static> {
+        let mut cookie = sealed(self.name(), value, age);
+        cookie.set_secure(self.over_tls);
+        cookie
+    }
+
+    fn name(&self) -> &'static str {
+        if self.over_tls { CART_OVER_TLS } else { CART }
     }
 
     /// The guest's cart, if the request has one and its signature holds.
     pub fn cart(&self, request: &HttpRequest) -> Option<CartId> {
-        let cookie = request.cookie(CART)?;
+        let cookie = request.cookie(self.name())?;
         let (cart, signature) = cookie.value().split_once('.')?;
         let cart = cart.parse().ok()?;
         self.mac(cart).verify_slice(&URL_SAFE_NO_PAD.decode(signature).ok()?).ok()?;
@@ -67,7 +78,7 @@ impl CartKey {
     }
 
     fn mac(&self, cart: CartId) -> Hmac<Sha256> {
-        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         mac.update(cart.to_string().as_bytes());
         mac
     }
@@ -82,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_cart_cookie_is_believed_only_with_its_own_signature() {
-        let (key, other) = (CartKey::new([1; 32]), CartKey::new([2; 32]));
+        let (key, other) = (CartKey::new([1; 32], false), CartKey::new([2; 32], false));
         let cart = CartId::from_uuid(Uuid::from_u128(1));
         let good = key.cookie(cart);
         let read = |key: &CartKey, value: &str| {

@@ -3,6 +3,7 @@
 //! Read `routes.rs` first: the API at a glance. A request goes through [`duties::DUTIES`] in the order of that list, then to its handler
 //! under `api/`, which asks services by messages; on the way back the duties see the answer in reverse order.
 
+mod answer;
 mod api;
 mod body;
 mod buckets;
@@ -13,6 +14,7 @@ pub mod cookies;
 mod duties;
 mod errors;
 mod keys;
+mod openapi;
 mod parameters;
 mod places;
 mod problem;
@@ -30,6 +32,15 @@ pub use crate::types::Class;
 pub use route::{Access, CachePolicy, KeyUse, Route};
 pub use server::{Door, DoorSettings, open};
 pub use tls::{BadCertificate, Certificates};
+
+/// What the targets in `tests/fuzz/` are aimed at.
+#[cfg(fuzzing)]
+pub mod fuzzed {
+    pub use super::{
+        cache::Key,
+        duties::conditional::{is_listed, is_matched, tag_of},
+    };
+}
 
 use crate::{env::Env, mesh::Mesh, types::Network};
 use arc_swap::ArcSwap;
@@ -76,6 +87,11 @@ pub struct Trust {
     pub origins: Vec<String>,
     /// Proxies that are believed who their clients are.
     pub proxies: Vec<Network>,
+}
+
+/// The API in the form that the field's tools read.
+pub fn openapi_document() -> &'static str {
+    &openapi::DOCUMENT
 }
 
 /// What every request goes through, from the outside in.

@@ -1,9 +1,9 @@
 //! What a row of the route table says.
 
-use super::parameters::Takes;
+use super::parameters::{Signature, Takes};
 use crate::types::Class;
 use actix_web::http::Method;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// One route: all that is to be known about it before its handler runs.
 pub struct Route {
@@ -33,6 +33,7 @@ pub struct Handler {
     pub name: &'static str,
     pub route: fn() -> actix_web::Route,
     pub takes: fn() -> Takes,
+    pub signature: fn() -> Signature,
 }
 
 /// Who may call.
@@ -62,6 +63,16 @@ pub enum CachePolicy {
     Shared(u32),
     /// For whom it was made, and nobody else.
     Private(u32),
+}
+
+impl fmt::Display for CachePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never => f.write_str("-"),
+            Self::Shared(seconds) => write!(f, "shared {seconds} s"),
+            Self::Private(seconds) => write!(f, "private {seconds} s"),
+        }
+    }
 }
 
 impl Access {

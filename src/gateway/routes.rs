@@ -10,7 +10,7 @@ use super::{
         carts, composed, controls, events, lab, notifications, operation, order_events, orders, payments, products,
         shipping, users,
     },
-    parameters::Takes,
+    parameters::{Signature, Takes},
     route::Handler,
 };
 use actix_web::{http::Method, web};
@@ -18,7 +18,12 @@ use std::time::Duration;
 
 macro_rules! to {
     ($handler:path) => {
-        Handler { name: stringify!($handler), route: || web::to($handler), takes: || Takes::by(&$handler) }
+        Handler {
+            name: stringify!($handler),
+            route: || web::to($handler),
+            takes: || Takes::by(&$handler),
+            signature: || Signature::of(&$handler),
+        }
     };
 }
 
@@ -122,6 +127,7 @@ pub static ROUTES: &[Route] = &[
     row(GET,    "/livez",                                     Public,   Free,     Ignored,         Never,        5, to!(operation::livez)),
     row(GET,    "/readyz",                                    Public,   Free,     Ignored,         Never,        5, to!(operation::readyz)),
     row(GET,    "/.well-known/jwks.json",                     Public,   Browse,   Ignored,         Never,        5, to!(operation::jwks)),
+    row(GET,    "/api/openapi.json",                          Public,   Browse,   Ignored,         Never,        5, to!(operation::openapi)),
 ];
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use super::{
     cookies::CartKey,
     duties::{self, idempotency::FingerprintKey, throttling::Throttle},
     keys::KeyRing,
-    parameters::Takes,
+    parameters::{Signature, Takes},
+    places::Places,
     problem::Problem,
     route::Handler,
     routes::ROUTES,
@@ -15,12 +16,12 @@ use super::{
 };
 use crate::{
     env::Env,
-    mesh::{Context, Mesh, TraceId},
+    mesh::{Context, Mesh, MeshError, TraceId},
     services::{
         orders::messages::{OrderCancelled, OrderRejected},
         products::messages::ProductChanged,
     },
-    types::{Principal, Throttling},
+    types::{Principal, Service, Throttling},
 };
 use actix_web::{
     App, HttpServer, Resource,
@@ -72,17 +73,18 @@ pub async fn open(
     mesh: Mesh,
 ) -> io::Result<(Door, impl Future<Output = io::Result<()>> + use<>)> {
     let throttle = Arc::new(Throttle::new(&settings.throttling));
+    let places = Arc::<Places>::default();
     let gateway = Arc::new(Gateway {
         keys: KeyRing::new(env.clone()),
         throttle: throttle.clone(),
         streams: Default::default(),
         cache: Default::default(),
-        controls: Controls::new(settings.shelf, mesh.clone(), throttle),
-        cart_key: CartKey::new(settings.secret),
+        controls: Controls::new(settings.shelf, mesh.clone(), throttle, places.clone()),
+        cart_key: CartKey::new(settings.secret, settings.certificates.is_some()),
         fingerprint_key: FingerprintKey::derived_from(&settings.secret),
         trust: ArcSwap::from_pointee(settings.trust),
         certificates: settings.certificates.clone(),
-        places: Default::default(),
+        places,
         readers: Default::default(),
         in_flight: Default::default(),
         draining: AtomicBool::new(false),
@@ -143,10 +145,18 @@ const LEARN_KEYS_EVERY: Duration = Duration::from_secs(5 * 60);
 
 impl Door {
     /// Goes by other settings from now on. What an operator has changed while the shop runs stays changed.
-    pub async fn change(&self, trust: Trust, throttling: &Throttling) {
+    pub async fn change(&self, trust: Trust, throttling: &Throttling, instances: impl Fn(Service) -> usize) {
+        let Gateway { controls, throttle, .. } = &*self.gateway;
         self.gateway.trust.store(Arc::new(trust));
-        self.gateway.throttle.change(throttling);
-        if let Err(error) = self.gateway.controls.restore().await {
+        throttle.change(throttling);
+        let in_force = async {
+            controls.restore().await?;
+            for service in Service::ALL {
+                controls.set_default_count(service, instances(service)).await?;
+            }
+            Ok::<_, MeshError>(())
+        };
+        if let Err(error) = in_force.await {
             log::error!("what operators changed is not in force: {error}");
         }
     }
@@ -233,6 +243,6 @@ const fn internal(path: &'static str) -> Route {
         key: KeyUse::Ignored,
         cache: CachePolicy::Never,
         deadline: Duration::from_secs(10),
-        handler: Handler { name: path, route: web::get, takes: || Takes::ANYTHING },
+        handler: Handler { name: path, route: web::get, takes: || Takes::ANYTHING, signature: Signature::default },
     }
 }

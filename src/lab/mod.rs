@@ -5,6 +5,10 @@ use crate::{
     types::Service,
 };
 use std::{str::FromStr, time::Duration};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 pub fn services(mesh: &Mesh) -> Vec<PoolReport> {
     mesh.pools().iter().map(|pool| pool.report()).collect()
@@ -36,6 +40,15 @@ pub struct Way {
     /// `None` for all.
     caller: Option<Caller>,
     service: Service,
+}
+
+impl ToSchema for Way {}
+
+impl PartialSchema for Way {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[a-z]+\\.[a-z]+$"));
+        text.examples(["gateway.products"]).into()
+    }
 }
 
 impl FromStr for Way {

@@ -11,9 +11,10 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 /// How calls are spread over a service's instances.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// Each in turn.

@@ -10,6 +10,10 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeadLetter {
@@ -49,6 +53,15 @@ pub struct DeadLetterId {
 impl fmt::Display for DeadLetterId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.publisher, self.key)
+    }
+}
+
+impl ToSchema for DeadLetterId {}
+
+impl PartialSchema for DeadLetterId {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        text.examples(["orders:order:ord_019a52b46b7a7d0c8f3e5a1b2c3d4e5f:3:notifications"]).into()
     }
 }
 

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 pub(super) use super::breaker::Outcome;
 
@@ -23,7 +24,7 @@ pub(super) struct Edge {
 }
 
 /// How an edge is run. All of it can be changed while calls are under way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EdgeSettings {
     pub breaker: BreakerSettings,
@@ -40,8 +41,9 @@ impl EdgeSettings {
 }
 
 /// An edge as it is now.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct EdgeReport {
+    #[schema(value_type = String, example = "gateway")]
     pub caller: Caller,
     pub service: Service,
     pub state: BreakerState,

@@ -16,6 +16,7 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
+use utoipa::ToSchema;
 
 pub(super) struct Instance {
     /// Such as `products-2`. A replacement takes over the name of the one that died.
@@ -45,7 +46,7 @@ pub(super) struct Instance {
 const MOST_WAITING: usize = 4096;
 
 /// What can be set for one instance, by its name: a canary gets a small weight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct InstanceSettings {
     /// Its share of the calls where calls are spread by weight, beside the others' weights.
@@ -74,8 +75,9 @@ impl InstanceSettings {
 }
 
 /// What an instance is doing. One that is being started is not there yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = InstanceState)]
 pub enum State {
     Ready,
     /// Takes no new calls; is finishing what it has.
@@ -238,8 +240,9 @@ impl Instance {
 }
 
 /// An instance as the Lab and `/api/v1/gateway/services` show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct InstanceReport {
+    #[schema(value_type = String, example = "products-1")]
     pub name: Arc<str>,
     pub state: State,
     pub in_flight: usize,

@@ -148,7 +148,7 @@ pub struct Envelope<R: Request> {
 
 impl<R: Request> Envelope<R> {
     /// Takes the request in hand; `None` where its caller has taken it back. The last part is to be held until the answer is there.
-    pub(crate) fn open(self) -> Option<(Context, R, impl Sized)> {
+    pub fn open(self) -> Option<(Context, R, impl Sized)> {
         self.permit.begin().then_some((self.context, self.request, self.permit))
     }
 }

@@ -22,6 +22,7 @@ use std::{
     },
     time::Duration,
 };
+use utoipa::ToSchema;
 
 /// The instances of one service.
 pub struct Pool {
@@ -34,13 +35,13 @@ pub struct Pool {
     outboxes: Mutex<Option<Outboxes>>,
     /// Held while instances are started or sent away.
     pub(super) scaling: tokio::sync::Mutex<()>,
-    /// How many instances there were at first.
-    pub(super) launched_with: AtomicUsize,
+    /// How many instances there are to be where nobody has said otherwise.
+    pub(super) default_count: AtomicUsize,
     pub(super) stopped: AtomicBool,
 }
 
 /// How a service's instances are run. All of it can be changed while they run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PoolSettings {
     pub strategy: Strategy,
@@ -101,7 +102,7 @@ impl PoolSettings {
 }
 
 /// A service as it runs now.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct PoolReport {
     pub service: Service,
     pub settings: PoolSettings,
@@ -120,7 +121,7 @@ impl Pool {
             supervisor: Mutex::default(),
             outboxes: Mutex::default(),
             scaling: tokio::sync::Mutex::default(),
-            launched_with: AtomicUsize::default(),
+            default_count: AtomicUsize::default(),
             stopped: AtomicBool::new(false),
         }
     }
@@ -231,7 +232,12 @@ impl Pool {
 
     /// What the service was launched with.
     pub fn defaults(&self) -> PoolSettings {
-        PoolSettings { count: self.launched_with.load(Ordering::Relaxed).max(1), ..PoolSettings::default() }
+        PoolSettings { count: self.default_count.load(Ordering::Relaxed).max(1), ..PoolSettings::default() }
+    }
+
+    /// Changes the default; those that run are changed by [`Pool::set`].
+    pub fn set_default_count(&self, count: usize) {
+        self.default_count.store(count, Ordering::Relaxed);
     }
 
     pub fn strategy(&self) -> Strategy {

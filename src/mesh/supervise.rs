@@ -63,7 +63,7 @@ impl Pool {
             ending: Vec::new(),
         });
         self.settings.rcu(|settings| PoolSettings { count, ..PoolSettings::clone(settings) });
-        self.launched_with.store(count, Ordering::Relaxed);
+        self.default_count.store(count, Ordering::Relaxed);
         for number in 1..=count {
             let name: Arc<str> = format!("{}-{number}", self.service).into();
             if let Some(fresh) = self.start(name.clone(), 0) {

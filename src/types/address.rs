@@ -3,9 +3,10 @@
 use super::text::Text;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{fmt, str::FromStr};
+use utoipa::ToSchema;
 
 /// Where a parcel goes. One field for the whole name, as people write it on an envelope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Address {
     pub name: Text<1, 100>,
@@ -20,7 +21,8 @@ pub struct Address {
 }
 
 /// An ISO 3166-1 alpha-2 country code.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(value_type = String, pattern = "^[A-Z]{2}$", example = "DE")]
 pub struct Country([u8; 2]);
 
 /// The officially assigned codes of ISO 3166-1.

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{fmt, str::FromStr};
+use utoipa::ToSchema;
 
 /// `local@domain.tld`, at most 254 characters (RFC 5321), kept in lower case so that one mailbox is one account.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(transparent)]
+#[schema(format = "email", max_length = 254, example = "ada@example.com")]
 pub struct Email(String);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

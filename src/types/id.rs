@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, hash::Hash, str::FromStr};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 use uuid::Uuid;
 
 /// What all ids have in common. A new one comes from [`crate::env::Env::id`], so that it sorts by the time it was made.
@@ -55,6 +59,14 @@ macro_rules! ids {
             }
         }
 
+        impl ToSchema for $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                schema($prefix)
+            }
+        }
+
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 to.collect_str(self)
@@ -84,6 +96,15 @@ ids! {
     RefundId        "rfd";
     ShipmentId      "shp";
     NotificationId  "ntf";
+}
+
+fn schema(prefix: &str) -> RefOr<Schema> {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(format!("`{prefix}_` and a UUIDv7 in hexadecimal digits: newer ids sort after older ones.")))
+        .pattern(Some(format!("^{prefix}_[0-9a-f]{{32}}$")))
+        .examples([format!("{prefix}_019a52b46b7a7d0c8f3e5a1b2c3d4e5f")])
+        .into()
 }
 
 /// Only the one spelling that `Display` writes: an id has no aliases.

@@ -2,10 +2,14 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr};
+use utoipa::ToSchema;
 
 /// An amount of money that somebody can pay, so never negative: `{"amount": 1999, "currency": "EUR"}` is 19.99 euro.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)] // as `Parts` below
 pub struct Money {
+    /// In minor units of the currency: cents.
+    #[schema(minimum = 0, example = 1999)]
     amount: i64,
     currency: Currency,
 }
@@ -105,7 +109,8 @@ impl<'de> Deserialize<'de> for Money {
 }
 
 /// An ISO 4217 currency code.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "EUR")]
 pub struct Currency([u8; 3]);
 
 /// The active codes of ISO 4217, without funds, metals and testing codes.

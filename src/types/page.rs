@@ -2,12 +2,17 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
-use std::fmt;
+use std::{borrow::Cow, fmt};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type},
+};
 
 /// One page of a list, and where the next one starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
     pub items: Vec<T>,
+    /// What `?cursor=` is to be for the next page; `null` on the last.
     pub next_cursor: Option<Cursor>,
 }
 
@@ -17,9 +22,37 @@ impl<T> Page<T> {
     }
 }
 
+/// Each list has pages of its own name: `PageOfOrder`.
+impl<T: ToSchema> ToSchema for Page<T> {
+    fn name() -> Cow<'static, str> {
+        format!("PageOf{}", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.extend([(T::name().into_owned(), T::schema()), (Cursor::name().into_owned(), Cursor::schema())]);
+        T::schemas(schemas);
+    }
+}
+
+impl<T: ToSchema> PartialSchema for Page<T> {
+    fn schema() -> RefOr<Schema> {
+        let cursor = OneOfBuilder::new()
+            .item(ObjectBuilder::new().schema_type(Type::Null))
+            .item(Ref::from_schema_name(Cursor::name()))
+            .description(Some("What `?cursor=` is to be for the next page; `null` on the last."));
+        ObjectBuilder::new()
+            .property("items", ArrayBuilder::new().items(Ref::from_schema_name(T::name())))
+            .property("next_cursor", cursor)
+            .required("items")
+            .required("next_cursor")
+            .into()
+    }
+}
+
 /// How many items a page has at most: 1 to 100, 24 unless told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
+#[schema(minimum = 1, maximum = 100, default = 24, example = 24)]
 pub struct Limit(u8);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -57,8 +90,9 @@ impl<'de> Deserialize<'de> for Limit {
 ///
 /// The position says *after which item*, never *how many to skip*, so that a page stays the same while items come
 /// and go before it. It also names what list it was made for; see [`Cursor::position`].
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(description = "A place in a list, opaque: give back what `next_cursor` said.")]
 pub struct Cursor(String);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

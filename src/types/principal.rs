@@ -2,6 +2,7 @@
 
 use super::{Service, UserId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// On whose behalf a request is made. It travels with every call, so that the service that owns a record can
 /// decide whether this principal may see it.
@@ -22,7 +23,7 @@ pub enum Principal {
 }
 
 /// What a signed-in user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     Customer,

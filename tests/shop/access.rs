@@ -95,6 +95,7 @@ const EXPECTED: &[(&str, &str, Access, Whose)] = &[
     ("GET",    "/livez",                                Public,   Anyones),
     ("GET",    "/readyz",                               Public,   Anyones),
     ("GET",    "/.well-known/jwks.json",                Public,   Anyones),
+    ("GET",    "/api/openapi.json",                     Public,   Anyones),
 ];
 
 #[test]

@@ -22,6 +22,7 @@ fn it_says_what_it_is_and_what_it_can_do() {
     for word in [
         "serve",
         "routes",
+        "openapi",
         "backup",
         "restore",
         "check",
@@ -191,7 +192,7 @@ fn words_for_people_go_to_one_place_and_the_log_to_the_other() {
 #[test]
 fn whoever_reads_only_the_first_line_is_not_shown_a_panic() {
     let home = home();
-    for arguments in ["routes", "config", "completions bash", "--help"] {
+    for arguments in ["routes", "openapi", "config", "completions bash", "--help"] {
         // Closed before anything was read: the worst case of it.
         let ran =
             Program::in_words(home.path(), &format!("{{ \"$0\" {arguments}; echo \"code $?\" >&2; }} | true")).run();

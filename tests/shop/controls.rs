@@ -238,7 +238,7 @@ fn a_limit_is_changed_for_everybody_at_once_and_the_file_is_overruled() {
     assert_eq!(policy("/api/v1/categories"), "\"browse\";q=1000;w=10");
     assert_eq!(settings_of(&operator, "limits", "write")["quota"], 40);
     let limit = operator.change_control("limits", "browse", &json!({"quota": 5, "window_seconds": 3600})).ok();
-    assert_eq!(limit["settings"], json!({"quota": 5, "window_seconds": 3600}));
+    assert_eq!(limit["settings"], json!({"quota": 5, "window_seconds": 3600, "answered_within_ms": 25}));
     let served = (0..12).filter(|_| guest.get("/api/v1/categories").status == 200).count();
     assert_eq!(served, 5);
     let refused = guest.get("/api/v1/categories").problem(429, "too_many_requests");
@@ -247,6 +247,7 @@ fn a_limit_is_changed_for_everybody_at_once_and_the_file_is_overruled() {
         (json!({"quota": 0}), "/quota"),
         (json!({"window_seconds": 86_401}), "/window_seconds"),
         (json!({"quota": 1, "window_seconds": 7200}), "/quota"),
+        (json!({"answered_within_ms": 0}), "/answered_within_ms"),
     ] {
         let refused = operator.change_control("limits", "browse", &patch).problem(422, "invalid");
         assert_eq!(refused["errors"][0]["pointer"], pointer, "{refused:#?}");

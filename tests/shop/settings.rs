@@ -39,6 +39,38 @@ fn the_file_is_read_again_on_a_signal_and_a_bad_one_changes_nothing() {
     }
 }
 
+#[test]
+fn services_grow_and_shrink_as_the_file_says_where_no_operator_has_said_otherwise() {
+    let mut shop = Shop::options().closed();
+    let read_again = |shop: &Shop, text: &str| {
+        fs::write(shop.home().join("galleria.toml"), text).expect("room for it");
+        let before = shop.log().len();
+        shop.signal("HUP");
+        eventually("it is read", || shop.log()[before..].contains("the settings were read again").then_some(()));
+        assert!(!shop.log()[before..].contains("by a restart"), "{}", shop.log());
+    };
+    shop.start();
+    let operator = shop.operator();
+    let instances = |service: &str| {
+        let services = operator.controls("services");
+        let services = services.items();
+        let found = services.iter().find(|it| it["service"] == service).unwrap_or_else(|| panic!("{services:#?}"));
+        found["instances"].as_array().expect("a list").iter().filter(|it| it["state"] == "ready").count()
+    };
+    let becomes = |service, count| eventually("it is scaled", || (instances(service) == count).then_some(()));
+    operator.change_control("services", "carts", &serde_json::json!({"count": 3})).ok();
+    read_again(&shop, "instances = \"products=4,orders=1,carts=5\"\n");
+    becomes("products", 4);
+    becomes("orders", 1);
+    assert_eq!(instances("carts"), 3, "an operator has said so");
+    operator.change_control("services", "carts", &serde_json::json!({"count": null})).ok();
+    becomes("carts", 5);
+    read_again(&shop, "");
+    for service in ["products", "orders", "carts"] {
+        becomes(service, 2);
+    }
+}
+
 const OURS: &str = "https://app.example";
 
 fn preflight(shop: &Shop, origin: &str) -> Answer {
@@ -78,6 +110,28 @@ fn pages_of_other_sites_are_let_in_by_their_exact_origin() {
     // Refusals can be read there, too.
     let refused = guest.send("GET", "/api/v1/users/me", &[("origin", OURS)], None).problem(401, "unauthorized");
     assert_eq!(refused.header("access-control-allow-origin"), OURS);
+}
+
+/// A page on another port of this machine is of the same site to a browser, which sends it our cookies: `SameSite` does not help.
+#[test]
+fn who_is_let_in_by_origin_changes_nothing_with_somebodys_cookies() {
+    let shop = Shop::options().flag("--cors-origins", OURS).open();
+    let user = shop.shopper();
+    let (access, refresh) =
+        (format!("__Host-access={}", user.token()), format!("__Host-refresh={}", user.refresh_token));
+    let nobody = shop.anonymous();
+    for site in ["same-site", "cross-site"] {
+        for (method, path, cookie) in
+            [("POST", "/api/v1/sessions/refresh", &refresh), ("DELETE", "/api/v1/users/me/sessions", &access)]
+        {
+            let headers = [("origin", OURS), ("sec-fetch-site", site), ("cookie", cookie)];
+            nobody.send(method, path, &headers, None).problem(403, "cross_site");
+        }
+    }
+    // With a token of its own it may, whatever cookies come along.
+    let token = format!("Bearer {}", user.token());
+    let headers = [("origin", OURS), ("sec-fetch-site", "same-site"), ("authorization", &token), ("cookie", &access)];
+    nobody.send("PATCH", "/api/v1/users/me", &headers, Some(&serde_json::json!({"name": "Ada King"}))).ok();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The door speaks TLS: which versions, which HTTP, and with which certificate.
 
-use crate::harness::{Shop, eventually};
+use crate::harness::{Shop, eventually, within};
 use http::Request;
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
@@ -9,10 +9,11 @@ use rustls::{
 };
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 const NAME: &str = "localhost";
@@ -66,12 +67,40 @@ fn connect(shop: &Shop, config: Arc<ClientConfig>) -> Result<Line, std::io::Erro
 }
 
 fn get(shop: &Shop, config: Arc<ClientConfig>, path: &str) -> Result<String, std::io::Error> {
+    ask(shop, config, &format!("GET {path}"), "", "")
+}
+
+fn ask(
+    shop: &Shop,
+    config: Arc<ClientConfig>,
+    what: &str,
+    headers: &str,
+    body: &str,
+) -> Result<String, std::io::Error> {
     let mut line = connect(shop, config)?;
-    write!(line, "GET {path} HTTP/1.1\r\nhost: {NAME}\r\nconnection: close\r\n\r\n")?;
+    write!(line, "{what} HTTP/1.1\r\nhost: {NAME}\r\nconnection: close\r\n{headers}")?;
+    if !body.is_empty() {
+        write!(line, "content-type: application/json\r\ncontent-length: {}\r\n", body.len())?;
+    }
+    write!(line, "\r\n{body}")?;
     let mut answer = Vec::new();
     // Who hangs up without a word of farewell has said all that the head announced.
     let _ = line.read_to_end(&mut answer);
     Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// On a line that is kept.
+fn answer_on(line: &mut Line, request: &str) -> String {
+    line.write_all(request.as_bytes()).expect("an open line");
+    let mut answer = String::new();
+    let mut lines = BufReader::new(line);
+    while !answer.ends_with("\r\n\r\n") {
+        assert!(lines.read_line(&mut answer).expect("an answer") > 0, "hung up after {answer:?}");
+    }
+    let length = answer.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.expect("a length")];
+    lines.read_exact(&mut body).expect("a body");
+    answer
 }
 
 #[test]
@@ -86,6 +115,32 @@ fn it_speaks_tls_1_3_and_1_2_and_tells_browsers_to_insist_on_it() {
     let stranger = rcgen::generate_simple_self_signed(vec![NAME.to_owned()]).expect("a certificate");
     let fooled = get(&shop, trusting(stranger.cert.der(), &[&TLS13], &[]), "/livez");
     assert!(fooled.is_err(), "another certificate is another shop");
+}
+
+#[test]
+fn a_guests_cart_hangs_on_a_cookie_that_never_leaves_tls_and_no_other_is_believed() {
+    let mut shop = Shop::options().demo().flag("--tls-cert", "cert.pem").flag("--tls-key", "key.pem").closed();
+    let certificate = certify(shop.home());
+    shop.start();
+    let ask = |what: &str, headers: &str, body: &str| {
+        let answer = ask(&shop, trusting(&certificate, &[&TLS13], &[]), what, headers, body).expect("a handshake");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        answer
+    };
+    let products = ask("GET /api/v1/products?in_stock=true", "", "");
+    let product = products.find("prd_").map(|at| &products[at..at + 36]).expect("a product");
+    let answer = ask(&format!("PUT /api/v1/cart/items/{product}"), "", r#"{"quantity":1}"#);
+    let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
+    let (value, rules) =
+        cookie.strip_prefix("__Host-cart=").and_then(|rest| rest.split_once(';')).unwrap_or_else(|| panic!("{cookie}"));
+    for rule in ["HttpOnly", "Secure", "SameSite=Strict", "Path=/"] {
+        assert!(rules.contains(rule), "{cookie}");
+    }
+    let pieces = |cookie: &str| ask("GET /api/v1/cart", &format!("cookie: {cookie}\r\n"), "").contains(product);
+    assert!(pieces(&format!("__Host-cart={value}")));
+    // A name that others on the way, or a sibling host, could have set: not even where the right one is there too.
+    assert!(!pieces(&format!("cart={value}")));
+    assert!(pieces(&format!("cart=crt_1.x; __Host-cart={value}")));
 }
 
 #[tokio::test]
@@ -116,6 +171,12 @@ async fn it_speaks_http_2_to_who_can() {
     let (answer, mut body) = sender.send_request(ask("POST", "/api/v1/sessions"), false).expect("room for a stream");
     body.send_data(r#"{"email":"nobody@example.com","password":"a long walk at dawn"}"#.into(), true).expect("room");
     assert_eq!(answer.await.expect("an answer").status().as_u16(), 401);
+    // Here the authority stands in the place of Host, and a Host beside it excuses nothing.
+    for (authority, status) in [(NAME, 200), ("127.0.0.1", 200), ("evil.example", 421)] {
+        let request = Request::builder().uri(format!("https://{authority}/api/v1/categories")).header("host", NAME);
+        let (answer, _) = sender.send_request(request.body(()).expect("a request"), true).expect("room for a stream");
+        assert_eq!(answer.await.expect("an answer").status().as_u16(), status, "{authority}");
+    }
     running.abort();
 }
 
@@ -155,6 +216,31 @@ fn the_certificate_is_changed_without_closing_the_shop_and_a_bad_one_changes_not
     let mut answer = Vec::new();
     let _ = line.read_to_end(&mut answer);
     assert!(answer.starts_with(b"HTTP/1.1 200 "));
+}
+
+/// The folder is opened anew when a full disk has room again; the files of the certificate are not what that is about.
+#[test]
+fn a_bad_certificate_changes_nothing_when_the_folder_is_opened_anew_either() {
+    let most = 3 * 1024 * 1024;
+    let mut shop =
+        Shop::options().demo().file_size(most).flag("--tls-cert", "cert.pem").flag("--tls-key", "key.pem").closed();
+    let certificate = certify(shop.home());
+    shop.start();
+    let trusting = || trusting(&certificate, &[&TLS13], &[]);
+    let products = get(&shop, trusting(), "/api/v1/products?in_stock=true").expect("a handshake");
+    let product = products.find("prd_").map(|at| &products[at..at + 36]).expect("a product");
+    fs::write(shop.home().join("cert.pem"), "no certificate").expect("room for it");
+    let mut line = connect(&shop, trusting()).expect("a handshake");
+    let put = format!(
+        "PUT /api/v1/cart/items/{product} HTTP/1.1\r\nhost: {NAME}\r\ncontent-type: application/json\r\n\
+         content-length: 14\r\n\r\n{{\"quantity\":1}}"
+    );
+    // A new guest each time.
+    while answer_on(&mut line, &put).starts_with("HTTP/1.1 200 ") {}
+    shop.lift_file_size();
+    within(Duration::from_secs(60), "it is open again", || shop.log().contains("open again").then_some(()));
+    eventually("the same certificate is shown", || get(&shop, trusting(), "/livez").ok());
+    assert_eq!(shop.stop(), Some(0));
 }
 
 #[test]

@@ -192,7 +192,8 @@ fn ten_thousand_connections_that_say_nothing_keep_nobody_out() {
     assert!(begun.elapsed() < Duration::from_secs(25), "they are served as ever: {:?}", begun.elapsed());
     let each = (shop.resident().saturating_sub(before)) / many;
     println!("{many} connections: {each} bytes each");
-    assert!(each < 20_000, "{each} bytes for a connection that says nothing");
+    // Two thirds of that were enough with an allocator that gives less back when the load is over.
+    assert!(each < 32_000, "{each} bytes for a connection that says nothing");
     drop(idle);
     eventually("it is as if they had never been", || (shop.anonymous().get("/readyz").status == 200).then_some(()));
 }

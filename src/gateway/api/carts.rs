@@ -1,8 +1,9 @@
 //! The cart: a guest's, on a signed cookie, or the user's.
 
-use super::Answer;
+use super::{Answer, ok};
 use crate::{
     gateway::{
+        answer::Told,
         body::{Body, PathId},
         problem::Problem,
         visit::Visit,
@@ -10,18 +11,20 @@ use crate::{
     services::carts::messages::*,
     types::{CartId, ProductId, Quantity},
 };
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpRequest;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-pub async fn get(visit: Visit, request: HttpRequest) -> Answer {
+pub async fn get(visit: Visit, request: HttpRequest) -> Answer<Cart> {
     let (owner, _) = owner(&visit, &request);
-    Ok(HttpResponse::Ok().json(visit.call(GetCart { owner }).await?))
+    ok(visit.call(GetCart { owner }).await?)
 }
 
-/// 0 takes the product out.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pieces {
+    /// 0 takes the product out.
+    #[schema(maximum = 999, example = 2)]
     quantity: u64,
 }
 
@@ -30,7 +33,7 @@ pub async fn set_item(
     request: HttpRequest,
     PathId(product_id): PathId<ProductId>,
     Body(Pieces { quantity }): Body<Pieces>,
-) -> Answer {
+) -> Answer<Cart> {
     let quantity = match quantity {
         0 => None,
         more => Some(parse(more).ok_or_else(|| {
@@ -40,11 +43,11 @@ pub async fn set_item(
     change(&visit, &request, |owner| SetItem { owner, product_id, quantity }).await
 }
 
-pub async fn remove_item(visit: Visit, request: HttpRequest, PathId(product_id): PathId<ProductId>) -> Answer {
+pub async fn remove_item(visit: Visit, request: HttpRequest, PathId(product_id): PathId<ProductId>) -> Answer<Cart> {
     change(&visit, &request, |owner| SetItem { owner, product_id, quantity: None }).await
 }
 
-pub async fn clear(visit: Visit, request: HttpRequest) -> Answer {
+pub async fn clear(visit: Visit, request: HttpRequest) -> Answer<Cart> {
     change(&visit, &request, |owner| ClearCart { owner }).await
 }
 
@@ -53,17 +56,17 @@ fn parse(pieces: u64) -> Option<Quantity> {
 }
 
 /// A guest who puts something in gets the cookie that the cart hangs on.
-async fn change<R>(visit: &Visit, request: &HttpRequest, order: impl FnOnce(CartOwner) -> R) -> Answer
+async fn change<R>(visit: &Visit, request: &HttpRequest, order: impl FnOnce(CartOwner) -> R) -> Answer<Cart>
 where
     R: crate::mesh::Request<Reply = Cart, Error = CartsError>,
 {
     let (owner, is_new) = owner(visit, request);
     let cart = visit.call(order(owner)).await?;
-    let mut response = HttpResponse::Ok();
-    if let (CartOwner::Guest(id), true) = (owner, is_new) {
-        response.cookie(visit.gateway.cart_key.cookie(id));
-    }
-    Ok(response.json(cart))
+    let answer = Told::json(cart);
+    Ok(match owner {
+        CartOwner::Guest(id) if is_new => answer.cookie(visit.gateway.cart_key.cookie(id)),
+        _ => answer,
+    })
 }
 
 /// Whose cart, and whether it is only now made up.

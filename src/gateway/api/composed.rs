@@ -3,95 +3,99 @@
 
 use super::{Answer, carts::owner};
 use crate::{
-    gateway::{problem::Problem, visit::Visit},
+    gateway::{answer::Told, problem::Problem, visit::Visit},
     mesh::{CallError, Request},
     services::{
-        carts::messages::GetCart,
+        carts::messages::{Cart, GetCart},
         notifications::messages::CountUnread,
         orders::messages::{ListOrders, Order},
-        payments::messages::{GetPaymentOfOrder, ListMethods},
-        products::messages::{FindProducts, ListCategories},
-        shipping::messages::GetShipmentOfOrder,
-        users::messages::{GetUser, ListAddresses},
+        payments::messages::{GetPaymentOfOrder, ListMethods, Payment, PaymentMethod},
+        products::messages::{Category, FindProducts, ListCategories, Product},
+        shipping::messages::{GetShipmentOfOrder, Shipment},
+        users::messages::{GetUser, ListAddresses, SavedAddress, User},
     },
-    types::Limit,
+    types::{CartId, Limit, Money},
 };
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header::HeaderName};
+use actix_web::{HttpRequest, http::header::HeaderName};
 use futures_util::join;
 use serde::Serialize;
-use serde_json::{Map, Value};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// Whether every part is there.
 pub const COMPLETED: HeaderName = HeaderName::from_static("x-completed");
 
-/// A composed answer in the making.
-pub struct Page {
-    body: Map<String, Value>,
-    degraded: Vec<&'static str>,
-}
+/// Names of the parts that are missing.
+#[derive(Default)]
+struct Degraded(Vec<&'static str>);
 
-impl Page {
-    fn new(body: impl Serialize) -> Self {
-        let body = match serde_json::to_value(body) {
-            Ok(Value::Object(fields)) => fields,
-            _ => Map::new(),
-        };
-        Self { body, degraded: Vec::new() }.named()
-    }
-
-    /// Sets the part without which there is no page.
-    fn required(mut self, name: &'static str, part: Part) -> Result<Self, Problem> {
-        self.body.insert(name.into(), part?);
-        Ok(self.named())
-    }
-
-    /// Sets the part: as it is, or `null` and named as missing.
-    fn part(mut self, name: &'static str, part: Part) -> Self {
-        let value = part.unwrap_or_else(|problem| {
+impl Degraded {
+    /// The part as it is; nothing, and named as missing, where nobody could say it.
+    fn part<T>(&mut self, name: &'static str, part: Part<T>) -> Option<T> {
+        part.unwrap_or_else(|problem| {
             log::warn!("the part {name} of a page is missing: {problem}");
-            self.degraded.push(name);
-            Value::Null
-        });
-        self.body.insert(name.into(), value);
-        self.named()
-    }
-
-    fn named(mut self) -> Self {
-        self.body.insert("degraded".into(), self.degraded.clone().into());
-        self
-    }
-
-    pub fn answer(self) -> Answer {
-        Ok(self.answer_with(&mut HttpResponse::Ok()))
-    }
-
-    pub fn answer_with(self, answer: &mut HttpResponseBuilder) -> HttpResponse {
-        let completed = if self.degraded.is_empty() { "true" } else { "false" };
-        answer.insert_header((COMPLETED, completed)).json(self.body)
+            self.0.push(name);
+            None
+        })
     }
 }
 
-/// A part: `null` where there is nothing to say, an error where nobody could say it.
-type Part = Result<Value, Problem>;
+/// A part: `None` where there is nothing to say, an error where nobody could say it.
+type Part<T> = Result<Option<T>, Problem>;
 
 /// Asks for one part. What the service itself has to say against it ("there is none") leaves the part empty: only a
 /// service that cannot be reached leaves the page incomplete.
-async fn ask<R: Request>(visit: &Visit, request: R) -> Part {
+async fn ask<R: Request>(visit: &Visit, request: R) -> Part<R::Reply> {
     // So much of the route's deadline that the page can still be put together (KrakenD's 85 %).
     let patience: Duration = visit.deadline().mul_f64(0.85);
     match visit.ask(&visit.context().within(patience), request).await {
-        Ok(reply) => Ok(serde_json::to_value(reply).unwrap_or_default()),
-        Err(CallError::Domain(_)) => Ok(Value::Null),
+        Ok(reply) => Ok(Some(reply)),
+        Err(CallError::Domain(_)) => Ok(None),
         Err(CallError::Mesh(error)) => Err(error.into()),
     }
+}
+
+fn answer<T: Serialize + ToSchema, const STATUS: u16, const OR: u16>(
+    page: T,
+    is_complete: bool,
+) -> Told<T, STATUS, OR> {
+    Told::json(page).with((COMPLETED, if is_complete { "true" } else { "false" }))
 }
 
 const FEATURED: u64 = 12;
 const LATEST_ORDERS: u64 = 5;
 
+#[derive(Serialize, ToSchema)]
+pub struct Storefront {
+    #[schema(required)]
+    featured: Option<Vec<Product>>,
+    #[schema(required)]
+    categories: Option<Vec<Category>>,
+    #[schema(required)]
+    cart: Option<CartSummary>,
+    /// Who is signed in.
+    #[schema(required)]
+    user: Option<User>,
+    /// Parts that are missing because their service could not be reached.
+    degraded: Vec<&'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct CartSummary {
+    id: CartId,
+    /// Pieces.
+    item_count: u32,
+    subtotal: Money,
+}
+
+impl From<Cart> for CartSummary {
+    fn from(Cart { id, item_count, subtotal, .. }: Cart) -> Self {
+        Self { id, item_count, subtotal }
+    }
+}
+
 /// What the first page of the shop shows.
-pub async fn storefront(visit: Visit, request: HttpRequest) -> Answer {
+pub async fn storefront(visit: Visit, request: HttpRequest) -> Answer<Storefront> {
     let featured = FindProducts {
         featured: true,
         limit: Limit::try_from(FEATURED).unwrap_or_default(),
@@ -100,28 +104,40 @@ pub async fn storefront(visit: Visit, request: HttpRequest) -> Answer {
     let user = async {
         match visit.principal.get().user_id() {
             Some(user_id) => ask(&visit, GetUser { user_id }).await,
-            None => Ok(Value::Null),
+            None => Ok(None),
         }
     };
     let (owner, _) = owner(&visit, &request);
     let (featured, categories, cart, user) =
         join!(ask(&visit, featured), ask(&visit, ListCategories {}), ask(&visit, GetCart { owner }), user);
-    let summary = |cart: Value| match cart {
-        Value::Object(mut cart) => {
-            ["id", "item_count", "subtotal"].iter().filter_map(|name| cart.remove_entry(*name)).collect()
-        }
-        other => other,
+    let mut degraded = Degraded::default();
+    let page = Storefront {
+        featured: degraded.part("featured", featured).map(|page| page.items),
+        categories: degraded.part("categories", categories),
+        cart: degraded.part("cart", cart).map(CartSummary::from),
+        user: degraded.part("user", user),
+        degraded: degraded.0.clone(),
     };
-    Page::new(())
-        .part("featured", featured.map(items))
-        .part("categories", categories)
-        .part("cart", cart.map(summary))
-        .part("user", user)
-        .answer()
+    Ok(answer(page, degraded.0.is_empty()))
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Account {
+    profile: User,
+    #[schema(required)]
+    addresses: Option<Vec<SavedAddress>>,
+    #[schema(required)]
+    payment_methods: Option<Vec<PaymentMethod>>,
+    #[schema(required)]
+    latest_orders: Option<Vec<Order>>,
+    #[schema(required)]
+    unread_count: Option<u32>,
+    /// Parts that are missing because their service could not be reached.
+    degraded: Vec<&'static str>,
 }
 
 /// Everything on the account's page.
-pub async fn account(visit: Visit) -> Answer {
+pub async fn account(visit: Visit) -> Answer<Account> {
     let user_id = visit.user()?;
     let latest = ListOrders {
         user_id: Some(user_id),
@@ -136,26 +152,42 @@ pub async fn account(visit: Visit) -> Answer {
         ask(&visit, latest),
         ask(&visit, CountUnread { user_id }),
     );
-    Page::new(())
-        .required("profile", user)?
-        .part("addresses", addresses)
-        .part("payment_methods", methods)
-        .part("latest_orders", orders.map(items))
-        .part("unread_count", unread)
-        .answer()
+    let mut degraded = Degraded::default();
+    let page = Account {
+        // Without that there is no page.
+        profile: user?.ok_or_else(Problem::not_found)?,
+        addresses: degraded.part("addresses", addresses),
+        payment_methods: degraded.part("payment_methods", methods),
+        latest_orders: degraded.part("latest_orders", orders).map(|page| page.items),
+        unread_count: degraded.part("unread_count", unread),
+        degraded: degraded.0.clone(),
+    };
+    Ok(answer(page, degraded.0.is_empty()))
 }
 
 /// An order with its payment and its parcel.
-pub async fn order_page(visit: &Visit, order: Order) -> Page {
+#[derive(Serialize, ToSchema)]
+pub struct OrderPage {
+    #[serde(flatten)]
+    order: Order,
+    #[schema(required)]
+    payment: Option<Payment>,
+    #[schema(required)]
+    shipment: Option<Shipment>,
+    /// Parts that are missing because their service could not be reached.
+    degraded: Vec<&'static str>,
+}
+
+pub async fn order_page<const STATUS: u16, const OR: u16>(visit: &Visit, order: Order) -> Told<OrderPage, STATUS, OR> {
     let order_id = order.id;
     let (payment, shipment) =
         join!(ask(visit, GetPaymentOfOrder { order_id }), ask(visit, GetShipmentOfOrder { order_id }));
-    Page::new(order).part("payment", payment).part("shipment", shipment)
-}
-
-fn items(page: Value) -> Value {
-    match page {
-        Value::Object(mut page) => page.remove("items").unwrap_or_default(),
-        other => other,
-    }
+    let mut degraded = Degraded::default();
+    let page = OrderPage {
+        order,
+        payment: degraded.part("payment", payment),
+        shipment: degraded.part("shipment", shipment),
+        degraded: degraded.0.clone(),
+    };
+    answer(page, degraded.0.is_empty())
 }

@@ -5,36 +5,45 @@ use crate::{
     gateway::{
         Class,
         body::{Body, PathId},
-        controls::{Control, senseless},
+        controls::{Control, LimitSettings, Patch, RouteSettings, senseless},
         problem::Problem,
         route::CachePolicy,
         routes::ROUTES,
         visit::Visit,
     },
-    mesh::{Caller, EdgeReport, InstanceSettings, State},
-    types::Service,
+    mesh::{Caller, EdgeReport, EdgeSettings, InstanceReport, InstanceSettings, PoolReport, PoolSettings, State},
+    types::{Page, Service},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::str::FromStr;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
-struct RouteView {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Route)]
+pub struct RouteView {
+    #[schema(example = "products.get")]
     id: String,
+    #[schema(example = "GET")]
     method: &'static str,
+    #[schema(example = "/api/v1/products/{id}")]
     path: &'static str,
+    #[schema(example = "public")]
     access: &'static str,
+    #[schema(example = "browse")]
     class: &'static str,
     idempotency_key: &'static str,
     /// What holds where the settings say `null`.
     deadline_ms: u64,
     /// How long answers are kept, and for whom: `null` where they are not.
     cache: Option<CacheView>,
+    #[schema(value_type = RouteSettings)]
     settings: Value,
 }
 
-#[derive(Serialize)]
-struct CacheView {
+#[derive(Serialize, ToSchema)]
+#[schema(as = RouteCache)]
+pub struct CacheView {
     ttl_ms: u64,
     shared: bool,
 }
@@ -64,31 +73,39 @@ fn route_view(visit: &Visit, at: usize) -> RouteView {
     }
 }
 
-pub async fn list_routes(visit: Visit) -> Answer {
+pub async fn list_routes(visit: Visit) -> Answer<Page<RouteView>> {
     whole_list((0..ROUTES.len()).map(|at| route_view(&visit, at)).collect())
 }
 
 /// Closes a route with words of one's own, or gives it another deadline.
-pub async fn change_route(visit: Visit, PathId(id): PathId<String>, Body(patch): Body<Value>) -> Answer {
-    let control = change(&visit, Control::route(&id), patch).await?;
+pub async fn change_route(
+    visit: Visit,
+    PathId(id): PathId<String>,
+    Body(patch): Body<Patch<RouteSettings>>,
+) -> Answer<RouteView> {
+    let control = change(&visit, Control::route(&id), patch.0).await?;
     match control {
         Control::Route(at) => ok(route_view(&visit, at)),
         _ => Err(Problem::not_found()),
     }
 }
 
-pub async fn list_services(visit: Visit) -> Answer {
+pub async fn list_services(visit: Visit) -> Answer<Page<PoolReport>> {
     whole_list(visit.gateway.mesh.pools().iter().map(|pool| pool.report()).collect())
 }
 
 /// Scales a service, or spreads its calls in another way, or …: see [`PoolSettings`](crate::mesh::PoolSettings).
-pub async fn change_service(visit: Visit, PathId(id): PathId<String>, Body(patch): Body<Value>) -> Answer {
+pub async fn change_service(
+    visit: Visit,
+    PathId(id): PathId<String>,
+    Body(patch): Body<Patch<PoolSettings>>,
+) -> Answer<PoolReport> {
     let service = Service::from_str(&id).map_err(|_| Problem::not_found())?;
-    change(&visit, Some(Control::Service(service)), patch).await?;
+    change(&visit, Some(Control::Service(service)), patch.0).await?;
     ok(visit.gateway.mesh.pool(service).report())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InstancePatch {
     weight: Option<u64>,
@@ -96,16 +113,20 @@ pub struct InstancePatch {
     state: Option<WantedState>,
 }
 
-#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum WantedState {
+pub enum WantedState {
     Ready,
     Draining,
     Ejected,
 }
 
 /// Drains or ejects an instance or lets it back, or makes it a canary. All but the ejection, which is over in a while, is kept.
-pub async fn change_instance(visit: Visit, PathId(name): PathId<String>, Body(wanted): Body<InstancePatch>) -> Answer {
+pub async fn change_instance(
+    visit: Visit,
+    PathId(name): PathId<String>,
+    Body(wanted): Body<InstancePatch>,
+) -> Answer<InstanceReport> {
     let pools = visit.gateway.mesh.pools();
     let has_it = |pool: &&std::sync::Arc<crate::mesh::Pool>| pool.report().instances.iter().any(|it| *it.name == *name);
     let pool = pools.iter().find(has_it).ok_or_else(Problem::not_found)?;
@@ -129,8 +150,10 @@ pub async fn change_instance(visit: Visit, PathId(name): PathId<String>, Body(wa
     ok(report.ok_or_else(Problem::not_found)?)
 }
 
-#[derive(Serialize)]
-struct BreakerView {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Breaker)]
+pub struct BreakerView {
+    #[schema(example = "gateway.products")]
     id: String,
     #[serde(flatten)]
     report: EdgeReport,
@@ -142,29 +165,36 @@ impl BreakerView {
     }
 }
 
-pub async fn list_breakers(visit: Visit) -> Answer {
+pub async fn list_breakers(visit: Visit) -> Answer<Page<BreakerView>> {
     whole_list(visit.gateway.mesh.edges().into_iter().map(BreakerView::of).collect())
 }
 
 /// Forces a breaker open or closed, or changes when it opens.
-pub async fn change_breaker(visit: Visit, PathId(id): PathId<String>, Body(patch): Body<Value>) -> Answer {
+pub async fn change_breaker(
+    visit: Visit,
+    PathId(id): PathId<String>,
+    Body(patch): Body<Patch<EdgeSettings>>,
+) -> Answer<BreakerView> {
     let edge = |caller: Caller, service: Service| {
         visit.gateway.mesh.edges().into_iter().find(|edge| edge.caller == caller && edge.service == service)
     };
     match Control::breaker(&id) {
         // There is none where nobody may call.
         Some(Control::Breaker(caller, service)) if edge(caller, service).is_some() => {
-            change(&visit, Control::breaker(&id), patch).await?;
+            change(&visit, Control::breaker(&id), patch.0).await?;
             ok(BreakerView::of(edge(caller, service).ok_or_else(Problem::not_found)?))
         }
         _ => Err(Problem::not_found()),
     }
 }
 
-#[derive(Serialize)]
-struct LimitView {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Limits)]
+pub struct LimitView {
+    #[schema(example = "browse")]
     id: &'static str,
     words: &'static str,
+    #[schema(value_type = LimitSettings)]
     settings: Value,
 }
 
@@ -177,13 +207,17 @@ fn limit_view(visit: &Visit, class: Class) -> LimitView {
 }
 
 /// How often a client may call: for each class of requests.
-pub async fn list_limits(visit: Visit) -> Answer {
+pub async fn list_limits(visit: Visit) -> Answer<Page<LimitView>> {
     whole_list(Class::ALL.map(|class| limit_view(&visit, class)).into())
 }
 
 /// Everybody begins anew with a full quota.
-pub async fn change_limit(visit: Visit, PathId(id): PathId<String>, Body(patch): Body<Value>) -> Answer {
-    match change(&visit, Control::limit(&id), patch).await? {
+pub async fn change_limit(
+    visit: Visit,
+    PathId(id): PathId<String>,
+    Body(patch): Body<Patch<LimitSettings>>,
+) -> Answer<LimitView> {
+    match change(&visit, Control::limit(&id), patch.0).await? {
         Control::Limit(class) => ok(limit_view(&visit, class)),
         _ => Err(Problem::not_found()),
     }

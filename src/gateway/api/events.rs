@@ -12,11 +12,14 @@ use crate::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
-#[derive(Serialize)]
-struct View {
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeadLetter)]
+pub struct View {
+    #[schema(example = "orders:order:ord_019a52b46b7a7d0c8f3e5a1b2c3d4e5f:3:notifications")]
     id: String,
-    /// Such as `orders.confirmed`.
+    #[schema(example = "orders.confirmed")]
     event: String,
     publisher: Service,
     subscriber: Service,
@@ -51,7 +54,7 @@ impl View {
 const LIST: &str = "dead letters";
 
 /// Oldest record first, publisher by publisher.
-pub async fn list_dead(visit: Visit, Query(paging): Query<Paging>) -> Answer {
+pub async fn list_dead(visit: Visit, Query(paging): Query<Paging>) -> Answer<Page<View>> {
     let bad_cursor = |error: BadCursor| Problem::bad_request("bad_cursor", format!("{error}."));
     let after = paging.cursor.map(|cursor| cursor.position::<DeadLetterId>(LIST)).transpose().map_err(bad_cursor)?;
     let limit = limit(paging.limit)?.get();
@@ -64,8 +67,7 @@ pub async fn list_dead(visit: Visit, Query(paging): Query<Paging>) -> Answer {
 
 /// Delivers one once more: 200 with it when the subscriber has taken it (it is gone from the list), 409 `not_delivered` when it refused
 /// again (it stays).
-pub async fn replay_dead(visit: Visit, PathId(id): PathId<String>) -> Answer {
-    let id: DeadLetterId = id.parse().map_err(|()| Problem::not_found())?;
+pub async fn replay_dead(visit: Visit, PathId(id): PathId<DeadLetterId>) -> Answer<View> {
     let replayed = visit.gateway.mesh.replay(&visit.context(), &id, visit.gateway.env.now()).await;
     let letter = replayed.map_err(|error| match error {
         ReplayError::NotFound => Problem::not_found(),

@@ -1,6 +1,6 @@
 //! The Lab's first storey: what runs, and what happens when it is disturbed. See [`crate::lab`].
 
-use super::{Answer, no_content, whole_list};
+use super::{Answer, Nothing, no_content, whole_list};
 use crate::{
     gateway::{
         body::{Body, PathId},
@@ -8,29 +8,36 @@ use crate::{
         visit::Visit,
     },
     lab::{self, Way},
-    mesh::Link,
+    mesh::{Link, PoolReport},
+    types::Page,
 };
 use serde::Deserialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 
-pub async fn services(visit: Visit) -> Answer {
+pub async fn services(visit: Visit) -> Answer<Page<PoolReport>> {
     whole_list(lab::services(&visit.gateway.mesh))
 }
 
-pub async fn crash(visit: Visit, PathId(instance): PathId<String>) -> Answer {
+pub async fn crash(visit: Visit, PathId(instance): PathId<String>) -> Answer<Nothing, 204> {
     if lab::crash(&visit.gateway.mesh, &instance).await { no_content() } else { Err(Problem::not_found()) }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pause {
+    #[schema(minimum = 1, maximum = 60_000, example = 500)]
     ms: u64,
 }
 
 /// Nobody is paused for longer than a minute: by then it has long been replaced.
 const LONGEST_PAUSE: u64 = 60_000;
 
-pub async fn pause(visit: Visit, PathId(instance): PathId<String>, Body(Pause { ms }): Body<Pause>) -> Answer {
+pub async fn pause(
+    visit: Visit,
+    PathId(instance): PathId<String>,
+    Body(Pause { ms }): Body<Pause>,
+) -> Answer<Nothing, 204> {
     if !(1..=LONGEST_PAUSE).contains(&ms) {
         return Err(Problem::invalid("/ms", "ms is from 1 to 60,000 (a minute)"));
     }
@@ -39,7 +46,7 @@ pub async fn pause(visit: Visit, PathId(instance): PathId<String>, Body(Pause { 
 }
 
 /// What goes wrong on a way; what is left out does not.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 pub struct Weather {
@@ -64,14 +71,12 @@ impl Weather {
 }
 
 /// What goes wrong from now on between a caller and a service: `gateway.products`, `any.products`.
-pub async fn set_link(visit: Visit, PathId(way): PathId<String>, Body(weather): Body<Weather>) -> Answer {
-    let way: Way = way.parse().map_err(|()| Problem::not_found())?;
+pub async fn set_link(visit: Visit, PathId(way): PathId<Way>, Body(weather): Body<Weather>) -> Answer<Nothing, 204> {
     lab::set_link(&visit.gateway.mesh, way, Some(weather.link()?));
     no_content()
 }
 
-pub async fn clear_link(visit: Visit, PathId(way): PathId<String>) -> Answer {
-    let way: Way = way.parse().map_err(|()| Problem::not_found())?;
+pub async fn clear_link(visit: Visit, PathId(way): PathId<Way>) -> Answer<Nothing, 204> {
     lab::set_link(&visit.gateway.mesh, way, None);
     no_content()
 }

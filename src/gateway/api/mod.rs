@@ -14,46 +14,49 @@ pub mod products;
 pub mod shipping;
 pub mod users;
 
-use super::problem::Problem;
-use crate::types::{BadCursor, Cursor, Page};
+pub use super::answer::{Answer, Nothing};
+
+use super::{answer::Told, problem::Problem};
+use crate::types::{BadCursor, Cursor, Limit, Page};
 use actix_web::HttpResponse;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::ToSchema;
 
-/// What a handler gives.
-type Answer = Result<HttpResponse, Problem>;
-
-fn ok(body: impl serde::Serialize) -> Answer {
-    Ok(HttpResponse::Ok().json(body))
+fn ok<T: Serialize + ToSchema>(body: T) -> Answer<T> {
+    Ok(Told::json(body))
 }
 
-fn created(location: String, body: impl serde::Serialize) -> Answer {
-    Ok(HttpResponse::Created().insert_header(("Location", location)).json(body))
+fn created<T: Serialize + ToSchema>(location: String, body: T) -> Answer<T, 201> {
+    Ok(Told::json(body).with(("Location", location)))
 }
 
-fn no_content() -> Answer {
-    Ok(HttpResponse::NoContent().finish())
+fn no_content() -> Answer<Nothing, 204> {
+    Ok(Told::of(HttpResponse::Ok().finish()))
 }
 
 /// A list that is never long enough to need pages, in the shape of one.
-fn whole_list<T: Serialize>(items: Vec<T>) -> Answer {
+fn whole_list<T: Serialize + ToSchema>(items: Vec<T>) -> Answer<Page<T>> {
     ok(Page { items, next_cursor: None })
 }
 
 /// What every list can be asked.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Paging {
+    /// At most so many items: 1 to 100.
+    #[schema(value_type = Option<Limit>)]
     limit: Option<u64>,
+    /// Where the last page ended: its `next_cursor`.
     cursor: Option<Cursor>,
 }
 
 /// A page of a list that its service gives whole, in the order of `key`. `list` is its name, for the cursor.
-fn page_of<T: Serialize, K: Ord + Serialize + DeserializeOwned>(
+fn page_of<T: Serialize + ToSchema, K: Ord + Serialize + DeserializeOwned>(
     list: &str,
     items: Vec<T>,
     paging: Paging,
     key: impl Fn(&T) -> K,
-) -> Answer {
+) -> Answer<Page<T>> {
     let limit = products::limit(paging.limit)?.get();
     let bad_cursor = |error: BadCursor| Problem::bad_request("bad_cursor", format!("{error}."));
     let last: Option<K> = paging.cursor.map(|cursor| cursor.position(list)).transpose().map_err(bad_cursor)?;

@@ -7,14 +7,14 @@ use crate::{
         visit::Visit,
     },
     services::notifications::messages::*,
-    types::NotificationId,
+    types::{NotificationId, Page},
 };
 
-pub async fn list(visit: Visit, Query(paging): Query<Paging>) -> Answer {
+pub async fn list(visit: Visit, Query(paging): Query<Paging>) -> Answer<Page<Notification>> {
     let list = ListNotifications { user_id: visit.user()?, limit: limit(paging.limit)?, cursor: paging.cursor };
     ok(visit.call(list).await?)
 }
 
-pub async fn mark_read(visit: Visit, PathId(notification_id): PathId<NotificationId>) -> Answer {
+pub async fn mark_read(visit: Visit, PathId(notification_id): PathId<NotificationId>) -> Answer<Notification> {
     ok(visit.call(MarkRead { user_id: visit.user()?, notification_id }).await?)
 }

@@ -2,30 +2,35 @@
 
 use super::{Answer, ok};
 use crate::{
-    audit,
-    gateway::{body::Query, visit::Visit},
+    audit::{self, Audit},
+    gateway::{
+        answer::{OpenApi, Plain, Told},
+        body::Query,
+        openapi,
+        visit::Visit,
+    },
     mesh::Context,
-    services::orders::messages::CountNeedingAttention,
+    services::{orders::messages::CountNeedingAttention, users::messages::PublicKey},
     types::Principal,
 };
-use actix_web::{HttpResponse, http::StatusCode};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// The process turns.
-pub async fn livez() -> Answer {
-    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("alive\n"))
+pub async fn livez() -> Answer<Plain> {
+    Ok(Told::raw("alive\n"))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verbosity {
+    /// Each check, and how many orders need attention.
     verbose: Option<String>,
 }
 
 /// Every service has an instance that is ready, the disk takes writes, and the shop is not closing.
-pub async fn readyz(visit: Visit, Query(Verbosity { verbose }): Query<Verbosity>) -> Answer {
+pub async fn readyz(visit: Visit, Query(Verbosity { verbose }): Query<Verbosity>) -> Answer<Plain, 200, 503> {
     let gateway = &visit.gateway;
     let mut checks: Vec<(String, bool)> =
         gateway.mesh.pools().iter().map(|pool| (format!("service {}", pool.service()), pool.is_ready())).collect();
@@ -39,8 +44,7 @@ pub async fn readyz(visit: Visit, Query(Verbosity { verbose }): Query<Verbosity>
             checks.iter().map(|(name, good)| format!("[{}] {name}\n", if *good { '+' } else { '-' })).collect()
         }
     };
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok(HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(body))
+    Ok(Told::raw(body).or_if(!ready))
 }
 
 /// Orders that people should look at. They make nobody unready: all others are served.
@@ -56,16 +60,41 @@ async fn trouble(visit: &Visit) -> (String, bool) {
 const TROUBLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The books of the whole shop.
-pub async fn audit(visit: Visit) -> Answer {
+pub async fn audit(visit: Visit) -> Answer<Audit> {
     let gateway = &visit.gateway;
     // The equations look at everybody's records: asked on the program's own account, for an operator.
     let context = Context { principal: Principal::System, ..visit.context() };
     ok(audit::run(&gateway.mesh, &context, || gateway.env.now()).await?)
 }
 
+/// See [`crate::gateway::openapi`].
+pub async fn openapi() -> Answer<OpenApi> {
+    Ok(Told::raw(openapi::DOCUMENT.as_str()))
+}
+
 /// RFC 7517, RFC 8037.
-pub async fn jwks(visit: Visit) -> Answer {
+#[derive(Serialize, ToSchema)]
+pub struct Jwks {
+    keys: Vec<Jwk>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Jwk {
+    #[schema(example = "OKP")]
+    kty: &'static str,
+    #[schema(example = "Ed25519")]
+    crv: &'static str,
+    #[serde(rename = "use")]
+    #[schema(example = "sig")]
+    usage: &'static str,
+    #[schema(example = "EdDSA")]
+    alg: &'static str,
+    #[serde(flatten)]
+    key: PublicKey,
+}
+
+pub async fn jwks(visit: Visit) -> Answer<Jwks> {
     let keys = visit.gateway.keys.public_keys();
-    let key = |key: &crate::services::users::messages::PublicKey| json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": key.kid, "x": key.x});
-    ok(json!({"keys": keys.iter().map(key).collect::<Vec<_>>()}))
+    let key = |key: &PublicKey| Jwk { kty: "OKP", crv: "Ed25519", usage: "sig", alg: "EdDSA", key: key.clone() };
+    ok(Jwks { keys: keys.iter().map(key).collect() })
 }

@@ -1,8 +1,16 @@
 //! An order, live: server-sent events (WHATWG HTML §9.2).
 
-use super::{Answer, no_content};
+use super::Answer;
 use crate::{
-    gateway::{Gateway, InFlight, body::PathId, keys::Bearer, problem::Problem, streams::OpenStream, visit::Visit},
+    gateway::{
+        Gateway, InFlight,
+        answer::{Content, Events, Told},
+        body::PathId,
+        keys::Bearer,
+        problem::Problem,
+        streams::OpenStream,
+        visit::Visit,
+    },
     mesh::Context,
     services::orders::messages::{AwaitChange, GetOrder, Order, OrderStatus},
     types::OrderId,
@@ -24,25 +32,24 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// an event is its place in the timeline, from 1. To whoever has them all, 204 says that there is nothing to come back for.
 ///
 /// The stream is as good as the token that opened it: it ends with the session, and when the token's time is over.
-pub async fn follow(visit: Visit, request: HttpRequest, PathId(order_id): PathId<OrderId>) -> Answer {
+pub async fn follow(visit: Visit, request: HttpRequest, PathId(order_id): PathId<OrderId>) -> Answer<Events, 200, 204> {
     let order = visit.call(GetOrder { order_id }).await?;
     let seen = seen(&request, &order);
     if is_at_rest(order.status) && seen == order.timeline.len() {
-        return no_content();
+        return Ok(Told::of(HttpResponse::Ok().finish()).or_if(true));
     }
     let bearer: Bearer = visit.noted().ok_or_else(Problem::not_found)?;
     let place = visit.gateway.streams.open(bearer.user_id)?;
     // Whoever only listens takes nobody's place, and does not keep the shop from closing.
     drop(visit.take_note::<InFlight>());
-    let told = Told { visit, bearer, order, seen, is_first: true, _place: place };
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header(("Cache-Control", "no-store"))
-        .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(stream::unfold(Some(told), |told| async {
-            let (text, told) = told?.go_on().await;
-            Some((Ok::<_, std::io::Error>(Bytes::from(text)), told))
-        })))
+    let told = Following { visit, bearer, order, seen, is_first: true, _place: place };
+    let events = stream::unfold(Some(told), |told| async {
+        let (text, told) = told?.go_on().await;
+        Some((Ok::<_, std::io::Error>(Bytes::from(text)), told))
+    });
+    Ok(Told::of(HttpResponse::Ok().content_type(Events::MEDIA_TYPE).streaming(events))
+        .with(("Cache-Control", "no-store"))
+        .with(("X-Accel-Buffering", "no")))
 }
 
 /// How many entries of the timeline the client has. An id that this order has never given out says nothing: then it has none.
@@ -51,7 +58,7 @@ fn seen(request: &HttpRequest, order: &Order) -> usize {
     last.filter(|last| *last <= order.timeline.len()).unwrap_or(0)
 }
 
-struct Told {
+struct Following {
     visit: Visit,
     /// Whose token opened it.
     bearer: Bearer,
@@ -62,7 +69,7 @@ struct Told {
     _place: OpenStream,
 }
 
-impl Told {
+impl Following {
     /// The next piece of the stream, and what comes after it.
     async fn go_on(mut self) -> (String, Option<Self>) {
         let is_over = !std::mem::take(&mut self.is_first) && self.wait().await.is_none();

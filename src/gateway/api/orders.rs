@@ -1,6 +1,11 @@
 //! Orders.
 
-use super::{Answer, composed, ok, products::limit};
+use super::{
+    Answer,
+    composed::{self, OrderPage},
+    created, ok,
+    products::limit,
+};
 use crate::{
     gateway::{
         body::{Body, PathId, Query},
@@ -9,24 +14,34 @@ use crate::{
         problem::Problem,
         visit::Visit,
     },
-    services::{orders::messages::*, products::messages::StockLine, shipping::messages::ShippingService},
-    types::{Address, AddressId, Cursor, OrderId, PaymentMethodId, ProductId, RefundId, Text, UserId},
+    services::{
+        orders::messages::*, payments::messages::Refund, products::messages::StockLine,
+        shipping::messages::ShippingService,
+    },
+    types::{Address, AddressId, Cursor, Limit, OrderId, Page, PaymentMethodId, ProductId, RefundId, Text, UserId},
 };
-use actix_web::{HttpResponse, http::StatusCode};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "items": [{"product_id": "prd_019a52b46b7a7d0c8f3e5a1b2c3d4e5f", "quantity": 2}],
+    "address_id": "adr_019a52b46b7a7d0c8f3e5a1b2c3d4e5f",
+    "shipping_service": "standard",
+    "payment_method_id": "pm_019a52b46b7a7d0c8f3e5a1b2c3d4e5f",
+}))]
 pub struct NewOrder {
-    /// The cart where absent.
+    /// What is in the cart, where absent.
     items: Option<Vec<StockLine>>,
+    /// One of the address book; or give `address`.
     address_id: Option<AddressId>,
     address: Option<Address>,
     shipping_service: ShippingService,
     payment_method_id: PaymentMethodId,
 }
 
-pub async fn place(visit: Visit, Body(new): Body<NewOrder>) -> Answer {
+pub async fn place(visit: Visit, Body(new): Body<NewOrder>) -> Answer<OrderPage, 201, 202> {
     let destination = match (new.address_id, new.address) {
         (Some(id), None) => Destination::Saved(id),
         (None, Some(address)) => Destination::Given(address),
@@ -44,14 +59,12 @@ pub async fn place(visit: Visit, Body(new): Body<NewOrder>) -> Answer {
         })
         .await?;
     has_moved(&visit, order.items.iter().map(|item| item.product_id));
-    let status = match (order.status, &order.reason) {
-        (OrderStatus::Rejected, Some(reason)) => return Err(rejected(&order, reason)),
-        (OrderStatus::Pending, _) => StatusCode::ACCEPTED,
-        _ => StatusCode::CREATED,
-    };
+    if let (OrderStatus::Rejected, Some(reason)) = (order.status, &order.reason) {
+        return Err(rejected(&order, reason));
+    }
+    let is_pending = order.status == OrderStatus::Pending;
     let location = format!("/api/v1/orders/{}", order.id);
-    let page = composed::order_page(&visit, order).await;
-    Ok(page.answer_with(HttpResponse::build(status).insert_header(("Location", location))))
+    Ok(composed::order_page(&visit, order).await.with(("Location", location)).or_if(is_pending))
 }
 
 /// Pieces of these products have left the shelves, or come back.
@@ -78,17 +91,22 @@ fn rejected(order: &Order, reason: &Reason) -> Problem {
     problem.with("order_id", order.id)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
     status: Option<OrderStatus>,
+    /// For operators: whose.
     user_id: Option<UserId>,
+    /// For operators: everybody's.
     all: Option<bool>,
+    /// At most so many: 1 to 100.
+    #[schema(value_type = Option<Limit>)]
     limit: Option<u64>,
+    /// Where the last page ended: its `next_cursor`.
     cursor: Option<Cursor>,
 }
 
-pub async fn list(visit: Visit, Query(filter): Query<Filter>) -> Answer {
+pub async fn list(visit: Visit, Query(filter): Query<Filter>) -> Answer<Page<Order>> {
     let own = visit.user()?;
     let asks_for_others = filter.all == Some(true) || filter.user_id.is_some_and(|user| user != own);
     if asks_for_others && !visit.principal.get().is_staff() {
@@ -103,25 +121,21 @@ pub async fn list(visit: Visit, Query(filter): Query<Filter>) -> Answer {
     ok(visit.call(list).await?)
 }
 
-pub async fn get(visit: Visit, PathId(order_id): PathId<OrderId>) -> Answer {
+pub async fn get(visit: Visit, PathId(order_id): PathId<OrderId>) -> Answer<OrderPage> {
     let order = visit.call(GetOrder { order_id }).await?;
-    composed::order_page(&visit, order).await.answer()
+    Ok(composed::order_page(&visit, order).await)
 }
 
-pub async fn cancel(visit: Visit, PathId(order_id): PathId<OrderId>) -> Answer {
+pub async fn cancel(visit: Visit, PathId(order_id): PathId<OrderId>) -> Answer<OrderPage, 200, 202> {
     let order = visit.call(CancelOrder { order_id }).await?;
     visit.has_changed([Tag::Labels]);
     has_moved(&visit, order.items.iter().map(|item| item.product_id));
     let is_done = order.status == OrderStatus::Cancelled;
-    let mut answer = composed::order_page(&visit, order).await.answer()?;
-    if !is_done {
-        // It is being cancelled, and will be: the order says what is still to be done.
-        *answer.status_mut() = StatusCode::ACCEPTED;
-    }
-    Ok(answer)
+    // Where it is not, it is being cancelled, and will be: the order says what is still to be done.
+    Ok(composed::order_page(&visit, order).await.or_if(!is_done))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Return {
     lines: Vec<StockLine>,
@@ -132,25 +146,27 @@ pub async fn return_items(
     visit: Visit,
     PathId(order_id): PathId<OrderId>,
     Body(Return { lines, reason }): Body<Return>,
-) -> Answer {
+) -> Answer<Refund, 201> {
     let given = visit.noted::<Held>().map(|held| format!("{}:{}", held.scope, held.key));
     // Without a key of the client's, each request is a return of its own. Its trace would not do: the client names that.
     let key = given.unwrap_or_else(|| visit.gateway.env.id::<RefundId>().to_string());
     let returned: Vec<_> = lines.iter().map(|line| line.product_id).collect();
     let refund = visit.call(ReturnItems { order_id, key, lines, reason }).await?;
     has_moved(&visit, returned);
-    Ok(HttpResponse::Created()
-        .insert_header(("Location", format!("/api/v1/payments/{}", refund.payment_id)))
-        .json(refund))
+    created(format!("/api/v1/payments/{}", refund.payment_id), refund)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fulfil {
     to: Fulfilment,
 }
 
-pub async fn fulfil(visit: Visit, PathId(order_id): PathId<OrderId>, Body(Fulfil { to }): Body<Fulfil>) -> Answer {
+pub async fn fulfil(
+    visit: Visit,
+    PathId(order_id): PathId<OrderId>,
+    Body(Fulfil { to }): Body<Fulfil>,
+) -> Answer<OrderPage> {
     let order = visit.call(FulfilOrder { order_id, to }).await?;
-    composed::order_page(&visit, order).await.answer()
+    Ok(composed::order_page(&visit, order).await)
 }

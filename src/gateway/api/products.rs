@@ -1,6 +1,6 @@
 //! The catalogue.
 
-use super::{Answer, Paging, no_content, ok, page_of};
+use super::{Answer, Nothing, Paging, created, no_content, ok, page_of};
 use crate::{
     gateway::{
         body::{Body, PathId, Query},
@@ -11,30 +11,39 @@ use crate::{
     },
     mesh::CallError,
     services::products::messages::*,
-    types::{Cursor, Limit, ProductId, Slug},
+    types::{Cursor, Limit, Page, ProductId, Slug},
 };
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest,
     http::StatusCode,
     http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH},
 };
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
+    /// Words; each must begin a word of the name, the description, the tags or the category.
+    #[schema(example = "kettle")]
     q: Option<String>,
     category: Option<Slug>,
+    /// In minor units (cents), inclusive.
+    #[schema(minimum = 0, example = 1000)]
     min_price: Option<i64>,
+    #[schema(minimum = 0, example = 5000)]
     max_price: Option<i64>,
     in_stock: Option<bool>,
     featured: Option<bool>,
     sort: Option<Sort>,
+    /// At most so many products: 1 to 100.
+    #[schema(value_type = Option<Limit>)]
     limit: Option<u64>,
+    /// Where the last page ended: its `next_cursor`.
     cursor: Option<Cursor>,
 }
 
-pub async fn find(visit: Visit, Query(search): Query<Search>) -> Answer {
+pub async fn find(visit: Visit, Query(search): Query<Search>) -> Answer<Page<Product>> {
     let find = FindProducts {
         q: search.q.filter(|q| !q.trim().is_empty()),
         category: search.category,
@@ -61,23 +70,23 @@ pub fn limit(given: Option<u64>) -> Result<Limit, Problem> {
     parsed.map_err(|error| Problem::bad_parameter("limit", &error.to_string()))
 }
 
-pub async fn get(visit: Visit, PathId(product): PathId<Named>) -> Answer {
+pub async fn get(visit: Visit, PathId(product): PathId<Named>) -> Answer<Product> {
     let product = visit.call(GetProduct { product: product.0 }).await?;
     visit.is_about([Tag::Product(product.id)]);
     ok(product)
 }
 
-pub async fn list_categories(visit: Visit, Query(paging): Query<Paging>) -> Answer {
+pub async fn list_categories(visit: Visit, Query(paging): Query<Paging>) -> Answer<Page<Category>> {
     let categories = visit.call(ListCategories {}).await?;
     visit.is_about([Tag::Catalogue]);
     page_of("categories", categories, paging, |category| (category.name.to_lowercase(), category.slug.clone()))
 }
 
-pub async fn create(visit: Visit, Body(new): Body<CreateProduct>) -> Answer {
+pub async fn create(visit: Visit, Body(new): Body<CreateProduct>) -> Answer<Product, 201> {
     let product = visit.call(new).await?;
     visit.has_changed([Tag::Catalogue]);
-    let location = format!("/api/v1/products/{}", product.id);
-    Ok(HttpResponse::Created().insert_header(("Location", location)).insert_header(tag(&product)).json(product))
+    let tag = tag(&product);
+    Ok(created(format!("/api/v1/products/{}", product.id), product)?.with(tag))
 }
 
 pub async fn update(
@@ -85,14 +94,15 @@ pub async fn update(
     request: HttpRequest,
     PathId(product_id): PathId<ProductId>,
     Body(changes): Body<ProductChanges>,
-) -> Answer {
+) -> Answer<Product> {
     let expected_version = matched(&visit, &request, product_id).await?.map(|seen| seen.version);
     let product = visit.call(UpdateProduct { product_id, expected_version, changes }).await?;
     visit.has_changed([Tag::Product(product_id), Tag::Catalogue]);
-    Ok(HttpResponse::Ok().insert_header(tag(&product)).json(product))
+    let tag = tag(&product);
+    Ok(ok(product)?.with(tag))
 }
 
-pub async fn retire(visit: Visit, request: HttpRequest, PathId(product_id): PathId<ProductId>) -> Answer {
+pub async fn retire(visit: Visit, request: HttpRequest, PathId(product_id): PathId<ProductId>) -> Answer<Nothing, 204> {
     let expected_version = matched(&visit, &request, product_id).await?.map(|seen| seen.version);
     visit.call(RetireProduct { product_id, expected_version }).await?;
     visit.has_changed([Tag::Product(product_id), Tag::Catalogue]);
@@ -100,10 +110,13 @@ pub async fn retire(visit: Visit, request: HttpRequest, PathId(product_id): Path
 }
 
 /// One of the two.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Stock {
+#[schema(example = json!({"adjust_by": 12}))]
+pub struct StockCount {
+    /// This many were counted.
     on_hand: Option<u32>,
+    /// So many came, or went where it is less than nothing.
     adjust_by: Option<i64>,
 }
 
@@ -111,8 +124,8 @@ pub async fn set_stock(
     visit: Visit,
     request: HttpRequest,
     PathId(product_id): PathId<ProductId>,
-    Body(stock): Body<Stock>,
-) -> Answer {
+    Body(stock): Body<StockCount>,
+) -> Answer<StockLevel> {
     let change = match (stock.on_hand, stock.adjust_by) {
         (Some(pieces), None) => StockChange::OnHand(pieces),
         (None, Some(pieces)) => StockChange::AdjustBy(pieces),
@@ -163,6 +176,8 @@ fn entity_tag(product: &Product) -> String {
 }
 
 /// An id or a slug.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = "^(prd_[0-9a-f]{32}|[a-z0-9]+(-[a-z0-9]+)*)$", example = "steel-kettle")]
 pub struct Named(ProductRef);
 
 impl std::str::FromStr for Named {

@@ -3,6 +3,7 @@
 use super::{Answer, ok, whole_list};
 use crate::{
     gateway::{
+        answer::{Svg, Told},
         body::{Body, PathId},
         cache::Tag,
         problem::Problem,
@@ -12,13 +13,13 @@ use crate::{
         products::messages::{GetProducts, StockLine},
         shipping::messages::*,
     },
-    types::{Country, ShipmentId, Text},
+    types::{Country, Page, ShipmentId, Text},
 };
-use actix_web::HttpResponse;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 /// Where to: as much of an address as a quote needs.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "a whole address is taken, too, and then checked as one")]
 pub struct QuoteAddress {
@@ -31,7 +32,7 @@ pub struct QuoteAddress {
     phone: Option<Text<3, 32>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuoteRequest {
     address: QuoteAddress,
@@ -41,7 +42,7 @@ pub struct QuoteRequest {
 const MOST_LINES: usize = 50;
 
 /// Weights are the products' to know, routes shipping's: composed here.
-pub async fn quote(visit: Visit, Body(QuoteRequest { address, items }): Body<QuoteRequest>) -> Answer {
+pub async fn quote(visit: Visit, Body(QuoteRequest { address, items }): Body<QuoteRequest>) -> Answer<Page<Quote>> {
     if items.is_empty() || items.len() > MOST_LINES {
         return Err(Problem::invalid("/items", format!("must have between 1 and {MOST_LINES} lines")));
     }
@@ -66,20 +67,20 @@ pub async fn quote(visit: Visit, Body(QuoteRequest { address, items }): Body<Quo
     )
 }
 
-pub async fn network(visit: Visit) -> Answer {
+pub async fn network(visit: Visit) -> Answer<Page<Hub>> {
     whole_list(visit.call(GetNetwork {}).await?)
 }
 
-pub async fn get(visit: Visit, PathId(shipment_id): PathId<ShipmentId>) -> Answer {
+pub async fn get(visit: Visit, PathId(shipment_id): PathId<ShipmentId>) -> Answer<Shipment> {
     ok(visit.call(GetShipment { shipment_id }).await?)
 }
 
-pub async fn label(visit: Visit, PathId(shipment_id): PathId<ShipmentId>) -> Answer {
+pub async fn label(visit: Visit, PathId(shipment_id): PathId<ShipmentId>) -> Answer<Svg> {
     let label = visit.call(DrawLabel { shipment_id }).await?;
     visit.is_about([Tag::Labels]);
-    Ok(HttpResponse::Ok().content_type("image/svg+xml; charset=utf-8").body(label.svg))
+    Ok(Told::raw(label.svg))
 }
 
-pub async fn track(visit: Visit, PathId(tracking_number): PathId<String>) -> Answer {
+pub async fn track(visit: Visit, PathId(tracking_number): PathId<String>) -> Answer<Tracking> {
     ok(visit.call(Track { tracking_number }).await?)
 }

@@ -1,8 +1,9 @@
 //! Accounts, sessions and the address book.
 
-use super::{Answer, Paging, created, no_content, ok, page_of};
+use super::{Answer, Nothing, Paging, created, no_content, ok, page_of};
 use crate::{
     gateway::{
+        answer::Told,
         body::{Body, MaybeBody, PathId, Query},
         cookies,
         duties::idempotency::{self, GivenKey},
@@ -11,13 +12,14 @@ use crate::{
     },
     mesh::CallError,
     services::{carts::messages::MergeCarts, users::messages::*},
-    types::{Address, AddressId, Email, Principal, Secret, SessionId},
+    types::{Address, AddressId, CartId, Email, Page, Principal, Secret, SessionId},
 };
-use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use utoipa::ToSchema;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
     email: Email,
@@ -26,38 +28,46 @@ pub struct NewUser {
 }
 
 /// Sent again with its key it signs in again: an answer with tokens is not one to keep.
-pub async fn register(visit: Visit, request: HttpRequest, Body(new): Body<NewUser>) -> Answer {
+pub async fn register(visit: Visit, request: HttpRequest, Body(new): Body<NewUser>) -> Answer<Tokens, 201> {
     let NewUser { email, password, name } = new;
     let key = visit.noted::<GivenKey>().map(|GivenKey(key)| key);
     let Registered { signed_in, is_repeated } =
         visit.call(RegisterUser { email, password, name, key, from: Some(visit.network()) }).await?;
     let mut answer = welcome(&visit, &request, signed_in).await?;
     if is_repeated {
-        idempotency::mark_replayed(&mut answer);
+        idempotency::mark_replayed(answer.response_mut());
     }
     Ok(answer)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
     email: Email,
     password: Secret,
 }
 
-pub async fn sign_in(visit: Visit, request: HttpRequest, Body(credentials): Body<Credentials>) -> Answer {
+pub async fn sign_in(visit: Visit, request: HttpRequest, Body(credentials): Body<Credentials>) -> Answer<Tokens, 201> {
     let Credentials { email, password } = credentials;
     let signed_in = visit.call(SignIn { email, password, from: Some(visit.network()) }).await?;
     welcome(&visit, &request, signed_in).await
 }
 
-pub async fn redeem_setup(visit: Visit, request: HttpRequest, Body(setup): Body<RedeemSetupToken>) -> Answer {
+pub async fn redeem_setup(
+    visit: Visit,
+    request: HttpRequest,
+    Body(setup): Body<RedeemSetupToken>,
+) -> Answer<Tokens, 201> {
     let signed_in = visit.call(setup).await?;
     welcome(&visit, &request, signed_in).await
 }
 
 /// The refresh token comes in the body, or in the browser's cookie.
-pub async fn refresh(visit: Visit, request: HttpRequest, MaybeBody(body): MaybeBody<RefreshSession>) -> Answer {
+pub async fn refresh(
+    visit: Visit,
+    request: HttpRequest,
+    MaybeBody(body): MaybeBody<RefreshSession>,
+) -> Answer<Tokens, 201> {
     let from_cookie =
         request.cookie(cookies::REFRESH).map(|cookie| cookie.value().to_owned()).filter(|token| !token.is_empty());
     let refresh_token = match (body, from_cookie) {
@@ -78,7 +88,7 @@ pub async fn refresh(visit: Visit, request: HttpRequest, MaybeBody(body): MaybeB
     }
 }
 
-pub async fn sign_out(visit: Visit) -> Answer {
+pub async fn sign_out(visit: Visit) -> Answer<Nothing, 204> {
     let (user_id, session_id) = (visit.user()?, visit.session.get());
     let ended = visit.call(EndSession { user_id, session_id }).await?;
     visit.gateway.keys.forget(&ended);
@@ -86,37 +96,34 @@ pub async fn sign_out(visit: Visit) -> Answer {
 }
 
 /// The browser forgets. Answers to somebody are `no-store`, so there is no cache to clear.
-fn goodbye() -> HttpResponse {
-    let mut response = HttpResponse::NoContent();
-    for cookie in cookies::forget_tokens() {
-        response.cookie(cookie);
-    }
-    response.insert_header(("Clear-Site-Data", "\"storage\"")).finish()
+fn goodbye() -> Told<Nothing, 204> {
+    let answer = Told::of(HttpResponse::Ok().finish()).with(("Clear-Site-Data", "\"storage\""));
+    cookies::forget_tokens().into_iter().fold(answer, Told::cookie)
 }
 
-pub async fn get_me(visit: Visit) -> Answer {
+pub async fn get_me(visit: Visit) -> Answer<User> {
     ok(visit.call(GetUser { user_id: visit.user()? }).await?)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     name: Option<PersonName>,
     email: Option<Email>,
 }
 
-pub async fn update_me(visit: Visit, Body(Profile { name, email }): Body<Profile>) -> Answer {
+pub async fn update_me(visit: Visit, Body(Profile { name, email }): Body<Profile>) -> Answer<User> {
     ok(visit.call(UpdateUser { user_id: visit.user()?, name, email }).await?)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Passwords {
     current_password: Secret,
     new_password: Secret,
 }
 
-pub async fn change_password(visit: Visit, Body(passwords): Body<Passwords>) -> Answer {
+pub async fn change_password(visit: Visit, Body(passwords): Body<Passwords>) -> Answer<Nothing, 204> {
     let Passwords { current_password, new_password } = passwords;
     let change =
         ChangePassword { user_id: visit.user()?, session_id: visit.session.get(), current_password, new_password };
@@ -131,21 +138,23 @@ pub async fn change_password(visit: Visit, Body(passwords): Body<Passwords>) -> 
     no_content()
 }
 
-pub async fn list_sessions(visit: Visit, Query(paging): Query<Paging>) -> Answer {
-    #[derive(Serialize)]
-    struct Listed {
-        #[serde(flatten)]
-        session: SessionInfo,
-        current: bool,
-    }
-    let (user_id, current) = (visit.user()?, visit.session.get());
-    let sessions = visit.call(ListSessions { user_id }).await?.into_iter();
-    let sessions = sessions.map(|session| Listed { current: Some(session.id) == current, session }).collect();
-    // The newest first.
-    page_of(&format!("sessions of {user_id}"), sessions, paging, |listed: &Listed| Reverse(listed.session.id))
+#[derive(Serialize, ToSchema)]
+pub struct ListedSession {
+    #[serde(flatten)]
+    session: SessionInfo,
+    /// Whether it is the one that asks.
+    current: bool,
 }
 
-pub async fn end_session(visit: Visit, PathId(session_id): PathId<SessionId>) -> Answer {
+pub async fn list_sessions(visit: Visit, Query(paging): Query<Paging>) -> Answer<Page<ListedSession>> {
+    let (user_id, current) = (visit.user()?, visit.session.get());
+    let sessions = visit.call(ListSessions { user_id }).await?.into_iter();
+    let sessions = sessions.map(|session| ListedSession { current: Some(session.id) == current, session }).collect();
+    // The newest first.
+    page_of(&format!("sessions of {user_id}"), sessions, paging, |listed: &ListedSession| Reverse(listed.session.id))
+}
+
+pub async fn end_session(visit: Visit, PathId(session_id): PathId<SessionId>) -> Answer<Nothing, 204> {
     let user_id = visit.user()?;
     if !visit.call(ListSessions { user_id }).await?.iter().any(|session| session.id == session_id) {
         return Err(Problem::not_found());
@@ -153,29 +162,29 @@ pub async fn end_session(visit: Visit, PathId(session_id): PathId<SessionId>) ->
     end(&visit, Some(session_id)).await
 }
 
-pub async fn end_all_sessions(visit: Visit) -> Answer {
+pub async fn end_all_sessions(visit: Visit) -> Answer<Nothing, 204> {
     end(&visit, None).await
 }
 
-async fn end(visit: &Visit, session_id: Option<SessionId>) -> Answer {
+async fn end(visit: &Visit, session_id: Option<SessionId>) -> Answer<Nothing, 204> {
     let ended = visit.call(EndSession { user_id: visit.user()?, session_id }).await?;
     visit.gateway.keys.forget(&ended);
     let ended_itself = visit.session.get().is_some_and(|session| ended.sessions.contains(&session));
     if ended_itself { Ok(goodbye()) } else { no_content() }
 }
 
-pub async fn list_addresses(visit: Visit, Query(paging): Query<Paging>) -> Answer {
+pub async fn list_addresses(visit: Visit, Query(paging): Query<Paging>) -> Answer<Page<SavedAddress>> {
     let user_id = visit.user()?;
     let addresses = visit.call(ListAddresses { user_id }).await?;
     page_of(&format!("addresses of {user_id}"), addresses, paging, |address| address.id)
 }
 
-pub async fn add_address(visit: Visit, Body(address): Body<Address>) -> Answer {
+pub async fn add_address(visit: Visit, Body(address): Body<Address>) -> Answer<SavedAddress, 201> {
     let saved = visit.call(AddAddress { user_id: visit.user()?, address }).await?;
     created(format!("/api/v1/users/me/addresses/{}", saved.id), saved)
 }
 
-pub async fn get_address(visit: Visit, PathId(address_id): PathId<AddressId>) -> Answer {
+pub async fn get_address(visit: Visit, PathId(address_id): PathId<AddressId>) -> Answer<SavedAddress> {
     ok(visit.call(GetAddress { user_id: visit.user()?, address_id }).await?)
 }
 
@@ -183,58 +192,65 @@ pub async fn replace_address(
     visit: Visit,
     PathId(address_id): PathId<AddressId>,
     Body(address): Body<Address>,
-) -> Answer {
+) -> Answer<SavedAddress> {
     ok(visit.call(ReplaceAddress { user_id: visit.user()?, address_id, address }).await?)
 }
 
-pub async fn remove_address(visit: Visit, PathId(address_id): PathId<AddressId>) -> Answer {
+pub async fn remove_address(visit: Visit, PathId(address_id): PathId<AddressId>) -> Answer<Nothing, 204> {
     visit.call(RemoveAddress { user_id: visit.user()?, address_id }).await?;
     no_content()
 }
 
 /// What the guest gathered comes along; should carts be away, it stays on the guest's cookie for the next time.
-async fn welcome(visit: &Visit, request: &HttpRequest, mut signed_in: SignedIn) -> Answer {
+async fn welcome(visit: &Visit, request: &HttpRequest, mut signed_in: SignedIn) -> Answer<Tokens, 201> {
     visit.gateway.keys.forget(&EndedSessions { sessions: std::mem::take(&mut signed_in.ended) });
-    let mut response = HttpResponse::Created();
-    if let Some(guest) = visit.gateway.cart_key.cart(request) {
-        visit.principal.set(Principal::User { id: signed_in.user.id, role: signed_in.user.role });
-        match visit.call(MergeCarts { guest, user_id: signed_in.user.id }).await {
-            Ok(_) => {
-                response.cookie(visit.gateway.cart_key.forget());
-            }
-            Err(problem) => {
-                log::warn!(trace = visit.trace.to_string().as_str(); "a guest's cart was not merged: {problem}")
-            }
-        }
+    let merged = match visit.gateway.cart_key.cart(request) {
+        Some(guest) => merge(visit, guest, &signed_in.user).await,
+        None => false,
+    };
+    let answer = tokens(visit, signed_in);
+    Ok(if merged { answer.cookie(visit.gateway.cart_key.forget()) } else { answer })
+}
+
+async fn merge(visit: &Visit, guest: CartId, user: &User) -> bool {
+    visit.principal.set(Principal::User { id: user.id, role: user.role });
+    let merged = visit.call(MergeCarts { guest, user_id: user.id }).await;
+    if let Err(problem) = &merged {
+        log::warn!(trace = visit.trace.to_string().as_str(); "a guest's cart was not merged: {problem}");
     }
-    Ok(tokens(visit, response, signed_in))
+    merged.is_ok()
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Tokens {
+    user: User,
+    /// For `Authorization: Bearer`. Not told to browsers, which have it in a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds.
+    #[schema(example = 900)]
+    expires_in: u64,
+    /// Good for one use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
 }
 
 /// Tokens as cookies, and for programs in the body too. A browser's scripts never see them: browsers say that they are
 /// browsers by `Sec-Fetch-Site`, which scripts cannot take away.
-fn tokens(visit: &Visit, mut response: HttpResponseBuilder, signed_in: SignedIn) -> HttpResponse {
-    #[derive(Serialize)]
-    struct Tokens<'a> {
-        user: &'a User,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        access_token: Option<&'a str>,
-        token_type: &'static str,
-        expires_in: u64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        refresh_token: Option<&'a str>,
-    }
-    let SignedIn { user, access_token, expires_in, refresh_token, .. } = &signed_in;
-    let for_programs = !visit.is_browser.get();
-    response
-        .cookie(cookies::access(access_token, *expires_in))
-        .cookie(cookies::refresh(refresh_token))
-        .insert_header(("Location", "/api/v1/users/me"))
-        .insert_header(("Cache-Control", "no-store"))
-        .json(Tokens {
-            user,
-            access_token: for_programs.then(|| access_token.expose().as_str()),
-            token_type: "Bearer",
-            expires_in: *expires_in,
-            refresh_token: for_programs.then(|| refresh_token.expose().as_str()),
-        })
+fn tokens(visit: &Visit, signed_in: SignedIn) -> Told<Tokens, 201> {
+    let SignedIn { user, access_token, expires_in, refresh_token, .. } = signed_in;
+    let for_programs = |token: &Secret| (!visit.is_browser.get()).then(|| token.expose().clone());
+    Told::json(Tokens {
+        user,
+        access_token: for_programs(&access_token),
+        token_type: "Bearer",
+        expires_in,
+        refresh_token: for_programs(&refresh_token),
+    })
+    .with(("Location", "/api/v1/users/me"))
+    .with(("Cache-Control", "no-store"))
+    .cookie(cookies::access(&access_token, expires_in))
+    .cookie(cookies::refresh(&refresh_token))
 }

@@ -115,8 +115,9 @@ fn admit(visit: &Visit, request: &ServiceRequest) -> Result<(), Problem> {
     let shows_token = request.headers().get(header::AUTHORIZATION).is_some_and(|value| bearer(value).is_some());
     if !request.method().is_safe() && !shows_token {
         let origin = header(header::ORIGIN);
-        let is_let_in =
-            origin.is_some_and(|origin| visit.gateway.trust.load().origins.iter().any(|known| known == origin));
+        // Not with cookies: `SameSite` keeps them from another site, but another port or a subdomain is the same one.
+        let is_let_in = !request.headers().contains_key(header::COOKIE)
+            && origin.is_some_and(|origin| visit.gateway.trust.load().origins.iter().any(|known| known == origin));
         if !is_let_in {
             from_own_site(header(header::HeaderName::from_static("sec-fetch-site")), origin, host)?;
         }

@@ -5,6 +5,7 @@ use crate::{
     types::{CartId, Money, OrderId, ProductId, Quantity, Service, UserId},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Carts, CartsError,
@@ -24,7 +25,7 @@ pub enum CartOwner {
 }
 
 /// A cart, priced and checked against the stock as of now. An empty one where nothing was put in yet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Cart {
     pub id: CartId,
     /// In the order in which they were put in.
@@ -34,7 +35,7 @@ pub struct Cart {
     pub item_count: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CartItem {
     pub product_id: ProductId,
     pub name: String,

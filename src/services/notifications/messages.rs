@@ -5,6 +5,7 @@ use crate::{
     types::{BadCursor, Cursor, Limit, NotificationId, Page, Service, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Notifications, NotificationsError,
@@ -14,7 +15,7 @@ requests! { Service::Notifications, NotificationsError,
 }
 
 /// One message in a user's inbox.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Notification {
     pub id: NotificationId,
     pub title: String,

@@ -5,6 +5,7 @@ use crate::{
     types::{Money, OrderId, PaymentId, PaymentMethodId, RefundId, Secret, Service, Text, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Payments, PaymentsError,
@@ -27,7 +28,7 @@ events! { Service::Payments,
 }
 
 /// A card as it is typed. Its number exists only inside the tokenise call: it is never stored, logged, traced or echoed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Card {
     /// Digits, with spaces or dashes where people put them.
@@ -40,7 +41,7 @@ pub struct Card {
 }
 
 /// What is kept of a card.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentMethod {
     pub id: PaymentMethodId,
     /// `visa`, `mastercard`, `amex`, `discover`, `diners`, `jcb`.
@@ -108,7 +109,7 @@ pub enum PaymentRef {
     OfOrder(OrderId),
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Refund {
     pub id: RefundId,
     pub payment_id: PaymentId,
@@ -119,7 +120,7 @@ pub struct Refund {
     pub created_at: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RefundStatus {
     Succeeded,
@@ -138,7 +139,7 @@ pub struct GetPaymentOfOrder {
     pub order_id: OrderId,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Payment {
     pub id: PaymentId,
     pub order_id: OrderId,
@@ -155,7 +156,7 @@ pub struct Payment {
     pub created_at: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentStatus {
     /// The provider was asked to authorize it; its answer is not known yet.
@@ -168,20 +169,20 @@ pub enum PaymentStatus {
     Refunded,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MethodSummary {
     pub brand: String,
     pub last4: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentEvent {
     pub kind: PaymentEventKind,
     pub amount: Money,
     pub at: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentEventKind {
     Declined,

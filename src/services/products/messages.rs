@@ -7,6 +7,7 @@ use crate::{
     },
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Products, ProductsError,
@@ -37,7 +38,7 @@ pub type Description = Text<0, 4000>;
 pub type Tag = Text<1, 40>;
 
 /// A product as everybody may see it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Product {
     pub id: ProductId,
     pub slug: Slug,
@@ -61,13 +62,13 @@ pub struct Product {
     pub version: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Availability {
     /// Pieces that can be ordered now: on hand and not reserved.
     pub available: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Category {
     pub slug: Slug,
     pub name: Text<1, 60>,
@@ -92,7 +93,7 @@ pub struct FindProducts {
 }
 
 /// Ties are broken by id, so that every order is total and a cursor stable.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub enum Sort {
     /// Best match first; by name where there is nothing to match.
     #[default]
@@ -131,7 +132,7 @@ pub struct GetProducts {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ListCategories {}
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateProduct {
     pub slug: Slug,
@@ -167,7 +168,7 @@ pub struct UpdateProduct {
 }
 
 /// What is left out stays as it is.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductChanges {
     #[serde(default)]
@@ -222,7 +223,7 @@ pub enum StockChange {
     AdjustBy(i64),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StockLevel {
     /// Pieces in the warehouse, the reserved ones too.
     pub on_hand: u32,
@@ -231,7 +232,7 @@ pub struct StockLevel {
     pub available: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StockLine {
     pub product_id: ProductId,
@@ -341,7 +342,7 @@ impl From<BadCursor> for ProductsError {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Shortage {
     pub product_id: ProductId,
     pub requested: u32,

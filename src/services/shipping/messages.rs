@@ -5,6 +5,7 @@ use crate::{
     types::{Address, Country, Money, OrderId, Service, ShipmentId, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Shipping, ShippingError,
@@ -27,7 +28,7 @@ events! { Service::Shipping,
 }
 
 /// Three ways to be served; none is cheaper than the one before it, none slower.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ShippingService {
     /// The cheapest route.
@@ -53,7 +54,7 @@ pub struct QuoteParcel {
     pub weight_grams: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Quote {
     pub service: ShippingService,
     pub cost: Money,
@@ -96,7 +97,7 @@ pub struct GetShipmentOfOrder {
     pub order_id: OrderId,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Shipment {
     pub id: ShipmentId,
     pub order_id: OrderId,
@@ -116,7 +117,7 @@ pub struct Shipment {
     pub created_at: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ShipmentStatus {
     LabelCreated,
@@ -131,7 +132,7 @@ pub enum ShipmentStatus {
 }
 
 /// A hub on a route, and when the parcel is planned to be there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Stop {
     pub hub: Hub,
     pub planned_at: Timestamp,
@@ -139,13 +140,13 @@ pub struct Stop {
     pub by: Option<Ride>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ride {
     pub carrier: String,
     pub mode: Mode,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     Road,
@@ -155,7 +156,7 @@ pub enum Mode {
 }
 
 /// A city where parcels change vehicles.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Hub {
     /// Such as `BER`.
     pub code: String,
@@ -167,7 +168,7 @@ pub struct Hub {
     pub longitude: f64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrackingEvent {
     pub status: ShipmentStatus,
     /// The city, where it happened at a hub.
@@ -192,7 +193,7 @@ pub struct Track {
     pub tracking_number: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Tracking {
     pub tracking_number: String,
     pub status: ShipmentStatus,

@@ -6,6 +6,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use std::{net::IpAddr, time::Duration};
+use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Users, UsersError,
@@ -37,7 +38,7 @@ events! { Service::Users,
 
 pub type PersonName = Text<1, 100>;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct User {
     pub id: UserId,
     pub email: Email,
@@ -131,7 +132,7 @@ impl AccessClaims {
 
 /// Trades a refresh token for fresh ones. Using one that was used before ends its session (RFC 9700 §4.14), except
 /// that the last one before the current may come once more within a few seconds: two tabs may refresh at once.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshSession {
     pub refresh_token: Secret,
@@ -155,7 +156,7 @@ pub struct ListSessions {
     pub user_id: UserId,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SessionInfo {
     pub id: SessionId,
     pub created_at: Timestamp,
@@ -179,7 +180,7 @@ pub struct Revoked {
 pub struct GetKeys {}
 
 /// An Ed25519 key as in a JWKS (RFC 8037).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PublicKey {
     pub kid: String,
     /// base64url, without padding.
@@ -209,7 +210,7 @@ pub struct ChangePassword {
 }
 
 /// An address in a user's book.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SavedAddress {
     pub id: AddressId,
     #[serde(flatten)]
@@ -269,7 +270,7 @@ pub struct SetupToken {
     pub expires_at: Timestamp,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RedeemSetupToken {
     pub token: Secret,

@@ -46,6 +46,16 @@ fn where_there_is_nothing_nothing_is_found_by_any_method() {
         assert_eq!(guest.send("HEAD", path, &[], None).is(404).text, "");
     }
     guest.send("POST", "/", &[], None).problem(405, "method_not_allowed");
+
+    // Who looks for a page is shown one; its scripts and pictures are none.
+    let accept = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+    let page = guest.send("GET", "/nowhere", &accept, None);
+    assert_eq!(page.status, 404);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(page.text.contains("js/pages/missing.js"));
+    guest.send("GET", "/api/v1/nothing", &accept, None).problem(404, "not_found");
+    guest.send("POST", "/nowhere", &accept, None).problem(404, "not_found");
+    guest.send("GET", "/nowhere.png", &[("accept", "image/png,*/*;q=0.8")], None).problem(404, "not_found");
 }
 
 #[test]

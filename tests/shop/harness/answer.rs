@@ -1,5 +1,6 @@
 //! An answer of the shop, in good form: whatever the request was, every answer keeps to the house rules.
 
+use super::contract;
 use serde_json::Value;
 use std::ops::Index;
 use ureq::http::HeaderMap;
@@ -18,21 +19,20 @@ pub struct Answer {
 
 /// What every answer carries, and how it begins.
 #[rustfmt::skip]
-const ALWAYS: [(&str, &str); 7] = [
+const ALWAYS: [(&str, &str); 6] = [
     ("content-security-policy",      "default-src 'self'"),
     ("x-content-type-options",       "nosniff"),
     ("referrer-policy",              "strict-origin-when-cross-origin"),
     ("cross-origin-opener-policy",   "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("permissions-policy",           "geolocation=()"),
-    ("cache-control",                "no-"),
 ];
 /// What tells strangers about the machine behind the shop.
 const NEVER: [&str; 3] = ["server", "x-powered-by", "x-xss-protection"];
 
 impl Answer {
     #[track_caller]
-    pub fn new(request: String, status: u16, headers: HeaderMap, text: String) -> Self {
+    pub fn new(request: String, sent: Option<&[u8]>, status: u16, headers: HeaderMap, text: String) -> Self {
         let is_json =
             headers.get("content-type").is_some_and(|kind| kind.to_str().unwrap_or_default().contains("json"));
         let body = match is_json && !text.is_empty() {
@@ -44,6 +44,10 @@ impl Answer {
         if answer.status >= 400 {
             answer.check_problem();
         }
+        let Self { status, headers, body, request, .. } = &answer;
+        if let Some(words) = contract::broken_by(request, sent, *status, headers, body) {
+            panic!("{words}: {answer:#?}");
+        }
         answer
     }
 
@@ -53,6 +57,9 @@ impl Answer {
             assert!(self.header(name).starts_with(begins), "{name}: {self:#?}");
         }
         assert!(!self.header("content-security-policy").contains("unsafe"), "{self:#?}");
+        // Only files that never change are kept without asking.
+        let is_lasting = self.request.split(' ').nth(1).is_some_and(|path| path.starts_with("/v/"));
+        assert!(self.header("cache-control").starts_with("no-") || is_lasting, "{self:#?}");
         for name in NEVER {
             assert!(!self.headers.contains_key(name), "{name}: {self:#?}");
         }

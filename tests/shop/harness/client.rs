@@ -144,7 +144,7 @@ impl Client {
         let headers = response.headers().clone();
         self.keep_cart(&headers);
         let text = response.body_mut().read_to_string()?;
-        Ok(Answer::new(format!("{method} {path}"), status, headers, text))
+        Ok(Answer::new(format!("{method} {path}"), body, status, headers, text))
     }
 
     fn open(

@@ -2,6 +2,7 @@
 
 mod answer;
 mod client;
+mod contract;
 mod program;
 mod shop;
 mod table;
@@ -9,6 +10,7 @@ mod wire;
 
 pub use answer::Answer;
 pub use client::{Card, Client, Customer, GOOD_PASSWORD, fresh, home_address};
+pub use contract::DOCUMENT;
 pub use program::{Program, Ran};
 pub use shop::{OPERATOR_EMAIL, OPERATOR_PASSWORD, Options, Shop};
 pub use table::routes;

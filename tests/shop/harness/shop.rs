@@ -181,6 +181,11 @@ impl Shop {
         *self.sign.read().expect("the sign is up")
     }
 
+    /// By its number.
+    pub fn process(&self) -> u32 {
+        self.child.as_ref().expect("a running shop").id()
+    }
+
     pub fn folder(&self) -> PathBuf {
         self.home.path().join("data")
     }
@@ -231,8 +236,7 @@ impl Shop {
     }
 
     pub fn signal(&self, name: &str) {
-        let child = self.child.as_ref().expect("a running shop");
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", child.id())]).status();
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.process())]).status();
         assert!(sent.is_ok_and(|status| status.success()), "the shop has ended by itself\n{}", self.log());
     }
 
@@ -246,8 +250,8 @@ impl Shop {
 
     /// Files may grow again, as on a disk that has room again.
     pub fn lift_file_size(&self) {
-        let child = self.child.as_ref().expect("a running shop");
-        let lifted = Command::new("prlimit").args([&format!("--pid={}", child.id()), "--fsize=unlimited"]).status();
+        let process = format!("--pid={}", self.process());
+        let lifted = Command::new("prlimit").args([&process, "--fsize=unlimited"]).status();
         assert!(lifted.is_ok_and(|status| status.success()), "prlimit is in util-linux");
     }
 

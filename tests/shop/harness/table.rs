@@ -24,7 +24,9 @@ pub fn routes() -> Vec<Row> {
 
 #[track_caller]
 fn row(line: &str) -> Row {
-    let [method, path, access, class, _, "s", "key", key] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+    let [method, path, access, class, _, "s", "key", key, "cache", ..] =
+        line.split_whitespace().collect::<Vec<_>>()[..]
+    else {
         panic!("not a row of the table: {line}")
     };
     let text = str::to_owned;

@@ -1,0 +1,67 @@
+//! The OpenAPI document: that it is one, that it is whole, and that clients can be made of it.
+//!
+//! Whether the shop keeps to it, every other test looks at each answer that it receives (`harness/contract.rs`).
+
+use crate::harness::{DOCUMENT, Shop, routes};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+#[test]
+fn the_document_has_every_route_of_the_table_and_no_other() {
+    let told = DOCUMENT["paths"].as_object().expect("paths").iter().flat_map(|(path, item)| {
+        item.as_object().expect("operations").keys().map(move |method| (method.to_uppercase(), path.clone()))
+    });
+    let table: BTreeSet<_> = routes().into_iter().map(|row| (row.method, row.path)).collect();
+    assert_eq!(told.collect::<BTreeSet<_>>(), table);
+}
+
+#[test]
+fn anybody_can_read_the_document_that_the_program_prints() {
+    let shop = Shop::open();
+    let served = shop.anonymous().get("/api/openapi.json").ok();
+    assert_eq!(served.body, *DOCUMENT);
+    assert_eq!(served["openapi"], "3.1.0");
+}
+
+#[test]
+fn a_row_says_by_itself_who_may_call_and_what_else_follows() {
+    for row in routes() {
+        let operation = &DOCUMENT["paths"][&row.path][row.method.to_lowercase()];
+        let has = |status: &str| operation["responses"].get(status).is_some();
+        let open = operation["security"].as_array().expect("a list").iter().any(|way| way == &serde_json::json!({}));
+        assert_eq!(open, row.access == "public", "{row:?}");
+        assert_eq!(
+            has("403"),
+            row.access == "operator" || row.method != "GET" || row.path == "/api/v1/orders",
+            "{row:?}"
+        );
+        assert_eq!(has("429"), row.class != "free", "{row:?}");
+        assert!(has("503") && has("default") && has("401"), "{row:?}");
+        let key = operation["parameters"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .find_map(|parameter| parameter["$ref"].as_str().filter(|name| name.ends_with("IdempotencyKey")));
+        let expected = match row.key.as_str() {
+            "-" => None,
+            "required" => Some("#/components/parameters/RequiredIdempotencyKey"),
+            _ => Some("#/components/parameters/IdempotencyKey"),
+        };
+        assert_eq!(key, expected, "{row:?}");
+    }
+}
+
+#[test]
+fn a_request_with_a_field_that_is_not_known_is_none_by_the_document_either() {
+    let mut bodies = 0;
+    for (path, item) in DOCUMENT["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            let Some(body) = operation.get("requestBody") else { continue };
+            let name = body["content"]["application/json"]["schema"]["$ref"].as_str().expect("a named body");
+            let schema = DOCUMENT.pointer(&name[1..]).unwrap_or(&Value::Null);
+            assert_eq!(schema["additionalProperties"], false, "{method} {path}");
+            bodies += 1;
+        }
+    }
+    assert!(bodies > 20, "{bodies}");
+}
