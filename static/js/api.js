@@ -6,7 +6,8 @@ const BASE = '/api/v1';
 
 /** What the shop said against a request (RFC 9457), or that it could not be reached. */
 export class Problem extends Error {
-  constructor(status, document = {}) {
+  /** @param retryAfter seconds until it is worth trying again, where the shop knows */
+  constructor(status, document = {}, retryAfter = null) {
     super(document.detail ?? `The shop answered with ${status}.`);
     this.status = status;
     this.code = document.code ?? 'unknown';
@@ -14,6 +15,7 @@ export class Problem extends Error {
     /** [{ pointer, reason }]: which fields of the body, and why. */
     this.errors = document.errors ?? [];
     this.traceId = document.trace_id ?? null;
+    this.retryAfter = retryAfter;
     this.document = document;
   }
 }
@@ -106,7 +108,7 @@ function pause(seconds, signal) {
 async function read(answer) {
   const isJson = /[/+]json\b/.test(answer.headers.get('Content-Type') ?? '');
   const body = isJson ? await answer.json() : null;
-  if (!answer.ok) throw new Problem(answer.status, body ?? {});
+  if (!answer.ok) throw new Problem(answer.status, body ?? {}, Number(answer.headers.get('Retry-After')) || null);
   return body;
 }
 

@@ -33,6 +33,9 @@ export const instant = time => instants.format(new Date(time));
 
 export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
+/** `20 seconds`, `3 minutes`: rounded up */
+export const span = seconds => (seconds < 90 ? plural(seconds, 'second') : plural(Math.ceil(seconds / 60), 'minute'));
+
 export const weight = grams => (grams < 1000 ? `${grams} g` : `${(grams / 1000).toLocaleString(LANGUAGE, { maximumFractionDigits: 2 })} kg`);
 
 /** The end of an order's id: enough to tell one's orders apart. */

@@ -4,25 +4,58 @@ import { html, render } from './html.js';
 import { problemWords } from './notices.js';
 
 /**
- * A labelled control. `options` ([[value, label], …]) makes it a list, `rows` a text of several lines; everything else
- * is an attribute of the control. `scope` keeps the ids of two forms on one page apart.
+ * A labelled control. `options` ([[value, label], …]) makes it a list, `rows` a text of several lines; `check` says in words
+ * what is wrong with a value, beyond what the browser finds, or nothing; everything else is an attribute of the control.
+ * `scope` keeps the ids of two forms on one page apart.
  */
-export function field(name, label, { scope = 'f', hint, options, rows, value = '', wide = false, ...attributes } = {}) {
+export function field(name, label, { scope = 'f', hint, options, rows, check, value = '', wide = false, ...attributes } = {}) {
   const id = `${scope}-${name}`;
   const control = document.createElement(options ? 'select' : rows ? 'textarea' : 'input');
   control.append(...(options ?? []).map(([each, words]) => new Option(words, each)));
   const given = { id, name, rows, 'aria-describedby': `${hint ? `${id}-hint ` : ''}${id}-error`, ...attributes };
   for (const [attribute, each] of Object.entries(given)) {
-    if (each === true) control.setAttribute(attribute, '');
+    if (typeof each === 'function') control[attribute] = each;
+    else if (each === true) control.setAttribute(attribute, '');
     else if (each !== false && each !== undefined && each !== null) control.setAttribute(attribute, each);
   }
   control.value = value ?? '';
+  tellEarly(control, check);
   return html`
     <div class=${`field ${wide ? 'wide' : ''}`}>
       <label for=${id}>${label}${!attributes.required && !options && html` <span class="optional">(optional)</span>`}</label>
-      ${control}
+      ${attributes.type === 'password' ? revealable(control) : control}
       ${hint && html`<p class="hint" id=${`${id}-hint`}>${hint}</p>`}
       <p class="field-error" id=${`${id}-error`} hidden></p>
+    </div>`;
+}
+
+/** What is wrong is told when the field is left, not while it is typed in; what is right again at once. */
+function tellEarly(control, check = () => '') {
+  const isRight = () => {
+    control.setCustomValidity(control.value ? check(control.value) || '' : '');
+    return control.validity.valid;
+  };
+  isRight();
+  control.addEventListener('input', () => {
+    if (isRight()) clearError(control);
+  });
+  control.addEventListener('change', () => {
+    if (control.value && !isRight()) setError(control, control.validationMessage);
+  });
+}
+
+/** What is typed unseen is mistyped unseen: it can be looked at. */
+function revealable(control) {
+  const words = document.createElement('span');
+  const show = isShown => {
+    control.type = isShown ? 'text' : 'password';
+    words.textContent = isShown ? 'Hide' : 'Show';
+  };
+  show(false);
+  return html`
+    <div class="joined">
+      ${control}
+      <button type="button" aria-controls=${control.id} onclick=${() => show(control.type === 'password')}>${words}<span class="visually-hidden"> what is typed</span></button>
     </div>`;
 }
 
@@ -99,13 +132,17 @@ export function setError(control, words) {
   error.hidden = false;
 }
 
+function clearError(control) {
+  control.removeAttribute('aria-invalid');
+  const error = document.getElementById(`${control.id}-error`);
+  if (!error) return;
+  error.hidden = true;
+  // What describes a field is read out even where it is hidden.
+  error.textContent = '';
+}
+
 export function clearProblem(root) {
-  for (const control of root.querySelectorAll('[aria-invalid]')) control.removeAttribute('aria-invalid');
-  for (const error of root.querySelectorAll('.field-error[id]')) {
-    error.hidden = true;
-    // What describes a field is read out even where it is hidden.
-    error.textContent = '';
-  }
+  for (const control of root.querySelectorAll('[aria-invalid]')) clearError(control);
   for (const problem of root.querySelectorAll('.form-problem')) problem.remove();
 }
 

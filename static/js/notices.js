@@ -1,5 +1,6 @@
 // Words about what happened: said aloud, or shown where it happened.
 
+import { span } from './format.js';
 import { html } from './html.js';
 import { PARTS } from './words.js';
 
@@ -20,7 +21,8 @@ export const notice = (contents, kind = '') => html`<div class=${`notice ${kind}
 /** What the shop said against it, for people; the trace small, for whoever looks into it. */
 export function problemWords(problem) {
   const words = problem.detail ?? 'Something in this page went wrong.';
-  return html`<p>${words}</p>${problem.traceId && html`<p class="trace">Trace ${problem.traceId}</p>`}`;
+  const later = problem.retryAfter && html`<p>Try again in ${span(problem.retryAfter)}.</p>`;
+  return html`<p>${words}</p>${later}${problem.traceId && html`<p class="trace">Trace ${problem.traceId}</p>`}`;
 }
 
 export const problemNotice = (problem, ...more) =>

@@ -65,7 +65,7 @@ const DECLINES = {
 };
 
 /** Why an order was rejected or cancelled. A lost or stolen card is told as any declined one. */
-export function reason({ code, decline_code, detail }) {
+export function reason({ reason: code, decline_code, detail }) {
   switch (code) {
     case 'out_of_stock': return 'Something in it was sold out before it could be set aside. Nothing was charged.';
     case 'payment_declined': return `The payment was declined: ${DECLINES[decline_code] ?? 'the bank refused the card'}. Nothing was charged.`;

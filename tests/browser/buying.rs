@@ -4,6 +4,7 @@ use crate::{
     Open,
     browser::Browser,
     harness::{Client, GOOD_PASSWORD, Shop, fresh},
+    pages::World,
 };
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,27 @@ pub fn a_shopper_registers_finds_pays_at_the_second_try_follows_the_parcel_and_r
     let order = browser.path().rsplit('/').next().unwrap_or_default().to_owned();
     follow(&browser, &operator, &order);
     send_back(&browser, &operator, &order);
+    look_up_what_was_declined(&browser);
+}
+
+pub fn a_session_that_ends_at_the_checkout_costs_nothing_of_what_was_typed(open: &Open) {
+    let world = World::new();
+    let browser = open(&world.shop);
+    browser.sign_in(&world.customer.email, GOOD_PASSWORD);
+    browser.go_to("/checkout");
+    browser.click("Somewhere else");
+    browser.fill("Full name", "Grace Hopper");
+    fill_in_address(&browser);
+    browser.see("with you by");
+    world.customer.delete("/api/v1/users/me/sessions").is(204);
+    browser.expect_error("401");
+    browser.click("Place the order for");
+    browser.see("Your session has ended");
+    browser.fill("E-mail", &world.customer.email);
+    browser.fill("Password", GOOD_PASSWORD);
+    browser.press("\u{e007}");
+    browser.see("Thank you");
+    browser.see("12 St James's Square");
 }
 
 fn register(browser: &Browser) {
@@ -68,13 +90,23 @@ fn find_a_kettle(browser: &Browser) {
     browser.settle();
     browser.click("Pellard Gooseneck Kettle");
     browser.until("the kettle's page", || browser.path().starts_with("/products/").then_some(()));
+    browser.choose("To", "Norway");
+    browser.see("Express by");
+    browser.see("More from");
 }
 
-fn pay_at_the_second_try(browser: &Browser) {
+fn fill_in_address(browser: &Browser) {
     browser.fill("Street and number", "12 St James's Square");
     browser.fill("Postal code", "10115");
     browser.fill("Town or city", "Berlin");
     browser.choose("Country", "Germany");
+}
+
+fn pay_at_the_second_try(browser: &Browser) {
+    fill_in_address(browser);
+    browser.fill("Card number", "4242 4242 4242 4243");
+    browser.fill("Security code", "123");
+    browser.see("This is no card number");
     browser.click("Use a test card");
     browser.click("4000 0000 0000 0002");
     browser.expect_error("402");
@@ -94,6 +126,15 @@ fn follow(browser: &Browser, operator: &Client, order: &str) {
     browser.until("the order is packed", || browser.text().contains("How it stands Packed").then_some(()));
     operator.fulfil(order, "shipped").ok();
     browser.until("the order is delivered", || browser.text().contains("How it stands Delivered").then_some(()));
+}
+
+fn look_up_what_was_declined(browser: &Browser) {
+    browser.click("Orders");
+    browser.choose("Show", "Not placed");
+    browser.until("the status in the address", || browser.path().contains("status=rejected").then_some(()));
+    browser.settle();
+    browser.click("Order");
+    browser.see("The payment was declined: the bank refused the card. Nothing was charged.");
 }
 
 fn send_back(browser: &Browser, operator: &Client, order: &str) {

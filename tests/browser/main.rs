@@ -48,10 +48,11 @@ macro_rules! test {
 }
 
 #[rustfmt::skip]
-const TESTS: [Test; 16] = [
+const TESTS: [Test; 17] = [
     test!(browsing::a_list_follows_what_is_typed_and_the_back_button_leads_through_its_pages),
     test!(buying::a_newcomer_has_ordered_within_a_minute_and_twelve_moves),
     test!(buying::a_shopper_registers_finds_pays_at_the_second_try_follows_the_parcel_and_returns_it),
+    test!(buying::a_session_that_ends_at_the_checkout_costs_nothing_of_what_was_typed),
     test!(keyboard::a_purchase_needs_no_mouse_and_always_shows_where_the_focus_is),
     test!(operating::an_operator_makes_a_product_and_packs_ships_and_refunds_an_order),
     test!(weather::a_page_says_what_is_missing_shows_the_rest_and_is_whole_again),

@@ -110,7 +110,7 @@ impl World {
 }
 
 #[track_caller]
-fn begins(browser: &Browser, heading: &str) {
+pub fn begins(browser: &Browser, heading: &str) {
     browser.until(&format!("a heading “{heading}…”"), || {
         let seen = browser.run("return document.querySelector('main h1')?.innerText ?? ''", &[]);
         seen.as_str().is_some_and(|seen| seen.starts_with(heading)).then_some(())

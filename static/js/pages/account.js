@@ -8,12 +8,15 @@ import { announce, degradedNotice, notice, problemNotice } from '../notices.js';
 import { addressFields, addressLines, addressOf } from '../parts/address-fields.js';
 import { cardFields, cardOf } from '../parts/card-fields.js';
 import { forSignedIn } from '../parts/gate.js';
+import { rowsOutline } from '../parts/outlines.js';
 import { passwordField } from '../parts/sign-in-panel.js';
 import { navigate, reload } from '../router.js';
 import { endSession } from '../session.js';
 import { shop } from '../shop.js';
 import { card } from '../words.js';
 import { orderList } from './orders.js';
+
+export const outline = () => rowsOutline();
 
 export default forSignedIn('Account', async ({ signal }) => {
   const [account, sessions] = await Promise.all([

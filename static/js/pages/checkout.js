@@ -4,11 +4,12 @@ import { html, render } from '../html.js';
 import { Attempt, get, post, remove } from '../api.js';
 import { day, money, plural, sum } from '../format.js';
 import { choice, clearProblem, isComplete, showProblem, valuesOf, whileBusy } from '../forms.js';
-import { announce, empty, problemNotice } from '../notices.js';
+import { announce, empty, notice, problemNotice } from '../notices.js';
 import { addressFields, addressLine, addressOf } from '../parts/address-fields.js';
 import { cardFields, cardOf } from '../parts/card-fields.js';
 import { orderLines, sums } from '../parts/order-lines.js';
-import { signInPanel } from '../parts/sign-in-panel.js';
+import { rowsOutline } from '../parts/outlines.js';
+import { signInAgain, signInPanel } from '../parts/sign-in-panel.js';
 import { navigate, plainView, reload } from '../router.js';
 import { shop } from '../shop.js';
 import { card, SHIPPING_SERVICE } from '../words.js';
@@ -17,6 +18,8 @@ const NEW = 'new';
 const TYPING_PAUSE_MS = 400;
 const ASKING = 'Asking the carriers…';
 const NOT_YET = 'Times and prices show as soon as the country and the postal code are known.';
+
+export const outline = () => rowsOutline('Checkout', 3);
 
 export default async function checkout(visit) {
   const cart = await get('/cart', { signal: visit.signal });
@@ -61,6 +64,7 @@ class Checkout {
   #typing = null;
   /** What the quotes are for, as text. */
   #asked = null;
+  #user = shop.user?.id;
   #order = new Attempt();
   #card = new Attempt();
   #address = new Attempt();
@@ -218,6 +222,7 @@ class Checkout {
         <p><a href="/cart">Change the cart</a></p>
       </details>
       ${sums([['Total', total ?? `${money(subtotal)} + delivery`]])}
+      <div class="outcome"></div>
       <button class="primary wide" id="place" type="button" onclick=${() => this.#place()}>Place the order${total && ` for ${total}`}</button>`);
   }
 
@@ -231,19 +236,41 @@ class Checkout {
       return;
     }
     announce('Placing the order…');
+    // What is being ordered does not change under way.
+    this.#rest(true);
     await whileBusy(summary, async () => {
       const where = await this.#attempt('address', () => this.#addressOfOrder());
       const method = where && await this.#attempt('payment', () => this.#methodOfOrder());
       if (method) await this.#send({ ...where, shipping_service: quote.service, payment_method_id: method.id }, method);
     });
+    this.#rest(false);
+  }
+
+  #rest(isResting) {
+    for (const name of ['address', 'delivery', 'payment']) this.#form(name).inert = isResting;
   }
 
   /** What could not be done is told in the part that it belongs to. */
+  #tell(name, problem) {
+    this.#rest(false);
+    if (problem.status === 401) this.#askWhoItIs();
+    else showProblem(this.#parts[name], problem);
+  }
+
+  /** A session may end over a long checkout: what was filled in waits for the next one. */
+  async #askWhoItIs() {
+    const before = this.#user;
+    const user = await signInAgain('Your session has ended. Sign in again to place the order: all that you filled in is still here.');
+    if (user?.id === before) await this.#place();
+    else if (user) await reload();
+    else render(this.#parts.summary.querySelector('.outcome'), notice(html`<p>Nothing was ordered: you are not signed in.</p>`, 'bad'));
+  }
+
   async #attempt(name, work) {
     try {
       return await work();
     } catch (problem) {
-      showProblem(this.#parts[name], problem);
+      this.#tell(name, problem);
       return null;
     }
   }
@@ -290,7 +317,7 @@ class Checkout {
       await remove(`/users/me/payment_methods/${added.id}`).catch(() => {});
       this.#parts.payment.querySelector('[name=cvc]').value = '';
     }
-    showProblem(this.#parts.payment, problem);
+    this.#tell('payment', problem);
   }
 
   async #refused(problem, { added }) {
@@ -303,14 +330,14 @@ class Checkout {
     if (code === 'out_of_stock') {
       const name = id => this.#cart.items.find(item => item.product_id === id)?.name ?? 'Something';
       const words = lines.map(line => `${name(line.product_id)}: ${line.requested} wanted, ${line.available} left.`).join(' ');
-      showProblem(this.#parts.summary, { ...problem, detail: `${problem.detail} ${words} Change the cart and try again.` });
+      this.#tell('summary', { ...problem, detail: `${problem.detail} ${words} Change the cart and try again.` });
     } else if (code === 'undeliverable') {
-      showProblem(this.#parts.address, problem);
+      this.#tell('address', problem);
     } else if (isDecided(problem)) {
-      showProblem(this.#parts.summary, problem);
+      this.#tell('summary', problem);
     } else {
       const detail = `${problem.detail} Nobody knows yet whether the order was placed. Place it again: it is the same order, and will not be placed twice.`;
-      showProblem(this.#parts.summary, { ...problem, detail });
+      this.#tell('summary', { ...problem, detail });
     }
   }
 }

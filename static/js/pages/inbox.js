@@ -3,10 +3,13 @@
 import { html } from '../html.js';
 import { get, post, withQuery } from '../api.js';
 import { moment } from '../format.js';
-import { empty } from '../notices.js';
+import { announce, empty, problemNotice } from '../notices.js';
 import { forSignedIn } from '../parts/gate.js';
+import { rowsOutline } from '../parts/outlines.js';
 import { navigate, reload } from '../router.js';
 import { shop } from '../shop.js';
+
+export const outline = () => rowsOutline('Inbox');
 
 export default forSignedIn('Inbox', async ({ query, signal }) => {
   const { items, next_cursor: next } = await get(withQuery('/notifications', { cursor: query.cursor }), { signal });
@@ -38,10 +41,20 @@ function message({ id, title, body, link, created_at: at, read }) {
     }
     navigate(link);
   };
+  const markRead = async ({ currentTarget }) => {
+    try {
+      await post(`/notifications/${id}/read`);
+      announce(`“${title}” is marked as read.`);
+      await reload();
+    } catch (problem) {
+      currentTarget.after(problemNotice(problem));
+    }
+  };
   return html`
     <li class=${read ? '' : 'unread'}>
       <h2>${link ? html`<a class="cover" href=${link} onclick=${open}>${title}</a>` : title}${!read && html`<span class="visually-hidden"> (unread)</span>`}</h2>
       <time class="soft" datetime=${at}>${moment(at)}</time>
       <p>${body}</p>
+      ${!read && html`<button type="button" class="quiet" id=${`read-${id}`} aria-label=${`Mark “${title}” as read`} onclick=${markRead}>Mark as read</button>`}
     </li>`;
 }

@@ -9,6 +9,7 @@ import { addressLines } from '../parts/address-fields.js';
 import { confirmed } from '../parts/dialog.js';
 import { forSignedIn } from '../parts/gate.js';
 import { orderLines, sums } from '../parts/order-lines.js';
+import { rowsOutline } from '../parts/outlines.js';
 import { quantityStepper } from '../parts/quantity-stepper.js';
 import { statusBadge } from '../parts/status.js';
 import { shop } from '../shop.js';
@@ -21,6 +22,8 @@ const NEW = ['pending', 'confirmed'];
 /** The way of an order that goes well. */
 const WAY = ['confirmed', 'packed', 'shipped', 'delivered'];
 const FOLLOW_AGAIN_MS = 3000;
+
+export const outline = ({ params }) => rowsOutline(`Order ${shortId(params.id)}`);
 
 export default forSignedIn('Order', async ({ params, state, signal }) => {
   const order = await get(`/orders/${encodeURIComponent(params.id)}`, { signal });
@@ -43,7 +46,7 @@ function draw(page, order, said = null) {
       <div>
         <section class="panel" aria-labelledby="status">
           <h2 id="status">How it stands ${statusBadge(order.status)}</h2>
-          ${order.reason && html`<p>${reason(order.reason)}</p>`}
+          ${order.reason && html`<p>${reason(order)}</p>`}
           ${order.in_progress && html`<p class="soft">Still being done: ${order.in_progress}</p>`}
           ${timeline(order)}
           ${actions(page, order)}

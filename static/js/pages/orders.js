@@ -3,24 +3,39 @@
 import { html } from '../html.js';
 import { get, withQuery } from '../api.js';
 import { date, money, plural, shortId } from '../format.js';
-import { empty } from '../notices.js';
+import { announce, empty } from '../notices.js';
 import { forSignedIn } from '../parts/gate.js';
+import { rowsOutline } from '../parts/outlines.js';
 import { picture } from '../parts/product-card.js';
-import { statusBadge } from '../parts/status.js';
+import { knownStatus, statusBadge, statusFilter } from '../parts/status.js';
+import { ORDER_STATUS } from '../words.js';
 
 const PICTURES = 4;
+const PAGE = 12;
 
-export default forSignedIn('Your orders', async ({ query, signal }) => {
-  const { items, next_cursor: next } = await get(withQuery('/orders', { cursor: query.cursor, limit: 12 }), { signal });
+export const outline = () => rowsOutline('Your orders');
+
+export default forSignedIn('Your orders', async ({ path, query, signal }) => {
+  const { cursor } = query;
+  const status = knownStatus(query.status);
+  const { items, next_cursor: next } = await get(withQuery('/orders', { status, cursor, limit: PAGE }), { signal });
   const body = html`
     <h1>Your orders</h1>
-    ${items.length ? orderList(items) : empty('You have not ordered anything yet.', html`<p><a class="button primary" href="/products">Look around</a></p>`)}
+    ${(items.length > 0 || status || cursor) && statusFilter(path, status)}
+    ${items.length ? orderList(items) : nothing(path, status, cursor)}
     <nav class="paging" aria-label="Pages">
-      ${query.cursor && html`<a class="button" href="/orders">Newest</a>`}
-      ${next && html`<a class="button" href=${withQuery('/orders', { cursor: next })}>Older</a>`}
+      ${cursor && html`<a class="button" href=${withQuery(path, { status })}>Newest</a>`}
+      ${next && html`<a class="button" href=${withQuery(path, { status, cursor: next })}>Older</a>`}
     </nav>`;
+  if (status) announce(`${plural(items.length, 'order')} on this page`);
   return { title: 'Your orders', body };
 });
+
+function nothing(path, status, cursor) {
+  if (cursor) return empty('There are no older ones.');
+  if (status) return empty(`None of your orders is “${ORDER_STATUS[status]}” just now.`, html`<p><a class="button" href=${path}>See all of them</a></p>`);
+  return empty('You have not ordered anything yet.', html`<p><a class="button primary" href="/products">Look around</a></p>`);
+}
 
 export const orderList = orders => html`<ul class="orders">${orders.map(order)}</ul>`;
 

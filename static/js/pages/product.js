@@ -5,18 +5,25 @@ import { get, put, withQuery } from '../api.js';
 import { money, plural, weight } from '../format.js';
 import { announce, notice, problemNotice } from '../notices.js';
 import { whileBusy } from '../forms.js';
-import { picture, stockWords } from '../parts/product-card.js';
+import { deliveryEstimate } from '../parts/delivery-estimate.js';
+import { productOutline } from '../parts/outlines.js';
+import { picture, productCards, stockWords } from '../parts/product-card.js';
 import { quantityStepper } from '../parts/quantity-stepper.js';
 import { shop } from '../shop.js';
 
 /** As many as a line of a cart holds. */
 const MOST = 999;
 
+const RELATED = 4;
+
+export const outline = () => productOutline();
+
 export default async function productPage({ params, signal }) {
   const [product, categories] = await Promise.all([
     get(`/products/${encodeURIComponent(params.product)}`, { signal }),
     get('/categories', { signal }).then(({ items }) => items, () => []),
   ]);
+  const related = await othersLike(product, signal);
   signal.throwIfAborted();
   // Lines of carts and orders know a product by its id only.
   if (params.product !== product.slug) history.replaceState(history.state, '', `/products/${product.slug}`);
@@ -32,13 +39,26 @@ export default async function productPage({ params, signal }) {
         <p class="price">${money(product.price)}</p>
         ${buying(product)}
         <p class="description">${product.description}</p>
+        ${!product.retired && product.stock.available > 0 && deliveryEstimate(product, signal)}
         <dl class="facts">
           <div><dt>Weight</dt><dd>${weight(product.weight_grams)}</dd></div>
           ${product.tags.length > 0 && html`<div><dt>Found under</dt><dd>${product.tags.map(tagLink)}</dd></div>`}
         </dl>
       </div>
-    </article>`;
+    </article>
+    ${related.length > 0 && html`
+      <section class="related" aria-labelledby="related">
+        <h2 id="related">More from ${category}</h2>
+        ${productCards(related, 'h3')}
+      </section>`}`;
   return { title: product.name, body };
+}
+
+/** Others of its department that can be had; none where they cannot be asked for. */
+async function othersLike({ id, category }, signal) {
+  const query = { category, in_stock: true, limit: RELATED + 1 };
+  const { items } = await get(withQuery('/products', query), { signal }).catch(() => ({ items: [] }));
+  return items.filter(other => other.id !== id).slice(0, RELATED);
 }
 
 const tagLink = (tag, at) => html`${at > 0 && ', '}<a href=${withQuery('/products', { q: tag })}>${tag}</a>`;

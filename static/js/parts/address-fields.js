@@ -13,18 +13,24 @@ const CODES = `AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG
  SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN
  VU WF WS YE YT ZA ZM ZW`.split(/\s+/);
 
+const CHOSEN = 'galleria.country';
+
 let countries;
 
-function countryOptions() {
+export function countryOptions() {
   countries ??= CODES.map(code => [code, country(code)]).sort(([, one], [, other]) => one.localeCompare(other));
   return [['', 'Choose a country'], ...countries];
 }
 
-/** The country that the browser's language is of, as a first guess. */
-function likelyCountry() {
+/** The country that was chosen last, or that the browser's language is of: a first guess. */
+export function likelyCountry() {
+  const chosen = localStorage.getItem(CHOSEN);
+  if (CODES.includes(chosen)) return chosen;
   const [, region] = navigator.language.match(/-([A-Z]{2})\b/) ?? [];
   return CODES.includes(region) ? region : '';
 }
+
+export const rememberCountry = code => localStorage.setItem(CHOSEN, code);
 
 const NAMES = ['name', 'line1', 'line2', 'postal_code', 'city', 'country', 'phone'];
 

@@ -33,6 +33,7 @@ export function cardFields({ scope = 'card', name = '' } = {}) {
         inputmode: 'numeric',
         autocomplete: 'cc-number',
         maxlength: 25,
+        check: number => !isCardNumber(number) && 'This is no card number: look at its digits once more.',
         hint: 'This is a demonstration: use a test card, never a real one.',
       })}
       ${field('exp_month', 'Month', { scope, required: true, options: [['', 'MM'], ...months], autocomplete: 'cc-exp-month' })}
@@ -50,11 +51,24 @@ export function cardFields({ scope = 'card', name = '' } = {}) {
     </details>`;
 }
 
+/** By its length and its check digit (ISO/IEC 7812-1, Luhn). */
+function isCardNumber(number) {
+  const digits = number.replace(/[\s-]/g, '');
+  if (!/^\d{12,19}$/.test(digits)) return false;
+  const sum = [...digits].reverse().reduce((sum, digit, at) => {
+    const counted = Number(digit) * (at % 2 + 1);
+    return sum + (counted > 9 ? counted - 9 : counted);
+  }, 0);
+  return sum % 10 === 0;
+}
+
 function fillIn({ currentTarget }, scope, { number, cvc }) {
   const root = currentTarget.getRootNode();
   const set = (name, value) => {
     const control = root.getElementById(`${scope}-${name}`);
-    if (control) control.value = value;
+    if (!control) return;
+    control.value = value;
+    control.dispatchEvent(new Event('input', { bubbles: true }));
   };
   set('number', number);
   set('cvc', cvc);

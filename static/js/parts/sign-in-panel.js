@@ -59,6 +59,30 @@ export const passwordField = (name, label, { scope, isNew }) => field(name, labe
   ...(isNew && { minlength: 12, maxlength: 128, hint: 'At least 12 characters, and not one of the commonest.' }),
 });
 
+/**
+ * In a dialog, over a page that stays as it is.
+ * @returns {Promise<object|null>} who is signed in from then on; `null` where nobody is
+ */
+export function signInAgain(words) {
+  const panel = document.createElement('sign-in-panel');
+  const dialog = html`
+    <dialog aria-labelledby="sign-in-title">
+      <h2 id="sign-in-title">Sign in</h2>
+      <p>${words}</p>
+      ${panel}
+      <button type="button" class="quiet" onclick=${() => dialog.close()}>Not now</button>
+    </dialog>`.firstElementChild;
+  panel.addEventListener('signed-in', () => dialog.close());
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise(resolve => {
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      resolve(shop.user);
+    });
+  });
+}
+
 customElements.define('sign-in-panel', SignInPanel);
 
 /**

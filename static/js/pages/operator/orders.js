@@ -6,6 +6,7 @@ import { announce, empty } from '../../notices.js';
 import { plural } from '../../format.js';
 import { deskOutline, deskPage } from '../../parts/operator-desk.js';
 import { orderRow } from '../../parts/operator-order.js';
+import { knownStatus, statusFilter } from '../../parts/status.js';
 import { reload } from '../../router.js';
 import { ORDER_STATUS } from '../../words.js';
 
@@ -15,20 +16,14 @@ export const outline = deskOutline('Orders');
 
 export default deskPage(async ({ path, query, signal }) => {
   const { cursor } = query;
-  const status = query.status in ORDER_STATUS ? query.status : '';
+  const status = knownStatus(query.status);
   const { items, next_cursor: next } = await get(withQuery('/orders', { all: 'true', status, cursor, limit: PAGE }), { signal });
   const body = html`
     <div class="heading-row">
       <h1>Orders</h1>
       <button type="button" id="look-again" onclick=${() => reload()}>Look again</button>
     </div>
-    <form method="get" action=${path} class="filters-row">
-      <label for="status">Show</label>
-      <select id="status" name="status" onchange=${event => event.currentTarget.form.requestSubmit()}>
-        <option value="">All orders</option>
-        ${Object.entries(ORDER_STATUS).map(([each, words]) => html`<option value=${each} selected=${each === status}>${words}</option>`)}
-      </select>
-    </form>
+    ${statusFilter(path, status)}
     ${items.length ? html`<ul class="work">${items.map(order => orderRow(order, signal))}</ul>` : nothing(path, status, cursor)}
     <nav class="paging" aria-label="Pages">
       ${cursor && html`<a class="button" href=${withQuery(path, { status })}>Newest</a>`}
