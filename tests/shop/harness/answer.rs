@@ -42,8 +42,8 @@ impl Answer {
         let answer = Self { status, headers, body, text, request };
         answer.check_headers();
         // Who looks for a page where there is none is shown the shop's own, which says so.
-        let is_page = answer.status == 404 && answer.header("content-type").starts_with("text/html");
-        if answer.status >= 400 && !(is_page && !answer.request.contains("/api/")) {
+        let is_page = answer.header("content-type").starts_with("text/html") && !answer.request.contains("/api/");
+        if answer.status >= 400 && !(answer.status == 404 && is_page) {
             answer.check_problem();
         }
         let Self { status, headers, body, request, .. } = &answer;
