@@ -64,7 +64,7 @@ impl Handler<Envelope<Echo>> for Idle {
 
     fn handle(&mut self, envelope: Envelope<Echo>, _: &mut Self::Context) -> Self::Result {
         Box::pin(async move {
-            let Some((_, Echo(number), _place)) = envelope.open() else {
+            let Some((_, Echo(number), _, _place)) = envelope.open() else {
                 return Err(galleria::mesh::MeshError::TimedOut.into());
             };
             Ok(number)

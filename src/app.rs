@@ -14,6 +14,7 @@ use crate::{
         users::messages::{CreateOperator, HasOperator, IssueSetupToken, PersonName, UsersError},
     },
     storage::{self, Decision, KnownTable, Record, Storage, StorageError, Tree},
+    telemetry::{Tracer, export::Exporter},
     types::{Email, Principal, Secret, Service, Timestamp, UserId},
 };
 use futures_util::future::LocalBoxFuture;
@@ -70,14 +71,14 @@ pub struct Shop {
 
 impl Shop {
     /// To be called inside an actix system.
-    pub fn open(settings: &Settings, env: Env) -> Result<Self, Fatal> {
-        Self::over(Storage::open(&settings.data_dir, &env)?, settings, env)
+    pub fn open(settings: &Settings, env: Env, tracer: Tracer) -> Result<Self, Fatal> {
+        Self::over(Storage::open(&settings.data_dir, &env)?, settings, env, tracer)
     }
 
     /// The same over data that are open already.
-    pub fn over(storage: Storage, settings: &Settings, env: Env) -> Result<Self, Fatal> {
+    pub fn over(storage: Storage, settings: &Settings, env: Env, tracer: Tracer) -> Result<Self, Fatal> {
         let storage = Arc::new(storage);
-        let mesh = Mesh::new(env.clone(), CALLS, HEARS);
+        let mesh = Mesh::new(env.clone(), CALLS, HEARS).traced(tracer);
         let home = |service: Service| -> Result<Home, StorageError> {
             Ok(Home {
                 env: env.clone(),
@@ -320,16 +321,23 @@ pub struct Doorway {
     listener: TcpListener,
     /// Kept, too: files that have become bad meanwhile change nothing, and one made on the spot is the one that people know.
     certificates: Option<Arc<Certificates>>,
+    /// What was done before the disk failed is still to be seen.
+    tracer: Tracer,
 }
 
 impl Doorway {
+    /// Lets nobody in any more. What it gives is to be closed last: spans are exported until then.
+    pub fn close(self) -> Tracer {
+        self.tracer
+    }
+
     /// Takes the address and reads the certificate. To be done first: who cannot have them should not touch the data.
     pub fn take(settings: &Settings, env: &Env) -> Result<Self, Fatal> {
         let cannot = |error: io::Error| cannot_listen(settings, &error);
         let listener = TcpListener::bind(settings.listen).map_err(cannot)?;
         // Said again, with more room than the 128 that the standard library asks for: whoever finds no room tries again after a second.
         rustix::net::listen(&listener, BACKLOG).map_err(|error| cannot(error.into()))?;
-        Ok(Self { listener, certificates: certificates(settings, env)? })
+        Ok(Self { listener, certificates: certificates(settings, env)?, tracer: tracer(settings, env)? })
     }
 }
 
@@ -350,7 +358,7 @@ pub async fn open(
     let cannot = |error: io::Error| cannot_listen(settings, &error);
     let listener = doorway.listener.try_clone().map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let shop = Shop::open(settings, env.clone())?;
+    let shop = Shop::open(settings, env.clone(), doorway.tracer.clone())?;
     if settings.demo {
         shop.stock_demo().await?;
     }
@@ -372,6 +380,17 @@ pub async fn open(
     let (door, serving) =
         gateway::open(door_settings, env, shop.mesh.for_caller(Caller::Outside("gateway"))).await.map_err(cannot)?;
     Ok((Open { shop, door, address, setup_token }, serving))
+}
+
+/// How long a span is kept, where there is room for it.
+const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
+
+fn tracer(settings: &Settings, env: &Env) -> Result<Tracer, Fatal> {
+    let exporter = Exporter::from_environment().map_err(Fatal::BadSetting)?;
+    Ok(match (settings.trace_memory, exporter) {
+        (0, None) => Tracer::off(),
+        (memory, exporter) => Tracer::new(env, memory << 20, KEPT_FOR, exporter),
+    })
 }
 
 fn trust(settings: &Settings) -> Trust {
@@ -428,7 +447,7 @@ mod tests {
     async fn every_service_hears_what_is_said_of_it_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let settings = Settings { data_dir: folder.path().into(), ..Settings::default() };
-        let shop = Shop::open(&settings, Env::system()).unwrap();
+        let shop = Shop::open(&settings, Env::system(), Tracer::off()).unwrap();
         for service in Service::ALL {
             let said: BTreeSet<_> = HEARS
                 .iter()

@@ -29,6 +29,8 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("allowed_hosts",     "",               "names beside localhost and IP addresses that the shop is called by"),
     ("trusted_proxies",   "",               "networks whose X-Forwarded-For or Forwarded is believed: 10.0.0.0/8,::1"),
     ("workers",           "one a core",     "threads that serve HTTP"),
+    ("log_format",        "text",           "log lines for people (text), or one JSON object each (json)"),
+    ("trace_memory",      "16",             "MiB in which the spans of the last minutes are kept; 0 for none"),
     ("reset_controls",    "false",          "whether what operators changed while the shop ran is forgotten at the start"),
     ("operator_email",    "",               "the operator's account made on the first run (with operator_password; environment only)"),
     ("operator_password", "",               "its password (environment only)"),
@@ -53,6 +55,9 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     pub trusted_proxies: Vec<Network>,
     pub workers: usize,
+    pub log_format: LogFormat,
+    /// MiB.
+    pub trace_memory: usize,
     pub reset_controls: bool,
 }
 
@@ -211,6 +216,8 @@ impl Settings {
                     settings.trusted_proxies = networks.map(str::parse).collect::<Result<_, _>>().map_err(bad)?;
                 }
                 "workers" => settings.workers = parse_workers(text).map_err(bad)?,
+                "log_format" => settings.log_format = text.parse().map_err(bad)?,
+                "trace_memory" => settings.trace_memory = parse_memory(text).map_err(bad)?,
                 "reset_controls" => settings.reset_controls = parse_bool(text).map_err(bad)?,
                 "operator_email" => {
                     operator.0 =
@@ -237,7 +244,17 @@ impl Settings {
     /// The names of what the other has differently.
     pub fn differences(&self, other: &Self) -> Vec<&'static str> {
         let Self { listen, data_dir, instances, demo, carrier_speed, provider_faults, throttling, .. } = self;
-        let Self { certificate, cors_origins, allowed_hosts, trusted_proxies, workers, reset_controls: _, .. } = self;
+        let Self {
+            certificate,
+            cors_origins,
+            allowed_hosts,
+            trusted_proxies,
+            workers,
+            log_format,
+            trace_memory,
+            reset_controls: _,
+            ..
+        } = self;
         let differs = [
             ("listen", *listen != other.listen),
             ("data_dir", *data_dir != other.data_dir),
@@ -251,6 +268,8 @@ impl Settings {
             ("allowed_hosts", *allowed_hosts != other.allowed_hosts),
             ("trusted_proxies", *trusted_proxies != other.trusted_proxies),
             ("workers", *workers != other.workers),
+            ("log_format", *log_format != other.log_format),
+            ("trace_memory", *trace_memory != other.trace_memory),
         ];
         differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
     }
@@ -271,9 +290,38 @@ impl Default for Settings {
             allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             workers: std::thread::available_parallelism().map_or(2, Into::into),
+            log_format: LogFormat::Text,
+            trace_memory: 16,
             reset_controls: false,
         }
     }
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people, in colours on a terminal.
+    Text,
+    /// An object a line, for programs.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            other => Err(format!("`{other}` is neither text nor json")),
+        }
+    }
+}
+
+const MOST_TRACE_MEMORY: usize = 4096;
+
+fn parse_memory(text: &str) -> Result<usize, String> {
+    let memory = text.parse().ok().filter(|memory| *memory <= MOST_TRACE_MEMORY);
+    memory.ok_or_else(|| format!("`{text}` is no number of MiB from 0 to {MOST_TRACE_MEMORY}"))
 }
 
 fn certificate(

@@ -50,7 +50,7 @@
 //! | [`storage`] | a service's own tree; the only room that knows sled |
 //! | [`services`] | one folder per capability; none knows HTTP |
 //! | [`gateway`] | the door |
-//! | [`telemetry`] | log lines, trace ids |
+//! | [`telemetry`] | log lines, spans |
 //! | [`lab`] | the control room |
 //! | [`demo`] | the demo catalogue |
 //!
@@ -77,6 +77,8 @@
 //!   half (`mesh/tests/breakers.rs`); nothing is tried past its deadline, or again without a key (`mesh/tests/retries.rs`).
 //! - Whatever is done to a service, only what needs it suffers, and not for long (`tests/shop/chaos.rs`).
 //! - A change of a control that makes no sense changes nothing; one that was made is there after a restart (`tests/shop/controls.rs`).
+//! - Every message of a request can be seen, also what it causes later and after a restart; no secret is in any of it
+//!   (`tests/shop/traces.rs`).
 //! - Every refusal is a problem document; no input makes a 5xx (`tests/shop/bad_input.rs`).
 //! - A panic takes down one instance, and only its caller notices (`mesh/tests.rs`, `tests/shop/concurrency.rs`).
 

@@ -3,11 +3,11 @@
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use galleria::{
     app::{self, Doorway, Fatal, Open, Shop},
-    config::{BadSetting, FirstOperator, Given, Settings},
+    config::{BadSetting, FirstOperator, Given, LogFormat, Settings},
     env::Env,
     gateway::{self, routes::ROUTES},
     storage::{self, Storage, StorageError},
-    telemetry::logs,
+    telemetry::{Tracer, logs},
     types::{Certificate, Email, Secret, Text},
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -125,6 +125,12 @@ struct Flags {
     /// Threads that serve HTTP [default: one a core]
     #[arg(long, global = true, value_name = "N")]
     workers: Option<String>,
+    /// Log lines for people (text), or one JSON object each (json) [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// MiB in which the spans of the last minutes are kept; 0 for none [default: 16]
+    #[arg(long, global = true, value_name = "MIB")]
+    trace_memory: Option<String>,
     /// Forget what operators changed while the shop ran
     #[arg(long, global = true)]
     reset_controls: bool,
@@ -152,6 +158,8 @@ impl Flags {
             ("tls_cert",        "--tls-cert",        &self.tls_cert),
             ("tls_key",         "--tls-key",         &self.tls_key),
             ("cors_origins",    "--cors-origins",    &self.cors_origins),
+            ("log_format",      "--log-format",      &self.log_format),
+            ("trace_memory",    "--trace-memory",    &self.trace_memory),
             ("reset_controls",  "--reset-controls",  &reset),
         ];
         for (name, flag, value) in flags {
@@ -165,7 +173,6 @@ impl Flags {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    logs::start();
     let read = || {
         let environment = Given::of_environment(std::env::vars())?;
         Settings::from_sources(&[Given::of_file(cli.flags.config.as_deref())?, environment, cli.flags.given()?])
@@ -174,6 +181,7 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return fail(&error.to_string(), 2),
     };
+    logs::start(settings.log_format == LogFormat::Json);
     let done = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(&settings, operator, read),
         Command::Routes => routes(),
@@ -241,7 +249,7 @@ fn serve(
             }
             serving = open_again(&settings, &doorway, operator.clone()).await?;
         }
-        drop(doorway);
+        let tracer = doorway.close();
         log::info!("closing: no new requests, those in flight finish");
         actix::spawn(async {
             until_told_to_stop().await;
@@ -249,6 +257,7 @@ fn serve(
             std::process::exit(130);
         });
         serving.close().await?;
+        tracer.close();
         log::info!("closed");
         Ok(ExitCode::SUCCESS)
     })
@@ -391,7 +400,7 @@ fn create_operator(
         None => read_password()?,
     };
     actix::System::new().block_on(async {
-        let shop = Shop::open(settings, Env::system())?;
+        let shop = Shop::open(settings, Env::system(), Tracer::off())?;
         let made = shop.create_operator(email.clone(), password, name).await;
         shop.close()?;
         made?;
@@ -449,7 +458,7 @@ fn check(settings: &Settings) -> Result<ExitCode, Fatal> {
         return Err(Fatal::Refused(format!("there is no data in {}", settings.data_dir.display())));
     }
     actix::System::new().block_on(async {
-        let shop = Shop::open(settings, Env::system())?;
+        let shop = Shop::open(settings, Env::system(), Tracer::off())?;
         let found = shop.check().await;
         shop.close()?;
         let found = found?;

@@ -17,9 +17,9 @@ use std::{
 const ROOMS: &[(&str, &[&str])] = &[
     ("types",     &[]),
     ("env",       &["types"]),
-    ("storage",   &["types", "env"]),
-    ("mesh",      &["types", "env", "storage"]),
-    ("telemetry", &["types", "env", "mesh"]),
+    ("telemetry", &["types", "env"]),
+    ("storage",   &["types", "env", "telemetry"]),
+    ("mesh",      &["types", "env", "telemetry", "storage"]),
     ("services",  &["types", "env", "storage", "mesh", "telemetry"]),
     ("audit",     &["types", "env", "mesh", "services::messages"]),
     ("lab",       &["types", "env", "mesh", "telemetry", "services::messages"]),

@@ -161,7 +161,8 @@ fn an_order_that_moves_counts_for_none_to_all_of_its_pieces_and_for_no_more() {
 #[test]
 fn an_event_that_nobody_took_or_put_aside_is_told() {
     assert!(equations::reckon_owed(&[], now()).broken.is_empty());
-    let event = Owed { seq: 3, name: "orders.shipped".into(), payload: 0.into(), at: Timestamp::UNIX_EPOCH };
+    let event =
+        Owed { seq: 3, name: "orders.shipped".into(), payload: 0.into(), at: Timestamp::UNIX_EPOCH, cause: None };
     let owed = OwedEvent { publisher: Service::Orders, record: "order/ord_1".into(), event };
     let told = equations::reckon_owed(&[owed], now()).told();
     assert_eq!(told[0].subject, "orders/order/ord_1/3 (orders.shipped)");

@@ -8,7 +8,7 @@ use super::{
     Route,
     api::{
         carts, composed, controls, events, lab, notifications, operation, order_events, orders, payments, products,
-        shipping, users,
+        shipping, traces, users,
     },
     parameters::{Signature, Takes},
     route::Handler,
@@ -109,6 +109,8 @@ pub static ROUTES: &[Route] = &[
     row(GET,    "/api/v1/audit",                              Operator, Lab,      Ignored,         Never,       60, to!(operation::audit)),
     row(GET,    "/api/v1/events/dead",                        Operator, Lab,      Ignored,         Never,       10, to!(events::list_dead)),
     row(POST,   "/api/v1/events/dead/{id}/replay",            Operator, Lab,      Ignored,         Never,       10, to!(events::replay_dead)),
+    row(GET,    "/api/v1/traces",                             Operator, Lab,      Ignored,         Never,       10, to!(traces::list)),
+    row(GET,    "/api/v1/traces/{id}",                        Operator, Lab,      Ignored,         Never,       10, to!(traces::get)),
     row(GET,    "/api/v1/gateway/routes",                     Operator, Lab,      Ignored,         Never,       10, to!(controls::list_routes)),
     row(PATCH,  "/api/v1/gateway/routes/{id}",                Operator, Lab,      Ignored,         Never,       10, to!(controls::change_route)),
     row(GET,    "/api/v1/gateway/services",                   Operator, Lab,      Ignored,         Never,       10, to!(controls::list_services)),

@@ -3,7 +3,8 @@
 use super::{Gateway, Route, client, controls::RouteSettings, problem::Problem};
 use crate::{
     mesh::{CallError, Context, Request, TraceId},
-    types::{Principal, SessionId, UserId},
+    telemetry::Open,
+    types::{Principal, SessionId, SpanId, UserId},
 };
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
@@ -30,6 +31,10 @@ pub struct Parts {
     /// As they were when the request came.
     pub settings: Arc<RouteSettings>,
     pub trace: TraceId,
+    /// The span that stands for all of it, until it ends,
+    pub span: Cell<Option<Open>>,
+    /// and its id.
+    pub span_id: Option<SpanId>,
     pub begun: Instant,
     /// When the whole of the request was there: from then on the route's deadline runs.
     pub complete: Cell<Instant>,
@@ -61,6 +66,7 @@ impl Visit {
         route: &'static Route,
         settings: Arc<RouteSettings>,
         trace: TraceId,
+        span: Open,
         client: IpAddr,
     ) -> Self {
         let begun = Instant::now();
@@ -69,6 +75,8 @@ impl Visit {
             route,
             settings,
             trace,
+            span_id: span.id(),
+            span: Cell::new(Some(span)),
             begun,
             complete: Cell::new(begun),
             client,
@@ -124,7 +132,12 @@ impl Visit {
     }
 
     pub fn context(&self) -> Context {
-        Context { principal: self.principal.get(), deadline: self.complete.get() + self.deadline(), trace: self.trace }
+        Context {
+            principal: self.principal.get(),
+            deadline: self.complete.get() + self.deadline(),
+            trace: self.trace,
+            span: self.span_id,
+        }
     }
 
     /// The client as far as it can be told from others.

@@ -5,7 +5,7 @@ use super::{
     message::Context,
     service::{Disturb, Ping},
 };
-use crate::types::Timestamp;
+use crate::{telemetry::Here, types::Timestamp};
 use actix::{Actor, Addr, Handler, Recipient, dev::ToEnvelope};
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
@@ -57,9 +57,10 @@ impl Answers {
         name: &str,
         at: Timestamp,
         payload: Value,
+        here: Here,
     ) -> LocalBoxFuture<'static, Result<(), MeshError>> {
         match self.events.get(name) {
-            Some(hears) => hears.deliver(context, id, at, payload),
+            Some(hears) => hears.deliver(context, id, at, payload, here),
             None => Box::pin(std::future::ready(Err(MeshError::Failed(format!("{name} is not heard here"))))),
         }
     }
@@ -78,6 +79,7 @@ trait Hears: Send + Sync {
         id: EventId,
         at: Timestamp,
         payload: Value,
+        here: Here,
     ) -> LocalBoxFuture<'static, Result<(), MeshError>>;
 }
 
@@ -88,13 +90,14 @@ impl<E: Event> Hears for Recipient<Delivery<E>> {
         id: EventId,
         at: Timestamp,
         payload: Value,
+        here: Here,
     ) -> LocalBoxFuture<'static, Result<(), MeshError>> {
         let recipient = self.clone();
         Box::pin(async move {
             let event = serde_json::from_value(payload)
                 .map_err(|error| MeshError::Failed(format!("{id} is no {}: {error}", E::NAME)))?;
             let deadline = context.deadline;
-            match tokio::time::timeout_at(deadline, recipient.send(Delivery { context, id, at, event })).await {
+            match tokio::time::timeout_at(deadline, recipient.send(Delivery { context, id, at, event, here })).await {
                 Ok(Ok(handled)) => handled,
                 Ok(Err(_)) => Err(MeshError::Crashed),
                 Err(_) => Err(MeshError::TimedOut),

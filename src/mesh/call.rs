@@ -7,12 +7,17 @@ use super::{
     message::EventId,
     retry,
 };
-use crate::{storage::Owed, types::Service};
+use crate::{
+    storage::Owed,
+    telemetry::{Here, Outcome, Payload, What},
+    types::Service,
+};
 use actix::MailboxError;
 use futures_util::future::{Either, select};
 use std::{
     pin::{Pin, pin},
     sync::Arc,
+    time::Duration,
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -31,7 +36,7 @@ impl Mesh {
         context: &Context,
         request: R,
     ) -> (Option<Arc<str>>, Result<R::Reply, CallError<R::Error>>) {
-        let Served { by, answer } = self.tries(context, request).await;
+        let Served { by, answer, .. } = self.tries(context, request).await;
         let answer = answer.map_err(|failure| match failure {
             Failure::Domain(error) => CallError::Domain(error),
             Failure::Fault(error) => {
@@ -54,7 +59,7 @@ impl Mesh {
             if context.time_left().is_zero() {
                 return MeshError::TimedOut.into();
             }
-            let served = self.guarded(edge, context, &request, avoid).await;
+            let served = self.seen(edge, context, &request, avoid, failed + 1).await;
             failed += 1;
             let Err(Failure::Fault(error)) = &served.answer else { return served };
             if failed == retry::MOST_ATTEMPTS || !retry::is_worth_while(R::KIND, error) {
@@ -69,17 +74,51 @@ impl Mesh {
         }
     }
 
-    /// Once, if the breaker lets it through.
-    async fn guarded<R: Request>(
+    /// Once, in a span of its own.
+    async fn seen<R: Request>(
         &self,
         edge: &Edge,
         context: &Context,
         request: &R,
         avoid: Option<Arc<str>>,
+        attempt: u32,
+    ) -> Served<R> {
+        let mut span = self.tracer.open(context.trace, context.span, || What::Call {
+            caller: self.caller.name(),
+            service: R::SERVICE,
+            request: R::NAME,
+            instance: None,
+            attempt,
+            queued: None,
+            sent: Payload::of(request),
+            answer: Payload::default(),
+        });
+        if !span.is_wanted() {
+            return self.guarded(edge, context, &Here::default(), request, avoid).await;
+        }
+        let served = self.guarded(edge, &context.in_span(span.id()), &span.here(), request, avoid).await;
+        span.tell(|what| {
+            if let What::Call { instance, queued, answer, .. } = what {
+                (*instance, *queued) = (served.by.clone(), served.queued);
+                *answer = served.answer.as_ref().map(Payload::of).unwrap_or_default();
+            }
+        });
+        span.end(|| served.answer.as_ref().err().map_or(Outcome::OK, told));
+        served
+    }
+
+    /// Once, if the breaker lets it through.
+    async fn guarded<R: Request>(
+        &self,
+        edge: &Edge,
+        context: &Context,
+        here: &Here,
+        request: &R,
+        avoid: Option<Arc<str>>,
     ) -> Served<R> {
         if R::KIND == Kind::LongPoll {
             return match edge.admit_uncounted() {
-                Ok(()) => self.over_link(edge, context, request, avoid).await,
+                Ok(()) => self.over_link(edge, context, here, request, avoid).await,
                 Err(error) => error.into(),
             };
         }
@@ -87,7 +126,7 @@ impl Mesh {
             Ok(ticket) => ticket,
             Err(error) => return error.into(),
         };
-        let served = self.over_link(edge, context, request, avoid).await;
+        let served = self.over_link(edge, context, here, request, avoid).await;
         ticket.end(edge::outcome_of(&served.answer));
         served
     }
@@ -96,19 +135,27 @@ impl Mesh {
         &self,
         edge: &Edge,
         context: &Context,
+        here: &Here,
         request: &R,
         avoid: Option<Arc<str>>,
     ) -> Served<R> {
-        let Some(link) = edge.link() else { return self.send(context, request, avoid).await };
+        let Some(link) = edge.link() else { return self.send(context, here, request, avoid).await };
         let sent = link.carry(&self.shared.env, context, R::KIND, || {
-            let (mesh, context, request, avoid) = (self.clone(), context.clone(), request.clone(), avoid.clone());
-            Box::pin(async move { mesh.send(&context, &request, avoid).await })
+            let (mesh, context, here) = (self.clone(), context.clone(), here.clone());
+            let (request, avoid) = (request.clone(), avoid.clone());
+            Box::pin(async move { mesh.send(&context, &here, &request, avoid).await })
         });
         sent.await.unwrap_or_else(Served::from)
     }
 
     /// To one instance after the other, until one has taken it in hand.
-    async fn send<R: Request>(&self, context: &Context, request: &R, avoid: Option<Arc<str>>) -> Served<R> {
+    async fn send<R: Request>(
+        &self,
+        context: &Context,
+        here: &Here,
+        request: &R,
+        avoid: Option<Arc<str>>,
+    ) -> Served<R> {
         let pool = self.pool(R::SERVICE);
         loop {
             let (instance, permit) = match pool.pick(R::KIND, || request.affinity(), avoid.as_deref()) {
@@ -121,7 +168,7 @@ impl Mesh {
                 continue;
             }
             let (sent, since) = (permit.sent(), Instant::now());
-            let envelope = Envelope { context: context.clone(), request: request.clone(), permit };
+            let envelope = Envelope { context: context.clone(), request: request.clone(), here: here.clone(), permit };
             let mut answer = pin!(recipient.send(envelope));
             let mut told = timeout_at(context.deadline, answer_or_death(answer.as_mut(), &instance)).await;
             if matches!(told, Ok(None)) && !sent.take_back() {
@@ -147,32 +194,65 @@ impl Mesh {
             if R::KIND != Kind::LongPoll {
                 pool.learn(&instance, edge::outcome_of(&answer), since.elapsed());
             }
-            return Served { by: Some(instance.name.clone()), answer };
+            return Served { by: Some(instance.name.clone()), queued: sent.queued(), answer };
         }
     }
 
-    /// Delivers an event to one instance of a subscriber.
+    /// Delivers an event to one instance of a subscriber, in a span of its own, in the trace of what caused it.
     pub(super) async fn deliver(
         &self,
         context: &Context,
         to: Service,
         id: &EventId,
         owed: &Owed,
+        attempt: u32,
+    ) -> Result<(), MeshError> {
+        let span = self.tracer.open_later(owed.cause, context.trace, || What::Delivery {
+            event: owed.name.as_str().into(),
+            publisher: id.publisher,
+            record: id.record.as_str().into(),
+            subscriber: to,
+            attempt,
+            sent: Payload::of(&owed.payload),
+        });
+        let trace = owed.cause.map_or(context.trace, |cause| cause.trace);
+        let context = Context { trace, ..context.in_span(span.id()) };
+        let delivered = self.bring(&context, &span.here(), to, id, owed).await;
+        span.end(|| delivered.as_ref().err().map_or(Outcome::OK, fault));
+        delivered
+    }
+
+    async fn bring(
+        &self,
+        context: &Context,
+        here: &Here,
+        to: Service,
+        id: &EventId,
+        owed: &Owed,
     ) -> Result<(), MeshError> {
         let link = self.edge_of(Caller::Service(id.publisher), to).link();
-        let Some(link) = link else { return self.hand_over(context, to, id, owed).await };
+        let Some(link) = link else { return self.hand_over(context, here, to, id, owed).await };
         let sent = link.carry(&self.shared.env, context, Kind::Keyed, || {
-            let (mesh, context, id, owed) = (self.clone(), context.clone(), id.clone(), owed.clone());
-            Box::pin(async move { mesh.hand_over(&context, to, &id, &owed).await })
+            let (mesh, context, here) = (self.clone(), context.clone(), here.clone());
+            let (id, owed) = (id.clone(), owed.clone());
+            Box::pin(async move { mesh.hand_over(&context, &here, to, &id, &owed).await })
         });
         sent.await?
     }
 
-    async fn hand_over(&self, context: &Context, to: Service, id: &EventId, owed: &Owed) -> Result<(), MeshError> {
+    async fn hand_over(
+        &self,
+        context: &Context,
+        here: &Here,
+        to: Service,
+        id: &EventId,
+        owed: &Owed,
+    ) -> Result<(), MeshError> {
         let pool = self.pool(to);
         let (instance, _permit) = pool.pick(Kind::Keyed, || None, None)?;
+        let (context, here) = (context.clone(), here.clone());
         let delivered =
-            instance.answers.deliver(context.clone(), id.clone(), &owed.name, owed.at, owed.payload.clone()).await;
+            instance.answers.deliver(context, id.clone(), &owed.name, owed.at, owed.payload.clone(), here).await;
         if delivered == Err(MeshError::Crashed) {
             pool.bury(&instance);
         }
@@ -183,13 +263,27 @@ impl Mesh {
 /// An answer, and the name of the instance that gave it; `None` where nobody was reached.
 struct Served<R: Request> {
     by: Option<Arc<str>>,
+    /// How long it waited there before it was begun.
+    queued: Option<Duration>,
     answer: Result<R::Reply, Failure<R::Error>>,
 }
 
 impl<R: Request> From<MeshError> for Served<R> {
     fn from(error: MeshError) -> Self {
-        Self { by: None, answer: Err(error.into()) }
+        Self { by: None, queued: None, answer: Err(error.into()) }
     }
+}
+
+/// What became of a call, for its span.
+fn told<E: std::fmt::Display>(failure: &Failure<E>) -> Outcome {
+    match failure {
+        Failure::Domain(error) => Outcome::new("refused", error.to_string()),
+        Failure::Fault(error) => fault(error),
+    }
+}
+
+fn fault(error: &MeshError) -> Outcome {
+    Outcome::new(error.name(), error.to_string())
 }
 
 /// `None` where the instance dies first. Its mailbox may then hold the request for ever, without a word to who waits: actix lets go

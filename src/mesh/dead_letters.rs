@@ -125,7 +125,7 @@ impl Mesh {
         let event = EventId { publisher: id.publisher, record: letter.record.clone(), seq: letter.event.seq };
         let principal = Principal::Service { name: id.publisher };
         let context = Context { principal, ..context.within(PATIENCE) };
-        let delivered = self.deliver(&context, letter.subscriber, &event, &letter.event).await;
+        let delivered = self.deliver(&context, letter.subscriber, &event, &letter.event, 1).await;
         let settled: Result<(), StorageError> = letters.change(&id.key, |found| {
             Ok(match (&delivered, found) {
                 (_, None) => Decision::Keep(()),

@@ -52,6 +52,19 @@ pub enum MeshError {
 }
 
 impl MeshError {
+    /// In one word, for spans and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::TimedOut => "timed_out",
+            Self::NoInstance => "no_instance",
+            Self::Overloaded => "overloaded",
+            Self::CircuitOpen { .. } => "circuit_open",
+            Self::Crashed => "crashed",
+            Self::Refused => "not_allowed",
+            Self::Failed(_) => "failed",
+        }
+    }
+
     /// Whether the request may have been carried out all the same.
     pub fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::TimedOut | Self::Crashed | Self::Failed(_))

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     env::Env,
     storage::{Owed, Owing, Tree},
+    telemetry::Tracer,
     types::Service,
 };
 use actix::ArbiterHandle;
@@ -26,6 +27,7 @@ type Listener = Arc<dyn Fn(&serde_json::Value) + Send + Sync>;
 #[derive(Clone)]
 pub struct Mesh {
     pub(super) caller: Caller,
+    pub(super) tracer: Tracer,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -48,6 +50,7 @@ impl Mesh {
         let pools = Service::ALL.map(|service| Arc::new(Pool::new(service)));
         Self {
             caller: Caller::Outside("system"),
+            tracer: Tracer::off(),
             shared: Arc::new(Shared {
                 env,
                 calls,
@@ -58,6 +61,15 @@ impl Mesh {
                 replaying: Default::default(),
             }),
         }
+    }
+
+    /// The same mesh, whose calls and deliveries are spans of that tracer's; also of all handles that are made from it.
+    pub fn traced(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
+    }
+
+    pub fn tracer(&self) -> &Tracer {
+        &self.tracer
     }
 
     pub(super) fn caller(&self) -> Caller {
@@ -114,7 +126,7 @@ impl Mesh {
 
     /// The same mesh in the hands of another.
     pub fn for_caller(&self, caller: Caller) -> Self {
-        Self { caller, shared: self.shared.clone() }
+        Self { caller, ..self.clone() }
     }
 
     /// Whether `CALLS` has a line for it.

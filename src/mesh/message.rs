@@ -3,7 +3,8 @@
 use super::{Failure, MeshError, permit::Permit};
 use crate::{
     storage::Outbox,
-    types::{Principal, Service, Timestamp},
+    telemetry::Here,
+    types::{Principal, Service, SpanId, Timestamp, TraceId},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -72,13 +73,15 @@ pub struct Context {
     pub principal: Principal,
     /// When nobody waits for the answer any longer. It covers everything that is called on the way.
     pub deadline: Instant,
-    /// The trace that all of it belongs to.
+    /// The trace that all of it belongs to,
     pub trace: TraceId,
+    /// and the span of it in which it is asked.
+    pub span: Option<SpanId>,
 }
 
 impl Context {
     pub fn new(principal: Principal, patience: Duration, trace: TraceId) -> Self {
-        Self { principal, deadline: Instant::now() + patience, trace }
+        Self { principal, deadline: Instant::now() + patience, trace, span: None }
     }
 
     /// For what a service does on its own account, in the trace that caused it.
@@ -91,24 +94,13 @@ impl Context {
         Self { deadline: self.deadline.min(Instant::now() + patience), ..self.clone() }
     }
 
+    /// The same, asked in that span.
+    pub fn in_span(&self, span: Option<SpanId>) -> Self {
+        Self { span: span.or(self.span), ..self.clone() }
+    }
+
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
-    }
-}
-
-/// The id of a trace: 16 bytes, not all zero (W3C Trace Context).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TraceId(pub [u8; 16]);
-
-impl fmt::Display for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Debug for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
@@ -122,6 +114,13 @@ pub enum Caller {
 
 impl Caller {
     pub const GATEWAY: Self = Self::Outside("gateway");
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Service(service) => service.name(),
+            Self::Outside(name) => name,
+        }
+    }
 }
 
 impl Serialize for Caller {
@@ -132,10 +131,7 @@ impl Serialize for Caller {
 
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Service(service) => f.write_str(service.name()),
-            Self::Outside(name) => f.write_str(name),
-        }
+        f.write_str(self.name())
     }
 }
 
@@ -143,13 +139,16 @@ impl fmt::Display for Caller {
 pub struct Envelope<R: Request> {
     pub context: Context,
     pub request: R,
+    /// The span of the call.
+    pub(super) here: Here,
     pub(super) permit: Permit,
 }
 
 impl<R: Request> Envelope<R> {
-    /// Takes the request in hand; `None` where its caller has taken it back. The last part is to be held until the answer is there.
-    pub fn open(self) -> Option<(Context, R, impl Sized)> {
-        self.permit.begin().then_some((self.context, self.request, self.permit))
+    /// Takes the request in hand; `None` where its caller has taken it back. It is carried out in the span that comes with it; the last
+    /// part is to be held until the answer is there.
+    pub fn open(self) -> Option<(Context, R, Here, impl Sized)> {
+        self.permit.begin().then_some((self.context, self.request, self.here, self.permit))
     }
 }
 
@@ -180,6 +179,8 @@ pub struct Delivery<E: Event> {
     /// When it happened.
     pub at: Timestamp,
     pub event: E,
+    /// The span in which it is handled.
+    pub here: Here,
 }
 
 impl<E: Event> actix::Message for Delivery<E> {

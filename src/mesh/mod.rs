@@ -39,6 +39,7 @@ mod supervise;
 mod tests;
 mod window;
 
+pub use crate::types::TraceId;
 pub use answers::Answers;
 pub use autoscale::Autoscale;
 pub use balance::Strategy;
@@ -49,7 +50,7 @@ pub use error::{CallError, Failure, MeshError};
 pub use handle::{Calls, Hearers, Mesh};
 pub use instance::{InstanceReport, InstanceSettings, State};
 pub use link::Link;
-pub use message::{Caller, Context, Delivery, Envelope, Event, EventId, Kind, Request, TraceId};
+pub use message::{Caller, Context, Delivery, Envelope, Event, EventId, Kind, Request};
 pub(crate) use message::{affinity_to, events, requests};
 pub use outlier::OutlierSettings;
 pub use pool::{MOST_INSTANCES, Pool, PoolReport, PoolSettings};

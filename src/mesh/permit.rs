@@ -1,20 +1,32 @@
 //! A call's place in its instance, and in whose hands its request is.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// One of the calls that an instance takes at a time; free again when this is dropped.
 ///
 /// It travels with the request, so that the place is free when the handler is done, not when the caller gives up.
 pub(super) struct Permit {
     in_flight: Arc<AtomicUsize>,
-    hands: Arc<AtomicU8>,
+    hands: Arc<Hands>,
 }
 
 /// What the caller keeps of a permit that has gone with its request.
-pub(super) struct Sent(Arc<AtomicU8>);
+pub(super) struct Sent(Arc<Hands>);
+
+/// In whose hands a request is, and since when in a handler's.
+struct Hands {
+    state: AtomicU8,
+    sent_at: Instant,
+    /// Nanoseconds that it lay in the mailbox, and one; 0 while it does.
+    queued: AtomicU64,
+}
 
 /// Nobody has it in hand: it lies in a mailbox.
 const UNDER_WAY: u8 = 0;
@@ -29,12 +41,13 @@ impl Permit {
         in_flight
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < capacity).then_some(n + 1))
             .is_ok()
-            .then(|| Self { in_flight: in_flight.clone(), hands: Arc::default() })
+            .then(|| Self { in_flight: in_flight.clone(), hands: Arc::new(Hands::new()) })
     }
 
     /// Said by the handler that takes the request in hand; `false` where it has been taken back.
     pub fn begin(&self) -> bool {
-        is_first(&self.hands, BEGUN)
+        self.hands.queued.store(self.hands.sent_at.elapsed().as_nanos() as u64 + 1, Ordering::Release);
+        self.hands.go_to(BEGUN)
     }
 
     pub fn sent(&self) -> Sent {
@@ -45,13 +58,24 @@ impl Permit {
 impl Sent {
     /// Takes the request back, so that no handler begins it any more; `false` where one has.
     pub fn take_back(&self) -> bool {
-        is_first(&self.0, TAKEN_BACK)
+        self.0.go_to(TAKEN_BACK)
+    }
+
+    /// How long it lay in the mailbox; `None` where no handler has had it.
+    pub fn queued(&self) -> Option<Duration> {
+        self.0.queued.load(Ordering::Acquire).checked_sub(1).map(Duration::from_nanos)
     }
 }
 
-/// Handler and caller reach for it at the same time; one of them has it.
-fn is_first(hands: &AtomicU8, hand: u8) -> bool {
-    hands.compare_exchange(UNDER_WAY, hand, Ordering::AcqRel, Ordering::Acquire).is_ok()
+impl Hands {
+    fn new() -> Self {
+        Self { state: AtomicU8::new(UNDER_WAY), sent_at: Instant::now(), queued: AtomicU64::new(0) }
+    }
+
+    /// Handler and caller reach for it at the same time; one of them has it.
+    fn go_to(&self, hand: u8) -> bool {
+        self.state.compare_exchange(UNDER_WAY, hand, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
 }
 
 impl Drop for Permit {

@@ -131,7 +131,7 @@ impl Relay {
         let mut pause = BACKOFF;
         for attempt in 1.. {
             let context = Context::of_service(self.service, PATIENCE, TraceId(self.env.bytes()));
-            let Err(error) = self.mesh.deliver(&context, subscriber, id, owed).await else { break };
+            let Err(error) = self.mesh.deliver(&context, subscriber, id, owed, attempt).await else { break };
             // Once is nothing: the subscriber is still starting, or has yet to learn what came before.
             let level = if attempt == 1 { log::Level::Debug } else { log::Level::Warn };
             log::log!(level, event = owed.name.as_str(), record = id.record.as_str(), subscriber = subscriber.name(), attempt; "not delivered: {error}");

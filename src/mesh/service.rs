@@ -75,10 +75,10 @@ macro_rules! service {
                 let core = self.0.clone();
                 Box::pin(async move {
                     // Taken back in the last moment: nobody reads this answer.
-                    let Some((context, request, _place)) = envelope.open() else {
+                    let Some((context, request, here, _place)) = envelope.open() else {
                         return Err($crate::mesh::MeshError::TimedOut.into());
                     };
-                    core.$answer(context, request).await
+                    here.run(core.$answer(context, request)).await
                 })
             }
         })*
@@ -87,13 +87,13 @@ macro_rules! service {
             type Result = actix::ResponseFuture<Result<(), $crate::mesh::MeshError>>;
             fn handle(&mut self, delivery: $crate::mesh::Delivery<$event>, _: &mut Self::Context) -> Self::Result {
                 let core = self.0.clone();
-                Box::pin(async move {
+                Box::pin(delivery.here.clone().run(async move {
                     if core.heard().already(&delivery.id).await? {
                         return Ok(());
                     }
                     core.$hear(delivery.context, delivery.event $($(, delivery.$part.clone())*)?).await?;
                     core.heard().remember(&delivery.id).await
-                })
+                }))
             }
         })*)?
 

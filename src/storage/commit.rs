@@ -110,6 +110,14 @@ impl Committer {
         wait.await.map_err(|_| stopped())?
     }
 
+    /// Whether nothing was written since the last commit.
+    pub fn is_clean(&self) -> bool {
+        match self {
+            Self::Real { log, .. } => log.is_clean(),
+            Self::Simulated(..) => false,
+        }
+    }
+
     /// Commits what nobody waits for.
     pub fn finish(&self) -> Result<(), StorageError> {
         match self {

@@ -36,7 +36,11 @@ pub use record::Record;
 pub use simulated::Disk;
 pub use table::{Decision, Table};
 
-use crate::{env::Env, types::Service};
+use crate::{
+    env::Env,
+    telemetry::{self, Open, Outcome, What},
+    types::Service,
+};
 use commit::Committer;
 use failpoint::Place;
 use folder::Folder;
@@ -136,9 +140,17 @@ impl Tree {
     /// written since the last one, it returns at once.
     pub async fn commit(&self) -> Result<(), StorageError> {
         self.come_to("", Place::Committing);
-        self.0.committer.commit(&self.0.sled).await?;
+        let span = match self.0.committer.is_clean() {
+            true => Open::nothing(),
+            false => telemetry::here().open(|| What::Commit { tree: self.0.name }),
+        };
+        let committed = self.0.committer.commit(&self.0.sled).await;
+        span.end(|| match &committed {
+            Ok(()) => Outcome::OK,
+            Err(error) => Outcome::new("failed", error.to_string()),
+        });
         self.come_to("", Place::Committed);
-        Ok(())
+        committed
     }
 
     /// The keys (`table/key`) of records as they come to owe an event. One listener a tree, the relay: whoever begins to listen takes

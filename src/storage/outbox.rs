@@ -1,7 +1,10 @@
 //! The events that a record owes: written in the same swap as the change that they tell of.
 
 use super::{Decision, Record, StorageError, Table};
-use crate::types::Timestamp;
+use crate::{
+    telemetry,
+    types::{SpanRef, Timestamp},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,6 +26,9 @@ pub struct Owed {
     pub name: String,
     pub payload: Value,
     pub at: Timestamp,
+    /// What was being done when it happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<SpanRef>,
 }
 
 impl Outbox {
@@ -32,7 +38,8 @@ impl Outbox {
 
     /// Called by `mesh::Event::owe`, which knows the name that belongs to the payload.
     pub fn push(&mut self, name: &str, payload: Value, at: Timestamp) {
-        self.owed.push(Owed { seq: self.next, name: name.to_owned(), payload, at });
+        let cause = telemetry::here().at();
+        self.owed.push(Owed { seq: self.next, name: name.to_owned(), payload, at, cause });
         self.next += 1;
     }
 

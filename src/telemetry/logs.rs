@@ -1,13 +1,108 @@
 //! Log lines on stderr, by `env_logger`: `RUST_LOG` says which, the level `info` unless it does.
+//!
+//! For people a line is `time LEVEL target words key=value …`, in colours on a terminal; for programs one JSON object. Whatever somebody
+//! put into a value, it stays in its line and its place: control characters are escaped.
 
-use env_logger::{Builder, Env};
-use std::time::Duration;
+use crate::types::{TraceId, UserId};
+use env_logger::{Builder, Env, fmt::Formatter};
+use log::{
+    Record,
+    kv::{Error, Key, Value, VisitSource},
+};
+use serde_json::{Map, json};
+use std::{
+    fmt::{self, Write as _},
+    io::{self, Write as _},
+    net::IpAddr,
+    time::Duration,
+};
 
 /// To be called once, first of all.
-pub fn start() {
-    Builder::from_env(Env::default().default_filter_or("info,sled=warn,actix_server=warn"))
-        .format_timestamp_millis()
-        .init();
+pub fn start(is_json: bool) {
+    let mut builder =
+        Builder::from_env(Env::default().default_filter_or("info,sled=warn,actix_server=warn,opentelemetry=off"));
+    match is_json {
+        true => builder.format(|out, record| writeln!(out, "{}", json_line(&out.timestamp_millis(), record))),
+        false => builder.format(text_line),
+    };
+    builder.init();
+}
+
+fn text_line(out: &mut Formatter, record: &Record) -> io::Result<()> {
+    let style = out.default_level_style(record.level());
+    write!(out, "{} {style}{:5}{style:#} {} ", out.timestamp_millis(), record.level(), record.target())?;
+    writeln!(out, "{}", text(record))
+}
+
+/// The words, and the values after them.
+fn text(record: &Record) -> String {
+    let mut line = Line(escaped(&record.args().to_string()));
+    // What cannot be shown is left out; the line is still worth having.
+    let _ = record.key_values().visit(&mut line);
+    line.0
+}
+
+struct Line(String);
+
+impl<'kvs> VisitSource<'kvs> for Line {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        let value = value.to_string();
+        let is_plain =
+            !value.is_empty() && value.chars().all(|c| is_safe(c) && !c.is_whitespace() && !"\"=\\".contains(c));
+        let _ = match is_plain {
+            true => write!(self.0, " {key}={value}"),
+            false => write!(self.0, " {key}={}", json!(escaped(&value))),
+        };
+        Ok(())
+    }
+}
+
+/// With what is not safe to show as `\u{…}`.
+fn escaped(text: &str) -> String {
+    match text.chars().all(is_safe) {
+        true => text.to_owned(),
+        false => text.chars().fold(String::new(), |mut safe, c| {
+            match is_safe(c) {
+                true => safe.push(c),
+                false => safe.extend(c.escape_default()),
+            }
+            safe
+        }),
+    }
+}
+
+/// No control character, and none that nobody sees or that turns the direction of writing.
+fn is_safe(c: char) -> bool {
+    !c.is_control() && !('\u{200b}'..='\u{200f}').contains(&c) && !('\u{2028}'..='\u{202e}').contains(&c)
+}
+
+fn json_line(time: &impl fmt::Display, record: &Record) -> serde_json::Value {
+    let mut object = Object(Map::new());
+    object.0.insert("time".into(), json!(time.to_string()));
+    object.0.insert("level".into(), json!(record.level().as_str().to_ascii_lowercase()));
+    object.0.insert("target".into(), json!(record.target()));
+    object.0.insert("message".into(), json!(record.args().to_string()));
+    let _ = record.key_values().visit(&mut object);
+    object.0.into()
+}
+
+struct Object(Map<String, serde_json::Value>);
+
+impl<'kvs> VisitSource<'kvs> for Object {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        let value = if let Some(number) = value.to_u64() {
+            json!(number)
+        } else if let Some(number) = value.to_f64() {
+            json!(number)
+        } else if let Some(truth) = value.to_bool() {
+            json!(truth)
+        } else {
+            json!(value.to_string())
+        };
+        // What the line says of itself no value may overwrite.
+        self.0.entry(key.as_str()).or_insert(value);
+        Ok(())
+    }
 }
 
 /// One line for each request that came to the door.
@@ -17,24 +112,88 @@ pub struct Access<'a> {
     pub route: &'a str,
     pub status: u16,
     pub duration: Duration,
-    pub trace: &'a str,
-    pub client: &'a str,
-    pub user: &'a str,
+    pub trace: TraceId,
+    pub client: IpAddr,
+    pub user: Option<UserId>,
+    /// `Cache-Status`.
+    pub cache: &'a str,
     /// The problem's code, where the answer is one.
     pub problem: &'a str,
 }
 
+/// Why an answer is no plain one, in the letters of Envoy's response flags, by the problem's code. `RC` is this door's own.
+#[rustfmt::skip]
+const FLAGS: &[(&str, &str)] = &[
+    ("too_many_requests", "RL"),   // told to wait
+    ("too_many_guesses",  "RL"),
+    ("overloaded",        "UO"),   // no place: here, or in the service
+    ("busy",              "UO"),
+    ("too_many_streams",  "UO"),
+    ("circuit_open",      "UO"),   // too many failed lately
+    ("unavailable",       "UH"),   // no instance there to ask
+    ("service_failed",    "UF"),   // it broke down, or went down
+    ("timed_out",         "UT"),   // no answer in time
+    ("body_too_slow",     "DT"),   // no request in time
+    ("unauthorized",      "UAEX"), // not let in
+    ("invalid_token",     "UAEX"),
+    ("forbidden",         "UAEX"),
+    ("route_closed",      "RC"),   // closed by an operator
+];
+
 impl Access<'_> {
     pub fn write(&self) {
+        let flags = FLAGS.iter().find(|(code, _)| *code == self.problem).map_or("-", |(_, flags)| flags);
+        let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
         log::info!(
             target: "access",
             status = self.status,
-            ms = format!("{:.3}", self.duration.as_secs_f64() * 1000.0).as_str(),
-            trace = self.trace,
-            client = self.client,
-            user = self.user,
-            problem = self.problem;
+            ms = (self.duration.as_secs_f64() * 1_000_000.0).round() / 1000.0,
+            trace:% = self.trace,
+            client:% = self.client,
+            user = self.user.map_or("-".to_owned(), |user| user.to_string()).as_str(),
+            cache = dash(self.cache).as_str(),
+            problem = dash(self.problem).as_str(),
+            flags;
             "{} {}", self.method, self.route
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn with<T>(words: &str, value: &str, line: impl FnOnce(&Record) -> T) -> T {
+        let values = [("user", value), ("message", value)];
+        line(
+            &Record::builder()
+                .level(log::Level::Info)
+                .target("access")
+                .args(format_args!("{words}"))
+                .key_values(&values)
+                .build(),
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_somebody_sends_makes_another_line_or_another_value(words in any::<String>(), value in any::<String>()) {
+            let line = with(&words, &value, text);
+            prop_assert!(!line.chars().any(char::is_control), "{line:?}");
+            let object = with(&words, &value, |record| json_line(&"now", record));
+            prop_assert_eq!(&object["message"], &json!(words));
+            prop_assert_eq!(&object["user"], &json!(value));
+            prop_assert!(!object.to_string().contains('\n'));
+        }
+    }
+
+    #[test]
+    fn a_value_ends_where_it_ends() {
+        assert_eq!(with("GET /", "usr_1", text), "GET / user=usr_1 message=usr_1");
+        let injected = with("GET /", "x status=200\n\u{1b}[31mINFO", text);
+        assert_eq!(injected.lines().count(), 1);
+        assert!(injected.starts_with(r#"GET / user="x status=200\\n"#), "{injected}");
+        assert_eq!(with("GET /", "\u{202e}moc", text), r#"GET / user="\\u{202e}moc" message="\\u{202e}moc""#);
     }
 }

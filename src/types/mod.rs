@@ -1,4 +1,4 @@
-//! The values that every room shares: ids, money, e-mail and postal addresses, networks, pages, secrets, principals, rates.
+//! The values that every room shares: ids, money, e-mail and postal addresses, networks, pages, secrets, principals, rates, traces.
 //!
 //! Pure data. A value that exists is valid: each type checks itself where it is parsed
 //! (`FromStr`, `TryFrom`, `Deserialize`), so nobody who holds one checks it again.
@@ -17,6 +17,7 @@ pub mod secret;
 pub mod service;
 pub mod text;
 pub mod throttling;
+pub mod trace;
 
 pub use address::{Address, Country};
 pub use certificate::Certificate;
@@ -36,3 +37,4 @@ pub use secret::Secret;
 pub use service::Service;
 pub use text::{Slug, Text};
 pub use throttling::{Class, Rate, Throttling};
+pub use trace::{SpanId, SpanRef, TraceId};

@@ -91,6 +91,8 @@ const EXPECTED: &[(&str, &str, Access, Whose)] = &[
     ("DELETE", "/api/v1/lab/links/{id}",                Operator, Anyones),
     ("GET",    "/api/v1/audit",                         Operator, Anyones),
     ("GET",    "/api/v1/events/dead",                   Operator, Anyones),
+    ("GET",    "/api/v1/traces",                        Operator, Anyones),
+    ("GET",    "/api/v1/traces/{id}",                   Operator, Anyones),
     ("POST",   "/api/v1/events/dead/{id}/replay",       Operator, Anyones),
     ("GET",    "/livez",                                Public,   Anyones),
     ("GET",    "/readyz",                               Public,   Anyones),
@@ -262,7 +264,7 @@ fn every_route_lets_in_whom_it_says_and_nobody_else() {
             SignedIn => ask(&world.owner, method, template),
             Operator => ask(&operator, method, template),
         };
-        let may_be_nothing = ["/api/v1/lab/instances", "/api/v1/cart/items", "/api/v1/events/dead/"]
+        let may_be_nothing = ["/api/v1/lab/instances", "/api/v1/cart/items", "/api/v1/events/dead/", "/api/v1/traces/"]
             .iter()
             .any(|start| template.starts_with(start));
         assert!(![401, 403].contains(&answer.status) || is_about_credentials(&answer), "{answer:#?}");

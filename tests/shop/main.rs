@@ -22,5 +22,6 @@ mod recovery;
 mod settings;
 mod streams;
 mod tls;
+mod traces;
 mod weather;
 mod wire;

@@ -12,6 +12,7 @@ pub mod orders;
 pub mod payments;
 pub mod products;
 pub mod shipping;
+pub mod traces;
 pub mod users;
 
 pub use super::answer::{Answer, Nothing};

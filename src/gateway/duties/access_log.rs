@@ -1,10 +1,43 @@
-//! One log line for each request.
+//! One log line and one span for each request.
 
-use super::{Duty, Leave, problems::ProblemCode};
-use crate::{gateway::visit::Visit, telemetry::logs::Access};
-use actix_web::{HttpRequest, HttpResponse};
+use super::{Duty, Leave, cache::CACHE_STATUS, problems::ProblemCode};
+use crate::{
+    gateway::{Gateway, Route, api::composed::COMPLETED, visit::Visit},
+    telemetry::{Open, Outcome, What, logs::Access},
+    types::{SpanId, TraceId},
+};
+use actix_web::{HttpRequest, HttpResponse, dev::ServiceRequest};
+use std::net::IpAddr;
 
 pub struct AccessLog;
+
+/// Begins the request's span, as soon as there is a trace that it belongs to.
+pub fn span(
+    gateway: &Gateway,
+    trace: TraceId,
+    parent: Option<SpanId>,
+    route: &'static Route,
+    request: &ServiceRequest,
+    client: IpAddr,
+) -> Open {
+    gateway.mesh.tracer().open(trace, parent, || What::Request {
+        method: known_method(request.method().as_str()),
+        route: route.path,
+        status: 0,
+        client,
+        user_id: None,
+        cache: None,
+        degraded: false,
+    })
+}
+
+/// A method that no route has could be anything, and as long.
+fn known_method(method: &str) -> &'static str {
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+        .into_iter()
+        .find(|it| *it == method)
+        .unwrap_or("_OTHER")
+}
 
 impl Duty for AccessLog {
     fn name(&self) -> &'static str {
@@ -12,19 +45,43 @@ impl Duty for AccessLog {
     }
 
     fn leave<'a>(&'a self, visit: &'a Visit, request: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
+        let problem = visit.noted::<ProblemCode>().map(|ProblemCode(code)| code);
+        end_span(visit, &answer, problem);
         if log::log_enabled!(target: "access", log::Level::Info) {
             Access {
-                method: request.method().as_str(),
+                method: known_method(request.method().as_str()),
                 route: visit.route.path,
                 status: answer.status().as_u16(),
                 duration: visit.begun.elapsed(),
-                trace: &visit.trace.to_string(),
-                client: &visit.client.to_string(),
-                user: &visit.principal.get().user_id().map(|id| id.to_string()).unwrap_or_default(),
-                problem: visit.noted::<ProblemCode>().map_or("", |ProblemCode(code)| code),
+                trace: visit.trace,
+                client: visit.client,
+                user: visit.principal.get().user_id(),
+                cache: cache_status(&answer).unwrap_or_default(),
+                problem: problem.unwrap_or_default(),
             }
             .write();
         }
         Leave::With(answer)
     }
+}
+
+fn end_span(visit: &Visit, answer: &HttpResponse, problem: Option<&'static str>) {
+    let Some(mut span) = visit.span.take() else { return };
+    span.tell(|what| {
+        if let What::Request { status, user_id, cache, degraded, .. } = what {
+            *status = answer.status().as_u16();
+            *user_id = visit.principal.get().user_id();
+            *cache = cache_status(answer).map(Into::into);
+            *degraded = answer.headers().get(COMPLETED).is_some_and(|it| it == "false");
+        }
+    });
+    span.end(|| match problem {
+        None => Outcome::OK,
+        Some(code) if answer.status().is_server_error() => Outcome::new("failed", code),
+        Some(code) => Outcome::new("refused", code),
+    });
+}
+
+fn cache_status(answer: &HttpResponse) -> Option<&str> {
+    answer.headers().get(CACHE_STATUS)?.to_str().ok()
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 pub struct Cache;
 
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// A question that the cache did not answer.
 struct Forwarded {

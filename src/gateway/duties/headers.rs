@@ -1,7 +1,7 @@
 //! What every answer carries: the trace that it belongs to, and the fields that lock a browser down.
 
 use super::{Duty, Leave};
-use crate::{gateway::visit::Visit, telemetry::trace::traceparent, types::Principal};
+use crate::{gateway::visit::Visit, telemetry::traceparent, types::Principal};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY},
@@ -38,7 +38,7 @@ impl Duty for Headers {
         if let Ok(id) = HeaderValue::from_str(&trace) {
             headers.insert(HeaderName::from_static("x-request-id"), id);
         }
-        if let Ok(parent) = HeaderValue::from_str(&traceparent(visit.trace, &visit.gateway.env)) {
+        if let Ok(parent) = HeaderValue::from_str(&traceparent::write(visit.trace, visit.span_id, &visit.gateway.env)) {
             headers.insert(HeaderName::from_static("traceparent"), parent);
         }
         let served_by = visit.served_by();

@@ -15,7 +15,7 @@ pub mod throttling;
 pub mod unasked;
 
 use super::{Gateway, Route, client, controls::RouteSettings, problem::Problem, visit::Visit};
-use crate::telemetry::trace;
+use crate::telemetry::traceparent;
 use actix_web::{
     Error, HttpMessage, HttpResponse, ResponseError,
     body::{BodySize, BoxBody, MessageBody},
@@ -109,10 +109,11 @@ async fn go_through(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let traceparent = request.headers().get("traceparent").and_then(|value: &HeaderValue| value.to_str().ok());
-    let trace = trace::of_traceparent(traceparent, &gateway.env);
+    let (trace, parent) = traceparent::read(traceparent, &gateway.env);
     let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
     let client = client::address(peer, request.headers(), &gateway.trust.load().proxies);
-    let visit = Visit::new(gateway, route, settings, trace, client);
+    let span = access_log::span(&gateway, trace, parent, route, &request, client);
+    let visit = Visit::new(gateway, route, settings, trace, span, client);
     request.extensions_mut().insert(visit.clone());
 
     let (entered, outcome) = enter(&visit, &mut request).await;

@@ -41,6 +41,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("composed",      "Answered by the gateway, which asks several services side by side, under one deadline. A part that fails is `null` and named in `degraded`; the rest is served."),
     ("operation",     "For whoever runs the shop: probes, public keys, this document, the books."),
     ("events",        "Events that a subscriber would not take, put aside so that the later ones go on."),
+    ("traces",        "What was done in the last minutes, message by message."),
     ("controls",      "What runs behind the door, to look at and to change while it runs: routes, services and their instances, circuit breakers, limits. A change is a merge patch (RFC 7396); it is kept, and stays in force after a restart."),
     ("lab",           "To disturb the running shop, and see that it takes no harm."),
 ];
@@ -104,6 +105,8 @@ pub const WORDS: &[Words] = &[
     of("notifications::list",        "One's inbox, the newest first",                   &[]),
     of("notifications::mark_read",   "Mark a message as read",                          &[]),
     of("operation::audit",           "The books of the whole shop",                     &[]).more("Every service is asked for its side; `balanced` where all equations hold."),
+    of("traces::list",               "What was done in the last minutes",               &[]).more("Every request, unsampled, the newest first, as far back as there is memory for (`--trace-memory`)."),
+    of("traces::get",                "Every message of one trace",                      &[]).more("The request, each call of the mesh with what was sent and answered, each commit, each event that was delivered and each step of a saga. Passwords, tokens and cards are shown as `•••`."),
     of("events::list_dead",          "Events that were put aside",                      &[]),
     of("events::replay_dead",        "Deliver such an event once more",                 &["not_delivered"]),
     of("controls::list_routes",      "The route table, and how each route is served",   &[]),

@@ -15,6 +15,7 @@ use crate::{
     env::Env,
     mesh::{Context, Failure, Mesh, MeshError, TraceId},
     storage::StorageError,
+    telemetry::{Outcome, What},
     types::{OrderId, Service},
 };
 use std::{
@@ -99,7 +100,7 @@ impl Driver {
 /// Somebody at the wheel of one order.
 struct Drive {
     driver: Driver,
-    /// Of the request that began it, or a new one.
+    /// For a saga that does not know in which trace it was begun.
     trace: TraceId,
     slots: Option<Arc<Semaphore>>,
 }
@@ -133,14 +134,28 @@ impl Drive {
         while let Some(saga) = &record.saga
             && let Some(due) = saga.due()
         {
-            match self.attempt(&record.order, saga, due).await {
+            let span = self.driver.mesh.tracer().open_later(saga.cause, self.trace, || What::Step {
+                order_id: id,
+                saga: saga.number,
+                action: format!("{:?}", due.action).into(),
+            });
+            let context =
+                Context::of_service(Service::Orders, CALL_PATIENCE, saga.cause.map_or(self.trace, |it| it.trace));
+            let context = context.in_span(span.id());
+            match span.here().run(self.attempt(context, &record.order, saga, due)).await {
                 Ok(answer) => {
                     failures = 0;
                     let now = env.now();
-                    let settled = store.change(id, |record| record.settle(due, &answer, now));
+                    let settled = span.here().run(store.change(id, |record| record.settle(due, &answer, now)));
                     record = settled.await.map_err(Failure::into_mesh)?;
+                    span.end(|| match &answer {
+                        Answer::Refused(refusal) => Outcome::new("refused", format!("{refusal:?}")),
+                        Answer::Missing => Outcome::new("timed_out", "given up"),
+                        _ => Outcome::OK,
+                    });
                 }
                 Err(fault) => {
+                    span.end(|| Outcome::new("failed", fault.to_string()));
                     failures += 1;
                     self.wait_out(&record, due, &fault, failures).await?;
                     let Some(fresh) = self.driver.unfinished(id).await? else { return Ok(()) };
@@ -152,7 +167,7 @@ impl Drive {
     }
 
     /// Sends the action that is due once, unless it is time to do without.
-    async fn attempt(&self, order: &Order, saga: &Saga, due: Due) -> Result<Answer, Fault> {
+    async fn attempt(&self, context: Context, order: &Order, saga: &Saga, due: Due) -> Result<Answer, Fault> {
         if saga.gives_up(self.driver.env.now()) {
             return Ok(Answer::Missing);
         }
@@ -160,7 +175,6 @@ impl Drive {
             Some(slots) => slots.acquire().await.ok(),
             None => None,
         };
-        let context = Context::of_service(Service::Orders, CALL_PATIENCE, self.trace);
         let errand = Errand { mesh: &self.driver.mesh, context: &context, order, saga };
         match errand.send(due.action).await? {
             Answer::Refused(refusal) if !saga.may_be_refused() => {

@@ -17,7 +17,8 @@ use super::messages::Reason;
 use crate::{
     env::since,
     services::{payments::messages::Refund, products::messages::StockLine},
-    types::{Money, RefundId, Text, Timestamp},
+    telemetry,
+    types::{Money, RefundId, SpanRef, Text, Timestamp},
 };
 use Action::*;
 use Kind::*;
@@ -103,6 +104,9 @@ pub struct Saga {
     pub number: u32,
     pub plan: Plan,
     pub begun_at: Timestamp,
+    /// What was being done when it was begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<SpanRef>,
     /// Why it goes back, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     turned_back: Option<Refusal>,
@@ -196,7 +200,8 @@ pub enum Next {
 
 impl Saga {
     pub fn begin(number: u32, plan: Plan, now: Timestamp) -> Self {
-        let mut saga = Self { number, plan, begun_at: now, turned_back: None, log: Vec::new() };
+        let cause = telemetry::here().at();
+        let mut saga = Self { number, plan, begun_at: now, cause, turned_back: None, log: Vec::new() };
         saga.advance(now);
         saga
     }
