@@ -367,6 +367,7 @@ pub async fn open(
         shop.forget_controls().await?;
     }
     let storage = Arc::downgrade(&shop.storage);
+    let reporting = storage.clone();
     let door_settings = DoorSettings {
         listener,
         workers: settings.workers,
@@ -376,6 +377,7 @@ pub async fn open(
         secret: shop.door_secret().await?,
         shelf: Box::new(ControlShelf { tree: shop.storage.outside_tree("gateway")?, env: env.clone() }),
         storage_is_healthy: Box::new(move || storage.upgrade().is_some_and(|storage| storage.is_healthy())),
+        storage_report: Box::new(move || reporting.upgrade().map(|storage| storage.report()).unwrap_or_default()),
     };
     let (door, serving) =
         gateway::open(door_settings, env, shop.mesh.for_caller(Caller::Outside("gateway"))).await.map_err(cannot)?;
@@ -387,10 +389,7 @@ const KEPT_FOR: Duration = Duration::from_secs(15 * 60);
 
 fn tracer(settings: &Settings, env: &Env) -> Result<Tracer, Fatal> {
     let exporter = Exporter::from_environment().map_err(Fatal::BadSetting)?;
-    Ok(match (settings.trace_memory, exporter) {
-        (0, None) => Tracer::off(),
-        (memory, exporter) => Tracer::new(env, memory << 20, KEPT_FOR, exporter),
-    })
+    Ok(Tracer::new(env, settings.trace_memory << 20, KEPT_FOR, exporter))
 }
 
 fn trust(settings: &Settings) -> Trust {

@@ -50,7 +50,7 @@
 //! | [`storage`] | a service's own tree; the only room that knows sled |
 //! | [`services`] | one folder per capability; none knows HTTP |
 //! | [`gateway`] | the door |
-//! | [`telemetry`] | log lines, spans |
+//! | [`telemetry`] | log lines, spans, metrics |
 //! | [`lab`] | the control room |
 //! | [`demo`] | the demo catalogue |
 //!

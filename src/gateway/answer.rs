@@ -71,6 +71,8 @@ content! {
     /// The status says all.
     Nothing "";
     Plain "text/plain; charset=utf-8";
+    /// Prometheus' text, version 0.0.4.
+    Exposition "text/plain; version=0.0.4; charset=utf-8";
     OpenApi "application/json";
     Svg "image/svg+xml; charset=utf-8";
     /// Server-sent events.

@@ -133,6 +133,11 @@ impl Cache {
         }
     }
 
+    /// How many answers there are, and what they take.
+    pub fn size(&self) -> (u64, u64) {
+        (self.entries.entry_count(), self.entries.weighted_size())
+    }
+
     /// The answer, unless what it is about has changed since it was asked for.
     pub fn get(&self, key: &Key) -> Option<Arc<Entry>> {
         let entry = self.entries.get(key)?;

@@ -14,6 +14,7 @@ pub mod cookies;
 mod duties;
 mod errors;
 mod keys;
+mod metrics;
 mod openapi;
 mod parameters;
 mod places;
@@ -42,7 +43,7 @@ pub mod fuzzed {
     };
 }
 
-use crate::{env::Env, mesh::Mesh, types::Network};
+use crate::{env::Env, mesh::Mesh, telemetry::metrics::StorageReport, types::Network};
 use arc_swap::ArcSwap;
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -76,6 +77,7 @@ pub struct Gateway {
     /// Wakes those who would wait on while the shop closes.
     closing: Notify,
     storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
+    storage_report: Box<dyn Fn() -> StorageReport + Send + Sync>,
 }
 
 /// Whose word counts at the door: changed while it runs.

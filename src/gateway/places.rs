@@ -66,6 +66,12 @@ impl Places {
         self.room(class)?.enter(now).then(|| Place { places: self.clone(), class, taken_at: now })
     }
 
+    /// How many are taken, and how many there are.
+    pub fn load(&self, class: Class) -> Option<(usize, usize)> {
+        let room = self.room(class)?;
+        Some((room.taken, room.limit))
+    }
+
     pub fn within(&self, class: Class) -> Option<Duration> {
         self.room(class)?.within
     }

@@ -128,6 +128,7 @@ pub static ROUTES: &[Route] = &[
 
     row(GET,    "/livez",                                     Public,   Free,     Ignored,         Never,        5, to!(operation::livez)),
     row(GET,    "/readyz",                                    Public,   Free,     Ignored,         Never,        5, to!(operation::readyz)),
+    row(GET,    "/metrics",                                   Public,   Free,     Ignored,         Never,        5, to!(operation::metrics)),
     row(GET,    "/.well-known/jwks.json",                     Public,   Browse,   Ignored,         Never,        5, to!(operation::jwks)),
     row(GET,    "/api/openapi.json",                          Public,   Browse,   Ignored,         Never,        5, to!(operation::openapi)),
 ];

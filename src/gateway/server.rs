@@ -21,6 +21,7 @@ use crate::{
         orders::messages::{OrderCancelled, OrderRejected},
         products::messages::ProductChanged,
     },
+    telemetry::metrics::StorageReport,
     types::{Principal, Service, Throttling},
 };
 use actix_web::{
@@ -53,6 +54,7 @@ pub struct DoorSettings {
     /// Where what an operator changes is kept.
     pub shelf: Box<dyn Shelf>,
     pub storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
+    pub storage_report: Box<dyn Fn() -> StorageReport + Send + Sync>,
 }
 
 /// The open door.
@@ -90,6 +92,7 @@ pub async fn open(
         draining: AtomicBool::new(false),
         closing: Default::default(),
         storage_is_healthy: settings.storage_is_healthy,
+        storage_report: settings.storage_report,
         env,
         mesh,
     });

@@ -90,7 +90,7 @@ impl Mesh {
             instance: None,
             attempt,
             queued: None,
-            sent: Payload::of(request),
+            sent: self.tracer.payload(request),
             answer: Payload::default(),
         });
         if !span.is_wanted() {
@@ -100,7 +100,7 @@ impl Mesh {
         span.tell(|what| {
             if let What::Call { instance, queued, answer, .. } = what {
                 (*instance, *queued) = (served.by.clone(), served.queued);
-                *answer = served.answer.as_ref().map(Payload::of).unwrap_or_default();
+                *answer = served.answer.as_ref().map(|answer| self.tracer.payload(answer)).unwrap_or_default();
             }
         });
         span.end(|| served.answer.as_ref().err().map_or(Outcome::OK, told));
@@ -213,7 +213,7 @@ impl Mesh {
             record: id.record.as_str().into(),
             subscriber: to,
             attempt,
-            sent: Payload::of(&owed.payload),
+            sent: self.tracer.payload(&owed.payload),
         });
         let trace = owed.cause.map_or(context.trace, |cause| cause.trace);
         let context = Context { trace, ..context.in_span(span.id()) };

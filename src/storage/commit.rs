@@ -6,7 +6,10 @@ use super::{
     Disk, StorageError, failpoint,
     folder::{self, guarded},
 };
-use crate::env::{Env, Threads};
+use crate::{
+    env::{Env, Threads},
+    telemetry::metrics::StorageReport,
+};
 use std::{
     fs::File,
     io::{self, Seek, SeekFrom, Write},
@@ -16,8 +19,9 @@ use std::{
         atomic::{AtomicU64, Ordering::SeqCst},
         mpsc,
     },
+    time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 pub(super) type Waiter = oneshot::Sender<Result<(), StorageError>>;
 
@@ -46,6 +50,10 @@ pub(super) struct Log {
     begun: AtomicU64,
     written: AtomicU64,
     flushed: AtomicU64,
+    /// How many waited for flushes, and how many nanoseconds those took.
+    waiters: AtomicU64,
+    flush_nanos: AtomicU64,
+    flushes: AtomicU64,
     /// Why nothing can be written any more. sled takes no write after one that failed, and a sync that failed once may say
     /// "done" the next time without having done it: only opening the folder again helps.
     failed: OnceLock<StorageError>,
@@ -83,6 +91,9 @@ impl Committer {
             begun: 0.into(),
             written: 0.into(),
             flushed: 0.into(),
+            waiters: 0.into(),
+            flush_nanos: 0.into(),
+            flushes: 0.into(),
             failed: OnceLock::new(),
         });
         log.acknowledge(number)?;
@@ -115,6 +126,17 @@ impl Committer {
         match self {
             Self::Real { log, .. } => log.is_clean(),
             Self::Simulated(..) => false,
+        }
+    }
+
+    /// All but the bytes on disk.
+    pub fn report(&self) -> StorageReport {
+        let Self::Real { log, .. } = self else { return StorageReport::default() };
+        StorageReport {
+            flushes: log.flushes.load(SeqCst),
+            waiters: log.waiters.load(SeqCst),
+            flush_time: Duration::from_nanos(log.flush_nanos.load(SeqCst)),
+            bytes_on_disk: 0,
         }
     }
 
@@ -160,6 +182,7 @@ fn start_flusher(log: Arc<Log>) -> io::Result<mpsc::Sender<Waiter>> {
     let work = move || {
         while let Ok(first) = receive.recv() {
             let group: Vec<Waiter> = std::iter::once(first).chain(receive.try_iter()).collect();
+            log.waiters.fetch_add(group.len() as u64, SeqCst);
             let flushed = log.flush();
             for waiter in group {
                 // A caller that timed out no longer listens; its write is on disk all the same.
@@ -183,9 +206,13 @@ impl Log {
         if self.is_clean() {
             return Ok(());
         }
-        let written = self.written.load(SeqCst);
+        let (written, begun) = (self.written.load(SeqCst), Instant::now());
         match guarded(|| self.flush_all()) {
-            Ok(()) => self.flushed.fetch_max(written, SeqCst),
+            Ok(()) => {
+                self.flushes.fetch_add(1, SeqCst);
+                self.flush_nanos.fetch_add(begun.elapsed().as_nanos() as u64, SeqCst);
+                self.flushed.fetch_max(written, SeqCst)
+            }
             Err(error) => {
                 log::error!("nothing can be written any more, until the folder is opened anew: {error}");
                 return Err(self.failed.get_or_init(|| error).clone());

@@ -38,7 +38,7 @@ pub use table::{Decision, Table};
 
 use crate::{
     env::Env,
-    telemetry::{self, Open, Outcome, What},
+    telemetry::{self, Open, Outcome, What, metrics::StorageReport},
     types::Service,
 };
 use commit::Committer;
@@ -87,6 +87,11 @@ impl Storage {
     /// written before can still be read, but for pages that sled was about to split: those fail.
     pub fn is_healthy(&self) -> bool {
         self.committer.is_healthy()
+    }
+
+    /// How much was written, and how long that took.
+    pub fn report(&self) -> StorageReport {
+        StorageReport { bytes_on_disk: self.db.size_on_disk().unwrap_or_default(), ..self.committer.report() }
     }
 
     /// The tree of a service. It is for [`crate::app`] to see that nobody gets another's.

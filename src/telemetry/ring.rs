@@ -29,6 +29,10 @@ impl Ring {
         Self { most_bytes, kept_for, spans: Mutex::default() }
     }
 
+    pub fn keeps_anything(&self) -> bool {
+        self.most_bytes > 0
+    }
+
     /// Adds a span; the oldest make room for it.
     pub fn push(&self, span: Arc<Span>) {
         let oldest = span.started_at.saturating_sub(jiff::SignedDuration::try_from(self.kept_for).unwrap_or_default());

@@ -1,11 +1,12 @@
-//! Opens spans, and keeps and exports them when they end.
+//! Opens spans; keeps, counts and exports them when they end.
 
-use super::{Outcome, Span, What, export::Exporter, ring::Ring};
+use super::{Outcome, Payload, Span, What, export::Exporter, metrics::Metrics, ring::Ring};
 use crate::{
     env::Env,
     types::{SpanId, SpanRef, Timestamp, TraceId},
 };
 use jiff::SignedDuration;
+use serde::Serialize;
 use std::{
     sync::{
         Arc,
@@ -25,6 +26,7 @@ struct Shared {
     /// The id of the next span, before it is mixed.
     next: AtomicU64,
     ring: Ring,
+    metrics: Metrics,
     exporter: Option<Exporter>,
 }
 
@@ -41,12 +43,13 @@ struct Begun {
 }
 
 impl Tracer {
-    /// Keeps the spans of so long in so many bytes, and hands each to the exporter, if there is one.
+    /// Keeps the spans of so long in so many bytes, counts them all, and hands each to the exporter, if there is one.
     pub fn new(env: &Env, most_bytes: usize, kept_for: Duration, exporter: Option<Exporter>) -> Self {
         Self(Some(Arc::new(Shared {
             epoch: (env.now(), Instant::now()),
             next: u64::from_be_bytes(env.bytes()).into(),
             ring: Ring::new(most_bytes, kept_for),
+            metrics: Metrics::new(),
             exporter,
         })))
     }
@@ -57,6 +60,25 @@ impl Tracer {
 
     pub fn ring(&self) -> Option<&Ring> {
         self.0.as_deref().map(|shared| &shared.ring)
+    }
+
+    pub fn metrics(&self) -> Option<&Metrics> {
+        self.0.as_deref().map(|shared| &shared.metrics)
+    }
+
+    /// What is kept of what was sent or answered: nothing, where nothing is kept.
+    pub fn payload(&self, value: &impl Serialize) -> Payload {
+        match self.ring() {
+            Some(ring) if ring.keeps_anything() => Payload::of(value),
+            _ => Payload::default(),
+        }
+    }
+
+    /// A saga is over.
+    pub fn count_saga(&self, plan: &'static str, outcome: &'static str, took: Duration) {
+        if let Some(metrics) = self.metrics() {
+            metrics.see_saga(plan, outcome, took);
+        }
     }
 
     /// Begins a span of that trace, in its span `parent`. `what` is asked for only where it is wanted.
@@ -163,6 +185,7 @@ impl Begun {
         if let Some(exporter) = &tracer.exporter {
             exporter.export(&span);
         }
+        tracer.metrics.see(&span);
         tracer.ring.push(span);
     }
 }

@@ -96,6 +96,7 @@ const EXPECTED: &[(&str, &str, Access, Whose)] = &[
     ("POST",   "/api/v1/events/dead/{id}/replay",       Operator, Anyones),
     ("GET",    "/livez",                                Public,   Anyones),
     ("GET",    "/readyz",                               Public,   Anyones),
+    ("GET",    "/metrics",                              Public,   Anyones),
     ("GET",    "/.well-known/jwks.json",                Public,   Anyones),
     ("GET",    "/api/openapi.json",                     Public,   Anyones),
 ];

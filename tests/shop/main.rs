@@ -17,6 +17,7 @@ mod graceful;
 mod harness;
 mod journeys;
 mod killing;
+mod metrics;
 mod overload;
 mod recovery;
 mod settings;

@@ -135,21 +135,6 @@ fn what_fails_is_seen_as_such() {
 }
 
 #[test]
-fn what_is_tried_again_is_seen_as_another_attempt() {
-    let shop = Shop::open();
-    let (operator, customer) = (shop.operator(), shop.customer());
-    let kettle = operator.stock_up(4990, 50);
-    operator.set_link("orders.shipping", &json!({"lost_replies": 70, "latency_ms": 1})).no_content();
-    let placed = customer.buys(&kettle, 1);
-    let seen = trace_with(&operator, placed.header("x-request-id"), "the saga is over", |span| {
-        ["CommitStock", "ReleaseStock"].iter().any(|last| span["name"] == *last)
-    });
-    let tries: Vec<_> = spans(&seen).iter().filter(|span| span["name"] == "BookShipment").collect();
-    let failed = tries.iter().filter(|step| step["outcome"] == "failed").count();
-    assert_eq!(failed + 1, tries.len(), "each try is a step, and only the last went well: {tries:#?}");
-}
-
-#[test]
 fn a_saga_that_goes_on_after_a_restart_goes_on_in_the_trace_of_its_request() {
     let mut shop = Shop::open();
     let (operator, customer) = (shop.operator(), shop.customer());

@@ -4,9 +4,9 @@ use super::{Answer, ok};
 use crate::{
     audit::{self, Audit},
     gateway::{
-        answer::{OpenApi, Plain, Told},
+        answer::{Exposition, OpenApi, Plain, Told},
         body::Query,
-        openapi,
+        metrics, openapi,
         visit::Visit,
     },
     mesh::Context,
@@ -58,6 +58,13 @@ async fn trouble(visit: &Visit) -> (String, bool) {
 
 /// A probe does not wait for long.
 const TROUBLE_WITHIN: Duration = Duration::from_secs(1);
+
+/// For Prometheus and its like.
+pub async fn metrics(visit: Visit) -> Answer<Exposition> {
+    let now = metrics::snapshot(&visit.gateway);
+    let told = visit.gateway.mesh.tracer().metrics().map(|metrics| metrics.text(&now));
+    Ok(Told::raw(told.unwrap_or_default()))
+}
 
 /// The books of the whole shop.
 pub async fn audit(visit: Visit) -> Answer<Audit> {

@@ -104,6 +104,7 @@ pub const WORDS: &[Words] = &[
     of("composed::account",          "Everything on the account's page",                &["not_found"]),
     of("notifications::list",        "One's inbox, the newest first",                   &[]),
     of("notifications::mark_read",   "Mark a message as read",                          &[]),
+    of("operation::metrics",         "Counters, for Prometheus",                        &[]).more("Prometheus' text format, version 0.0.4: requests by route, calls by service, breakers, cache, events, sagas, commits, the process."),
     of("operation::audit",           "The books of the whole shop",                     &[]).more("Every service is asked for its side; `balanced` where all equations hold."),
     of("traces::list",               "What was done in the last minutes",               &[]).more("Every request, unsampled, the newest first, as far back as there is memory for (`--trace-memory`)."),
     of("traces::get",                "Every message of one trace",                      &[]).more("The request, each call of the mesh with what was sent and answered, each commit, each event that was delivered and each step of a saga. Passwords, tokens and cards are shown as `•••`."),

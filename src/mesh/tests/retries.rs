@@ -1,6 +1,7 @@
 //! What is tried again, and what is not.
 
 use super::*;
+use crate::telemetry::{Tracer, What};
 
 #[test]
 fn a_keyed_command_that_failed_is_tried_twice_more_at_the_most() {
@@ -14,6 +15,31 @@ fn a_keyed_command_that_failed_is_tried_twice_more_at_the_most() {
             house.porter.failures.store(0, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+    });
+}
+
+#[test]
+fn each_try_is_a_span_of_its_own_in_the_span_of_who_asks() {
+    in_simulated_time(async || {
+        let mut house = simulated_house(2);
+        let tracer = Tracer::new(&house.mesh.shared.env, 1 << 20, Duration::from_secs(60), None);
+        house.mesh = house.mesh.traced(tracer.clone());
+        house.porter.failures.store(2, Ordering::SeqCst);
+        let outer = tracer.open(patient().trace, None, || What::Commit { tree: "orders" });
+        assert!(house.mesh.call(&patient().in_span(outer.id()), Order {}).await.is_ok());
+        let spans = tracer.ring().unwrap().trace(patient().trace);
+        let tries: Vec<_> = spans
+            .iter()
+            .map(|span| match &span.what {
+                What::Call { attempt, request, .. } => (*attempt, *request, span.outcome.kind, span.parent_id),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let request = Order::NAME;
+        let tried = |attempt, outcome| (attempt, request, outcome, outer.id());
+        assert_eq!(tries, [tried(1, "failed"), tried(2, "failed"), tried(3, "ok")]);
+        let text = tracer.metrics().unwrap().text(&Default::default());
+        assert!(text.contains(r#"galleria_mesh_retries_total{caller="system",service="products"} 2"#), "{text}");
     });
 }
 

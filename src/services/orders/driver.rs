@@ -5,14 +5,14 @@
 //! whole program: the sweeper finds what nobody drives, and goes on from what is written.
 
 use super::{
-    messages::Order,
+    messages::{Order, OrderStatus},
     participants::{Errand, Fault},
     record::OrderRecord,
     saga::{Answer, Due, Saga},
     store::Store,
 };
 use crate::{
-    env::Env,
+    env::{Env, since},
     mesh::{Context, Failure, Mesh, MeshError, TraceId},
     storage::StorageError,
     telemetry::{Outcome, What},
@@ -147,7 +147,14 @@ impl Drive {
                     failures = 0;
                     let now = env.now();
                     let settled = span.here().run(store.change(id, |record| record.settle(due, &answer, now)));
+                    let (plan, number, begun_at) = (saga.plan.name(), saga.number, saga.begun_at);
                     record = settled.await.map_err(Failure::into_mesh)?;
+                    if record.saga.as_ref().is_none_or(|saga| saga.number != number) {
+                        let is_undone =
+                            record.refusal_of(number).is_some() || record.order.status == OrderStatus::Rejected;
+                        let outcome = if is_undone { "undone" } else { "done" };
+                        self.driver.mesh.tracer().count_saga(plan, outcome, since(env.now(), begun_at));
+                    }
                     span.end(|| match &answer {
                         Answer::Refused(refusal) => Outcome::new("refused", format!("{refusal:?}")),
                         Answer::Missing => Outcome::new("timed_out", "given up"),

@@ -124,6 +124,17 @@ pub enum Plan {
     Return(Return),
 }
 
+impl Plan {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Place { .. } => "place",
+            Self::Cancel { .. } => "cancel",
+            Self::Ship => "ship",
+            Self::Return(_) => "return",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Return {
     /// The customer's, so that the same request is the same return.
