@@ -24,6 +24,8 @@ fn main() {
     let cached = Shop::options().demo().open();
     let uncached = Shop::options().demo().open();
     uncached.operator().change_control("routes", "products.get", &json!({"cache_ttl_ms": 0})).ok();
+    let blind = Shop::options().demo().flag("--trace-memory", "0").open();
+    blind.operator().change_control("routes", "products.get", &json!({"cache_ttl_ms": 0})).ok();
     let slug = |shop: &Shop| {
         shop.anonymous().get("/api/v1/products?limit=1").ok().items()[0]["slug"].as_str().expect("a slug").to_owned()
     };
@@ -55,6 +57,13 @@ fn main() {
             name: "product, uncached",
             address: uncached.address(),
             process: uncached.process(),
+            path: product.clone(),
+            token: None,
+        },
+        Contender {
+            name: "product, uncached, no spans kept",
+            address: blind.address(),
+            process: blind.process(),
             path: product.clone(),
             token: None,
         },

@@ -7,6 +7,7 @@ use galleria::{
     env::Env,
     mesh::{Answer, Answers, Context, Disturb, Envelope, Kind, Mesh, Ping, Request, TraceId},
     services::{CALLS, HEARS},
+    telemetry::Tracer,
     types::{Principal, Service},
 };
 use kit::{Args, Table, median, ratio, spread};
@@ -94,14 +95,18 @@ fn main() {
         mesh.register(Service::Carts, Answers::of(&actor).answers::<Echo>(actor.recipient()));
         let context = Context::new(Principal::System, Duration::from_secs(3600), TraceId([7; 16]));
 
-        let (mut by_hand, mut by_mesh) = (Vec::new(), Vec::new());
+        let traced = mesh.clone().traced(Tracer::new(&Env::system(), 16 << 20, Duration::from_secs(900), None));
+        let (mut by_hand, mut by_mesh, mut by_traced) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..args.rounds {
             by_hand.push(round(async |number| bare.send(Bare(number)).await.ok()).await);
             by_mesh.push(round(async |number| mesh.call(&context, Echo(number)).await.ok()).await);
+            by_traced.push(round(async |number| traced.call(&context, Echo(number)).await.ok()).await);
         }
         let mut table = Table::new(["what", "ns a call", "spread", "∶ bare", "allocations a call", "bytes a call"]);
         let time = |rounds: &[Cost]| rounds.iter().map(|cost| cost.nanos).collect::<Vec<_>>();
-        for (what, rounds) in [("Recipient::send", &by_hand), ("mesh.call", &by_mesh)] {
+        for (what, rounds) in
+            [("Recipient::send", &by_hand), ("mesh.call", &by_mesh), ("mesh.call, seen and counted", &by_traced)]
+        {
             table.row([
                 what.to_owned(),
                 format!("{:.0}", median(&time(rounds))),

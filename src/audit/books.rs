@@ -13,7 +13,7 @@ use crate::{
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 
-const PAGE: usize = 1000;
+pub(super) const PAGE: usize = 1000;
 
 /// What the services say.
 #[derive(Debug, Default)]
@@ -101,7 +101,7 @@ impl OrderBooks {
 }
 
 /// A whole table, a page at a time.
-async fn pages<R, T, K: Copy>(
+pub(super) async fn pages<R, T, K: Copy>(
     mesh: &Mesh,
     context: &Context,
     ask: impl Fn(Option<K>) -> R,

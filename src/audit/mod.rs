@@ -13,6 +13,7 @@
 mod books;
 mod equations;
 mod reckoning;
+mod sales;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use crate::{
     types::Timestamp,
 };
 use books::{Books, OrderBooks};
+pub use sales::{Conversion, Day, Sales};
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;

@@ -7,8 +7,8 @@ use super::{
     KeyUse::{self, *},
     Route,
     api::{
-        carts, composed, controls, events, lab, notifications, operation, order_events, orders, payments, products,
-        shipping, traces, users,
+        analytics, carts, composed, controls, events, lab, notifications, operation, order_events, orders, payments,
+        products, shipping, traces, users,
     },
     parameters::{Signature, Takes},
     route::Handler,
@@ -107,6 +107,7 @@ pub static ROUTES: &[Route] = &[
     row(POST,   "/api/v1/notifications/{id}/read",            SignedIn, Write,    Ignored,         Never,       10, to!(notifications::mark_read)),
 
     row(GET,    "/api/v1/audit",                              Operator, Lab,      Ignored,         Never,       60, to!(operation::audit)),
+    row(GET,    "/api/v1/analytics",                          Operator, Lab,      Ignored,         Never,       60, to!(analytics::analytics)),
     row(GET,    "/api/v1/events/dead",                        Operator, Lab,      Ignored,         Never,       10, to!(events::list_dead)),
     row(POST,   "/api/v1/events/dead/{id}/replay",            Operator, Lab,      Ignored,         Never,       10, to!(events::replay_dead)),
     row(GET,    "/api/v1/traces",                             Operator, Lab,      Ignored,         Never,       10, to!(traces::list)),

@@ -91,6 +91,7 @@ const EXPECTED: &[(&str, &str, Access, Whose)] = &[
     ("DELETE", "/api/v1/lab/links/{id}",                Operator, Anyones),
     ("GET",    "/api/v1/audit",                         Operator, Anyones),
     ("GET",    "/api/v1/events/dead",                   Operator, Anyones),
+    ("GET",    "/api/v1/analytics",                     Operator, Anyones),
     ("GET",    "/api/v1/traces",                        Operator, Anyones),
     ("GET",    "/api/v1/traces/{id}",                   Operator, Anyones),
     ("POST",   "/api/v1/events/dead/{id}/replay",       Operator, Anyones),

@@ -2,6 +2,7 @@
 //! port of its own, and speaks HTTP with it.
 
 mod access;
+mod analytics;
 mod bad_input;
 mod caching;
 mod chaos;

@@ -1,5 +1,6 @@
 //! The handlers: what a request says, told to a service; what it answers, told to the client. No business here.
 
+pub mod analytics;
 pub mod carts;
 pub mod composed;
 pub mod controls;

@@ -10,9 +10,13 @@ use crate::{
         visit::Visit,
     },
     mesh::Context,
-    services::{orders::messages::CountNeedingAttention, users::messages::PublicKey},
+    services::{
+        orders::messages::{CountNeedingAttention, CountUnfinished},
+        users::messages::PublicKey,
+    },
     types::Principal,
 };
+use futures_util::join;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -25,7 +29,7 @@ pub async fn livez() -> Answer<Plain> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verbosity {
-    /// Each check, and how many orders need attention.
+    /// Each check, and how many orders are under way and need attention.
     verbose: Option<String>,
 }
 
@@ -40,20 +44,27 @@ pub async fn readyz(visit: Visit, Query(Verbosity { verbose }): Query<Verbosity>
     let body = match verbose {
         None => if ready { "ready\n" } else { "not ready\n" }.to_owned(),
         Some(_) => {
-            checks.push(trouble(&visit).await);
+            checks.extend(orders(&visit).await);
             checks.iter().map(|(name, good)| format!("[{}] {name}\n", if *good { '+' } else { '-' })).collect()
         }
     };
     Ok(Told::raw(body).or_if(!ready))
 }
 
-/// Orders that people should look at. They make nobody unready: all others are served.
-async fn trouble(visit: &Visit) -> (String, bool) {
+/// Orders that are under way, also after a restart, and those that people should look at. They make nobody unready: all others are
+/// served.
+async fn orders(visit: &Visit) -> [(String, bool); 2] {
     let context = Context { principal: Principal::System, ..visit.context().within(TROUBLE_WITHIN) };
-    match visit.gateway.mesh.call(&context, CountNeedingAttention {}).await {
-        Ok(count) => (format!("orders that need attention: {count}"), count == 0),
-        Err(_) => ("orders that need attention: not known".into(), false),
-    }
+    let mesh = &visit.gateway.mesh;
+    let (open, trouble) = join!(mesh.call(&context, CountUnfinished {}), mesh.call(&context, CountNeedingAttention {}));
+    let words = |count: Option<u64>| count.map_or("not known".to_owned(), |count| count.to_string());
+    [
+        (format!("orders that are under way: {}", words(open.as_ref().ok().copied())), open.is_ok()),
+        (
+            format!("orders that need attention: {}", words(trouble.as_ref().ok().copied())),
+            trouble.is_ok_and(|it| it == 0),
+        ),
+    ]
 }
 
 /// A probe does not wait for long.

@@ -108,6 +108,7 @@ pub const WORDS: &[Words] = &[
     of("operation::audit",           "The books of the whole shop",                     &[]).more("Every service is asked for its side; `balanced` where all equations hold."),
     of("traces::list",               "What was done in the last minutes",               &[]).more("Every request, unsampled, the newest first, as far back as there is memory for (`--trace-memory`)."),
     of("traces::get",                "Every message of one trace",                      &[]).more("The request, each call of the mesh with what was sent and answered, each commit, each event that was delivered and each step of a saga. Passwords, tokens and cards are shown as `•••`."),
+    of("analytics::analytics",       "How the shop does",                               &[]).more("What was sold, by the orders themselves; and what came to the door in the last minutes, by the spans that are kept."),
     of("events::list_dead",          "Events that were put aside",                      &[]),
     of("events::replay_dead",        "Deliver such an event once more",                 &["not_delivered"]),
     of("controls::list_routes",      "The route table, and how each route is served",   &[]),

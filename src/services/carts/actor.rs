@@ -30,6 +30,7 @@ service! { Carts,
         ClearCart  => clear,
         MergeCarts => merge,
         CheckOut   => check_out,
+        TallyCarts => tally,
     }
 }
 
@@ -95,6 +96,19 @@ impl Carts {
         })
         .await?;
         Ok(())
+    }
+
+    async fn tally(&self, _: Context, TallyCarts { since }: TallyCarts) -> Answer<TallyCarts> {
+        let mut tally = CartTally { filled: 0, ordered: 0 };
+        for cart in self.store.all() {
+            let cart = cart?;
+            let is_ordered = !cart.checked_out.is_empty();
+            if cart.changed_at >= since && (is_ordered || !cart.lines.is_empty()) {
+                tally.filled += 1;
+                tally.ordered += u64::from(is_ordered);
+            }
+        }
+        Ok(tally)
     }
 
     async fn change(

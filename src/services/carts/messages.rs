@@ -2,7 +2,7 @@
 
 use crate::{
     mesh::requests,
-    types::{CartId, Money, OrderId, ProductId, Quantity, Service, UserId},
+    types::{CartId, Money, OrderId, ProductId, Quantity, Service, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,6 +14,7 @@ requests! { Service::Carts, CartsError,
     keyed   ClearCart  "carts.clear" by owner    -> Cart,
     keyed   MergeCarts "carts.merge"             -> Cart,
     keyed   CheckOut   "carts.check_out"         -> (),
+    query   TallyCarts "carts.tally"             -> CartTally,
 }
 
 /// Whose cart. A guest's hangs on a signed cookie that holds its id.
@@ -50,6 +51,20 @@ pub struct CartItem {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GetCart {
     pub owner: CartOwner,
+}
+
+/// For whoever runs the shop: carts since then.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TallyCarts {
+    pub since: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CartTally {
+    /// That something was put in: they still hold it, or it was ordered.
+    pub filled: u64,
+    /// Out of which something was ordered.
+    pub ordered: u64,
 }
 
 /// So many pieces of the product are in the cart from now on; none where `quantity` is absent.

@@ -47,6 +47,10 @@ impl Store {
         self.carts.get(&key(owner))
     }
 
+    pub fn all(&self) -> impl Iterator<Item = Result<CartRecord, StorageError>> + use<> {
+        self.carts.all(None).map(|found| found.map(|(_, cart)| cart))
+    }
+
     /// Changes the owner's cart, beginning with `empty` where there is none; gives it as it is then, on disk.
     pub async fn change(
         &self,

@@ -37,6 +37,7 @@ service! { Orders,
         KeepAnswer            => keep_answer,
         DropClaim             => drop_claim,
         TallyOrders           => tally,
+        CountUnfinished => count_unfinished,
         CountNeedingAttention => count_needing_attention,
     }
     hears {
@@ -168,6 +169,13 @@ impl Orders {
         }
         let records = self.store.all(request.after).take(request.limit.min(MOST_TALLIES));
         records.map(|record| Ok(record?.tally().map_err(|_| OrdersError::TooExpensive)?)).collect()
+    }
+
+    async fn count_unfinished(&self, context: Context, _: CountUnfinished) -> Answer<CountUnfinished> {
+        if !context.principal.is_staff() {
+            return Err(OrdersError::Forbidden.into());
+        }
+        Ok(self.store.open()?.len() as u64)
     }
 
     async fn count_needing_attention(

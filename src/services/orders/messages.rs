@@ -29,6 +29,7 @@ requests! { Service::Orders, OrdersError,
     keyed   KeepAnswer            "orders.keep_answer"              -> (),
     keyed   DropClaim             "orders.drop_claim"               -> (),
     query   TallyOrders           "orders.tally"                    -> Vec<OrderTally>,
+    query   CountUnfinished "orders.count_unfinished"               -> u64,
     query   CountNeedingAttention "orders.count_needing_attention"  -> u64,
 }
 
@@ -274,6 +275,10 @@ pub struct DropClaim {
     pub key: String,
     pub fingerprint: String,
 }
+
+/// For whoever runs the shop: how many orders have a saga under way, or events that are not delivered yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CountUnfinished {}
 
 /// For whoever runs the shop: how many orders have a saga that has failed for long, and is tried on.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -275,6 +275,7 @@ fn trouble_is_told_in_the_timeline_once_and_counted_until_it_is_over_also_after_
         assert_eq!((looked_into(&shop.order(pending.id).await), shop.needing_attention().await), (1, 1));
         let forbidden = Err(CallError::Domain(OrdersError::Forbidden));
         assert_eq!(shop.call(ada(), CountNeedingAttention {}).await, forbidden);
+        assert_eq!(shop.call(ada(), CountUnfinished {}).await, forbidden);
         pending.id
     });
     run(folder.path(), &stage, later(Timestamp::UNIX_EPOCH, Duration::from_secs(3600)), async |shop| {
