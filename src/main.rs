@@ -19,7 +19,13 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::Instant,
+};
+use top::Look;
+
+mod top;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -57,6 +63,15 @@ enum Command {
     Check,
     /// Print the settings that would be used, and what can be set
     Config,
+    /// Look at a running shop: rates, times, calls in hand and breakers, anew each second
+    Top {
+        /// Where it is [default: where this one would listen]
+        #[arg(long)]
+        url: Option<String>,
+        /// Look once, and end
+        #[arg(long)]
+        once: bool,
+    },
     /// Manage operators' accounts
     #[command(subcommand)]
     Operator(OperatorCommand),
@@ -190,6 +205,7 @@ fn main() -> ExitCode {
         Command::Restore { file } => restore(&settings, &file),
         Command::Check => check(&settings),
         Command::Config => config(&settings),
+        Command::Top { url, once } => look(url.unwrap_or_else(|| format!("http://{}", settings.listen)), once),
         Command::Operator(OperatorCommand::Create { email, name }) => create_operator(&settings, operator, email, name),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -262,6 +278,34 @@ fn serve(
         Ok(ExitCode::SUCCESS)
     })
 }
+
+/// Until Ctrl-C, or until whoever reads it has read enough.
+fn look(url: String, once: bool) -> Result<ExitCode, Fatal> {
+    let url = url.trim_end_matches('/');
+    let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().timeout_global(Some(LOOK_WITHIN)).build());
+    let scrape = || -> Result<(Look, Instant), Fatal> {
+        let answer = agent.get(format!("{url}/metrics")).call();
+        let text = answer.and_then(|mut answer| answer.body_mut().read_to_string());
+        let text = text.map_err(|error| Fatal::Refused(format!("there is no shop to look at on {url}: {error}")))?;
+        Ok((Look::read(&text), Instant::now()))
+    };
+    let (mut before, mut then) = scrape()?;
+    loop {
+        std::thread::sleep(LOOK_EVERY);
+        let (now, at) = scrape()?;
+        let clear = if io::stdout().is_terminal() { "\x1b[H\x1b[J" } else { "" };
+        let screen = format!("{clear}{}", top::screen(url, &before, &now, at - then));
+        say(&screen)?;
+        let is_read = io::stdout().write_all(b"\n").and_then(|()| io::stdout().flush()).is_ok();
+        if once || !is_read {
+            return Ok(ExitCode::SUCCESS);
+        }
+        (before, then) = (now, at);
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
 
 /// Every connection is an open file. A shell lets a program have a thousand, and as many more as it asks for, up to a limit of the
 /// system's: with a thousand, some hundreds who say nothing would keep everybody else out.

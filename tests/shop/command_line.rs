@@ -1,7 +1,11 @@
 //! The program as it is started from a shell: what it takes, what it says, and its exit codes.
 
 use crate::harness::{GOOD_PASSWORD, OPERATOR_PASSWORD, Program, Ran, Shop, fresh};
-use std::{net::TcpListener, path::Path};
+use std::{
+    net::TcpListener,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
 use tempfile::TempDir;
 
 /// An empty folder to start in.
@@ -198,4 +202,29 @@ fn whoever_reads_only_the_first_line_is_not_shown_a_panic() {
             Program::in_words(home.path(), &format!("{{ \"$0\" {arguments}; echo \"code $?\" >&2; }} | true")).run();
         assert!(!ran.err.contains("panicked") && ran.err.ends_with("code 0\n"), "{arguments}: {ran:#?}");
     }
+}
+
+#[test]
+fn a_running_shop_is_looked_at_in_a_terminal() {
+    let shop = Shop::open();
+    let guest = shop.anonymous();
+    let (stop, asking) = (AtomicBool::new(false), &guest);
+    let seen = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                asking.get("/api/v1/products").ok();
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+        });
+        let seen = shop.command(&["top", "--once", "--url", &format!("http://{}", shop.address())]);
+        stop.store(true, Ordering::Relaxed);
+        seen.succeeded()
+    });
+    let line = |begins: &str| seen.out.lines().find(|line| line.starts_with(begins)).map(str::to_owned);
+    let route = line("GET /api/v1/products").unwrap_or_else(|| panic!("{}", seen.out));
+    let rate: f64 = route.split_whitespace().nth(2).and_then(|it| it.parse().ok()).expect("a rate");
+    assert!(rate > 1.0 && rate < 200.0, "{route}");
+    assert!(line("orders ").is_some() && seen.out.contains("2/2 ready"), "{}", seen.out);
+    assert!(!seen.out.contains('\u{1b}'), "this is no terminal");
+    shop.command(&["top", "--once", "--url", "http://127.0.0.1:9"]).refused(1, "there is no shop to look at");
 }

@@ -41,6 +41,7 @@ pub const TAGS: &[(&str, &str)] = &[
     ("composed",      "Answered by the gateway, which asks several services side by side, under one deadline. A part that fails is `null` and named in `degraded`; the rest is served."),
     ("operation",     "For whoever runs the shop: probes, public keys, this document, the books."),
     ("events",        "Events that a subscriber would not take, put aside so that the later ones go on."),
+    ("analytics",     "What was sold, and what came to the door."),
     ("traces",        "What was done in the last minutes, message by message."),
     ("controls",      "What runs behind the door, to look at and to change while it runs: routes, services and their instances, circuit breakers, limits. A change is a merge patch (RFC 7396); it is kept, and stays in force after a restart."),
     ("lab",           "To disturb the running shop, and see that it takes no harm."),
