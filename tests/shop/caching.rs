@@ -35,7 +35,7 @@ fn product_path(product: &str) -> String {
 fn what_was_answered_to_one_is_answered_to_all_and_said_to_be_so() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
-    let kettle = operator.stock_up(4990, 5);
+    let kettle = operator.stock_up_and_tell(4990, 5);
     let first = guest.product(&kettle).ok();
     assert_eq!(status(&first), "galleria; fwd=miss; stored");
     assert_eq!(first.header("age"), "");
@@ -78,7 +78,7 @@ fn however_a_question_is_spelled_it_is_the_same_and_one_that_is_no_question_is_r
 fn who_was_told_of_a_change_never_reads_what_was_before() {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
-    let kettle = operator.stock_up(1, 10_000);
+    let kettle = operator.stock_up_and_tell(1, 10_000);
     let (path, over) = (product_path(&kettle), AtomicBool::new(false));
     let list = "/api/v1/products?sort=price";
     let in_list = |who: &Client| who.get(list).ok().items()[0].clone();
@@ -138,7 +138,7 @@ fn who_was_told_of_a_change_never_reads_what_was_before() {
 fn what_changes_behind_the_doors_back_is_soon_seen_too() {
     let shop = Shop::options().flag("--provider-faults", "delay=1500").open();
     let operator = shop.operator();
-    let kettle = operator.stock_up(100, 50);
+    let kettle = operator.stock_up_and_tell(100, 50);
     let (mut customer, guest) = (shop.customer(), shop.anonymous());
     // The customer is told that it is being worked on; then the bank declines, and the pieces go back to the shelf.
     operator.change_control("routes", "orders.place", &json!({"deadline_ms": 1_000})).ok();
@@ -154,7 +154,7 @@ fn what_changes_behind_the_doors_back_is_soon_seen_too() {
 fn who_has_it_already_is_told_all_but_the_body() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
-    let kettle = operator.stock_up(100, 50);
+    let kettle = operator.stock_up_and_tell(100, 50);
     let path = product_path(&kettle);
     let tag = guest.get(&path).ok().header("etag").to_owned();
     let whole = guest.get(&path).ok();
@@ -183,7 +183,7 @@ fn calls_of_products(operator: &Client) -> u64 {
 fn many_who_ask_for_the_same_at_once_make_one_call() {
     let shop = Shop::open();
     let operator = shop.operator();
-    let kettle = operator.stock_up(100, 50);
+    let kettle = operator.stock_up_and_tell(100, 50);
     operator.set_link("gateway.products", &json!({"latency_ms": 200})).no_content();
     let before = calls_of_products(&operator);
     let (path, start) = (product_path(&kettle), Barrier::new(24));
@@ -206,7 +206,7 @@ fn many_who_ask_for_the_same_at_once_make_one_call() {
 fn what_is_a_little_old_is_given_at_once_and_a_new_one_fetched_meanwhile() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
-    let kettle = operator.stock_up(100, 50);
+    let kettle = operator.stock_up_and_tell(100, 50);
     operator.change_control("routes", "products.get", &json!({"cache_ttl_ms": 3_000})).ok();
     guest.product(&kettle).ok();
     operator.set_link("gateway.products", &json!({"latency_ms": 300})).no_content();
@@ -226,7 +226,7 @@ fn what_is_a_little_old_is_given_at_once_and_a_new_one_fetched_meanwhile() {
 fn while_a_service_is_down_what_is_old_is_better_than_nothing_unless_it_has_changed() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
-    let (kettle, cup) = (operator.stock_up(100, 50), operator.stock_up(100, 50));
+    let (kettle, cup) = (operator.stock_up_and_tell(100, 50), operator.stock_up_and_tell(100, 50));
     operator.change_control("routes", "products.get", &json!({"cache_ttl_ms": 100})).ok();
     let (first, _) = (guest.product(&kettle).ok(), guest.product(&cup).ok());
     operator.set_stock(&cup, json!({"adjust_by": 1})).ok();
@@ -246,7 +246,7 @@ fn while_a_service_is_down_what_is_old_is_better_than_nothing_unless_it_has_chan
 fn what_was_made_for_one_is_given_to_nobody_else() {
     let shop = Shop::open();
     let operator = shop.operator();
-    let kettle = operator.stock_up(100, 50);
+    let kettle = operator.stock_up_and_tell(100, 50);
     let customer = shop.customer();
     let order = customer.buys(&kettle, 1).created();
     let label = format!("/api/v1/shipments/{}/label.svg", order["shipment"]["id"].as_str().expect("an id"));
@@ -265,7 +265,7 @@ fn what_was_made_for_one_is_given_to_nobody_else() {
 fn a_cached_answer_is_counted_and_can_be_closed_like_any_other() {
     let shop = Shop::options().throttled().open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
-    let kettle = operator.stock_up(100, 50);
+    let kettle = operator.stock_up_and_tell(100, 50);
     guest.product(&kettle).ok();
     let left = |answer: &Answer| {
         let field = answer.header("ratelimit").to_owned();
@@ -284,7 +284,7 @@ fn a_cached_answer_is_counted_and_can_be_closed_like_any_other() {
 fn clients_say_what_they_want_of_caches() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
-    let path = product_path(&operator.stock_up(100, 50));
+    let path = product_path(&operator.stock_up_and_tell(100, 50));
     let ask = |wish: &str| guest.send("GET", &path, &[("cache-control", wish)], None);
     ask("only-if-cached").problem(504, "not_cached");
     assert_eq!(status(&ask("no-store").ok()), "galleria; fwd=request");
@@ -302,7 +302,7 @@ fn clients_say_what_they_want_of_caches() {
 fn how_long_answers_are_kept_is_set_while_the_shop_runs() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
-    let kettle = operator.stock_up(100, 50);
+    let kettle = operator.stock_up_and_tell(100, 50);
     operator.change_control("routes", "products.get", &json!({"cache_ttl_ms": 0})).ok();
     for _ in 0..2 {
         assert_eq!(status(&guest.product(&kettle).ok()), "");

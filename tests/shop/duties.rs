@@ -51,7 +51,7 @@ fn who_may_not_is_not_counted_and_who_came_too_often_is_not_looked_at() {
 fn a_kept_answer_is_counted_and_told_only_to_who_may_have_it() {
     let shop = Shop::options().throttled().open();
     let operator = shop.operator();
-    let kettle = operator.stock_up(100, 5);
+    let kettle = operator.stock_up_and_tell(100, 5);
     let customer = shop.customer();
     let (key, order) = (fresh("key"), customer.order_of(&[(&kettle, 1)]));
     let first = customer.place_order(&key, &order).created();
@@ -66,7 +66,7 @@ fn a_kept_answer_is_counted_and_told_only_to_who_may_have_it() {
 #[test]
 fn what_a_route_does_not_take_claims_no_key() {
     let shop = Shop::open();
-    let kettle = shop.operator().stock_up(100, 5);
+    let kettle = shop.operator().stock_up_and_tell(100, 5);
     let customer = shop.customer();
     let (key, order) = (fresh("key"), customer.order_of(&[(&kettle, 1)]));
     let headers = [("idempotency-key", key.as_str())];
@@ -79,7 +79,7 @@ fn what_a_route_does_not_take_claims_no_key() {
 fn a_cached_answer_is_for_who_is_let_in_and_not_sent_to_who_has_it() {
     let shop = Shop::options().throttled().open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
-    let path = format!("/api/v1/products/{}", operator.stock_up(100, 5));
+    let path = format!("/api/v1/products/{}", operator.stock_up_and_tell(100, 5));
     let tag = eventually("it is kept, since what the shop heard of it was before", || {
         let answer = guest.get(&path).ok();
         answer.header("cache-status").starts_with("galleria; hit").then(|| answer.header("etag").to_owned())

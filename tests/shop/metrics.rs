@@ -137,6 +137,6 @@ fn the_text_is_as_prometheus_wants_it() {
     let Ok(mut judge) = judge else { return eprintln!("no promtool: the format was judged by its rules here alone") };
     judge.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let said = judge.wait_with_output().unwrap();
-    let words = String::from_utf8_lossy(&said.stderr).into_owned() + &String::from_utf8_lossy(&said.stdout);
+    let words = String::from_utf8_lossy(&said.stderr).into_owned() + &*String::from_utf8_lossy(&said.stdout);
     assert!(said.status.success() && words.trim().is_empty(), "{words}");
 }

@@ -9,7 +9,7 @@ use std::{sync::Barrier, thread, time::Duration};
 fn who_waited_for_another_gets_what_is_old_too() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
-    let kettle = operator.stock_up(100, 50);
+    let kettle = operator.stock_up_and_tell(100, 50);
     operator.change_control("routes", "products.get", &json!({"cache_ttl_ms": 100})).ok();
     let first = guest.product(&kettle).ok();
     thread::sleep(Duration::from_millis(300));
@@ -36,7 +36,7 @@ fn who_waited_for_another_gets_what_is_old_too() {
 fn the_label_of_a_cancelled_parcel_is_not_given_again() {
     let shop = Shop::open();
     let operator = shop.operator();
-    let kettle = operator.stock_up(100, 50);
+    let kettle = operator.stock_up_and_tell(100, 50);
     let customer = shop.customer();
     let order = customer.buys(&kettle, 1).created();
     let label = format!("/api/v1/shipments/{}/label.svg", order["shipment"]["id"].as_str().expect("an id"));
@@ -50,7 +50,7 @@ fn the_label_of_a_cancelled_parcel_is_not_given_again() {
 fn a_change_that_is_for_others_only_is_not_made() {
     let shop = Shop::open();
     let operator = shop.operator();
-    let kettle = operator.stock_up(100, 50);
+    let kettle = operator.stock_up_and_tell(100, 50);
     let path = product_path(&kettle);
     let tag = operator.get(&path).ok().header("etag").to_owned();
     let (dearer, counted) = (json!({"price": {"amount": 200, "currency": "EUR"}}), json!({"on_hand": 7}));
@@ -72,7 +72,7 @@ fn a_change_that_is_for_others_only_is_not_made() {
 fn who_says_how_old_an_answer_may_be_gets_none_that_is_stale() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
-    let path = product_path(&operator.stock_up(100, 50));
+    let path = product_path(&operator.stock_up_and_tell(100, 50));
     operator.change_control("routes", "products.get", &json!({"cache_ttl_ms": 1_500})).ok();
     guest.get(&path).ok();
     thread::sleep(Duration::from_millis(1_700));
@@ -87,7 +87,7 @@ fn who_says_how_old_an_answer_may_be_gets_none_that_is_stale() {
 fn who_asked_for_the_head_alone_leaves_the_whole_for_others() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
-    let kettle = operator.stock_up(100, 50);
+    let kettle = operator.stock_up_and_tell(100, 50);
     assert_eq!(status(&guest.send("HEAD", &product_path(&kettle), &[], None).ok()), "galleria; fwd=miss; stored");
     let whole = guest.product(&kettle).ok();
     is_hit(&whole);

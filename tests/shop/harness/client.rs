@@ -1,6 +1,6 @@
 //! Callers as values: a method for each thing that they can ask.
 
-use super::{answer::Answer, shop::Sign};
+use super::{answer::Answer, shop::Sign, within};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader},
@@ -277,6 +277,16 @@ impl Client {
             "price": {"amount": price, "currency": "EUR"}, "weight_grams": 900, "tags": ["steel"], "on_hand": on_hand,
         });
         self.post("/api/v1/products", &product).created().id()
+    }
+
+    /// The same; and those who hear of products, such as the cache, have heard of it.
+    #[track_caller]
+    pub fn stock_up_and_tell(&self, price: i64, on_hand: u32) -> String {
+        let product = self.stock_up(price, on_hand);
+        within(Duration::from_secs(10), "everybody has heard of it", || {
+            self.get("/metrics").ok().text.contains("galleria_outbox_records 0.0\n").then_some(())
+        });
+        product
     }
 
     #[track_caller]

@@ -57,7 +57,7 @@ impl Collector {
     /// Everything that can be read in what came.
     pub fn text(&self) -> String {
         let taken = self.taken.lock().unwrap();
-        taken.iter().map(|(head, body)| head.clone() + &String::from_utf8_lossy(body)).collect()
+        taken.iter().map(|(head, body)| head.clone() + &*String::from_utf8_lossy(body)).collect()
     }
 
     /// The attributes of the resources: `ExportTraceServiceRequest.resource_spans = 1`, `ResourceSpans.resource = 1`.

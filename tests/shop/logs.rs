@@ -1,0 +1,63 @@
+//! Log lines: one for each request, for people or for programs, and nothing that somebody sends makes another.
+
+use crate::harness::{Shop, within};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The line of the request with that id.
+#[track_caller]
+fn line_of(shop: &Shop, trace: &str) -> String {
+    within(Duration::from_secs(5), "its line", || {
+        let log = shop.log();
+        log.lines().find(|line| line.contains("access") && line.contains(trace)).map(str::to_owned)
+    })
+}
+
+#[test]
+fn a_line_says_what_came_what_became_of_it_and_why() {
+    let shop = Shop::options().flag("--log-format", "json").throttled().open();
+    let (operator, guest) = (shop.operator(), shop.anonymous());
+    let kettle = operator.stock_up_and_tell(4990, 5);
+    let user = operator.me().ok().id();
+    let line = |answer: &crate::harness::Answer| -> Value {
+        serde_json::from_str(&line_of(&shop, answer.header("x-request-id"))).expect("an object a line")
+    };
+    let told = line(&guest.product(&kettle).ok());
+    assert_eq!((&told["level"], &told["target"]), (&json!("info"), &json!("access")));
+    assert_eq!(told["message"], "GET /api/v1/products/{id}", "the template, never the path");
+    assert_eq!((&told["status"], &told["client"], &told["user"]), (&json!(200), &json!("127.0.0.1"), &json!("-")));
+    assert_eq!((&told["cache"], &told["flags"]), (&json!("galleria; fwd=miss; stored"), &json!("-")));
+    assert!(told["ms"].as_f64().is_some_and(|ms| ms > 0.0) && told["time"].is_string(), "{told:#}");
+    assert_eq!(line(&operator.me().ok())["user"], json!(user));
+
+    let flags = |answer: &crate::harness::Answer| {
+        let told = line(answer);
+        (told["problem"].as_str().unwrap_or_default().to_owned(), told["flags"].as_str().unwrap_or_default().to_owned())
+    };
+    let is = |problem: &str, flags: &str| (problem.to_owned(), flags.to_owned());
+    assert_eq!(flags(&guest.me()), is("unauthorized", "UAEX"));
+    operator.change_control("breakers", "gateway.shipping", &json!({"forced": "open"})).ok();
+    assert_eq!(flags(&guest.get("/api/v1/tracking/GA000000000NL")), is("circuit_open", "UO"));
+    let throttled = std::iter::repeat_with(|| guest.get("/api/v1/products")).find(|answer| answer.status == 429);
+    assert_eq!(flags(&throttled.expect("it comes")), is("too_many_requests", "RL"));
+    // What goes well inside is nobody's news.
+    assert!(!shop.log().lines().any(|line| line.contains("products.get")), "no line for a call that went well");
+}
+
+#[test]
+fn nothing_that_is_sent_makes_a_line_of_its_own() {
+    for format in ["text", "json"] {
+        let shop = Shop::options().flag("--log-format", format).open();
+        let guest = shop.anonymous();
+        guest.get("/api/v1/products?q=%0A2026-01-01T00:00:00.000Z%20INFO%20%20access%20forged").ok();
+        guest.get("/%0d%0aforged").is(404);
+        let name = "Ada\n2026-01-01T00:00:00.000Z ERROR forged \u{1b}[31m";
+        let account = json!({"email": "ada@example.com", "password": "a long walk at dawn", "name": name});
+        guest.post("/api/v1/users", &account);
+        let forged_host = [("x-forwarded-for", "1.2.3.4\tforged"), ("user-agent", "forged")];
+        let last = guest.send("GET", "/api/v1/products", &forged_host, None).ok();
+        line_of(&shop, last.header("x-request-id"));
+        let log = shop.log();
+        assert!(!log.contains("forged") && !log.contains('\u{1b}'), "colours are for terminals:\n{log}");
+    }
+}
