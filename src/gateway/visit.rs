@@ -1,6 +1,6 @@
 //! One request at the door: who asks, for what, in which trace, until when.
 
-use super::{Gateway, Route, client, controls::RouteSettings, problem::Problem};
+use super::{Gateway, Route, client, controls::RouteSettings, duties::access_log, problem::Problem};
 use crate::{
     mesh::{CallError, Context, Request, TraceId},
     telemetry::Open,
@@ -27,6 +27,8 @@ pub struct Visit(Rc<Parts>);
 
 pub struct Parts {
     pub gateway: Arc<Gateway>,
+    /// One that routes have, or `_OTHER`.
+    pub method: &'static str,
     pub route: &'static Route,
     /// As they were when the request came.
     pub settings: Arc<RouteSettings>,
@@ -47,10 +49,19 @@ pub struct Parts {
     pub is_browser: Cell<bool>,
     /// The instances that answered on the way.
     served_by: RefCell<Vec<Arc<str>>>,
+    /// Whether its line is in the log.
+    pub is_logged: Cell<bool>,
     /// Read whole by the limits, before anything is done.
     pub body: RefCell<Bytes>,
     /// What a duty remembers on the way in for the way out, by its type.
     notes: RefCell<Extensions>,
+}
+
+/// Of a client that hangs up before there is an answer, the request is dropped wherever it stands.
+impl Drop for Parts {
+    fn drop(&mut self) {
+        access_log::hung_up(self);
+    }
 }
 
 impl std::ops::Deref for Visit {
@@ -63,6 +74,7 @@ impl std::ops::Deref for Visit {
 impl Visit {
     pub fn new(
         gateway: Arc<Gateway>,
+        method: &'static str,
         route: &'static Route,
         settings: Arc<RouteSettings>,
         trace: TraceId,
@@ -72,6 +84,7 @@ impl Visit {
         let begun = Instant::now();
         Self(Rc::new(Parts {
             gateway,
+            method,
             route,
             settings,
             trace,
@@ -84,6 +97,7 @@ impl Visit {
             session: Cell::new(None),
             is_browser: Cell::new(false),
             served_by: RefCell::default(),
+            is_logged: Cell::new(false),
             body: RefCell::default(),
             notes: RefCell::default(),
         }))

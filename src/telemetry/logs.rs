@@ -137,6 +137,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("unauthorized",      "UAEX"), // not let in
     ("invalid_token",     "UAEX"),
     ("forbidden",         "UAEX"),
+    ("hung_up",           "DC"),   // the client did not wait
     ("route_closed",      "RC"),   // closed by an operator
 ];
 

@@ -2,7 +2,7 @@
 
 use crate::harness::{Shop, within};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{io::Write, net::TcpStream, time::Duration};
 
 /// The line of the request with that id.
 #[track_caller]
@@ -60,4 +60,24 @@ fn nothing_that_is_sent_makes_a_line_of_its_own() {
         let log = shop.log();
         assert!(!log.contains("forged") && !log.contains('\u{1b}'), "colours are for terminals:\n{log}");
     }
+}
+
+#[test]
+fn who_does_not_wait_for_the_answer_has_a_line_too() {
+    let shop = Shop::open();
+    let operator = shop.operator();
+    operator.set_link("gateway.products", &json!({"latency_ms": 1000})).no_content();
+    let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let mut door = TcpStream::connect(shop.address()).unwrap();
+    let trace = format!("traceparent: 00-{id}-00f067aa0ba902b7-01");
+    // An answer that was not read makes the end of the connection a reset: nobody is there any more.
+    write!(door, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    write!(door, "GET /api/v1/products HTTP/1.1\r\nHost: localhost\r\n{trace}\r\n\r\n").unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    drop(door);
+    let line = line_of(&shop, id);
+    assert!(line.contains("status=499") && line.ends_with("problem=hung_up flags=DC"), "{line}");
+    operator.clear_link("gateway.products").no_content();
+    let seen = operator.get(&format!("/api/v1/traces/{id}")).ok();
+    assert_eq!(seen["spans"][0]["outcome"], "abandoned", "{seen:#?}");
 }

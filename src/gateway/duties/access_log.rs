@@ -2,11 +2,15 @@
 
 use super::{Duty, Leave, cache::CACHE_STATUS, problems::ProblemCode};
 use crate::{
-    gateway::{Gateway, Route, api::composed::COMPLETED, visit::Visit},
+    gateway::{
+        Gateway, Route,
+        api::composed::COMPLETED,
+        visit::{Parts, Visit},
+    },
     telemetry::{Open, Outcome, What, logs::Access},
     types::{SpanId, TraceId},
 };
-use actix_web::{HttpRequest, HttpResponse, dev::ServiceRequest};
+use actix_web::{HttpRequest, HttpResponse, http::Method};
 use std::net::IpAddr;
 
 pub struct AccessLog;
@@ -16,12 +20,12 @@ pub fn span(
     gateway: &Gateway,
     trace: TraceId,
     parent: Option<SpanId>,
+    method: &'static str,
     route: &'static Route,
-    request: &ServiceRequest,
     client: IpAddr,
 ) -> Open {
     gateway.mesh.tracer().open(trace, parent, || What::Request {
-        method: known_method(request.method().as_str()),
+        method,
         route: route.path,
         status: 0,
         client,
@@ -32,11 +36,9 @@ pub fn span(
 }
 
 /// A method that no route has could be anything, and as long.
-fn known_method(method: &str) -> &'static str {
-    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-        .into_iter()
-        .find(|it| *it == method)
-        .unwrap_or("_OTHER")
+pub fn known_method(method: &Method) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    known.into_iter().find(|known| method == *known).unwrap_or("_OTHER")
 }
 
 impl Duty for AccessLog {
@@ -44,24 +46,37 @@ impl Duty for AccessLog {
         "access log"
     }
 
-    fn leave<'a>(&'a self, visit: &'a Visit, request: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
+    fn leave<'a>(&'a self, visit: &'a Visit, _: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
         let problem = visit.noted::<ProblemCode>().map(|ProblemCode(code)| code);
         end_span(visit, &answer, problem);
-        if log::log_enabled!(target: "access", log::Level::Info) {
-            Access {
-                method: known_method(request.method().as_str()),
-                route: visit.route.path,
-                status: answer.status().as_u16(),
-                duration: visit.begun.elapsed(),
-                trace: visit.trace,
-                client: visit.client,
-                user: visit.principal.get().user_id(),
-                cache: cache_status(&answer).unwrap_or_default(),
-                problem: problem.unwrap_or_default(),
-            }
-            .write();
-        }
+        let cache = cache_status(&answer).unwrap_or_default();
+        write(visit, answer.status().as_u16(), cache, problem.unwrap_or_default());
         Leave::With(answer)
+    }
+}
+
+/// The line of a request whose client did not wait for its answer, with nginx' status for that.
+pub fn hung_up(visit: &Parts) {
+    if !visit.is_logged.get() {
+        write(visit, 499, "", "hung_up");
+    }
+}
+
+fn write(visit: &Parts, status: u16, cache: &str, problem: &str) {
+    visit.is_logged.set(true);
+    if log::log_enabled!(target: "access", log::Level::Info) {
+        Access {
+            method: visit.method,
+            route: visit.route.path,
+            status,
+            duration: visit.begun.elapsed(),
+            trace: visit.trace,
+            client: visit.client,
+            user: visit.principal.get().user_id(),
+            cache,
+            problem,
+        }
+        .write();
     }
 }
 

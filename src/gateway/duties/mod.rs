@@ -112,8 +112,9 @@ async fn go_through(
     let (trace, parent) = traceparent::read(traceparent, &gateway.env);
     let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
     let client = client::address(peer, request.headers(), &gateway.trust.load().proxies);
-    let span = access_log::span(&gateway, trace, parent, route, &request, client);
-    let visit = Visit::new(gateway, route, settings, trace, span, client);
+    let method = access_log::known_method(request.method());
+    let span = access_log::span(&gateway, trace, parent, method, route, client);
+    let visit = Visit::new(gateway, method, route, settings, trace, span, client);
     request.extensions_mut().insert(visit.clone());
 
     let (entered, outcome) = enter(&visit, &mut request).await;
