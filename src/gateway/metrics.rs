@@ -57,6 +57,7 @@ fn instances(pools: &[PoolReport], now: &mut Snapshot) {
         "Calls that it has in hand or in its mailbox",
         each(|it| it.in_flight as f64),
     );
+    now.gauges("galleria_instance_mailbox", "Those that no handler has had yet", each(|it| it.mailbox as f64));
     now.gauges("galleria_instance_capacity", "How many it takes at a time", each(|it| it.capacity as f64));
     now.gauges("galleria_instance_waiting", "Long polls that it has in hand", each(|it| it.waiting as f64));
     let latency = each(|it| it.latency_ms / 1000.0);

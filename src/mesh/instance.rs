@@ -23,6 +23,8 @@ pub(super) struct Instance {
     pub name: Arc<str>,
     pub answers: Answers,
     pub in_flight: Arc<AtomicUsize>,
+    /// Those of them that no handler has had yet.
+    mailbox: Arc<AtomicUsize>,
     /// The long polls, which are not counted among those.
     waiting: Arc<AtomicUsize>,
     capacity: AtomicUsize,
@@ -93,6 +95,7 @@ impl Instance {
             name,
             answers,
             in_flight: Arc::default(),
+            mailbox: Arc::default(),
             waiting: Arc::default(),
             capacity: AtomicUsize::default(),
             weight: AtomicU64::default(),
@@ -156,9 +159,9 @@ impl Instance {
     /// A place among the calls of that kind that it takes at a time, if there is one.
     pub fn admit(&self, kind: Kind) -> Option<Permit> {
         match kind {
-            Kind::LongPoll => Permit::admit(&self.waiting, MOST_WAITING),
+            Kind::LongPoll => Permit::admit(&self.waiting, MOST_WAITING, &self.mailbox),
             Kind::Query | Kind::Command | Kind::Keyed => {
-                Permit::admit(&self.in_flight, self.capacity.load(Ordering::Relaxed))
+                Permit::admit(&self.in_flight, self.capacity.load(Ordering::Relaxed), &self.mailbox)
             }
         }
     }
@@ -226,6 +229,7 @@ impl Instance {
             name: self.name.clone(),
             state: self.state(),
             in_flight: self.in_flight.load(Ordering::Relaxed),
+            mailbox: self.mailbox.load(Ordering::Relaxed),
             capacity: self.capacity.load(Ordering::Relaxed),
             waiting: self.waiting.load(Ordering::Relaxed),
             weight: self.weight(),
@@ -246,6 +250,8 @@ pub struct InstanceReport {
     pub name: Arc<str>,
     pub state: State,
     pub in_flight: usize,
+    /// Those of them that no handler has had yet.
+    pub mailbox: usize,
     pub capacity: usize,
     /// Long polls.
     pub waiting: usize,

@@ -14,6 +14,8 @@ use tokio::time::Instant;
 /// It travels with the request, so that the place is free when the handler is done, not when the caller gives up.
 pub(super) struct Permit {
     in_flight: Arc<AtomicUsize>,
+    /// How many of the instance's requests no handler has had yet.
+    mailbox: Arc<AtomicUsize>,
     hands: Arc<Hands>,
 }
 
@@ -37,17 +39,23 @@ const TAKEN_BACK: u8 = 2;
 
 impl Permit {
     /// `None` where `capacity` calls are in flight already.
-    pub fn admit(in_flight: &Arc<AtomicUsize>, capacity: usize) -> Option<Self> {
-        in_flight
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < capacity).then_some(n + 1))
-            .is_ok()
-            .then(|| Self { in_flight: in_flight.clone(), hands: Arc::new(Hands::new()) })
+    pub fn admit(in_flight: &Arc<AtomicUsize>, capacity: usize, mailbox: &Arc<AtomicUsize>) -> Option<Self> {
+        in_flight.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < capacity).then_some(n + 1)).is_ok().then(
+            || {
+                mailbox.fetch_add(1, Ordering::AcqRel);
+                Self { in_flight: in_flight.clone(), mailbox: mailbox.clone(), hands: Arc::new(Hands::new()) }
+            },
+        )
     }
 
     /// Said by the handler that takes the request in hand; `false` where it has been taken back.
     pub fn begin(&self) -> bool {
         self.hands.queued.store(self.hands.sent_at.elapsed().as_nanos() as u64 + 1, Ordering::Release);
-        self.hands.go_to(BEGUN)
+        let is_first = self.hands.go_to(BEGUN);
+        if is_first {
+            self.mailbox.fetch_sub(1, Ordering::AcqRel);
+        }
+        is_first
     }
 
     pub fn sent(&self) -> Sent {
@@ -81,6 +89,10 @@ impl Hands {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
+        // One that was taken back lay there until now.
+        if self.hands.state.load(Ordering::Acquire) != BEGUN {
+            self.mailbox.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 
@@ -90,13 +102,17 @@ mod tests {
 
     #[test]
     fn a_request_is_begun_or_taken_back_and_never_both() {
-        let places = Arc::default();
-        let permit = Permit::admit(&places, 2).unwrap();
+        let (places, mailbox) = (Arc::default(), Arc::default());
+        let permit = Permit::admit(&places, 2, &mailbox).unwrap();
+        assert_eq!((mailbox.load(Ordering::Acquire), permit.sent().queued()), (1, None));
         assert!(permit.begin() && !permit.sent().take_back());
-        let other = Permit::admit(&places, 2).unwrap();
+        assert_eq!(mailbox.load(Ordering::Acquire), 0);
+        assert!(permit.sent().queued().is_some());
+        let other = Permit::admit(&places, 2, &mailbox).unwrap();
         assert!(other.sent().take_back() && !other.begin());
-        assert!(Permit::admit(&places, 2).is_none());
+        assert!(Permit::admit(&places, 2, &mailbox).is_none());
+        assert_eq!(mailbox.load(Ordering::Acquire), 1, "it lies there still");
         drop((permit, other));
-        assert_eq!(places.load(Ordering::Acquire), 0);
+        assert_eq!((places.load(Ordering::Acquire), mailbox.load(Ordering::Acquire)), (0, 0));
     }
 }
