@@ -26,6 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("gateway",   &["types", "env", "mesh", "telemetry", "services::messages", "audit", "lab"]),
     ("demo",      &["types", "services::messages"]),
     ("config",    &["types"]),
+    ("top",       &[]),
 ];
 /// Who may name everybody, and whom only `main` may name.
 const COMPOSERS: [&str; 2] = ["app", "main"];
