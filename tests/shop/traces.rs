@@ -178,6 +178,12 @@ fn plant(shop: &Shop) -> Vec<String> {
     let card = json!({"card": {"number": "4000 0000 0000 0002", "exp_month": 12, "exp_year": 2034, "cvc": "739", "name": "A"}});
     customer.post("/api/v1/users/me/payment_methods", &card).created();
     customer.pays_with(Card::GOOD);
+    // What is kept for who sends it again.
+    let keyed = [("idempotency-key", "a-key-of-mine")];
+    let account =
+        json!({"email": format!("{}@example.com", fresh("kept")), "password": "a lamp that is kept", "name": "Ada"});
+    let registered = shop.anonymous().send("POST", "/api/v1/users", &keyed, Some(&account)).created();
+    customer.send("POST", "/api/v1/users/me/payment_methods", &keyed, Some(&card)).created();
     customer.post("/api/v1/users/me/addresses", &home_address()).created();
     // Secrets where they do not belong: in a query, in a header of another kind, in an unknown path.
     customer.get("/api/v1/products?token=lamp-in-a-query").is(400);
@@ -187,8 +193,15 @@ fn plant(shop: &Shop) -> Vec<String> {
     let setup =
         json!({"token": "lamp-in-a-setup", "email": "x@example.com", "password": "lamp of the operator", "name": "X"});
     shop.anonymous().post("/api/v1/setup", &setup);
-    let mut secrets = vec![password, GOOD_PASSWORD.to_owned(), "4000000000000002".into(), "4000 0000 0000 0002".into()];
-    secrets.extend(tokens.into_iter().chain(later));
+    let kept = ["access_token", "refresh_token"].map(|name| registered[name].as_str().expect("a token").to_owned());
+    let mut secrets = vec![
+        "a lamp that is kept".to_owned(),
+        password,
+        GOOD_PASSWORD.to_owned(),
+        "4000000000000002".into(),
+        "4000 0000 0000 0002".into(),
+    ];
+    secrets.extend(tokens.into_iter().chain(later).chain(kept));
     secrets.extend(
         ["a wrong lamp indeed", "another lamp of many", "a guess at the lamps", "lamp of the operator"]
             .map(str::to_owned),
