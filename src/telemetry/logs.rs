@@ -36,7 +36,8 @@ fn text_line(out: &mut Formatter, record: &Record) -> io::Result<()> {
 
 /// The words, and the values after them.
 fn text(record: &Record) -> String {
-    let mut line = Line(escaped(&record.args().to_string()));
+    let mut line = Line(String::with_capacity(256));
+    line.push(record.args(), is_safe, escaped);
     // What cannot be shown is left out; the line is still worth having.
     let _ = record.key_values().visit(&mut line);
     line.0
@@ -44,31 +45,41 @@ fn text(record: &Record) -> String {
 
 struct Line(String);
 
+impl Line {
+    /// As it is, where all of it `may` be; else as `instead` makes it.
+    fn push(&mut self, words: impl fmt::Display, may: impl Fn(char) -> bool, instead: impl Fn(&str) -> String) {
+        let start = self.0.len();
+        // Writing to a string does not fail.
+        let _ = write!(self.0, "{words}");
+        if !self.0[start..].chars().all(may) {
+            let words = self.0.split_off(start);
+            self.0.push_str(&instead(&words));
+        }
+    }
+}
+
 impl<'kvs> VisitSource<'kvs> for Line {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
-        let value = value.to_string();
-        let is_plain =
-            !value.is_empty() && value.chars().all(|c| is_safe(c) && !c.is_whitespace() && !"\"=\\".contains(c));
-        let _ = match is_plain {
-            true => write!(self.0, " {key}={value}"),
-            false => write!(self.0, " {key}={}", json!(escaped(&value))),
-        };
+        let _ = write!(self.0, " {key}=");
+        let start = self.0.len();
+        let is_plain = |c: char| is_safe(c) && !c.is_whitespace() && !"\"=\\".contains(c);
+        self.push(value, is_plain, |value| json!(escaped(value)).to_string());
+        if self.0.len() == start {
+            self.0.push_str("\"\"");
+        }
         Ok(())
     }
 }
 
 /// With what is not safe to show as `\u{…}`.
 fn escaped(text: &str) -> String {
-    match text.chars().all(is_safe) {
-        true => text.to_owned(),
-        false => text.chars().fold(String::new(), |mut safe, c| {
-            match is_safe(c) {
-                true => safe.push(c),
-                false => safe.extend(c.escape_default()),
-            }
-            safe
-        }),
-    }
+    text.chars().fold(String::with_capacity(text.len()), |mut safe, c| {
+        match is_safe(c) {
+            true => safe.push(c),
+            false => safe.extend(c.escape_default()),
+        }
+        safe
+    })
 }
 
 /// No control character, and none that nobody sees or that turns the direction of writing.
@@ -141,10 +152,10 @@ const FLAGS: &[(&str, &str)] = &[
     ("route_closed",      "RC"),   // closed by an operator
 ];
 
-impl Access<'_> {
+impl<'a> Access<'a> {
     pub fn write(&self) {
         let flags = FLAGS.iter().find(|(code, _)| *code == self.problem).map_or("-", |(_, flags)| flags);
-        let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let dash = |text: &'a str| if text.is_empty() { "-" } else { text };
         log::info!(
             target: "access",
             status = self.status,
@@ -152,8 +163,8 @@ impl Access<'_> {
             trace:% = self.trace,
             client:% = self.client,
             user = self.user.map_or("-".to_owned(), |user| user.to_string()).as_str(),
-            cache = dash(self.cache).as_str(),
-            problem = dash(self.problem).as_str(),
+            cache = dash(self.cache),
+            problem = dash(self.problem),
             flags;
             "{} {}", self.method, self.route
         );
