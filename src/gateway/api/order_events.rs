@@ -88,7 +88,8 @@ impl Following {
     /// Until the order has changed, or for a heartbeat; `None` where the stream is over first.
     async fn wait(&mut self) -> Option<()> {
         let gateway = &self.visit.gateway;
-        let context = Context::new(self.visit.principal.get(), HEARTBEAT, self.visit.trace);
+        // Its own deadline, not the route's, in the span of the request that opened the stream.
+        let context = Context::new(self.visit.principal.get(), HEARTBEAT, self.visit.trace).in_span(self.visit.span_id);
         let change = AwaitChange { order_id: self.order.id, after: self.order.version };
         match self.or_over(gateway.mesh.call(&context, change)).await? {
             Ok(order) => self.order = order,
