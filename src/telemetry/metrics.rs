@@ -16,7 +16,11 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
-use std::{fmt::Write, time::Duration};
+use std::{
+    fmt::{Debug, Write},
+    hash::Hash,
+    time::Duration,
+};
 
 pub struct Metrics {
     registry: Registry,
@@ -76,53 +80,26 @@ labels! {
 }
 
 impl Metrics {
+    #[rustfmt::skip]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("galleria");
-        let times = || Family::new_with_constructor(Buckets);
-        let made = Self {
-            requests: Family::default(),
-            refusals: Family::default(),
-            request_time: times(),
-            cached: Family::default(),
-            calls: Family::default(),
-            retries: Family::default(),
-            call_time: Family::new_with_constructor(Buckets),
-            queue_time: Family::new_with_constructor(Buckets),
-            commit_time: Family::new_with_constructor(Buckets),
-            deliveries: Family::default(),
-            steps: Family::default(),
-            sagas: Family::default(),
-            saga_time: Family::new_with_constructor(Buckets),
-            registry: Registry::default(),
-        };
         let r = &mut registry;
-        r.register("http_requests", "Requests answered at the door", made.requests.clone());
-        r.register("http_refusals", "Requests answered with a problem, by its code", made.refusals.clone());
-        timed(r, "http_request_duration", "From a request's head to its answer", &made.request_time);
-        r.register(
-            "cache_requests",
-            "What the response cache made of requests that it may answer",
-            made.cached.clone(),
-        );
-        r.register("mesh_calls", "Calls of the mesh, each attempt by itself", made.calls.clone());
-        r.register("mesh_retries", "Attempts after the first", made.retries.clone());
-        timed(r, "mesh_call_duration", "How long attempts took, as the caller sees it", &made.call_time);
-        timed(r, "mesh_queue_duration", "How long requests lay in their instance's mailbox", &made.queue_time);
-        timed(
-            r,
-            "commit_wait_duration",
-            "How long a handler waited until what it wrote was on disk",
-            &made.commit_time,
-        );
-        r.register(
-            "event_deliveries",
-            "Events handed to a subscriber, each attempt by itself",
-            made.deliveries.clone(),
-        );
-        r.register("saga_steps", "Steps of sagas, each attempt by itself", made.steps.clone());
-        r.register("sagas", "Sagas that are over", made.sagas.clone());
-        timed(r, "saga_duration", "From a saga's beginning to its end", &made.saga_time);
-        Self { registry, ..made }
+        Self {
+            requests:     counted(r, "http_requests", "Requests answered at the door"),
+            refusals:     counted(r, "http_refusals", "Requests answered with a problem, by its code"),
+            request_time: timed(r, "http_request_duration", "From a request's head to its answer"),
+            cached:       counted(r, "cache_requests", "What the response cache made of requests that it may answer"),
+            calls:        counted(r, "mesh_calls", "Calls of the mesh, each attempt by itself"),
+            retries:      counted(r, "mesh_retries", "Attempts after the first"),
+            call_time:    timed(r, "mesh_call_duration", "How long attempts took, as the caller sees it"),
+            queue_time:   timed(r, "mesh_queue_duration", "How long requests lay in their instance's mailbox"),
+            commit_time:  timed(r, "commit_wait_duration", "How long a handler waited until what it wrote was on disk"),
+            deliveries:   counted(r, "event_deliveries", "Events handed to a subscriber, each attempt by itself"),
+            steps:        counted(r, "saga_steps", "Steps of sagas, each attempt by itself"),
+            sagas:        counted(r, "sagas", "Sagas that are over"),
+            saga_time:    timed(r, "saga_duration", "From a saga's beginning to its end"),
+            registry,
+        }
     }
 
     /// Counts what has just ended.
@@ -201,13 +178,21 @@ impl Default for Metrics {
     }
 }
 
-fn timed<L: EncodeLabelSet + Clone + std::hash::Hash + Eq + std::fmt::Debug + Send + Sync + 'static>(
-    registry: &mut Registry,
-    name: &str,
-    help: &str,
-    times: &Times<L>,
-) {
-    registry.register_with_unit(name, help, Unit::Seconds, times.clone());
+/// What Prometheus' crate asks of a set of labels.
+trait LabelSet: EncodeLabelSet + Clone + Hash + Eq + Debug + Send + Sync + 'static {}
+
+impl<L: EncodeLabelSet + Clone + Hash + Eq + Debug + Send + Sync + 'static> LabelSet for L {}
+
+fn counted<L: LabelSet>(registry: &mut Registry, name: &str, help: &str) -> Family<L, Counter> {
+    let family = Family::default();
+    registry.register(name, help, family.clone());
+    family
+}
+
+fn timed<L: LabelSet>(registry: &mut Registry, name: &str, help: &str) -> Times<L> {
+    let family = Family::new_with_constructor(Buckets);
+    registry.register_with_unit(name, help, Unit::Seconds, family.clone());
+    family
 }
 
 /// What `Cache-Status` (RFC 9211) comes to.
