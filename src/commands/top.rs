@@ -2,14 +2,45 @@
 //!
 //! Rates and percentiles are of the time between two looks: two snapshots of the same counters, and what lies between them.
 
+use super::write_out;
+use galleria::app::Fatal;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Write,
+    io::{self, IsTerminal},
+    process::ExitCode,
     time::Duration,
 };
+use tokio::time::Instant;
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+
+/// Until Ctrl-C, or until whoever reads it has read enough.
+pub fn top(url: &str, once: bool) -> Result<ExitCode, Fatal> {
+    let url = url.trim_end_matches('/');
+    let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().timeout_global(Some(LOOK_WITHIN)).build());
+    let scrape = || -> Result<(Look, Instant), Fatal> {
+        let answer = agent.get(format!("{url}/metrics")).call();
+        let text = answer.and_then(|mut answer| answer.body_mut().read_to_string());
+        let text = text.map_err(|error| Fatal::Refused(format!("there is no shop to look at on {url}: {error}")))?;
+        Ok((Look::read(&text), Instant::now()))
+    };
+    let clear = if io::stdout().is_terminal() { "\x1b[H\x1b[J" } else { "" };
+    let (mut before, mut then) = scrape()?;
+    loop {
+        std::thread::sleep(LOOK_EVERY);
+        let (now, at) = scrape()?;
+        let is_read = write_out(&format!("{clear}{}\n", screen(url, &before, &now, at - then)))?;
+        if once || !is_read {
+            return Ok(ExitCode::SUCCESS);
+        }
+        (before, then) = (now, at);
+    }
+}
 
 /// One look: each series by its name and labels.
-pub struct Look(HashMap<Series, f64>);
+struct Look(HashMap<Series, f64>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Series {
@@ -19,7 +50,7 @@ struct Series {
 
 impl Look {
     /// Reads Prometheus' text format; lines that are none of it are passed over.
-    pub fn read(text: &str) -> Self {
+    fn read(text: &str) -> Self {
         let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
             let (series, value) = line.rsplit_once(' ')?;
             let (name, labels) = series.split_once('{').unwrap_or((series, ""));
@@ -125,7 +156,7 @@ fn rows(
 const MOST_ROUTES: usize = 12;
 
 /// What is to be seen between two looks.
-pub fn screen(shop: &str, before: &Look, now: &Look, passed: Duration) -> String {
+fn screen(shop: &str, before: &Look, now: &Look, passed: Duration) -> String {
     let mut out = String::new();
     let looks = (before, now, passed);
     let label = |labels: &BTreeMap<String, String>, name: &str| labels.get(name).cloned();

@@ -1,0 +1,160 @@
+//! `galleria serve`: opens the shop, serves until it is told to stop, reads the settings again on SIGHUP, and opens the folder anew
+//! when a disk that failed takes writes again.
+
+use super::say;
+use galleria::{
+    app::{self, Doorway, Fatal, Open},
+    config::{BadSetting, FirstOperator, Settings},
+    env::Env,
+    storage::StorageError,
+    types::Certificate,
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::{io, process::ExitCode, time::Duration};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+pub fn serve(
+    settings: &Settings,
+    operator: Option<FirstOperator>,
+    read: impl Fn() -> Result<(Settings, Option<FirstOperator>), BadSetting>,
+) -> Result<ExitCode, Fatal> {
+    open_all_files();
+    actix::System::new().block_on(async {
+        let doorway = Doorway::take(settings, &Env::system())?;
+        let (open, serving) = app::open(settings, &doorway, operator.clone(), Env::system()).await?;
+        greet(settings, &open);
+        // Done once: a folder that is opened anew keeps what was changed since.
+        let settings = &Settings { reset_controls: false, ..settings.clone() };
+        let mut serving = Serving { open, ends: actix::spawn(serving) };
+        let (mut settings, mut told_to_read) = (settings.clone(), hangups());
+        loop {
+            tokio::select! {
+                () = until_told_to_stop() => break,
+                () = told_to_read.next() => {
+                    match read() {
+                        Ok((new, _)) => serving.open.change(&mut settings, new).await,
+                        Err(error) => log::error!("the settings stay as they are: {error}"),
+                    }
+                    continue;
+                }
+                () = serving.open.shop.disk_comes_back() => {}
+            }
+            log::warn!("the disk takes writes again: opening the folder anew");
+            if let Err(error) = serving.close().await {
+                log::warn!("not closed in order: {error}");
+            }
+            serving = open_again(&settings, &doorway, operator.clone()).await?;
+        }
+        let tracer = doorway.close();
+        log::info!("closing: no new requests, those in flight finish");
+        actix::spawn(async {
+            until_told_to_stop().await;
+            // Told twice: at once, and as after a crash the next start recovers.
+            std::process::exit(130);
+        });
+        serving.close().await?;
+        tracer.close();
+        log::info!("closed");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Every connection is an open file. A shell lets a program have a thousand, and as many more as it asks for, up to a limit of the
+/// system's: with a thousand, some hundreds who say nothing would keep everybody else out.
+fn open_all_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        log::warn!("no more than {:?} connections and files at a time: {error}", limit.current);
+    }
+}
+
+/// An open shop that serves.
+struct Serving {
+    open: Open,
+    ends: tokio::task::JoinHandle<io::Result<()>>,
+}
+
+impl Serving {
+    async fn close(self) -> Result<(), StorageError> {
+        let Open { shop, door, .. } = self.open;
+        door.close().await;
+        let _ = self.ends.await;
+        drop(door);
+        shop.close()
+    }
+}
+
+/// Tries until the disk lets it.
+async fn open_again(settings: &Settings, doorway: &Doorway, operator: Option<FirstOperator>) -> Result<Serving, Fatal> {
+    loop {
+        match app::open(settings, doorway, operator.clone(), Env::system()).await {
+            Ok((open, serving)) => {
+                log::info!("open again");
+                return Ok(Serving { open, ends: actix::spawn(serving) });
+            }
+            Err(error) if error.may_pass() => log::error!("not open yet: {error}"),
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn greet(settings: &Settings, open: &Open) {
+    let address = open.address;
+    let fingerprint = open.door.fingerprint();
+    let scheme = if fingerprint.is_some() { "https" } else { "http" };
+    let operator = match &open.setup_token {
+        Some(token) => {
+            let token = token.expose();
+            format!("make the operator's account at {scheme}://{address}/setup#{token} (once, within 30 minutes)")
+        }
+        None => format!("sign in with the operator's account at {scheme}://{address}/sign-in"),
+    };
+    let greeting = format!(
+        "Galleria {} is open.\n  Shop      {scheme}://{address}/\n  Operator  {operator}\n  Data      {}\n  Stop      Ctrl-C\n",
+        env!("CARGO_PKG_VERSION"),
+        settings.data_dir.display()
+    );
+    if let Err(error) = say(&greeting) {
+        log::warn!("{error}");
+    }
+    if let (Some(Certificate::SelfSigned), Some(fingerprint)) = (&settings.certificate, &fingerprint) {
+        eprintln!(
+            "galleria: the certificate was made just now; browsers will warn of it. Its SHA-256 fingerprint is {fingerprint}"
+        );
+    }
+    if !address.ip().is_loopback() && fingerprint.is_none() {
+        eprintln!(
+            "galleria: warning: {address} can be reached from other machines, and what they send is not encrypted"
+        );
+    }
+}
+
+/// SIGHUP: read the settings again.
+struct Hangups(Option<Signal>);
+
+fn hangups() -> Hangups {
+    Hangups(signal(SignalKind::hangup()).ok())
+}
+
+impl Hangups {
+    async fn next(&mut self) {
+        match &mut self.0 {
+            Some(signal) => _ = signal.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn until_told_to_stop() {
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    match (interrupt, terminate) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        _ => std::future::pending().await,
+    }
+}
