@@ -196,6 +196,7 @@ fn main() -> ExitCode {
         }
         Command::Completions { shell } => commands::completions(&mut Cli::command(), shell),
     };
+    log::logger().flush();
     done.unwrap_or_else(|error| fail(&error.to_string(), error.exit_code()))
 }
 

@@ -50,6 +50,7 @@ pub fn serve(
         actix::spawn(async {
             until_told_to_stop().await;
             // Told twice: at once, and as after a crash the next start recovers.
+            log::logger().flush();
             std::process::exit(130);
         });
         serving.close().await?;

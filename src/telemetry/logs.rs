@@ -3,33 +3,84 @@
 //! For people a line is `time LEVEL target words key=value …`, in colours on a terminal; for programs one JSON object. Whatever somebody
 //! put into a value, it stays in its line and its place: control characters are escaped.
 
+mod sink;
+
 use crate::types::{TraceId, UserId};
-use env_logger::{Builder, Env, fmt::Formatter};
+use env_logger::{
+    Builder, Env, Logger, Target, WriteStyle,
+    fmt::{Formatter, style::Style},
+};
 use log::{
-    Record,
+    Level, Log, Metadata, Record,
     kv::{Error, Key, Value, VisitSource},
 };
 use serde_json::{Map, json};
+use sink::Sink;
 use std::{
     fmt::{self, Write as _},
-    io::{self, Write as _},
+    io::{self, IsTerminal, Write as _},
     net::IpAddr,
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-/// To be called once, first of all.
+/// Whether lines are objects.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// To be called once, first of all; and `log::logger().flush()` last of all.
 pub fn start(is_json: bool) {
     let mut builder =
         Builder::from_env(Env::default().default_filter_or("info,sled=warn,actix_server=warn,opentelemetry=off"));
+    let has_colours = has_colours();
+    IS_JSON.store(is_json, Ordering::Relaxed);
     match is_json {
         true => builder.format(|out, record| writeln!(out, "{}", json_line(&out.timestamp_millis(), record))),
-        false => builder.format(text_line),
+        false => builder.format(move |out, record| text_line(out, record, has_colours)),
     };
-    builder.init();
+    // Not to be searched for colours to be taken out: there are none where there should be none.
+    builder.write_style(WriteStyle::Always);
+    let Ok(sink) = Sink::to(io::stderr()) else { return builder.init() };
+    builder.target(Target::Pipe(Box::new(sink.clone())));
+    let gathered = Gathered { logger: builder.build(), sink };
+    log::set_max_level(gathered.logger.filter());
+    // There is another only where this was called before.
+    let _ = log::set_boxed_logger(Box::new(gathered));
 }
 
-fn text_line(out: &mut Formatter, record: &Record) -> io::Result<()> {
-    let style = out.default_level_style(record.level());
+/// As `RUST_LOG_STYLE` says; else where people look on.
+fn has_colours() -> bool {
+    match std::env::var("RUST_LOG_STYLE").as_deref() {
+        Ok("always") => true,
+        Ok("never") => false,
+        _ => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    }
+}
+
+/// `env_logger`, whose lines are written many at a time; but errors at once.
+struct Gathered {
+    logger: Logger,
+    sink: Sink,
+}
+
+impl Log for Gathered {
+    fn enabled(&self, metadata: &Metadata) -> bool {
+        self.logger.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record) {
+        self.logger.log(record);
+        if record.level() == Level::Error {
+            self.sink.write_out();
+        }
+    }
+
+    fn flush(&self) {
+        self.sink.write_out();
+    }
+}
+
+fn text_line(out: &mut Formatter, record: &Record, has_colours: bool) -> io::Result<()> {
+    let style = if has_colours { out.default_level_style(record.level()) } else { Style::new() };
     write!(out, "{} {style}{:5}{style:#} {} ", out.timestamp_millis(), record.level(), record.target())?;
     writeln!(out, "{}", text(record))
 }
@@ -152,10 +203,11 @@ const FLAGS: &[(&str, &str)] = &[
     ("route_closed",      "RC"),   // closed by an operator
 ];
 
-impl<'a> Access<'a> {
+impl Access<'_> {
     pub fn write(&self) {
-        let flags = FLAGS.iter().find(|(code, _)| *code == self.problem).map_or("-", |(_, flags)| flags);
-        let dash = |text: &'a str| if text.is_empty() { "-" } else { text };
+        if !IS_JSON.load(Ordering::Relaxed) {
+            return log::info!(target: "access", "{self}");
+        }
         log::info!(
             target: "access",
             status = self.status,
@@ -165,10 +217,42 @@ impl<'a> Access<'a> {
             user = self.user.map_or("-".to_owned(), |user| user.to_string()).as_str(),
             cache = dash(self.cache),
             problem = dash(self.problem),
-            flags;
+            flags = self.flags();
             "{} {}", self.method, self.route
         );
     }
+
+    fn flags(&self) -> &'static str {
+        FLAGS.iter().find(|(code, _)| *code == self.problem).map_or("-", |(_, flags)| flags)
+    }
+}
+
+/// As its words and values would be written, in one go: nothing in it is anybody's but ours, so nothing has to be looked at one by one,
+/// which takes three times as long.
+impl fmt::Display for Access<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, route, status, trace, client, .. } = self;
+        let micros = self.duration.as_micros();
+        write!(
+            f,
+            "{method} {route} status={status} ms={}.{:03} trace={trace} client={client}",
+            micros / 1000,
+            micros % 1000
+        )?;
+        match self.user {
+            Some(user) => write!(f, " user={user}")?,
+            None => f.write_str(" user=-")?,
+        }
+        match self.cache {
+            "" => f.write_str(" cache=-")?,
+            cache => write!(f, " cache={cache:?}")?,
+        }
+        write!(f, " problem={} flags={}", dash(self.problem), self.flags())
+    }
+}
+
+fn dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
 }
 
 #[cfg(test)]
@@ -198,6 +282,35 @@ mod tests {
             prop_assert_eq!(&object["user"], &json!(value));
             prop_assert!(!object.to_string().contains('\n'));
         }
+    }
+
+    #[test]
+    fn the_line_of_a_request_reads_as_its_values_would() {
+        let access = Access {
+            method: "GET",
+            route: "/api/v1/products/{id}",
+            status: 404,
+            duration: Duration::from_micros(12_007),
+            trace: TraceId([1; 16]),
+            client: [127, 0, 0, 1].into(),
+            user: None,
+            cache: "galleria; hit; ttl=59",
+            problem: "unauthorized",
+        };
+        let line = format!("{access}");
+        let trace = access.trace.to_string();
+        let values = [
+            ("status", "404"),
+            ("ms", "12.007"),
+            ("trace", &trace),
+            ("client", "127.0.0.1"),
+            ("user", "-"),
+            ("cache", access.cache),
+            ("problem", access.problem),
+            ("flags", "UAEX"),
+        ];
+        let words = format_args!("GET /api/v1/products/{{id}}");
+        assert_eq!(line, text(&Record::builder().args(words).key_values(&values).build()));
     }
 
     #[test]
