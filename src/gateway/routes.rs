@@ -48,9 +48,18 @@ const fn row(
     Route { method, path, access, class, key, cache, deadline: Duration::from_secs(seconds), handler }
 }
 
+/// The catalogue first: paths are tried in this order, and that is what is looked at most.
 #[rustfmt::skip]
 pub static ROUTES: &[Route] = &[
 //      method  path                                          who       class     Idempotency-Key  cache        s   handler
+    row(GET,    "/api/v1/products",                           Public,   Browse,   Ignored,         Shared(60),  10, to!(products::find)),
+    row(POST,   "/api/v1/products",                           Operator, Write,    Optional,        Never,       10, to!(products::create)),
+    row(GET,    "/api/v1/products/{id}",                      Public,   Browse,   Ignored,         Shared(60),  10, to!(products::get)),
+    row(PATCH,  "/api/v1/products/{id}",                      Operator, Write,    Ignored,         Never,       10, to!(products::update)),
+    row(DELETE, "/api/v1/products/{id}",                      Operator, Write,    Ignored,         Never,       10, to!(products::retire)),
+    row(PUT,    "/api/v1/products/{id}/stock",                Operator, Write,    Ignored,         Never,       10, to!(products::set_stock)),
+    row(GET,    "/api/v1/categories",                         Public,   Browse,   Ignored,         Shared(60),  10, to!(products::list_categories)),
+
     row(POST,   "/api/v1/users",                              Public,   SignIn,   Own,             Never,       10, to!(users::register)),
     row(POST,   "/api/v1/sessions",                           Public,   SignIn,   Ignored,         Never,       10, to!(users::sign_in)),
     row(POST,   "/api/v1/sessions/refresh",                   Public,   SignIn,   Ignored,         Never,       10, to!(users::refresh)),
@@ -70,14 +79,6 @@ pub static ROUTES: &[Route] = &[
     row(POST,   "/api/v1/users/me/payment_methods",           SignedIn, Write,    Optional,        Never,       10, to!(payments::add_method)),
     row(DELETE, "/api/v1/users/me/payment_methods/{id}",      SignedIn, Write,    Ignored,         Never,       10, to!(payments::remove_method)),
     row(POST,   "/api/v1/setup",                              Public,   SignIn,   Ignored,         Never,       10, to!(users::redeem_setup)),
-
-    row(GET,    "/api/v1/products",                           Public,   Browse,   Ignored,         Shared(60),  10, to!(products::find)),
-    row(POST,   "/api/v1/products",                           Operator, Write,    Optional,        Never,       10, to!(products::create)),
-    row(GET,    "/api/v1/products/{id}",                      Public,   Browse,   Ignored,         Shared(60),  10, to!(products::get)),
-    row(PATCH,  "/api/v1/products/{id}",                      Operator, Write,    Ignored,         Never,       10, to!(products::update)),
-    row(DELETE, "/api/v1/products/{id}",                      Operator, Write,    Ignored,         Never,       10, to!(products::retire)),
-    row(PUT,    "/api/v1/products/{id}/stock",                Operator, Write,    Ignored,         Never,       10, to!(products::set_stock)),
-    row(GET,    "/api/v1/categories",                         Public,   Browse,   Ignored,         Shared(60),  10, to!(products::list_categories)),
 
     row(GET,    "/api/v1/cart",                               Public,   Browse,   Ignored,         Never,       10, to!(carts::get)),
     row(DELETE, "/api/v1/cart",                               Public,   Write,    Ignored,         Never,       10, to!(carts::clear)),
