@@ -1,6 +1,6 @@
 //! Whom to pick among the instances that are fit.
 
-use super::{Kind, instance::Instance, permit::Permit};
+use super::{Kind, instance::Instance, node, permit::Permit};
 use serde::{Deserialize, Serialize};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -24,8 +24,11 @@ pub enum Strategy {
     LeastInFlight,
     /// Of two drawn at random the one that would answer sooner (Mitzenmacher, "The Power of Two Choices", 2001), by its latency and its
     /// calls in flight: nearly as even as asking all, and no herd runs to the same one.
-    #[default]
     PowerOfTwo,
+    /// The one on the caller's own node, as long as that is not much busier than the others; else, and for callers from elsewhere, by
+    /// power of two. What one node can do alone costs no way to another (Envoy's zone aware routing, Kubernetes' topology aware one).
+    #[default]
+    ZoneAware,
     /// The same one for the same key of the request, as far as it is there (rendezvous hashing; Thaler & Ravishankar, 1998): when an
     /// instance comes or goes, only the keys that are its own move. Requests that name no key are spread by power of two.
     ConsistentHash,
@@ -34,8 +37,15 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    pub const ALL: [Self; 6] =
-        [Self::RoundRobin, Self::Random, Self::LeastInFlight, Self::PowerOfTwo, Self::ConsistentHash, Self::Weighted];
+    pub const ALL: [Self; 7] = [
+        Self::RoundRobin,
+        Self::Random,
+        Self::LeastInFlight,
+        Self::PowerOfTwo,
+        Self::ZoneAware,
+        Self::ConsistentHash,
+        Self::Weighted,
+    ];
 }
 
 /// Picks, and remembers where it was.
@@ -82,14 +92,30 @@ impl Balancer {
             (Strategy::LeastInFlight, _) => least(turn as usize, n, |at| fit[at].in_flight.load(Ordering::Relaxed)),
             (Strategy::Weighted, _) => by_weight(bits, n, |at| fit[at].weight()),
             (Strategy::ConsistentHash, Some(key)) => highest(n, |at| rendezvous(key, &fit[at].name)),
-            (Strategy::PowerOfTwo | Strategy::ConsistentHash, _) => {
-                let now = Instant::now();
-                better_of_two(bits, n, |at| load(fit[at], now))
+            (Strategy::PowerOfTwo | Strategy::ConsistentHash | Strategy::ZoneAware, _) => {
+                let near = if strategy == Strategy::ZoneAware { near(&fit) } else { None };
+                near.unwrap_or_else(|| {
+                    let now = Instant::now();
+                    better_of_two(bits, n, |at| load(fit[at], now))
+                })
             }
         };
         let in_order = (0..n).map(|step| fit[(first + step) % n]);
         in_order.chain(held_back).find_map(|instance| Some((instance.clone(), instance.admit(kind)?)))
     }
+}
+
+/// The one on the caller's own node, unless it has much more in hand than another.
+fn near(fit: &[&Arc<Instance>]) -> Option<usize> {
+    let own = fit.iter().position(|it| it.node.is_some() && it.node == node::here())?;
+    let in_hand = |at: usize| fit[at].in_flight.load(Ordering::Relaxed);
+    let least = (0..fit.len()).map(in_hand).min()?;
+    (!is_much_more(in_hand(own), least)).then_some(own)
+}
+
+/// A few more are no matter: another node costs time, too.
+fn is_much_more(own: usize, least: usize) -> bool {
+    own > 2 * least + 8
 }
 
 /// How long a call would have to wait there: what is in flight, each for the time that calls take at the moment.

@@ -3,6 +3,7 @@
 use super::{
     Answers, Caller, EdgeReport, EdgeSettings, Event, Link, Pool,
     edge::Edge,
+    node::Nodes,
     relay::{self, Outboxes},
 };
 use crate::{
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     calls: Calls,
     hearers: Hearers,
     pools: [Arc<Pool>; Service::COUNT],
+    nodes: Arc<Nodes>,
     /// What stands between callers and services: a row for each caller, in it each service.
     edges: [[Edge; Service::COUNT]; CALLERS],
     /// Who is told of events while the program runs, by their names.
@@ -56,6 +58,7 @@ impl Mesh {
                 calls,
                 hearers,
                 pools,
+                nodes: Default::default(),
                 listeners: Default::default(),
                 edges: std::array::from_fn(|_| std::array::from_fn(|_| Edge::new())),
                 replaying: Default::default(),
@@ -139,6 +142,16 @@ impl Mesh {
         }
     }
 
+    /// Tells those in this program who listen, and nobody else: of something that after a restart nobody would want to know.
+    pub fn tell<E: Event>(&self, event: &E) {
+        let listeners = self.shared.listeners.load();
+        let mut listeners = listeners.iter().filter(|(name, _)| *name == E::NAME).peekable();
+        if listeners.peek().is_some() {
+            let payload = serde_json::to_value(event).unwrap_or_default();
+            listeners.for_each(|(_, listener)| listener(&payload));
+        }
+    }
+
     /// Tells of each event of that type from now on, when the change is on disk and before any subscriber has it; more than once, perhaps.
     /// For what lives no longer than the program: who must not miss one is a subscriber.
     pub fn listen<E: Event>(&self, told: impl Fn(&E) + Send + Sync + 'static) {
@@ -172,11 +185,10 @@ impl Mesh {
         count: usize,
         start: impl Fn(&ArbiterHandle) -> Answers + Send + Sync + 'static,
     ) {
-        self.pool(service).launch(count, &self.shared.env, start);
+        self.pool(service).launch(count, &self.shared.env, &self.shared.nodes, start);
     }
 
-    /// Runs what a service does on its own account beside its first instance; anew, should it panic. To be called after
-    /// [`Mesh::launch`].
+    /// Runs what a service does on its own account on one of its nodes; anew, should it panic. To be called after [`Mesh::launch`].
     pub fn background<F: Future<Output = ()> + 'static>(
         &self,
         service: Service,
@@ -210,6 +222,8 @@ impl Mesh {
         for pool in &self.shared.pools {
             pool.stop();
         }
+        // What is left on them holds the services' trees; when they have gone the folder can be closed.
+        self.shared.nodes.stop();
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Instance {
     /// Such as `products-2`. A replacement takes over the name of the one that died.
     pub name: Arc<str>,
     pub answers: Answers,
+    /// The node that it lives on; `None` for one that somebody else has started.
+    pub node: Option<usize>,
     pub in_flight: Arc<AtomicUsize>,
     /// Those of them that no handler has had yet.
     mailbox: Arc<AtomicUsize>,
@@ -90,10 +92,17 @@ pub enum State {
 }
 
 impl Instance {
-    pub fn new(name: Arc<str>, answers: Answers, settings: InstanceSettings, restarts: u32) -> Self {
+    pub fn new(
+        name: Arc<str>,
+        answers: Answers,
+        node: Option<usize>,
+        settings: InstanceSettings,
+        restarts: u32,
+    ) -> Self {
         let instance = Self {
             name,
             answers,
+            node,
             in_flight: Arc::default(),
             mailbox: Arc::default(),
             waiting: Arc::default(),

@@ -11,7 +11,7 @@
 //! - Between a caller and a service, `edge.rs`: `breaker.rs` (when not to call at all), `retry.rs` (when to call again), both by what
 //!   `window.rs` counts; `link.rs` (what can go wrong on the way).
 //! - On the side of the service, `pool.rs` (who is there): `balance.rs` (whom to pick), `instance.rs` with `latency.rs` and `outlier.rs` (what
-//!   is known of each), `supervise.rs` (who watches), `autoscale.rs` (how many there should be), `service.rs` and `answers.rs`
+//!   is known of each), `node.rs` (the threads that they live on), `supervise.rs` (who watches), `autoscale.rs` (how many there should be), `service.rs` and `answers.rs`
 //!   (how a service says what it answers).
 //! - Events: `relay.rs` (how they reach their subscribers), `dead_letters.rs` (those that did not).
 
@@ -28,6 +28,7 @@ mod instance;
 mod latency;
 mod link;
 mod message;
+mod node;
 mod outlier;
 mod permit;
 mod pool;

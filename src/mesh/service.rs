@@ -121,7 +121,7 @@ pub struct Heard {
 
 /// The events handled of one record of a publisher, all of them: one that was put aside may come after later ones. They are few,
 /// for whoever hears of something that goes on and on would read it anew instead.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct HeardOf {
     seqs: BTreeSet<u64>,
 }

@@ -7,6 +7,7 @@ use super::{
     Answers, PoolSettings, State,
     autoscale::{self, Autoscale, Watchman},
     instance::Instance,
+    node::Nodes,
     pool::{MOST_INSTANCES, Pool, is_stopped, lock},
     service::{Disturb, Ping},
 };
@@ -14,7 +15,6 @@ use crate::env::{Env, Threads};
 use actix::{Arbiter, ArbiterHandle};
 use futures_util::FutureExt;
 use std::{
-    collections::BTreeMap,
     panic::AssertUnwindSafe,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -31,10 +31,7 @@ pub(super) struct Supervisor {
     env: Env,
     /// Where the watching is done.
     home: ArbiterHandle,
-    /// The threads of the instances, by name; they end with their instance.
-    threads: BTreeMap<Arc<str>, Arbiter>,
-    /// Those that were told to end while the others go on.
-    ending: Vec<Arbiter>,
+    nodes: Arc<Nodes>,
 }
 
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -48,19 +45,19 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_WHETHER_IDLE_EVERY: Duration = Duration::from_millis(20);
 
 impl Pool {
-    /// Starts `count` instances, each on a thread of its own, and watches over them from the thread that called.
+    /// Starts `count` instances, each on a node of its own, and watches over them from the thread that called.
     pub(super) fn launch(
         self: &Arc<Self>,
         count: usize,
         env: &Env,
+        nodes: &Arc<Nodes>,
         start: impl Fn(&ArbiterHandle) -> Answers + Send + Sync + 'static,
     ) {
         *lock(&self.supervisor) = Some(Supervisor {
             start: Box::new(start),
             env: env.clone(),
             home: Arbiter::current(),
-            threads: BTreeMap::new(),
-            ending: Vec::new(),
+            nodes: nodes.clone(),
         });
         self.settings.rcu(|settings| PoolSettings { count, ..PoolSettings::clone(settings) });
         self.default_count.store(count, Ordering::Relaxed);
@@ -76,15 +73,14 @@ impl Pool {
     /// Registers a ready-made instance: a double in a test.
     pub(super) fn register(&self, answers: Answers) {
         let name = format!("{}-{}", self.service, self.instances.load().len() + 1).into();
-        self.put(Arc::new(Instance::new(name, answers, Default::default(), 0)));
+        self.put(Arc::new(Instance::new(name, answers, None, Default::default(), 0)));
     }
 
-    /// Runs what a service does on its own account (a relay, a sweeper) beside its first instance; anew, should it panic.
-    /// To be called after [`Pool::launch`]; it ends with the pool.
+    /// Runs what a service does on its own account (a relay, a sweeper) on one of its nodes, another for the next service; anew, should
+    /// it panic. To be called after [`Pool::launch`]; it ends with the nodes.
     pub(super) fn background<F: Future<Output = ()> + 'static>(&self, work: impl Fn() -> F + Send + 'static) {
-        // The first instance is the last to go.
-        let first = |supervisor: &Supervisor| supervisor.threads.values().next().map(Arbiter::handle);
-        let on = lock(&self.supervisor).as_ref().and_then(first).unwrap_or_else(Arbiter::current);
+        let node = 1 + self.service as usize % self.default_count.load(Ordering::Relaxed).max(1);
+        let on = lock(&self.supervisor).as_ref().map_or_else(Arbiter::current, |supervisor| supervisor.thread(node));
         let service = self.service.name();
         on.spawn_fn(move || {
             actix::spawn(async move {
@@ -96,16 +92,14 @@ impl Pool {
         });
     }
 
-    /// Makes one instance, on the thread of its name. `None` where the pool was stopped.
+    /// Makes one instance, on the node of its number. `None` where the pool was stopped.
     fn start(&self, name: Arc<str>, restarts: u32) -> Option<Arc<Instance>> {
-        let mut supervisor = lock(&self.supervisor);
-        let Supervisor { start, env, threads, home, .. } = supervisor.as_mut()?;
-        let on = match env.threads() {
-            Threads::One => home.clone(),
-            Threads::Many => threads.entry(name.clone()).or_insert_with(Arbiter::new).handle(),
-        };
+        let supervisor = lock(&self.supervisor);
+        let supervisor = supervisor.as_ref()?;
+        let node = number_in(&name);
+        let answers = (supervisor.start)(&supervisor.thread(node));
         let settings = self.settings.load().of_instance(&name);
-        Some(Arc::new(Instance::new(name, start(&on), settings, restarts)))
+        Some(Arc::new(Instance::new(name, answers, Some(node), settings, restarts)))
     }
 
     /// Makes one that comes to others: it is there when it has answered, for on a thread that is stalled it is no good yet.
@@ -217,15 +211,10 @@ impl Pool {
         if instance.state() == State::Dead {
             return;
         }
+        // Its actor ends when nobody has its address any more.
         self.remove(&instance);
         // Whoever has picked it in this moment takes his request back, and goes to a sibling.
         instance.die();
-        if let Some(supervisor) = lock(&self.supervisor).as_mut() {
-            let thread = supervisor.threads.remove(&instance.name);
-            supervisor.ending.extend(thread.inspect(|thread| {
-                thread.stop();
-            }));
-        }
     }
 
     /// Looks each second whether there are too few or too many, until somebody else is told to.
@@ -274,27 +263,34 @@ impl Pool {
         true
     }
 
-    /// Ends the instances' threads. Nobody calls any more.
+    /// Lets go of the instances. Nobody calls any more.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         for instance in self.instances.load().iter() {
             instance.drain();
         }
-        let supervisor = lock(&self.supervisor).take();
-        // The actors hold the service's tree; with their threads they go, and the folder can be closed.
-        if let Some(Supervisor { threads, ending, .. }) = supervisor {
-            for arbiter in threads.into_values().chain(ending) {
-                arbiter.stop();
-                let _ = arbiter.join();
-            }
-        }
+        *lock(&self.supervisor) = None;
         self.owes_nobody();
         self.instances.store(Arc::new(Vec::new()));
     }
 }
 
+impl Supervisor {
+    fn thread(&self, node: usize) -> ArbiterHandle {
+        match self.env.threads() {
+            Threads::One => self.home.clone(),
+            Threads::Many => self.nodes.thread(node),
+        }
+    }
+}
+
 fn number_of(instance: &Instance) -> usize {
-    instance.name.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or_default()
+    number_in(&instance.name)
+}
+
+/// 2 in `products-2`.
+fn number_in(name: &str) -> usize {
+    name.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or_default()
 }
 
 async fn is_alive(instance: &Instance) -> bool {

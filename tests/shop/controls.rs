@@ -202,7 +202,9 @@ fn every_way_of_spreading_calls_serves_the_shop() {
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 100);
     let customer = shop.customer();
-    for strategy in ["round_robin", "random", "least_in_flight", "power_of_two", "consistent_hash", "weighted"] {
+    for strategy in
+        ["round_robin", "random", "least_in_flight", "power_of_two", "zone_aware", "consistent_hash", "weighted"]
+    {
         for service in ["products", "carts", "orders", "payments", "shipping"] {
             let report = operator.change_control("services", service, &json!({"strategy": strategy})).ok();
             assert_eq!(report["settings"]["strategy"], strategy);

@@ -48,11 +48,12 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 const LONGEST_TALLY: usize = 1_000;
 
 pub fn launch(home: Home) -> Result<(), StorageError> {
-    let products = Products { store: Store::open(&home.tree, &home.env)? };
-    let (store, owing) = (products.store.clone(), products.store.owing());
-    home.mesh.launch(Service::Products, home.instances, move |on| start(&products, on));
-    home.mesh.relay(Service::Products, home.tree, owing);
-    home.mesh.background(Service::Products, move || sweep(store.clone()));
+    let Home { env, mesh, tree, instances } = home;
+    let listeners = mesh.clone();
+    let store = Store::open(&tree, &env, move |changed| listeners.tell(changed))?;
+    let products = Products { store: store.clone() };
+    mesh.launch(Service::Products, instances, move |on| start(&products, on));
+    mesh.background(Service::Products, move || sweep(store.clone()));
     Ok(())
 }
 

@@ -349,8 +349,9 @@ pub struct Shortage {
     pub available: u32,
 }
 
-/// What everybody may see of the product is another than before: what it is, or how many are available. Whoever hears it reads the
-/// product anew: changes in quick succession are told once. A product that changes its slug tells it under the old one, too.
+/// What everybody may see of the product is another than before: what it is, or how many are available. Told only to those who listen
+/// in this program (`Mesh::tell`), as soon as it can be read: nobody who starts anew has anything old to forget, so it is owed
+/// by no record. A product that changes its slug tells it under the old one, too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProductChanged {
     pub product_id: ProductId,

@@ -6,8 +6,7 @@ use super::{
     stock::{Reservation, Restock, RestockState, Stock, shown},
 };
 use crate::{
-    mesh::Event,
-    storage::{KnownTable, Outbox, Owed, Record},
+    storage::{KnownTable, Record},
     types::{OrderId, ProductId, RefundId, Slug, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -26,8 +25,6 @@ pub struct ProductRecord {
     pub revision: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aim: Option<Aim>,
-    #[serde(default)]
-    outbox: Outbox,
 }
 
 /// The slug that is to be a product's own; see `store/slugs.rs`.
@@ -40,10 +37,24 @@ pub struct Aim {
 }
 
 /// What everybody can see a difference in.
+#[derive(Debug, Clone)]
 pub struct Face {
+    product_id: ProductId,
     pub version: u64,
     pub available: u64,
     slug: Slug,
+}
+
+impl Face {
+    /// What is to be told, where everybody can see a difference; of another slug under the old one, too.
+    pub fn news_since(&self, before: &Self) -> Vec<ProductChanged> {
+        if (before.version, before.available) == (self.version, self.available) {
+            return Vec::new();
+        }
+        let mut slugs = vec![self.slug.clone()];
+        slugs.extend((before.slug != self.slug).then(|| before.slug.clone()));
+        slugs.into_iter().map(|slug| ProductChanged { product_id: self.product_id, slug }).collect()
+    }
 }
 
 impl ProductRecord {
@@ -59,7 +70,6 @@ impl ProductRecord {
             updated_at: at,
             version: 0,
             revision: 0,
-            outbox: Outbox::default(),
         }
     }
 
@@ -95,27 +105,8 @@ impl ProductRecord {
     }
 
     pub fn face(&self) -> Face {
-        Face { version: self.version, available: self.stock.available(), slug: self.listing.slug.clone() }
-    }
-
-    /// To be called in every swap, with what the product looked like before.
-    pub fn swapped(&mut self, before: &Face, at: Timestamp) {
-        self.revision += 1;
-        if (before.version, before.available) != (self.version, self.stock.available()) {
-            self.tell(self.listing.slug.clone(), at);
-            if before.slug != self.listing.slug {
-                self.tell(before.slug.clone(), at);
-            }
-        }
-    }
-
-    /// Owes the event, unless one that says the same has not begun to be delivered: whoever hears that one reads the product anew, as
-    /// it is then. So at most two are owed of a slug, however fast pieces come and go.
-    fn tell(&mut self, slug: Slug, at: Timestamp) {
-        let is_owed = |owed: &Owed| owed.name == ProductChanged::NAME && owed.payload["slug"] == slug.as_str();
-        if !self.outbox.waiting().iter().any(is_owed) {
-            ProductChanged { product_id: self.id, slug }.owe(&mut self.outbox, at);
-        }
+        let (version, available) = (self.version, self.stock.available());
+        Face { product_id: self.id, version, available, slug: self.listing.slug.clone() }
     }
 
     pub fn to_product(&self) -> Product {
@@ -144,20 +135,12 @@ impl Record for ProductRecord {
     const TABLE: &'static str = "product";
     type Key = ProductId;
 
-    fn outbox(&self) -> Option<&Outbox> {
-        Some(&self.outbox)
-    }
-
-    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
-        Some(&mut self.outbox)
-    }
-
     fn is_open(&self) -> bool {
-        self.aim.is_some() || !self.outbox.is_empty()
+        self.aim.is_some()
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SlugClaim {
     pub product_id: ProductId,
     /// Of the aim that it was claimed for.
@@ -169,7 +152,7 @@ impl Record for SlugClaim {
     type Key = String;
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CategoryRecord {
     pub name: CategoryName,
 }
@@ -197,7 +180,7 @@ impl Record for Restock {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stocking {
     pub finished: bool,
 }
@@ -234,32 +217,18 @@ mod tests {
         product
     }
 
-    fn swap(product: &mut ProductRecord, change: impl FnOnce(&mut ProductRecord)) {
+    /// The slugs under which a change is told.
+    fn news(product: &mut ProductRecord, change: impl FnOnce(&mut ProductRecord)) -> Vec<String> {
         let before = product.face();
         change(product);
-        product.swapped(&before, Timestamp::UNIX_EPOCH);
-    }
-
-    fn owed(product: &ProductRecord) -> Vec<&str> {
-        let first = product.outbox.first().into_iter();
-        first.chain(product.outbox.waiting()).map(|owed| owed.payload["slug"].as_str().unwrap()).collect()
+        product.face().news_since(&before).iter().map(|changed| changed.slug.to_string()).collect()
     }
 
     #[test]
-    fn however_fast_pieces_go_at_most_two_events_are_owed() {
-        let (env, mut product) = (Env::system(), product());
-        for _ in 0..10 {
-            swap(&mut product, |product| product.stock.promise(env.id(), 1.try_into().unwrap()).unwrap());
-        }
-        assert_eq!(owed(&product), ["kettle", "kettle"]);
-    }
-
-    #[test]
-    fn a_swap_that_nobody_can_see_owes_nothing() {
+    fn a_change_is_told_if_everybody_can_see_it() {
         let (order, mut product) = (Env::system().id(), product());
-        product.stock.promise(order, 3.try_into().unwrap()).unwrap();
-        swap(&mut product, |product| assert!(product.stock.sell(order)));
-        assert_eq!((owed(&product).len(), product.revision), (0, 1));
+        assert_eq!(news(&mut product, |it| it.stock.promise(order, 3.try_into().unwrap()).unwrap()), ["kettle"]);
+        assert!(news(&mut product, |it| assert!(it.stock.sell(order))).is_empty(), "they were not to be had before");
     }
 
     #[test]
@@ -268,8 +237,8 @@ mod tests {
         let aim = Aim { slug: "pot".parse().unwrap(), token: 2 };
         product.aim = Some(aim.clone());
         let listing = Listing { slug: aim.slug.clone(), ..product.listing.clone() };
-        swap(&mut product, |product| product.list(listing, Some(&aim), Timestamp::UNIX_EPOCH).unwrap());
-        assert_eq!(owed(&product), ["pot", "kettle"]);
+        let told = news(&mut product, |it| it.list(listing, Some(&aim), Timestamp::UNIX_EPOCH).unwrap());
+        assert_eq!(told, ["pot", "kettle"]);
         assert_eq!((product.version, product.aim), (2, None));
     }
 

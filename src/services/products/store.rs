@@ -2,7 +2,7 @@
 //!
 //! | key | record | open while |
 //! |---|---|---|
-//! | `product/prd_…` | what it is, its stock, the orders that pieces are promised to, the events that it owes | it aims at a slug or owes events |
+//! | `product/prd_…` | what it is, its stock, the orders that pieces are promised to | it aims at a slug |
 //! | `slug/…` | which product claimed the slug; see `slugs.rs` | |
 //! | `category/…` | what the category is called | |
 //! | `reservation/ord_…` | what was decided about the pieces that an order asked for | undecided, or a product does not know yet |
@@ -13,13 +13,14 @@ mod slugs;
 
 use super::{
     catalogue::Catalogue,
-    records::{CategoryRecord, ProductRecord, SlugClaim, Stocking},
+    messages::ProductChanged,
+    records::{CategoryRecord, Face, ProductRecord, SlugClaim, Stocking},
     rules::{self, CategoryName},
     stock::{Reservation, Restock, RestockState},
 };
 use crate::{
     env::Env,
-    storage::{Decision, Owing, StorageError, Table, Tree},
+    storage::{Decision, StorageError, Table, Tree},
     types::{OrderId, ProductId, RefundId, Slug},
 };
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -39,6 +40,7 @@ pub struct Store {
     stockings: Table<Stocking>,
     /// One for all instances.
     catalogue: Arc<RwLock<Catalogue>>,
+    told: Arc<dyn Fn(&ProductChanged) + Send + Sync>,
     #[cfg(test)]
     interrupt: super::interleavings::Interrupt,
 }
@@ -50,7 +52,12 @@ pub enum Edit<T> {
 }
 
 impl Store {
-    pub fn open(tree: &Tree, env: &Env) -> Result<Self, StorageError> {
+    /// `told` is told of each change that everybody can see, as soon as it can be read.
+    pub fn open(
+        tree: &Tree,
+        env: &Env,
+        told: impl Fn(&ProductChanged) + Send + Sync + 'static,
+    ) -> Result<Self, StorageError> {
         let store = Self {
             env: env.clone(),
             tree: tree.clone(),
@@ -61,6 +68,7 @@ impl Store {
             restocks: tree.table(),
             stockings: tree.table(),
             catalogue: Arc::default(),
+            told: Arc::new(told),
             #[cfg(test)]
             interrupt: Default::default(),
         };
@@ -81,11 +89,6 @@ impl Store {
         self.catalogue.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The products that owe events, for the relay.
-    pub fn owing(&self) -> Vec<Box<dyn Owing>> {
-        vec![Box::new(self.products.clone())]
-    }
-
     pub fn product(&self, id: ProductId) -> Result<Option<ProductRecord>, StorageError> {
         Ok(self.products.get(&id)?.filter(ProductRecord::is_published))
     }
@@ -104,7 +107,7 @@ impl Store {
         all.filter(|found| found.as_ref().map_or(true, ProductRecord::is_published))
     }
 
-    /// Changes a product; `None` where there is none. Owes the event if everybody can see a difference, and keeps the catalogue in step.
+    /// Changes a product; `None` where there is none. Tells of it if everybody can see a difference, and keeps the catalogue in step.
     ///
     /// No state of a product comes twice, so a swap fails if the product was written at any time after `decide` was given it. What `decide`
     /// reads of another record was therefore read between the two: that is what [`super::reservations`] rests on.
@@ -113,7 +116,6 @@ impl Store {
         id: ProductId,
         mut decide: impl FnMut(&mut ProductRecord) -> Result<Edit<T>, E>,
     ) -> Result<Option<T>, E> {
-        let now = self.env.now();
         let changed = self.products.change(&id, |product| {
             self.pause()?;
             let Some(mut product) = product.filter(ProductRecord::is_published) else {
@@ -125,7 +127,7 @@ impl Store {
             Ok(match edit {
                 Edit::Keep(answer) => Decision::Keep(Some((answer, None))),
                 Edit::Save(answer) => {
-                    product.swapped(&before, now);
+                    product.revision += 1;
                     let after = (product.face(), product.revision);
                     Decision::Save(product, Some((answer, Some((before, after)))))
                 }
@@ -138,8 +140,13 @@ impl Store {
             } else {
                 self.show(id)?;
             }
+            self.tell(&before, &after);
         }
         Ok(Some(answer))
+    }
+
+    fn tell(&self, before: &Face, after: &Face) {
+        after.news_since(before).iter().for_each(|changed| (self.told)(changed));
     }
 
     /// What a category is called is said once, by the first product in it.

@@ -302,7 +302,7 @@ async fn in_a_scramble_for_slugs_each_ends_with_one_product() {
 async fn a_slug_is_free_again_after_a_crash_before_its_product_was_there() {
     let shop = Shop::open(Env::system(), 1);
     let other = shop.create("other").await.unwrap();
-    let store = super::store::Store::open(&shop.storage.tree(Service::Products).unwrap(), &shop.env).unwrap();
+    let store = super::store::Store::open(&shop.storage.tree(Service::Products).unwrap(), &shop.env, |_| ()).unwrap();
     // Both stop between the claim and what it was for.
     let listing = super::rules::Listing::new(kettle()).unwrap();
     let (draft, aim) = store.draft(listing, Default::default()).unwrap();
@@ -388,7 +388,7 @@ async fn a_catalogue_is_stocked_once_and_to_its_end() {
     let products: Vec<CreateProduct> =
         (0..1000).map(|n| CreateProduct { slug: format!("p{n}").parse().unwrap(), ..kettle() }).collect();
     // As a crash would leave it: begun, and the first ten there.
-    let store = super::store::Store::open(&shop.storage.tree(Service::Products).unwrap(), &shop.env).unwrap();
+    let store = super::store::Store::open(&shop.storage.tree(Service::Products).unwrap(), &shop.env, |_| ()).unwrap();
     assert!(store.begin_stocking().unwrap());
     for product in &products[..10] {
         shop.ask(product.clone()).await.unwrap();

@@ -71,7 +71,7 @@ fn check(store: &Store) {
 }
 
 fn restart(tree: &Tree, env: &Env) -> Store {
-    Store::open(tree, env).unwrap()
+    Store::open(tree, env, |_| ()).unwrap()
 }
 
 proptest! {

@@ -85,7 +85,7 @@ impl World {
         let env = Env::system();
         let folder = tempfile::tempdir().unwrap();
         let tree = Storage::open(folder.path(), &env).unwrap().tree(Service::Products).unwrap();
-        let store = Store::open(&tree, &env).unwrap();
+        let store = Store::open(&tree, &env, |_| ()).unwrap();
         let delivered = on_hand.map(|pieces| {
             let slug = env.id::<ProductId>().to_string().replace('_', "-").parse().unwrap();
             listings::create(&store, CreateProduct { slug, on_hand: pieces, ..kettle() }).unwrap().id
@@ -100,7 +100,7 @@ impl World {
         let answers = interleave(&self.store, ops, schedule, perform, || self.check_products());
         self.answers.extend(answers);
         if schedule.end_after.is_some() {
-            self.store = Store::open(&self.tree, &self.env).unwrap();
+            self.store = Store::open(&self.tree, &self.env, |_| ()).unwrap();
         }
     }
 

@@ -29,7 +29,6 @@ impl Store {
 
     /// `None` where there is no such draft.
     pub fn publish(&self, id: ProductId) -> Result<Option<Product>, StorageError> {
-        let now = self.env.now();
         let published = self.products.change(&id, |product| {
             self.pause()?;
             let Some(mut product) = product.filter(|product| !product.is_published()) else {
@@ -37,12 +36,14 @@ impl Store {
             };
             let before = product.face();
             (product.version, product.aim) = (1, None);
-            product.swapped(&before, now);
-            let shown = product.to_product();
-            Ok(Decision::Save(product, Some(shown)))
+            product.revision += 1;
+            let published = (product.to_product(), before, product.face());
+            Ok(Decision::Save(product, Some(published)))
         })?;
         self.show(id)?;
-        Ok(published)
+        let Some((product, before, after)) = published else { return Ok(None) };
+        self.tell(&before, &after);
+        Ok(Some(product))
     }
 
     pub fn drop_draft(&self, id: ProductId) -> Result<(), StorageError> {
