@@ -20,6 +20,7 @@ mod error;
 mod failpoint;
 mod folder;
 mod outbox;
+mod recent;
 mod record;
 mod seal;
 mod simulated;
@@ -186,7 +187,7 @@ impl Tree {
     }
 
     /// As [`Tree::insert`]; `false` where the key held something else than `old`.
-    fn swap(&self, key: &str, old: Option<IVec>, new: Option<Vec<u8>>) -> Result<bool, StorageError> {
+    fn swap(&self, key: &str, old: Option<IVec>, new: Option<IVec>) -> Result<bool, StorageError> {
         self.0.committer.note(&self.0.sled, key)?;
         Ok(self.0.sled.compare_and_swap(key, old, new)?.is_ok())
     }

@@ -7,7 +7,7 @@ use std::{fmt::Display, str::FromStr};
 /// One aggregate of a service, kept under `TABLE/key` as a checksum, a schema version and JSON.
 ///
 /// JSON, because whoever learns from this shop can read it, and because a backup is then the records as they are.
-pub trait Record: Serialize + DeserializeOwned {
+pub trait Record: Serialize + DeserializeOwned + Clone + Send + 'static {
     /// The first part of its keys: `order` in `order/ord_…`. No slash in it.
     const TABLE: &'static str;
     /// Goes up when a stored field changes its meaning. New fields with `#[serde(default)]` need no new version.

@@ -160,7 +160,7 @@ mod tests {
     };
     use serde::{Deserialize, Serialize};
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Clone, Serialize, Deserialize)]
     struct Jar(u32);
 
     impl Record for Jar {

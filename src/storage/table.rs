@@ -3,15 +3,16 @@
 use super::{
     Record, StorageError, Tree,
     failpoint::Place,
+    recent::Recent,
     record::{decode, encode},
 };
 use sled::IVec;
-use std::{marker::PhantomData, ops::Bound};
+use std::{ops::Bound, sync::Arc};
 
 /// The records of one type in a service's tree; cheap to clone.
 pub struct Table<R> {
     tree: Tree,
-    record: PhantomData<fn() -> R>,
+    recent: Arc<Recent<R>>,
 }
 
 /// What a change comes to.
@@ -25,13 +26,13 @@ pub enum Decision<R, T> {
 
 impl<R> Clone for Table<R> {
     fn clone(&self) -> Self {
-        Self { tree: self.tree.clone(), record: PhantomData }
+        Self { tree: self.tree.clone(), recent: self.recent.clone() }
     }
 }
 
 impl<R: Record> Table<R> {
     pub(super) fn over(tree: Tree) -> Self {
-        Self { tree, record: PhantomData }
+        Self { tree, recent: Arc::default() }
     }
 
     /// See [`Tree::commit`].
@@ -97,20 +98,28 @@ impl<R: Record> Table<R> {
 
     /// Every record with its key, in the order of the keys, from after `after` (exclusive).
     pub fn all(&self, after: Option<&R::Key>) -> impl Iterator<Item = Result<(R::Key, R), StorageError>> + use<R> {
-        let prefix = format!("{}/", R::TABLE);
-        let last = Bound::Excluded(end_of(&prefix));
         let first = match after {
-            Some(key) => Bound::Excluded(format!("{prefix}{key}").into_bytes()),
-            None => Bound::Included(prefix.clone().into_bytes()),
+            Some(key) => Bound::Excluded(format!("{}/{key}", R::TABLE).into_bytes()),
+            None => Bound::Included(format!("{}/", R::TABLE).into_bytes()),
         };
-        self.tree.0.sled.range::<Vec<u8>, _>((first, last)).map(move |pair| {
-            let (key, bytes) = pair?;
-            let full = text(&key)?;
-            let record = decode(&full, &bytes)?;
-            let key = full[prefix.len()..].parse();
-            let key = key.map_err(|_| StorageError::damaged(format!("{full} is no key")))?;
-            Ok((key, record))
-        })
+        self.range((first, Bound::Excluded(end_of(&format!("{}/", R::TABLE))))).map(read_pair)
+    }
+
+    /// The same from the last to the first, from before `before` (exclusive).
+    pub fn all_backwards(
+        &self,
+        before: Option<&R::Key>,
+    ) -> impl Iterator<Item = Result<(R::Key, R), StorageError>> + use<R> {
+        let last = match before {
+            Some(key) => format!("{}/{key}", R::TABLE).into_bytes(),
+            None => end_of(&format!("{}/", R::TABLE)),
+        };
+        let first = format!("{}/", R::TABLE).into_bytes();
+        self.range((Bound::Included(first), Bound::Excluded(last))).rev().map(read_pair)
+    }
+
+    fn range(&self, range: (Bound<Vec<u8>>, Bound<Vec<u8>>)) -> sled::Iter {
+        self.tree.0.sled.range(range)
     }
 
     /// The keys of the records with unfinished business, and perhaps of some that have just come to rest.
@@ -121,7 +130,16 @@ impl<R: Record> Table<R> {
 
     pub(super) fn get_text(&self, key: &str) -> Result<Option<R>, StorageError> {
         let key = format!("{}/{key}", R::TABLE);
-        self.tree.0.sled.get(&key)?.map(|bytes| decode(&key, &bytes)).transpose()
+        self.tree.0.sled.get(&key)?.map(|bytes| self.read(&key, &bytes)).transpose()
+    }
+
+    fn read(&self, key: &str, bytes: &IVec) -> Result<R, StorageError> {
+        if let Some(record) = self.recent.get(key, bytes) {
+            return Ok(record);
+        }
+        let record = decode(key, bytes)?;
+        self.recent.put(key, bytes, &record);
+        Ok(record)
     }
 
     pub(super) fn change_text<T, E: From<StorageError>>(
@@ -132,7 +150,7 @@ impl<R: Record> Table<R> {
         let full = format!("{}/{key}", R::TABLE);
         loop {
             let found = self.tree.0.sled.get(&full).map_err(StorageError::from)?;
-            let old = found.as_deref().map(|bytes| decode::<R>(&full, bytes)).transpose()?;
+            let old = found.as_ref().map(|bytes| self.read(&full, bytes)).transpose()?;
             let before = old.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
             let (new, answer) = match decide(old)? {
                 Decision::Keep(answer) => return Ok(answer),
@@ -165,7 +183,7 @@ impl<R: Record> Table<R> {
         after: &[String],
     ) -> Result<bool, StorageError> {
         let sled = &self.tree.0.sled;
-        let bytes = new.map(encode).transpose()?;
+        let bytes = new.map(encode).transpose()?.map(IVec::from);
         let mut gone = Vec::new();
         for entry in before.iter().filter(|entry| !after.contains(entry)) {
             gone.push((entry, sled.get(entry)?));
@@ -174,8 +192,11 @@ impl<R: Record> Table<R> {
             self.tree.insert(entry, &self.tree.nonce()?)?;
         }
         self.tree.come_to(R::TABLE, Place::Entered);
-        if !self.tree.swap(key, found, bytes)? {
+        if !self.tree.swap(key, found, bytes.clone())? {
             return Ok(false);
+        }
+        if let (Some(bytes), Some(record)) = (&bytes, new) {
+            self.recent.put(key, bytes, record);
         }
         self.tree.come_to(R::TABLE, Place::Swapped);
         for (entry, number) in gone {
@@ -184,6 +205,15 @@ impl<R: Record> Table<R> {
         }
         Ok(true)
     }
+}
+
+fn read_pair<R: Record>(pair: sled::Result<(IVec, IVec)>) -> Result<(R::Key, R), StorageError> {
+    let (key, bytes) = pair?;
+    let full = text(&key)?;
+    let record = decode(&full, &bytes)?;
+    let key = full[R::TABLE.len() + 1..].parse();
+    let key = key.map_err(|_| StorageError::damaged(format!("{full} is no key")))?;
+    Ok((key, record))
 }
 
 pub(super) fn keys_of<R: Record>(key: &str, record: &R) -> Vec<String> {
@@ -306,6 +336,8 @@ mod tests {
         assert_eq!(from(Some("by_shelf/top/4"), true), [3, 2, 1]);
         let all: Vec<u32> = jars.all(Some(&3)).map(|found| found.unwrap().0).collect();
         assert_eq!(all, [4, 5]);
+        let backwards = |before| jars.all_backwards(before).map(|found| found.unwrap().0).collect::<Vec<u32>>();
+        assert_eq!((backwards(None), backwards(Some(&3))), (vec![5, 4, 3, 2, 1], vec![2, 1]));
     }
 
     #[test]

@@ -54,8 +54,7 @@ const MOST_TALLIES: usize = 1000;
 /// Starts the service, and goes on with every saga that was under way when the program last ended.
 pub fn launch(home: Home) -> Result<(), StorageError> {
     let Home { env, mesh, tree, instances } = home;
-    let run = env.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
-    let (store, keys) = (Store::new(&tree), Keys::new(&tree, run));
+    let (store, keys) = (Store::new(&tree), Keys::new(&tree));
     let driver = Driver::new(env.clone(), mesh.clone(), store.clone());
     let heard = Heard::in_tree(&tree);
     let orders = Orders { env, mesh: mesh.clone(), store: store.clone(), keys, driver: driver.clone(), heard };
@@ -156,11 +155,12 @@ impl Orders {
     }
 
     async fn keep_answer(&self, _: Context, request: KeepAnswer) -> Answer<KeepAnswer> {
-        self.keys.keep(&request).await
+        self.keys.keep(&request, self.env.now()).await
     }
 
     async fn drop_claim(&self, _: Context, request: DropClaim) -> Answer<DropClaim> {
-        self.keys.drop_claim(&request).await
+        self.keys.drop_claim(&request);
+        Ok(())
     }
 
     async fn tally(&self, context: Context, request: TallyOrders) -> Answer<TallyOrders> {

@@ -1,4 +1,10 @@
 //! Idempotency keys: what the gateway asks before it does something that must be done once, and keeps after.
+//!
+//! A claim is in memory, for all instances: whoever had one when the program ended is not at it any more, so there is nothing in it that a
+//! restart should find. The answer is on disk before the claim is given back, so that at any moment one of the two is there.
+//!
+//! What is found by the digest of a key lies anywhere in the tree, and each write to it moves its neighbours: so that is a short
+//! record, and the answer itself lies among those of its time.
 
 use super::messages::{Claim, ClaimKey, DropClaim, KeepAnswer, KeptAnswer, OrdersError};
 use crate::{
@@ -9,7 +15,11 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 /// How long a key is remembered.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -19,133 +29,144 @@ const LEASE_MOST: Duration = Duration::from_secs(60 * 60);
 #[derive(Clone)]
 pub struct Keys {
     tree: Tree,
-    claims: Table<ClaimRecord>,
-    /// Of the program, since it was started: who held a claim before that holds nothing any more.
-    run: String,
+    used: Table<UsedKey>,
+    answers: Table<AnswerRecord>,
+    /// Those that are worked on, by the SHA-256 of scope and key.
+    claims: Arc<Mutex<HashMap<String, Lease>>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct ClaimRecord {
-    id: String,
+/// Somebody is at it. Until then nobody else may try.
+struct Lease {
     fingerprint: String,
-    /// In which run of the program it was claimed.
-    #[serde(default)]
-    run: String,
-    /// Until then nobody else may try, as long as that run lasts.
-    leased_until: Timestamp,
-    expires_at: Timestamp,
-    answer: Option<KeptAnswer>,
+    until: Timestamp,
 }
 
-impl Record for ClaimRecord {
+/// A key that was used, for which request, and where the answer is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct UsedKey {
+    fingerprint: String,
+    answer: String,
+}
+
+impl Record for UsedKey {
     const TABLE: &'static str = "idem";
     /// SHA-256 of scope and key.
     type Key = String;
+}
 
-    fn entries(&self) -> Vec<String> {
-        vec![format!("expiring/{:010}/{}", hour(self.expires_at), self.id)]
-    }
+/// What was answered. Written before the key that leads to it: one to which none leads is swept like the others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct AnswerRecord {
+    /// SHA-256 of scope and key.
+    used: String,
+    expires_at: Timestamp,
+    answer: KeptAnswer,
+}
+
+impl Record for AnswerRecord {
+    const TABLE: &'static str = "answer";
+    /// When it was given, in milliseconds, and the digest of its key.
+    type Key = String;
 }
 
 impl Keys {
-    /// For a run of the program that is like no other.
-    pub fn new(tree: &Tree, run: String) -> Self {
-        Self { tree: tree.clone(), claims: tree.table(), run }
+    pub fn new(tree: &Tree) -> Self {
+        Self { tree: tree.clone(), used: tree.table(), answers: tree.table(), claims: Arc::default() }
     }
 
     pub async fn claim(&self, request: &ClaimKey, now: Timestamp) -> Result<Claim, Failure<OrdersError>> {
         let id = digest(&[&request.scope, &request.key]);
-        let claimed: Result<Claim, StorageError> = self.claims.change(&id, |found| {
-            let claim =
-                found.as_ref().map_or(Claim::Granted, |record| record.judge(&request.fingerprint, &self.run, now));
-            Ok(match claim {
-                Claim::Granted => Decision::Save(ClaimRecord::granted(id.clone(), request, &self.run, now), claim),
-                _ => Decision::Keep(claim),
-            })
-        });
-        let claim = claimed?;
-        self.tree.commit().await?;
+        let claim = self.claim_now(id, request, now)?;
+        if matches!(claim, Claim::Answered(_)) {
+            // Whoever kept the answer may be about to commit it.
+            self.tree.commit().await?;
+        }
         Ok(claim)
     }
 
+    fn claim_now(&self, id: String, request: &ClaimKey, now: Timestamp) -> Result<Claim, StorageError> {
+        let mut claims = self.claims();
+        if let Some(lease) = claims.get(&id).filter(|lease| now < lease.until) {
+            let is_same = lease.fingerprint == request.fingerprint;
+            return Ok(if is_same { Claim::InFlight } else { Claim::Reused });
+        }
+        // Looked at while nobody can give a claim back: whoever has just done so has kept his answer before.
+        if let Some((used, record)) = self.answered(&id, now)? {
+            let is_same = used.fingerprint == request.fingerprint;
+            return Ok(if is_same { Claim::Answered(record.answer) } else { Claim::Reused });
+        }
+        let lease = Duration::from_secs(request.lease_seconds).min(LEASE_MOST);
+        claims.insert(id, Lease { fingerprint: request.fingerprint.clone(), until: later(now, lease) });
+        Ok(Claim::Granted)
+    }
+
     /// The first answer stays.
-    pub async fn keep(&self, request: &KeepAnswer) -> Result<(), Failure<OrdersError>> {
-        self.change_own(&request.scope, &request.key, &request.fingerprint, |record| {
-            let answer = Some(request.answer.clone());
-            Decision::Save(ClaimRecord { answer, ..record }, ())
-        })
-        .await
+    pub async fn keep(&self, request: &KeepAnswer, now: Timestamp) -> Result<(), Failure<OrdersError>> {
+        let KeepAnswer { scope, key, fingerprint, answer } = request;
+        let id = digest(&[scope, key]);
+        if !self.is_held(&id, fingerprint) {
+            return Ok(());
+        }
+        if self.answered(&id, now)?.is_none() {
+            let at = format!("{:013}-{id}", now.as_millisecond());
+            let record = AnswerRecord { used: id.clone(), expires_at: later(now, KEPT_FOR), answer: answer.clone() };
+            self.answers.create(&at, record)?;
+            let used = UsedKey { fingerprint: fingerprint.clone(), answer: at };
+            let kept: Result<(), StorageError> = self.used.change(&id, |_| Ok(Decision::Save(used.clone(), ())));
+            kept?;
+        }
+        self.tree.commit().await?;
+        self.give_back(&id, fingerprint);
+        Ok(())
     }
 
-    pub async fn drop_claim(&self, request: &DropClaim) -> Result<(), Failure<OrdersError>> {
-        self.change_own(&request.scope, &request.key, &request.fingerprint, |_| Decision::Delete(())).await
+    /// What was answered to the request with that key, unless it is to be forgotten.
+    fn answered(&self, id: &String, now: Timestamp) -> Result<Option<(UsedKey, AnswerRecord)>, StorageError> {
+        let Some(used) = self.used.get(id)? else { return Ok(None) };
+        let record = self.answers.get(&used.answer)?.filter(|record| now < record.expires_at);
+        Ok(record.map(|record| (used, record)))
     }
 
-    /// Forgets the claims whose time is over.
+    pub fn drop_claim(&self, request: &DropClaim) {
+        self.give_back(&digest(&[&request.scope, &request.key]), &request.fingerprint);
+    }
+
+    /// Forgets the answers whose time is over, and the claims of those who have not come back.
     pub async fn sweep(&self, now: Timestamp) -> Result<(), StorageError> {
-        for found in self.claims.under("expiring/", None, false) {
-            let (_, record) = found?;
-            if hour(record.expires_at) > hour(now) {
+        self.claims().retain(|_, lease| now < lease.until);
+        for found in self.answers.all(None) {
+            let (at, record) = found?;
+            if now < record.expires_at {
                 break;
             }
-            let forgotten: Result<(), StorageError> = self.claims.change(&record.id, |found| {
-                Ok(match found {
-                    Some(record) if record.is_over(now) => Decision::Delete(()),
-                    _ => Decision::Keep(()),
-                })
+            // It may have been used anew since.
+            let leads_here = |used: &UsedKey| used.answer == at;
+            let forgotten: Result<(), StorageError> = self.used.change(&record.used, |used| {
+                Ok(if used.as_ref().is_some_and(leads_here) { Decision::Delete(()) } else { Decision::Keep(()) })
             });
             forgotten?;
+            let gone: Result<(), StorageError> = self.answers.change(&at, |_| Ok(Decision::Delete(())));
+            gone?;
             // There may be a day's worth, and others wait for this thread.
             tokio::task::yield_now().await;
         }
         Ok(())
     }
 
-    /// Changes a claim of that request that has no answer yet; there is nothing to change otherwise.
-    async fn change_own(
-        &self,
-        scope: &str,
-        key: &str,
-        fingerprint: &str,
-        decide: impl Fn(ClaimRecord) -> Decision<ClaimRecord, ()>,
-    ) -> Result<(), Failure<OrdersError>> {
-        let changed: Result<(), StorageError> = self.claims.change(&digest(&[scope, key]), |found| {
-            Ok(match found {
-                Some(record) if record.fingerprint == fingerprint && record.answer.is_none() => decide(record),
-                _ => Decision::Keep(()),
-            })
-        });
-        changed?;
-        Ok(self.tree.commit().await?)
+    /// Whether the key is claimed for that request; also where the lease has run out, if nobody else has claimed it since.
+    fn is_held(&self, id: &str, fingerprint: &str) -> bool {
+        self.claims().get(id).is_some_and(|lease| lease.fingerprint == fingerprint)
     }
-}
 
-impl ClaimRecord {
-    fn granted(id: String, request: &ClaimKey, run: &str, now: Timestamp) -> Self {
-        let lease = Duration::from_secs(request.lease_seconds).min(LEASE_MOST);
-        Self {
-            id,
-            fingerprint: request.fingerprint.clone(),
-            run: run.to_owned(),
-            leased_until: later(now, lease),
-            expires_at: later(now, KEPT_FOR),
-            answer: None,
+    fn give_back(&self, id: &str, fingerprint: &str) {
+        let mut claims = self.claims();
+        if claims.get(id).is_some_and(|lease| lease.fingerprint == fingerprint) {
+            claims.remove(id);
         }
     }
 
-    /// What somebody with this fingerprint is told.
-    fn judge(&self, fingerprint: &str, run: &str, now: Timestamp) -> Claim {
-        match &self.answer {
-            _ if self.is_over(now) => Claim::Granted,
-            _ if self.fingerprint != fingerprint => Claim::Reused,
-            Some(answer) => Claim::Answered(answer.clone()),
-            None if self.run == run && now < self.leased_until => Claim::InFlight,
-            None => Claim::Granted,
-        }
-    }
-
-    fn is_over(&self, now: Timestamp) -> bool {
-        self.expires_at <= now
+    fn claims(&self) -> MutexGuard<'_, HashMap<String, Lease>> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -153,10 +174,6 @@ impl ClaimRecord {
 pub fn digest(parts: &[&str]) -> String {
     // JSON keeps the parts apart, whatever is in them.
     format!("{:x}", Sha256::digest(serde_json::json!(parts).to_string()))
-}
-
-fn hour(at: Timestamp) -> i64 {
-    at.as_second() / 3600
 }
 
 #[cfg(test)]
@@ -169,7 +186,7 @@ mod tests {
     fn keys() -> (tempfile::TempDir, Keys) {
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(folder.path(), &Env::system()).unwrap();
-        (folder, Keys::new(&storage.tree(Service::Orders).unwrap(), "first".into()))
+        (folder, Keys::new(&storage.tree(Service::Orders).unwrap()))
     }
 
     fn at(seconds: u64) -> Timestamp {
@@ -193,7 +210,7 @@ mod tests {
 
     async fn keep(keys: &Keys, fingerprint: &str, body: &str) {
         let ClaimKey { scope, key, fingerprint, .. } = request(fingerprint);
-        keys.keep(&KeepAnswer { scope, key, fingerprint, answer: answer(body) }).await.unwrap();
+        keys.keep(&KeepAnswer { scope, key, fingerprint, answer: answer(body) }, at(0)).await.unwrap();
     }
 
     #[tokio::test]
@@ -213,14 +230,28 @@ mod tests {
     #[tokio::test]
     async fn a_claim_of_an_earlier_run_is_free_at_once_but_its_answer_stays() {
         let (_folder, keys) = keys();
-        let next = Keys { run: "second".into(), ..keys.clone() };
+        let next = || Keys { claims: Arc::default(), ..keys.clone() };
         keys.claim(&request("a"), at(0)).await.unwrap();
-        assert_eq!(next.claim(&request("b"), at(1)).await.unwrap(), Claim::Reused);
-        assert_eq!(next.claim(&request("a"), at(1)).await.unwrap(), Claim::Granted);
-        assert_eq!(next.claim(&request("a"), at(2)).await.unwrap(), Claim::InFlight);
-        keep(&next, "a", "first").await;
-        let third = Keys { run: "third".into(), ..keys };
-        assert_eq!(third.claim(&request("a"), at(3)).await.unwrap(), Claim::Answered(answer("first")));
+        let second = next();
+        assert_eq!(second.claim(&request("b"), at(1)).await.unwrap(), Claim::Granted);
+        assert_eq!(second.claim(&request("b"), at(2)).await.unwrap(), Claim::InFlight);
+        keep(&second, "b", "first").await;
+        assert_eq!(next().claim(&request("b"), at(3)).await.unwrap(), Claim::Answered(answer("first")));
+        assert_eq!(next().claim(&request("a"), at(3)).await.unwrap(), Claim::Reused);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_kept_before_its_claim_is_given_back_and_only_for_who_holds_it() {
+        let (_folder, keys) = keys();
+        keep(&keys, "a", "of nobody").await;
+        assert_eq!(keys.claim(&request("a"), at(0)).await.unwrap(), Claim::Granted);
+        keep(&keys, "b", "of another").await;
+        assert_eq!(keys.claim(&request("a"), at(1)).await.unwrap(), Claim::InFlight);
+        keep(&keys, "a", "first").await;
+        assert!(keys.claims().is_empty());
+        keys.claim(&ClaimKey { key: "other".into(), ..request("a") }, at(0)).await.unwrap();
+        keys.sweep(at(31)).await.unwrap();
+        assert!(keys.claims().is_empty(), "who has not come back");
     }
 
     #[tokio::test]
@@ -239,26 +270,32 @@ mod tests {
         let ClaimKey { scope, key, fingerprint, .. } = request("a");
         let drop_it = DropClaim { scope, key, fingerprint };
         keys.claim(&request("a"), at(0)).await.unwrap();
-        keys.drop_claim(&drop_it).await.unwrap();
+        keys.drop_claim(&drop_it);
         assert_eq!(keys.claim(&request("b"), at(0)).await.unwrap(), Claim::Granted);
-        keys.drop_claim(&drop_it).await.unwrap();
+        keys.drop_claim(&drop_it);
         assert_eq!(keys.claim(&request("b"), at(0)).await.unwrap(), Claim::InFlight);
         keep(&keys, "b", "kept").await;
-        keys.drop_claim(&DropClaim { fingerprint: "b".into(), ..drop_it }).await.unwrap();
+        keys.drop_claim(&DropClaim { fingerprint: "b".into(), ..drop_it });
         assert_eq!(keys.claim(&request("b"), at(0)).await.unwrap(), Claim::Answered(answer("kept")));
     }
 
     #[tokio::test]
     async fn a_day_later_a_key_is_new_and_what_is_old_is_swept() {
         let (_folder, keys) = keys();
+        let left = || (keys.used.all(None).count(), keys.answers.all(None).count());
         keys.claim(&request("a"), at(0)).await.unwrap();
         keep(&keys, "a", "old").await;
         keys.sweep(later(at(0), KEPT_FOR - HOUR)).await.unwrap();
         assert!(matches!(keys.claim(&request("a"), at(60)).await.unwrap(), Claim::Answered(_)));
-        assert_eq!(keys.claim(&request("b"), later(at(0), KEPT_FOR)).await.unwrap(), Claim::Granted);
-        keys.sweep(later(at(0), KEPT_FOR + HOUR)).await.unwrap();
-        assert_eq!(keys.claims.all(None).count(), 1, "it was claimed anew");
-        keys.sweep(later(at(0), KEPT_FOR * 2 + HOUR)).await.unwrap();
-        assert_eq!(keys.claims.all(None).count(), 0);
+        let next_day = later(at(0), KEPT_FOR);
+        assert_eq!(keys.claim(&request("b"), next_day).await.unwrap(), Claim::Granted);
+        let ClaimKey { scope, key, fingerprint, .. } = request("b");
+        keys.keep(&KeepAnswer { scope, key, fingerprint, answer: answer("new") }, next_day).await.unwrap();
+        assert_eq!(left(), (1, 2));
+        keys.sweep(next_day).await.unwrap();
+        assert_eq!(left(), (1, 1), "it was used anew");
+        assert_eq!(keys.claim(&request("b"), next_day).await.unwrap(), Claim::Answered(answer("new")));
+        keys.sweep(later(next_day, KEPT_FOR)).await.unwrap();
+        assert_eq!(left(), (0, 0));
     }
 }

@@ -52,12 +52,7 @@ impl Record for OrderRecord {
 
     fn entries(&self) -> Vec<String> {
         let Order { id, user_id, status, .. } = &self.order;
-        let mut entries = vec![
-            format!("all/{id}"),
-            format!("by_status/{status}/{id}"),
-            format!("by_user/{user_id}/{id}"),
-            format!("by_user_status/{user_id}/{status}/{id}"),
-        ];
+        let mut entries = vec![format!("by_status/{status}/{id}"), format!("by_user/{user_id}/{id}")];
         entries.extend(self.needs_attention.then(|| format!("attention/{id}")));
         entries
     }

@@ -5,14 +5,12 @@
 //! | `order/ord_…` | an order, the saga under way and the events that it owes |
 //! | `placed/<SHA-256 of user and key>` | which order that key of that user's places |
 //! | `cart_order/usr_…` | which order that user's cart was last ordered by |
-//! | `idem/<SHA-256 of scope and key>` | a claim of an idempotency key, with the answer (`keys.rs`) |
+//! | `idem/<SHA-256 of scope and key>` | for which request an idempotency key was used, and the key of the answer (`keys.rs`) |
+//! | `answer/<milliseconds>-<SHA-256>` | what was answered |
 //! | `heard/…` | which events were handled |
-//! | `all/ord_…` | entry: every order, by the time it was placed |
-//! | `by_status/confirmed/ord_…` | entry: the same by status |
+//! | `by_status/confirmed/ord_…` | entry: the orders that have this status, by the time they were placed |
 //! | `by_user/usr_…/ord_…` | entry: a user's orders |
-//! | `by_user_status/usr_…/confirmed/ord_…` | entry: the same by status |
 //! | `attention/ord_…` | entry: the orders that people should look at |
-//! | `expiring/<hour>/<SHA-256>` | entry: claims by when they may be forgotten |
 //! | `open/order/ord_…` | marker: a saga is under way, or events are owed |
 
 use super::{
@@ -191,15 +189,19 @@ impl Store {
         user: Option<UserId>,
         status: Option<OrderStatus>,
         after: Option<OrderId>,
-    ) -> impl Iterator<Item = Result<OrderRecord, StorageError>> + use<> {
+    ) -> Box<dyn Iterator<Item = Result<OrderRecord, StorageError>>> {
+        let record_of = |found: Result<_, StorageError>| found.map(|(_, record)| record);
         let prefix = match (user, status) {
-            (None, None) => "all/".to_owned(),
+            // Their ids sort by the time they were placed.
+            (None, None) => return Box::new(self.orders.all_backwards(after.as_ref()).map(|found| Ok(found?.1))),
             (None, Some(status)) => format!("by_status/{status}/"),
-            (Some(user), None) => format!("by_user/{user}/"),
-            (Some(user), Some(status)) => format!("by_user_status/{user}/{status}/"),
+            (Some(user), _) => format!("by_user/{user}/"),
         };
         let after = after.map(|order| format!("{prefix}{order}"));
-        self.orders.under(&prefix, after.as_deref(), true).map(|found| found.map(|(_, record)| record))
+        let found = self.orders.under(&prefix, after.as_deref(), true).map(record_of);
+        // A user has few: an index of these by status would cost each order more than it saves anybody.
+        let is_wanted = move |record: &OrderRecord| status.is_none_or(|status| record.order.status == status);
+        Box::new(found.filter(move |found| found.as_ref().map_or(true, is_wanted)))
     }
 
     /// How many orders people should look at.
@@ -244,6 +246,7 @@ pub fn tables() -> Vec<KnownTable> {
         KnownTable::of::<OrderRecord>("orders"),
         KnownTable::of::<Placing>("orders"),
         KnownTable::of::<CartOrder>("orders"),
-        KnownTable::of::<super::keys::ClaimRecord>("orders"),
+        KnownTable::of::<super::keys::UsedKey>("orders"),
+        KnownTable::of::<super::keys::AnswerRecord>("orders"),
     ]
 }

@@ -52,7 +52,7 @@ impl Record for ShipmentRecord {
 
 /// Written before the shipment that has the number. One that leads to a shipment with another number is what a crash in between
 /// left behind.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct NumberRecord {
     order_id: OrderId,
 }

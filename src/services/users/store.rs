@@ -209,7 +209,7 @@ impl Record for UserRecord {
 
 const OPERATORS: &str = "operators/";
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct EmailClaim {
     user_id: UserId,
 }
@@ -239,7 +239,7 @@ impl Record for TokenKey {
     type Key = String;
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Signing {
     kid: String,
 }
@@ -249,7 +249,7 @@ impl Record for Signing {
     type Key = String;
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Setup {
     token: Fingerprint,
     expires_at: Timestamp,

@@ -174,7 +174,7 @@ impl Shop {
 }
 
 /// What owes the events that the test tells.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Van {
     outbox: Outbox,
 }
