@@ -137,8 +137,10 @@ impl Gateway {
 
     /// Against DNS rebinding: a page of another name that resolves to this address must not be served as this shop.
     fn is_own_host(&self, host: &str) -> bool {
-        let Some(name) = host_name(host).map(str::to_ascii_lowercase) else { return false };
-        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.trust.load().hosts.contains(&name)
+        let Some(name) = host_name(host) else { return false };
+        name.parse::<IpAddr>().is_ok()
+            || name.eq_ignore_ascii_case("localhost")
+            || self.trust.load().hosts.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 }
 

@@ -62,6 +62,9 @@ fn token(request: &ServiceRequest) -> Result<Option<Token>, Problem> {
     let (first, second) = (credentials.next(), credentials.next());
     let unreadable = || Problem::unauthorized("invalid_token", "Send one `Authorization: Bearer` and an access token.");
     let Some(value) = first else {
+        if !request.headers().contains_key(header::COOKIE) {
+            return Ok(None);
+        }
         return Ok(request
             .cookie(cookies::ACCESS)
             .filter(|cookie| !cookie.value().is_empty())

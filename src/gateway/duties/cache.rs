@@ -21,7 +21,7 @@ use actix_web::{
         header::{self, AGE, CACHE_CONTROL, ETAG, HeaderMap, HeaderName, HeaderValue, SET_COOKIE},
     },
 };
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 pub struct Cache;
 
@@ -90,10 +90,10 @@ impl Duty for Cache {
         let found = visit.gateway.cache.get(&key);
         if let Some(entry) = found.as_ref().filter(|entry| wishes.takes(entry.made.elapsed())) {
             match Freshness::of(entry.made.elapsed(), ttl) {
-                Freshness::Fresh(left) => return Step::Answer(hit(entry, format!("hit; ttl={left}"))),
+                Freshness::Fresh(left) => return Step::Answer(hit(entry, format_args!("hit; ttl={left}"))),
                 // Who says how old it may be wants it fresh besides (RFC 9111 §5.2.1.1).
                 Freshness::Stale(past) if wishes.max_age.is_none() => {
-                    let answer = hit(entry, format!("hit; ttl=-{past}"));
+                    let answer = hit(entry, format_args!("hit; ttl=-{past}"));
                     // One fetches the new one for all.
                     return match visit.gateway.cache.begin(&key) {
                         Turn::Lead(fill) => {
@@ -152,7 +152,7 @@ async fn follow(
             && let Some(entry) = visit.gateway.cache.get(&key)
         {
             let why = visit.take_note().map_or("fwd=miss", |Forwarded { why, .. }| why);
-            return Ok(Some(hit(&entry, format!("{why}; collapsed"))));
+            return Ok(Some(hit(&entry, format_args!("{why}; collapsed"))));
         }
         if landed == Landing::Unkept {
             // What the other got is nobody else's, or nothing to keep: all those who waited ask for themselves, at once.
@@ -176,16 +176,16 @@ fn key_of(visit: &Visit, request: &ServiceRequest) -> Key {
     Key::new(visit.route.path, request.match_info().get("id").unwrap_or_default(), request.query_string(), user)
 }
 
-fn hit(entry: &Entry, status: String) -> HttpResponse {
+fn hit(entry: &Entry, status: impl fmt::Display) -> HttpResponse {
     let mut answer = entry.answer();
     let age = entry.made.elapsed().as_secs();
     answer.headers_mut().insert(AGE, age.into());
-    say(&mut answer, &status);
+    say(&mut answer, status);
     answer
 }
 
-fn say(answer: &mut HttpResponse, status: &str) {
-    if let Ok(value) = HeaderValue::from_str(&format!("galleria; {status}")) {
+fn say(answer: &mut HttpResponse, status: impl fmt::Display) {
+    if let Ok(value) = HeaderValue::try_from(format!("galleria; {status}")) {
         answer.headers_mut().insert(CACHE_STATUS, value);
     }
 }
@@ -231,7 +231,7 @@ pub fn keep(visit: &Visit, fill: Option<Fill>, mut answer: HttpResponse) -> Http
     let is_kept =
         fill.keep(headers, body.clone(), visit.take_note::<Tags>().map(|Tags(tags)| tags).unwrap_or_default());
     let mut answer = head.set_body(BoxBody::new(body));
-    say(&mut answer, &if is_kept { format!("{why}; stored") } else { why.to_owned() });
+    say(&mut answer, if is_kept { format!("{why}; stored") } else { why.to_owned() });
     answer
 }
 

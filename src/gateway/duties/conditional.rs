@@ -3,12 +3,11 @@
 //! Nothing here says when it was last modified, so a condition on that says nothing and is passed over (§13.1.3, §13.1.4). Conditions on
 //! changes are for those who make the change: only in the swap itself they can be tested and still hold.
 
-use super::{Duty, Leave, Step};
+use super::{Duty, Leave};
 use crate::gateway::{problem::Problem, visit::Visit};
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     body::{BoxBody, MessageBody},
-    dev::ServiceRequest,
     http::{
         Method, StatusCode,
         header::{
@@ -23,7 +22,6 @@ use sha2::{Digest, Sha256};
 pub struct Conditional;
 
 /// The lists of entity tags that the client sent.
-#[derive(Clone)]
 struct Conditions {
     if_match: Option<String>,
     if_none_match: Option<String>,
@@ -65,42 +63,42 @@ impl Duty for Conditional {
         "conditional"
     }
 
-    fn enter<'a>(&'a self, visit: &'a Visit, request: &'a mut ServiceRequest) -> Step<'a> {
-        if *request.method() == Method::GET || *request.method() == Method::HEAD {
-            visit.note(Conditions::of(request.headers()));
-        }
-        Step::On
-    }
-
-    fn leave<'a>(&'a self, visit: &'a Visit, _: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
-        Leave::With(match visit.take_note::<Conditions>() {
-            Some(conditions) if answer.status() == StatusCode::OK => tag_or_spare(&conditions, answer),
+    fn leave<'a>(&'a self, _: &'a Visit, request: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
+        let is_read = *request.method() == Method::GET || *request.method() == Method::HEAD;
+        Leave::With(match answer.status() {
+            StatusCode::OK if is_read => tag_or_spare(&Conditions::of(request.headers()), answer),
             _ => answer,
         })
     }
 }
 
 fn tag_or_spare(conditions: &Conditions, answer: HttpResponse) -> HttpResponse {
-    let (mut answer, body) = answer.into_parts();
-    let body = match body.try_into_bytes() {
-        Ok(body) => body,
-        Err(stream) => return answer.set_body(stream),
+    let answer = match answer.headers().contains_key(ETAG) {
+        true => answer,
+        false => tagged(answer),
     };
-    let tag = match answer.headers().get(ETAG).and_then(|value| value.to_str().ok()) {
-        Some(tag) => tag.to_owned(),
-        None => tag_of(&body),
-    };
-    if let Ok(value) = HeaderValue::from_str(&tag) {
-        answer.headers_mut().insert(ETAG, value);
-    }
-    match conditions.judge(&tag) {
-        Verdict::Send => answer.set_body(BoxBody::new(body)),
+    let tag = answer.headers().get(ETAG).and_then(|value| value.to_str().ok());
+    match tag.map_or(Verdict::Send, |tag| conditions.judge(tag)) {
+        Verdict::Send => answer,
         Verdict::Spare => spared(answer.headers()),
         Verdict::Refuse => {
             let words = "What is here is not what you asked for any more. Read it again.";
             Problem::new(StatusCode::PRECONDITION_FAILED, "stale", words).error_response()
         }
     }
+}
+
+/// With the tag of its body, unless that is a stream.
+fn tagged(answer: HttpResponse) -> HttpResponse {
+    let (mut answer, body) = answer.into_parts();
+    let body = match body.try_into_bytes() {
+        Ok(body) => body,
+        Err(stream) => return answer.set_body(stream),
+    };
+    if let Ok(tag) = HeaderValue::try_from(tag_of(&body)) {
+        answer.headers_mut().insert(ETAG, tag);
+    }
+    answer.set_body(BoxBody::new(body))
 }
 
 /// All that a 200 would have said, but for what describes its body.

@@ -34,18 +34,15 @@ impl Duty for Headers {
         if visit.gateway.certificates.as_ref().is_some_and(|certificates| certificates.is_lasting()) {
             headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
         }
-        let trace = visit.trace.to_string();
-        if let Ok(id) = HeaderValue::from_str(&trace) {
-            headers.insert(HeaderName::from_static("x-request-id"), id);
-        }
-        if let Ok(parent) = HeaderValue::from_str(&traceparent::write(visit.trace, visit.span_id, &visit.gateway.env)) {
-            headers.insert(HeaderName::from_static("traceparent"), parent);
-        }
-        let served_by = visit.served_by();
-        if let Ok(names) = HeaderValue::from_str(&served_by)
-            && !served_by.is_empty()
-        {
-            headers.insert(HeaderName::from_static("x-served-by"), names);
+        let told = [
+            ("x-request-id", visit.trace.to_string()),
+            ("traceparent", traceparent::write(visit.trace, visit.span_id, &visit.gateway.env)),
+            ("x-served-by", visit.served_by()),
+        ];
+        for (name, value) in told.into_iter().filter(|(_, value)| !value.is_empty()) {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
         }
         // What was made for somebody must not lie in anybody's cache; a route that knows better has said so.
         if !headers.contains_key(CACHE_CONTROL) {

@@ -5,7 +5,7 @@ use crate::gateway::{Class, places::Place, problem::Problem, visit::Visit};
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
     dev::{Payload, ServiceRequest},
-    http::{StatusCode, Version, header},
+    http::{StatusCode, Uri, Version, header},
     web::{Bytes, BytesMut},
 };
 use futures_util::StreamExt;
@@ -90,7 +90,7 @@ fn admit(visit: &Visit, request: &ServiceRequest) -> Result<(), Problem> {
         }
         visit.note(visit.gateway.admit().ok_or_else(|| overloaded(visit))?);
     }
-    if request.uri().to_string().len() > MOST_URL {
+    if length(request.uri()) > MOST_URL {
         return Err(Problem::new(
             StatusCode::URI_TOO_LONG,
             "uri_too_long",
@@ -124,6 +124,12 @@ fn admit(visit: &Visit, request: &ServiceRequest) -> Result<(), Problem> {
     }
     visit.is_browser.set(request.headers().contains_key("sec-fetch-site"));
     Ok(())
+}
+
+/// Of the target as it was sent.
+fn length(uri: &Uri) -> usize {
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    authority + uri.path_and_query().map_or(0, |rest| rest.as_str().len())
 }
 
 /// Cross-site request forgery (OWASP 2026): a browser says where a request comes from, by `Sec-Fetch-Site` or else by

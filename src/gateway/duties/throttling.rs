@@ -153,7 +153,7 @@ fn tell(visit: &Visit, answer: &mut HttpResponse) {
         ("ratelimit", format!("\"{name}\";r={remaining};t={more_in}")),
     ];
     for (field, value) in fields {
-        if let Ok(value) = HeaderValue::from_str(&value) {
+        if let Ok(value) = HeaderValue::try_from(value) {
             answer.headers_mut().insert(HeaderName::from_static(field), value);
         }
     }
