@@ -23,7 +23,8 @@ fn main() {
         "PostgreSQL/s",
         "∶ PostgreSQL",
     ]);
-    for clients in CLIENTS {
+    let clients = if args.clients.is_empty() { CLIENTS.to_vec() } else { args.clients.clone() };
+    for clients in clients {
         let (mut ours, mut theirs, mut bytes, mut cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..args.rounds {
             let (size, used) = (disk(&shop.folder()), cpu_time(shop.process()));

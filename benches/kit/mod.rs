@@ -35,6 +35,9 @@ pub struct Args {
     /// How many of what the bench is about: orders, products
     #[arg(long)]
     pub size: Vec<usize>,
+    /// How many ask at the same time, where that is another than the bench's own
+    #[arg(long)]
+    pub clients: Vec<usize>,
     /// Said by cargo
     #[arg(long, hide = true)]
     bench: bool,
