@@ -1,4 +1,4 @@
-//! The one seam to the world: clock, randomness, ids, and the threads that blocking work runs on.
+//! The one seam to the world: clock, waiting, randomness, ids, and the threads that blocking work runs on.
 //!
 //! Everything that would make two runs of the same program differ comes from here, so that the whole shop can run
 //! on one thread under tokio's paused clock, twice the same for the same seed ([`Env::simulated`]).
@@ -66,6 +66,18 @@ impl Env {
             Clock::Tokio { epoch, started } => epoch.as_millisecond() + started.elapsed().as_millis() as i64,
         };
         Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Waits so long, to within tenths of a millisecond, and never shorter; in a simulated world, as tokio's clock goes. For spans that
+    /// would be another in whole milliseconds, to which tokio's timer rounds them up.
+    pub async fn sleep(&self, span: Duration) {
+        if span.is_zero() {
+            return;
+        }
+        match self.0.clock {
+            Clock::System => futures_timer::Delay::new(span).await,
+            Clock::Tokio { .. } => tokio::time::sleep(span).await,
+        }
     }
 
     /// A new id that sorts after those made in earlier milliseconds (UUIDv7, RFC 9562).
@@ -144,6 +156,25 @@ mod tests {
         assert_eq!(env.now(), later(Timestamp::UNIX_EPOCH, Duration::from_secs(90)));
         assert_eq!(since(env.now(), Timestamp::UNIX_EPOCH), Duration::from_secs(90));
         assert_eq!(since(Timestamp::UNIX_EPOCH, env.now()), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_simulated_wait_takes_simulated_time() {
+        let env = Env::simulated(7, Timestamp::UNIX_EPOCH);
+        env.sleep(Duration::from_secs(3600)).await;
+        assert_eq!(env.now(), later(Timestamp::UNIX_EPOCH, Duration::from_secs(3600)));
+    }
+
+    #[tokio::test]
+    async fn a_real_wait_is_never_cut_short() {
+        let env = Env::system();
+        for span in [Duration::ZERO, Duration::from_micros(1), Duration::from_micros(500), Duration::from_millis(3)] {
+            for _ in 0..20 {
+                let begun = std::time::Instant::now();
+                env.sleep(span).await;
+                assert!(begun.elapsed() >= span, "{:?} of {span:?}", begun.elapsed());
+            }
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@
 //! | [`app`] | the composition root; the only place that knows everybody |
 //! | [`audit`] | the books: asks every service for its side, and sets the two sides of each equation against each other |
 //! | [`config`] | settings: defaults < file < environment < flags |
-//! | [`env`] | the one seam to the world: clock, randomness, ids, blocking work |
+//! | [`env`] | the one seam to the world: clock, waiting, randomness, ids, blocking work |
 //! | [`types`] | values that every room shares; pure data |
 //! | [`mesh`] | how any caller finds and reaches a service |
 //! | [`storage`] | a service's own tree; the only room that knows sled |
