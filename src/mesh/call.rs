@@ -5,7 +5,7 @@ use super::{
     edge::{self, Edge},
     instance::Instance,
     message::EventId,
-    retry,
+    retry, wire,
 };
 use crate::{
     storage::Owed,
@@ -141,9 +141,16 @@ impl Mesh {
     ) -> Served<R> {
         let Some(link) = edge.link() else { return self.send(context, here, request, avoid).await };
         let sent = link.carry(&self.shared.env, context, R::KIND, || {
-            let (mesh, context, here) = (self.clone(), context.clone(), here.clone());
-            let (request, avoid) = (request.clone(), avoid.clone());
-            Box::pin(async move { mesh.send(&context, &here, &request, avoid).await })
+            let (mesh, context, here, avoid) = (self.clone(), context.clone(), here.clone(), avoid.clone());
+            let request = if link.serialised { wire::carried(R::NAME, request) } else { Ok(request.clone()) };
+            Box::pin(async move {
+                let request = match request {
+                    Ok(request) => request,
+                    Err(error) => return Served::from(error),
+                };
+                let served = mesh.send(&context, &here, &request, avoid).await;
+                if link.serialised { served.carried() } else { served }
+            })
         });
         sent.await.unwrap_or_else(Served::from)
     }
@@ -233,9 +240,13 @@ impl Mesh {
         let link = self.edge_of(Caller::Service(id.publisher), to).link();
         let Some(link) = link else { return self.hand_over(context, here, to, id, owed).await };
         let sent = link.carry(&self.shared.env, context, Kind::Keyed, || {
-            let (mesh, context, here) = (self.clone(), context.clone(), here.clone());
-            let (id, owed) = (id.clone(), owed.clone());
-            Box::pin(async move { mesh.hand_over(&context, &here, to, &id, &owed).await })
+            let (mesh, context, here, id) = (self.clone(), context.clone(), here.clone(), id.clone());
+            let payload = |payload| Owed { payload, ..owed.clone() };
+            let owed = match link.serialised {
+                true => wire::carried(&owed.name, &owed.payload).map(payload),
+                false => Ok(owed.clone()),
+            };
+            Box::pin(async move { mesh.hand_over(&context, &here, to, &id, &owed?).await })
         });
         sent.await?
     }
@@ -266,6 +277,20 @@ struct Served<R: Request> {
     /// How long it waited there before it was begun.
     queued: Option<Duration>,
     answer: Result<R::Reply, Failure<R::Error>>,
+}
+
+impl<R: Request> Served<R> {
+    /// What of it arrives as bytes. What the mesh itself has to say was not sent.
+    fn carried(self) -> Self {
+        let answer = match self.answer {
+            Ok(reply) => wire::carried(R::NAME, &reply).map_err(Failure::Fault),
+            Err(Failure::Domain(error)) => {
+                Err(wire::carried(R::NAME, &error).map_or_else(Failure::Fault, Failure::Domain))
+            }
+            Err(fault) => Err(fault),
+        };
+        Self { answer, ..self }
+    }
 }
 
 impl<R: Request> From<MeshError> for Served<R> {

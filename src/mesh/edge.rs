@@ -48,6 +48,8 @@ pub struct EdgeReport {
     pub service: Service,
     pub state: BreakerState,
     pub settings: EdgeSettings,
+    /// What goes wrong on the way; `null` where nothing does.
+    pub link: Option<Link>,
     /// Of the last ten seconds, as all that follows but the last two.
     pub calls: u32,
     pub failures: u32,
@@ -127,11 +129,11 @@ impl Edge {
 
     pub fn report(&self, caller: Caller, service: Service) -> EdgeReport {
         let now = Instant::now();
-        let settings = self.settings();
+        let (settings, link) = (self.settings(), self.link());
         let mut breaker = self.breaker();
         let Tally { calls, failures, slow, retries } = breaker.window.sum(now);
         let (state, opened, refused) = (breaker.state(now), breaker.opened, breaker.refused);
-        EdgeReport { caller, service, state, settings, calls, failures, slow, retries, opened, refused }
+        EdgeReport { caller, service, state, settings, link, calls, failures, slow, retries, opened, refused }
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {

@@ -2,16 +2,24 @@
 
 use super::{Context, Kind, MeshError};
 use crate::env::Env;
+use serde::{Serialize, Serializer};
 use std::time::Duration;
-use tokio::time::{sleep, sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout_at};
+use utoipa::ToSchema;
 
 /// What happens to messages on their way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Link {
     /// Each way takes so long,
+    #[serde(rename = "latency_ms", serialize_with = "millis")]
+    #[schema(value_type = f64)]
     pub latency: Duration,
     /// and up to so much longer: messages overtake each other.
+    #[serde(rename = "jitter_ms", serialize_with = "millis")]
+    #[schema(value_type = f64)]
     pub jitter: Duration,
+    /// Each message is turned into bytes and parsed again, as between two processes: what it costs, and whether all of it arrives.
+    pub serialised: bool,
     /// So many of a hundred requests never arrive.
     pub lost_requests: u8,
     /// So many of a hundred replies never arrive: what was asked for is done.
@@ -33,15 +41,15 @@ impl Link {
             sleep_until(context.deadline).await;
             Err(MeshError::TimedOut)
         };
-        sleep(self.way(env)).await;
+        env.sleep(self.way(env)).await;
         if happens(env, self.lost_requests) {
             return lost().await;
         }
         if matches!(kind, Kind::Keyed | Kind::Query) && happens(env, self.duplicates) {
-            let (again, way) = (send(), self.way(env));
+            let (env, again, way) = (env.clone(), send(), self.way(env));
             // Nobody waits for what it gives.
             actix::spawn(async move {
-                sleep(way).await;
+                env.sleep(way).await;
                 again.await;
             });
         }
@@ -53,7 +61,7 @@ impl Link {
             return lost().await;
         }
         let way = self.way(env);
-        timeout_at(context.deadline, sleep(way)).await.map_err(|_| MeshError::TimedOut)?;
+        timeout_at(context.deadline, env.sleep(way)).await.map_err(|_| MeshError::TimedOut)?;
         answer.map_err(|_| MeshError::Crashed)
     }
 
@@ -64,4 +72,8 @@ impl Link {
 
 fn happens(env: &Env, percent: u8) -> bool {
     percent > 0 && env.below(0..100) < percent.into()
+}
+
+fn millis<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(span.as_secs_f64() * 1e3)
 }

@@ -9,7 +9,8 @@
 //! Read on in this order: `message.rs` (what travels), `error.rs`, `handle.rs` (what a caller has in hand), `call.rs` (the way there and back).
 //!
 //! - Between a caller and a service, `edge.rs`: `breaker.rs` (when not to call at all), `retry.rs` (when to call again), both by what
-//!   `window.rs` counts; `link.rs` (what can go wrong on the way).
+//!   `window.rs` counts; `link.rs` (what can go wrong on the way), `wire.rs` (what
+//!   travels, as bytes).
 //! - On the side of the service, `pool.rs` (who is there): `balance.rs` (whom to pick), `instance.rs` with `latency.rs` and `outlier.rs` (what
 //!   is known of each), `node.rs` (the threads that they live on), `supervise.rs` (who watches), `autoscale.rs` (how many there should be), `service.rs` and `answers.rs`
 //!   (how a service says what it answers).
@@ -39,6 +40,7 @@ mod supervise;
 #[cfg(test)]
 mod tests;
 mod window;
+mod wire;
 
 pub use crate::types::TraceId;
 pub use answers::Answers;

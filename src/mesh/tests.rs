@@ -37,6 +37,23 @@ struct Rush {}
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Order {}
 
+/// Cannot be read from what it says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Mumble {
+    #[serde(skip_serializing)]
+    word: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Sing {}
+
+/// No more than a [`Mumble`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Song {
+    #[serde(skip_serializing)]
+    _tune: u32,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("we do not greet {0}")]
 struct Rude(String);
@@ -51,6 +68,8 @@ requests! { Service::Products, Rude,
     keyed   Order  "doubles.order"         -> (),
     command Dawdle "doubles.dawdle"        -> (),
     command Rush   "doubles.rush"          -> (),
+    command Mumble "doubles.mumble"        -> (),
+    command Sing   "doubles.sing"          -> Song,
 }
 
 events! { Service::Users,
@@ -66,6 +85,8 @@ struct Porter {
     dawdling: Arc<AtomicUsize>,
     /// Who was greeted, each time.
     greeted: Arc<Mutex<Vec<String>>>,
+    /// What was mumbled.
+    mumbled: Arc<Mutex<Vec<String>>>,
     /// How many orders fail before one succeeds.
     failures: Arc<AtomicUsize>,
     /// How many orders there were.
@@ -80,6 +101,8 @@ service! { Porter,
         Dawdle => dawdle,
         Order  => order,
         Rush   => rush,
+        Mumble => mumble,
+        Sing   => sing,
     }
     hears {
         DoorOpened => door_opened,
@@ -114,6 +137,15 @@ impl Porter {
         Ok(())
     }
 
+    async fn mumble(&self, _: Context, request: Mumble) -> Answer<Mumble> {
+        self.mumbled.lock().unwrap().push(request.word);
+        Ok(())
+    }
+
+    async fn sing(&self, _: Context, _: Sing) -> Answer<Sing> {
+        Ok(Song { _tune: 7 })
+    }
+
     async fn dawdle(&self, _: Context, _: Dawdle) -> Answer<Dawdle> {
         self.dawdling.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -136,6 +168,7 @@ impl Porter {
             refusals: Arc::default(),
             dawdling: Arc::default(),
             greeted: Arc::default(),
+            mumbled: Arc::default(),
             failures: Arc::default(),
             orders: Arc::default(),
             slowness: Arc::default(),

@@ -11,6 +11,8 @@ pub mod payments;
 pub mod products;
 pub mod shipping;
 pub mod users;
+#[cfg(test)]
+mod wire;
 
 use self::{
     orders::messages::{OrderCancelled, OrderConfirmed, OrderDelivered, OrderRejected, OrderReturned, OrderShipped},

@@ -13,6 +13,9 @@ pub const MASK: &str = "•••";
 
 /// A value that is read from the outside but shows itself to nobody: `Debug` and `Serialize` give [`MASK`],
 /// and its memory is wiped when it is dropped.
+///
+/// One exception: a format that is not for people to read (`Serializer::is_human_readable`) gets the value itself. That is the wire
+/// between two services, who could not do their work on a mask; logs, traces, screens and backups are JSON, and are.
 #[derive(Clone)]
 pub struct Secret<T: Zeroize = String>(Zeroizing<T>);
 
@@ -33,9 +36,9 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
     }
 }
 
-impl<T: Zeroize> Serialize for Secret<T> {
+impl<T: Zeroize + Serialize> Serialize for Secret<T> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(MASK)
+        if to.is_human_readable() { to.serialize_str(MASK) } else { self.0.serialize(to) }
     }
 }
 
@@ -66,5 +69,22 @@ mod tests {
         assert_eq!(secret.expose(), "hunter2");
         assert_eq!(format!("{secret:?}"), MASK);
         assert_eq!(serde_json::to_string(&secret).unwrap(), format!("\"{MASK}\""));
+        assert_eq!(serde_json::to_value(&secret).unwrap(), MASK);
+        #[derive(Serialize)]
+        struct Settings {
+            password: Secret,
+        }
+        let settings = toml::to_string(&Settings { password: secret }).unwrap();
+        assert_eq!(settings, format!("password = \"{MASK}\"\n"));
+    }
+
+    #[test]
+    fn a_secret_arrives_where_no_people_read() {
+        let secret = Secret::new("hunter2".to_owned());
+        let bytes = rmp_serde::to_vec_named(&secret).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Secret>(&bytes).unwrap().expose(), "hunter2");
+        let key = Secret::new([7u8; 16]);
+        let bytes = rmp_serde::to_vec_named(&key).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Secret<[u8; 16]>>(&bytes).unwrap().expose(), &[7; 16]);
     }
 }

@@ -304,7 +304,8 @@ async fn weather(life: Life, disk: Disk) {
                 let (latency, jitter) = (some(200), some(4000));
                 let mut percent = || world.plan.random_range(amount / 2..=amount);
                 let (lost_requests, lost_replies, duplicates) = (percent(), percent(), percent());
-                Some(Link { latency, jitter, lost_requests, lost_replies, duplicates })
+                // Not drawn by itself: a seed goes on meaning the same weather.
+                Some(Link { latency, jitter, serialised: amount % 2 == 1, lost_requests, lost_replies, duplicates })
             })),
             65..75 => life.shop.mesh.set_links(None),
             75..92 => life.shop.provider.set_faults(life.world(|world| Faults {

@@ -66,7 +66,14 @@ impl Weather {
             return Err(Problem::invalid(format!("/{name}"), format!("{name} is from 0 to 100")));
         }
         let ms = |ms: u16| Duration::from_millis(ms.into());
-        Ok(Link { latency: ms(latency_ms), jitter: ms(jitter_ms), lost_requests, lost_replies, duplicates })
+        Ok(Link {
+            latency: ms(latency_ms),
+            jitter: ms(jitter_ms),
+            serialised: false,
+            lost_requests,
+            lost_replies,
+            duplicates,
+        })
     }
 }
 

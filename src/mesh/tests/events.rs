@@ -103,6 +103,18 @@ fn an_event_arrives_without_any_time_passing() {
 }
 
 #[test]
+fn an_event_arrives_as_bytes_too() {
+    in_simulated_time(async || {
+        let house = simulated_house(1);
+        house.mesh.set_links(Some(Link { serialised: true, ..Link::default() }));
+        let corridors = relayed(&house);
+        open_doors(&corridors, 1, 0..3);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(*house.porter.doors.lock().unwrap(), [0, 1, 2]);
+    });
+}
+
+#[test]
 fn what_is_refused_ten_times_is_put_aside_and_replayed_once() {
     in_simulated_time(async || {
         let house = simulated_house(1);

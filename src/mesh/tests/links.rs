@@ -2,8 +2,15 @@
 
 use super::*;
 
-const PERFECT: Link =
-    Link { latency: Duration::ZERO, jitter: Duration::ZERO, lost_requests: 0, lost_replies: 0, duplicates: 0 };
+const PERFECT: Link = Link {
+    latency: Duration::ZERO,
+    jitter: Duration::ZERO,
+    serialised: false,
+    lost_requests: 0,
+    lost_replies: 0,
+    duplicates: 0,
+};
+const OF_BYTES: Link = Link { serialised: true, ..PERFECT };
 
 /// Calls "Ada" over that link, waits until all copies have arrived, and gives the answer, how often she was greeted, and how long it took.
 fn greeted_over(link: Option<Link>) -> (Result<String, CallError<Rude>>, usize, Duration) {
@@ -22,7 +29,7 @@ fn greeted_over(link: Option<Link>) -> (Result<String, CallError<Rude>>, usize, 
 
 #[test]
 fn a_link_that_nothing_is_wrong_with_takes_no_time() {
-    for link in [None, Some(PERFECT)] {
+    for link in [None, Some(PERFECT), Some(OF_BYTES)] {
         let (answer, times, took) = greeted_over(link);
         assert_eq!((answer.unwrap().as_str(), times, took), ("Good day, Ada", 1, Duration::ZERO));
     }
@@ -59,5 +66,35 @@ fn what_may_be_sent_twice_arrives_twice_and_what_may_not_once() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(house.porter.dawdling.load(Ordering::SeqCst), 1, "a command is never doubled");
         assert!(call.await.unwrap().is_ok());
+    });
+}
+
+#[test]
+fn over_a_link_of_bytes_the_service_still_has_its_own_words() {
+    in_simulated_time(async || {
+        let house = simulated_house(1);
+        house.mesh.set_links(Some(OF_BYTES));
+        let rude = house.mesh.call(&patient(), greet("nobody")).await;
+        assert!(matches!(rude, Err(CallError::Domain(Rude(name))) if name == "nobody"));
+    });
+}
+
+#[test]
+fn what_does_not_come_through_as_bytes_is_a_failure_that_names_it() {
+    in_simulated_time(async || {
+        let house = simulated_house(1);
+        house.without_breaker();
+        let mumble = Mumble { word: "rhubarb".into() };
+        house.mesh.call(&patient(), mumble.clone()).await.expect("it is only unfit to be sent");
+        house.mesh.set_links(Some(OF_BYTES));
+        let Err(CallError::Mesh(MeshError::Failed(words))) = house.mesh.call(&patient(), mumble).await else {
+            panic!("half a request was carried out");
+        };
+        assert!(words.starts_with("doubles.mumble cannot be read from its bytes: "), "{words}");
+        assert_eq!(house.porter.mumbled.lock().unwrap().len(), 1, "it never got there");
+        let Err(CallError::Mesh(MeshError::Failed(words))) = house.mesh.call(&patient(), Sing {}).await else {
+            panic!("half a reply was taken for one");
+        };
+        assert!(words.starts_with("doubles.sing cannot be read from its bytes: "), "{words}");
     });
 }
