@@ -214,6 +214,14 @@ impl<'de> Deserializer<'de> for &'de Given<'_> {
         deserialize_i128: i128 => visit_i128;
     }
 
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match self {
+            Given::Whole(number) => visitor.visit_f64(*number as f64),
+            Given::Fraction(number) => visitor.visit_f64(*number),
+            _ => Err(Refusal::because("must be a number")),
+        }
+    }
+
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         visitor.visit_str(self.text()?)
     }
@@ -246,7 +254,7 @@ impl<'de> Deserializer<'de> for &'de Given<'_> {
         }
     }
 
-    forward_to_deserialize_any! { f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct }
+    forward_to_deserialize_any! { f32 char bytes byte_buf unit unit_struct tuple tuple_struct }
 }
 
 struct Items<'de, 'a> {

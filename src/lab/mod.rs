@@ -34,12 +34,13 @@ pub fn pause(mesh: &Mesh, instance: &str, span: Duration) -> bool {
     paused
 }
 
-/// The way from one caller to a service, such as `gateway.products`, or from all to it: `any.products`.
+/// The way from one caller to a service, such as `gateway.products`. `any` stands for all on either side: `any.products` is every way to
+/// it, `any.any` is every way there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Way {
     /// `None` for all.
     caller: Option<Caller>,
-    service: Service,
+    service: Option<Service>,
 }
 
 impl ToSchema for Way {}
@@ -47,7 +48,7 @@ impl ToSchema for Way {}
 impl PartialSchema for Way {
     fn schema() -> RefOr<Schema> {
         let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[a-z]+\\.[a-z]+$"));
-        text.examples(["gateway.products"]).into()
+        text.examples(["gateway.products", "any.any"]).into()
     }
 }
 
@@ -61,17 +62,22 @@ impl FromStr for Way {
             "gateway" => Some(Caller::GATEWAY),
             caller => Some(Caller::Service(Service::from_str(caller).map_err(|_| ())?)),
         };
-        Ok(Self { caller, service: Service::from_str(service).map_err(|_| ())? })
+        let service = match service {
+            "any" => None,
+            service => Some(Service::from_str(service).map_err(|_| ())?),
+        };
+        Ok(Self { caller, service })
     }
 }
 
 /// What goes wrong on that way from now on; `None` for nothing.
 pub fn set_link(mesh: &Mesh, way: Way, link: Option<Link>) {
-    let Way { caller, service } = way;
-    log::warn!(service = service.name(); "an operator changed a link: {link:?}");
-    match caller {
-        Some(caller) => mesh.set_link(caller, service, link),
-        None => mesh.set_links_to(service, link),
+    log::warn!(service = way.service.map_or("any", Service::name); "an operator changed a link: {link:?}");
+    for service in Service::ALL.into_iter().filter(|service| way.service.is_none_or(|one| one == *service)) {
+        match way.caller {
+            Some(caller) => mesh.set_link(caller, service, link),
+            None => mesh.set_links_to(service, link),
+        }
     }
 }
 
@@ -81,9 +87,11 @@ mod tests {
 
     #[test]
     fn a_way_has_two_ends() {
-        assert_eq!("any.products".parse(), Ok(Way { caller: None, service: Service::Products }));
-        let carts = Some(Caller::Service(Service::Carts));
-        assert_eq!("carts.products".parse(), Ok(Way { caller: carts, service: Service::Products }));
+        let (carts, products) = (Some(Caller::Service(Service::Carts)), Some(Service::Products));
+        assert_eq!("any.products".parse(), Ok(Way { caller: None, service: products }));
+        assert_eq!("carts.products".parse(), Ok(Way { caller: carts, service: products }));
+        assert_eq!("carts.any".parse(), Ok(Way { caller: carts, service: None }));
+        assert_eq!("any.any".parse(), Ok(Way { caller: None, service: None }));
         for bad in ["products", "", ".", "gateway.", "gateway.gateway", "me.products", "any.products.x"] {
             assert!(bad.parse::<Way>().is_err(), "{bad}");
         }

@@ -299,8 +299,10 @@ fn pointers(value: &Value) -> Vec<String> {
 fn impossible(value: &Value) -> Vec<Value> {
     match value {
         Value::String(_) => vec![json!(true), json!(-1), json!(1.5), json!([]), json!({})],
-        Value::Number(_) => {
-            vec![json!("1"), json!(true), json!(1.5), json!(i64::MIN), json!(u64::MAX), json!([]), json!({})]
+        Value::Number(number) => {
+            let mut wrong = vec![json!("1"), json!(true), json!(i64::MIN), json!(u64::MAX), json!([]), json!({})];
+            wrong.extend((!number.is_f64()).then(|| json!(1.5)));
+            wrong
         }
         Value::Bool(_) => vec![json!("true"), json!(1), json!([])],
         Value::Array(_) => vec![json!("text"), json!(1), json!(true)],

@@ -18,6 +18,7 @@ mod graceful;
 mod harness;
 mod journeys;
 mod killing;
+mod links;
 mod logs;
 mod metrics;
 mod overload;

@@ -50,34 +50,40 @@ pub async fn pause(
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 pub struct Weather {
-    latency_ms: u16,
-    jitter_ms: u16,
+    /// Each way takes so long, to fractions of a millisecond,
+    #[schema(minimum = 0, maximum = 60_000, example = 0.5)]
+    latency_ms: f64,
+    /// and up to so much longer.
+    #[schema(minimum = 0, maximum = 60_000, example = 0.25)]
+    jitter_ms: f64,
+    /// Each message is turned into bytes and parsed again, as between two processes.
+    serialised: bool,
     /// Of a hundred, as those below.
     lost_requests: u8,
     lost_replies: u8,
     duplicates: u8,
 }
 
+/// Longer than anybody waits for anything.
+const LONGEST_WAY: f64 = 60_000.0;
+
 impl Weather {
     fn link(&self) -> Result<Link, Problem> {
-        let Self { latency_ms, jitter_ms, lost_requests, lost_replies, duplicates } = *self;
+        let Self { latency_ms, jitter_ms, serialised, lost_requests, lost_replies, duplicates } = *self;
+        let times = [("latency_ms", latency_ms), ("jitter_ms", jitter_ms)];
+        if let Some((name, _)) = times.iter().find(|(_, ms)| !(0.0..=LONGEST_WAY).contains(ms)) {
+            return Err(Problem::invalid(format!("/{name}"), format!("{name} is from 0 to 60,000 (a minute)")));
+        }
         let shares = [("lost_requests", lost_requests), ("lost_replies", lost_replies), ("duplicates", duplicates)];
         if let Some((name, _)) = shares.iter().find(|(_, share)| *share > 100) {
             return Err(Problem::invalid(format!("/{name}"), format!("{name} is from 0 to 100")));
         }
-        let ms = |ms: u16| Duration::from_millis(ms.into());
-        Ok(Link {
-            latency: ms(latency_ms),
-            jitter: ms(jitter_ms),
-            serialised: false,
-            lost_requests,
-            lost_replies,
-            duplicates,
-        })
+        let ms = |ms: f64| Duration::from_secs_f64(ms / 1e3);
+        Ok(Link { latency: ms(latency_ms), jitter: ms(jitter_ms), serialised, lost_requests, lost_replies, duplicates })
     }
 }
 
-/// What goes wrong from now on between a caller and a service: `gateway.products`, `any.products`.
+/// What goes wrong from now on between a caller and a service: `gateway.products`, `any.products`, `any.any`.
 pub async fn set_link(visit: Visit, PathId(way): PathId<Way>, Body(weather): Body<Weather>) -> Answer<Nothing, 204> {
     lab::set_link(&visit.gateway.mesh, way, Some(weather.link()?));
     no_content()

@@ -124,7 +124,7 @@ pub const WORDS: &[Words] = &[
     of("lab::services",              "What runs",                                       &[]),
     of("lab::crash",                 "Make an instance panic",                          &[]),
     of("lab::pause",                 "Make an instance do nothing for a while",         &[]),
-    of("lab::set_link",              "Make a way between two services slow or lossy",   &[]),
+    of("lab::set_link",              "Make a way between two services slow or lossy",   &[]).more("Named by its ends: `gateway.products`, `carts.products`; `any` stands for all, so that `any.products` is every way to it and `any.any` is every way. `GET /api/v1/gateway/breakers` shows how each is."),
     of("lab::clear_link",            "Make that way good again",                        &[]),
     of("operation::livez",           "Whether the process turns",                       &[]),
     of("operation::readyz",          "Whether the shop can serve",                      &[]).more("Each service has an instance that is ready, the disk takes writes, and the shop is not closing."),

@@ -153,7 +153,9 @@ impl World {
             }
             ("POST", "lab/instances/{id}/pause") => json!({"ms": 1}),
             ("PUT", "lab/links/{id}") => {
-                json!({"latency_ms": 1, "jitter_ms": 1, "lost_requests": 0, "lost_replies": 0, "duplicates": 1})
+                json!({
+                    "latency_ms": 0.5, "jitter_ms": 0.5, "serialised": true, "lost_requests": 0, "lost_replies": 0, "duplicates": 1,
+                })
             }
             ("PATCH", "gateway/routes/{id}") => json!({"enabled": true, "words": "Back soon.", "deadline_ms": 9000}),
             ("PATCH", "gateway/services/{id}") => json!({

@@ -389,7 +389,7 @@ impl Client {
         self.post(&format!("/api/v1/lab/instances/{instance}/pause"), &json!({"ms": ms}))
     }
 
-    /// What goes wrong on a way: `gateway.products`, `any.products`.
+    /// What goes wrong on a way: `gateway.products`, `any.products`, `any.any`.
     #[track_caller]
     pub fn set_link(&self, way: &str, weather: &Value) -> Answer {
         self.put(&format!("/api/v1/lab/links/{way}"), weather)
