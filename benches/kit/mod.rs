@@ -4,6 +4,7 @@
 
 #![allow(dead_code, unused_imports)] // Each bench is a program of its own, and uses a part.
 
+mod counters;
 mod figures;
 /// The shop as the tests start it and speak with it.
 #[path = "../../tests/shop/harness/mod.rs"]
@@ -13,6 +14,7 @@ mod postgres;
 mod process;
 mod trade;
 
+pub use counters::counter;
 pub use figures::{Table, median, micros, ratio, spread};
 pub use load::{Seen, json_request, load, load_while};
 pub use postgres::Postgres;
