@@ -1,5 +1,5 @@
 //! Search, filters and pages over catalogues of growing size, uncached.
-//! `cargo bench --bench catalogue -- --size 1000 --size 10000 --size 100000`
+//! `cargo bench --bench catalogue -- --size 500 --size 5000`
 
 mod kit;
 
@@ -7,7 +7,7 @@ use kit::{Args, Seen, Table, harness::Shop, json_request, load, load_while, medi
 use serde_json::json;
 use std::cell::Cell;
 
-const SIZES: [usize; 2] = [1_000, 5_000];
+const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
 const CONNECTIONS: usize = 8;
 const MATERIALS: [&str; 10] = ["oak", "steel", "linen", "brass", "wool", "glass", "cork", "clay", "ash", "tin"];
 const THINGS: [&str; 10] = ["kettle", "lamp", "stool", "bowl", "rug", "clock", "vase", "tray", "shelf", "basket"];

@@ -1,11 +1,11 @@
 //! Whether a shop with many orders is as fast as one with few: orders a second and bytes on disk as they become more.
-//! `cargo bench --bench growth -- --size 10000 --size 50000 --size 200000`
+//! `cargo bench --bench growth -- --size 2000 --size 10000`
 
 mod kit;
 
 use kit::{Args, Table, Trade, cpu_time, disk, micros, resident};
 
-const SIZES: [usize; 3] = [2_000, 5_000, 10_000];
+const SIZES: [usize; 3] = [10_000, 50_000, 200_000];
 const CLIENTS: usize = 32;
 /// Of the orders up to a size, the last so many are measured: one in five.
 const MEASURED: usize = 5;

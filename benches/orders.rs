@@ -3,7 +3,7 @@
 
 mod kit;
 
-use kit::{Args, Postgres, Seen, Table, Trade, cpu_time, disk, median, micros, ratio, spread};
+use kit::{Args, Postgres, Seen, Table, Trade, counter, cpu_time, disk, median, micros, ratio, spread};
 
 const CLIENTS: [usize; 4] = [1, 8, 32, 128];
 
@@ -19,19 +19,23 @@ fn main() {
         "p50",
         "p99",
         "CPU an order",
+        "flushes an order",
         "bytes an order",
         "PostgreSQL/s",
         "∶ PostgreSQL",
     ]);
     let clients = if args.clients.is_empty() { CLIENTS.to_vec() } else { args.clients.clone() };
     for clients in clients {
-        let (mut ours, mut theirs, mut bytes, mut cpu) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let (mut bytes, mut cpu, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
+        let flushed = || counter(shop, "galleria_commit_flushes_total");
         for _ in 0..args.rounds {
-            let (size, used) = (disk(&shop.folder()), cpu_time(shop.process()));
+            let (size, used, before) = (disk(&shop.folder()), cpu_time(shop.process()), flushed());
             let seen = trade.orders_for(clients, args.time());
             let answers = seen.answers as f64;
-            bytes.push((disk(&shop.folder()) as f64 - size as f64) / answers);
             cpu.push(micros(cpu_time(shop.process()) - used) / answers);
+            bytes.push((disk(&shop.folder()) as f64 - size as f64) / answers);
+            flushes.push((flushed() - before) / answers);
             ours.push(seen);
             theirs.extend(postgres.as_ref().map(|it| it.transactions_per_second(clients, args.time())));
         }
@@ -48,6 +52,7 @@ fn main() {
             format!("{:.1} ms", median(&of(|seen| micros(seen.p50) / 1e3))),
             format!("{:.1} ms", median(&of(|seen| micros(seen.p99) / 1e3))),
             format!("{:.0} µs", median(&cpu)),
+            format!("{:.2}", median(&flushes)),
             format!("{:.0}", median(&bytes)),
             their_rate,
             times,

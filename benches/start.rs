@@ -1,12 +1,12 @@
 //! How long it takes from the command to the first page, and how much memory the shop has then, with more and more orders on disk.
-//! `cargo bench --bench start -- --size 0 --size 10000 --size 100000`
+//! `cargo bench --bench start -- --size 0 --size 5000`
 
 mod kit;
 
 use kit::{Args, Table, Trade, disk, median, resident, spread};
 use std::time::Instant;
 
-const SIZES: [usize; 2] = [0, 5_000];
+const SIZES: [usize; 3] = [0, 10_000, 100_000];
 const CLIENTS: usize = 32;
 
 fn main() {

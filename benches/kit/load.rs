@@ -94,7 +94,7 @@ impl Client {
         loop {
             let read = self.stream.read_buf(&mut self.read).await.expect("an open connection");
             assert!(read > 0, "hung up on {}", String::from_utf8_lossy(request));
-            if let Some(head) = self.read.windows(4).position(|end| end == b"\r\n\r\n") {
+            if let Some(head) = memchr::memmem::find(&self.read, b"\r\n\r\n") {
                 let (head, body) = self.read.split_at(head + 4);
                 assert!(head.starts_with(b"HTTP/1.1 2"), "{}", String::from_utf8_lossy(&self.read));
                 if body.len() >= length(head) {
