@@ -43,11 +43,11 @@ impl<R: Clone> Recent<R> {
         (seen == bytes).then(|| record.clone())
     }
 
-    pub fn put(&self, key: &str, bytes: &IVec, record: &R) {
+    pub fn put(&self, key: &str, bytes: IVec, record: R) {
         if bytes.len() > MOST_BYTES {
             return;
         }
-        let (fresh, mut gone) = ((bytes.clone(), record.clone()), HashMap::new());
+        let (fresh, mut gone) = ((bytes, record), HashMap::new());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match all.young.get_mut(key) {
             Some(known) => *known = fresh,
@@ -73,24 +73,25 @@ mod tests {
     fn a_record_is_given_for_its_own_bytes_and_no_others() {
         let recent = Recent::default();
         let (first, second) = (IVec::from("first"), IVec::from("second"));
-        recent.put("a", &first, &1);
+        recent.put("a", first.clone(), 1);
         assert_eq!((recent.get("a", &first), recent.get("a", &second), recent.get("b", &first)), (Some(1), None, None));
-        recent.put("a", &second, &2);
+        recent.put("a", second.clone(), 2);
         assert_eq!((recent.get("a", &first), recent.get("a", &second)), (None, Some(2)));
     }
 
     #[test]
     fn what_is_asked_for_stays_and_there_are_never_more_than_there_is_room_for() {
         let (recent, bytes) = (Recent::default(), IVec::from("bytes"));
-        recent.put("kept", &bytes, &0);
+        recent.put("kept", bytes.clone(), 0);
         for number in 1..10 * MOST {
-            recent.put(&number.to_string(), &bytes, &number);
+            recent.put(&number.to_string(), bytes.clone(), number);
             assert_eq!(recent.get("kept", &bytes), Some(0));
         }
         let all = recent.0.lock().unwrap();
         assert!(all.young.len() + all.old.len() <= 2 * (MOST + 1));
         drop(all);
-        recent.put("large", &IVec::from(vec![0; MOST_BYTES + 1]), &0);
-        assert_eq!(recent.get("large", &IVec::from(vec![0; MOST_BYTES + 1])), None);
+        let large = IVec::from(vec![0; MOST_BYTES + 1]);
+        recent.put("large", large.clone(), 0);
+        assert_eq!(recent.get("large", &large), None);
     }
 }

@@ -137,8 +137,8 @@ impl<R: Record> Table<R> {
         if let Some(record) = self.recent.get(key, bytes) {
             return Ok(record);
         }
-        let record = decode(key, bytes)?;
-        self.recent.put(key, bytes, &record);
+        let record: R = decode(key, bytes)?;
+        self.recent.put(key, bytes.clone(), record.clone());
         Ok(record)
     }
 
@@ -158,11 +158,17 @@ impl<R: Record> Table<R> {
                 Decision::Delete(answer) => (None, answer),
             };
             let after = new.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
+            let bytes = new.as_ref().map(encode).transpose()?.map(IVec::from);
             self.tree.come_to(R::TABLE, Place::Before);
-            let swap = || self.swap(&full, found, new.as_ref(), &before, &after);
+            let swap = || self.swap(&full, found, bytes.clone(), &before, &after);
             if self.tree.0.committer.writing(swap)? {
                 self.tree.come_to(R::TABLE, Place::Written);
-                if new.as_ref().and_then(Record::outbox).is_some_and(|outbox| !outbox.is_empty()) {
+                let owes = new.as_ref().and_then(Record::outbox).is_some_and(|outbox| !outbox.is_empty());
+                if let (Some(bytes), Some(record)) = (bytes, new) {
+                    debug_assert!(reads_back::<R>(&bytes), "{full} is not what its bytes say");
+                    self.recent.put(&full, bytes, record);
+                }
+                if owes {
                     self.tree.wake(full);
                 }
                 return Ok(answer);
@@ -178,12 +184,11 @@ impl<R: Record> Table<R> {
         &self,
         key: &str,
         found: Option<IVec>,
-        new: Option<&R>,
+        new: Option<IVec>,
         before: &[String],
         after: &[String],
     ) -> Result<bool, StorageError> {
         let sled = &self.tree.0.sled;
-        let bytes = new.map(encode).transpose()?.map(IVec::from);
         let mut gone = Vec::new();
         for entry in before.iter().filter(|entry| !after.contains(entry)) {
             gone.push((entry, sled.get(entry)?));
@@ -192,11 +197,8 @@ impl<R: Record> Table<R> {
             self.tree.insert(entry, &self.tree.nonce()?)?;
         }
         self.tree.come_to(R::TABLE, Place::Entered);
-        if !self.tree.swap(key, found, bytes.clone())? {
+        if !self.tree.swap(key, found, new)? {
             return Ok(false);
-        }
-        if let (Some(bytes), Some(record)) = (&bytes, new) {
-            self.recent.put(key, bytes, record);
         }
         self.tree.come_to(R::TABLE, Place::Swapped);
         for (entry, number) in gone {
@@ -205,6 +207,11 @@ impl<R: Record> Table<R> {
         }
         Ok(true)
     }
+}
+
+/// Whether the record that these bytes are read as is the one that they were written for: else it would matter who has it in hand.
+fn reads_back<R: Record>(bytes: &IVec) -> bool {
+    decode::<R>("", bytes).and_then(|record| encode(&record)).is_ok_and(|again| again == **bytes)
 }
 
 fn read_pair<R: Record>(pair: sled::Result<(IVec, IVec)>) -> Result<(R::Key, R), StorageError> {
