@@ -88,7 +88,7 @@ fn text_line(out: &mut Formatter, record: &Record, has_colours: bool) -> io::Res
 /// The words, and the values after them.
 fn text(record: &Record) -> String {
     let mut line = Line(String::with_capacity(256));
-    line.push(record.args(), is_safe, escaped);
+    line.push(record.args(), |byte| matches!(byte, b' '..=b'~'), is_safe, escaped);
     // What cannot be shown is left out; the line is still worth having.
     let _ = record.key_values().visit(&mut line);
     line.0
@@ -97,11 +97,21 @@ fn text(record: &Record) -> String {
 struct Line(String);
 
 impl Line {
-    /// As it is, where all of it `may` be; else as `instead` makes it.
-    fn push(&mut self, words: impl fmt::Display, may: impl Fn(char) -> bool, instead: impl Fn(&str) -> String) {
+    /// As it is, where all of it is `plain` or `may` be; else as `instead` makes it.
+    fn push(
+        &mut self,
+        words: impl fmt::Display,
+        plain: impl Fn(&u8) -> bool,
+        may: impl Fn(char) -> bool,
+        instead: impl Fn(&str) -> String,
+    ) {
         let start = self.0.len();
         // Writing to a string does not fail.
         let _ = write!(self.0, "{words}");
+        // Nearly all of it is, and that is seen many bytes at a time.
+        if self.0.as_bytes()[start..].iter().all(plain) {
+            return;
+        }
         if !self.0[start..].chars().all(may) {
             let words = self.0.split_off(start);
             self.0.push_str(&instead(&words));
@@ -114,7 +124,7 @@ impl<'kvs> VisitSource<'kvs> for Line {
         let _ = write!(self.0, " {key}=");
         let start = self.0.len();
         let is_plain = |c: char| is_safe(c) && !c.is_whitespace() && !"\"=\\".contains(c);
-        self.push(value, is_plain, |value| json!(escaped(value)).to_string());
+        self.push(value, u8::is_ascii_alphanumeric, is_plain, |value| json!(escaped(value)).to_string());
         if self.0.len() == start {
             self.0.push_str("\"\"");
         }
