@@ -5,6 +5,7 @@ mod breakers;
 mod crashes;
 mod events;
 mod links;
+mod nodes;
 mod retries;
 mod scaling;
 
