@@ -142,6 +142,8 @@ fn a_saga_that_goes_on_after_a_restart_goes_on_in_the_trace_of_its_request() {
     shop.stop();
     shop.change(|options| options.env("GALLERIA_PROVIDER_FAULTS", "lose=100"));
     shop.start();
+    // Not the ways of parcels, which a shop works out when it opens, are to be what takes long.
+    customer.quotes(&kettle).ok();
     shop.operator().change_control("routes", "orders.place", &json!({"deadline_ms": 1500})).ok();
     let placed = customer.buys(&kettle, 1).is(202);
     let id = placed.header("x-request-id").to_owned();

@@ -302,6 +302,12 @@ impl Client {
     // The cart.
 
     #[track_caller]
+    /// What it costs to send one piece home.
+    pub fn quotes(&self, product: &str) -> Answer {
+        let lines = json!([{"product_id": product, "quantity": 1}]);
+        self.post("/api/v1/shipping/quotes", &json!({"address": home_address(), "items": lines}))
+    }
+
     pub fn cart(&self) -> Answer {
         self.get("/api/v1/cart")
     }
