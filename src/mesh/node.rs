@@ -2,9 +2,10 @@
 //! each on node 1, the second of each on node 2.
 //!
 //! With a thread for each instance, every message between two services wakes another thread, and on few cores that is most of what a
-//! message costs: with 14 threads an order took a third more of the processors than with these two. Here what belongs together can stay
-//! on one node ([`Strategy::ZoneAware`](super::Strategy)), and the nodes work side by side. The price: a handler that blocked its thread
-//! would hold up all that live on the node, as a machine out of breath does; their siblings on the other nodes go on.
+//! message costs: of the same processors an order took 2.35 ms with fourteen threads, 2.02 with its calls spread over two, and 1.60 with all
+//! on one. Here what belongs together can stay on one node ([`Strategy::ZoneAware`](super::Strategy)), and the nodes work side by side.
+//! The price: a handler that blocked its thread would hold up all that live on the node, as a machine out of breath does; their siblings
+//! on the other nodes go on.
 
 use actix::{Arbiter, ArbiterHandle};
 use std::{
