@@ -44,7 +44,8 @@ async fn a_call_from_a_node_stays_there_and_one_from_elsewhere_goes_to_any() {
     }
     from_elsewhere.sort();
     from_elsewhere.dedup();
-    assert_eq!((node::here(), from_elsewhere.len()), (None, 3));
+    // By power of two, which keeps clear of one that has been slow.
+    assert!(node::here().is_none() && from_elsewhere.len() >= 2, "{from_elsewhere:?}");
 }
 
 #[actix::test]
