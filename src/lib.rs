@@ -66,10 +66,11 @@
 //! - Who hears an event is in [`services::HEARS`], and does not depend on who runs at the moment (`mesh/tests.rs`, `app.rs`).
 //! - Every service has the same rooms; its actor is a private type, which nobody else can name.
 //! - Nobody imports [`app`].
-//! - A reply to a command means that it is on disk (`tests/shop/killing.rs`).
+//! - A reply to a command means that it is on disk (`tests/shop/killing.rs`); but for the claim of an idempotency key, which ends with the
+//!   program anyway.
 //! - Whatever goes wrong, everything comes to rest as a small model says (`tests/simulation/`), and the books balance (`src/audit/tests.rs`).
 //! - A record and the events that it owes are one write; a record with unfinished business has its open marker (`storage/table.rs`).
-//! - An event is delivered, once, or lies where an operator finds it and can have it delivered (`mesh/tests/events.rs`).
+//! - An event that a record owes is delivered, once, or lies where an operator finds it and can have it delivered (`mesh/tests/events.rs`).
 //! - Every route says who may call it; every row of the table is tried as nobody, as a customer and as a stranger (`tests/shop/access.rs`).
 //! - The duties of the door stand in one order (`gateway/duties/mod.rs`, `tests/shop/duties.rs`).
 //! - Whoever was told of a change never reads from the cache what was before (`tests/shop/caching.rs`).

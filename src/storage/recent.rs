@@ -33,35 +33,42 @@ impl<R: Clone> Recent<R> {
     /// The record that these bytes are, if they are those that were seen last under that key.
     pub fn get(&self, key: &str, bytes: &IVec) -> Option<R> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (seen, record) = match all.young.get(key) {
-            Some(found) => found,
-            None => {
-                let found = all.old.remove_entry(key)?;
-                all.young.entry(found.0).insert_entry(found.1).into_mut()
-            }
-        };
-        (seen == bytes).then(|| record.clone())
+        if let Some((seen, record)) = all.young.get(key) {
+            return (seen == bytes).then(|| record.clone());
+        }
+        let (key, found) = all.old.remove_entry(key)?;
+        let record = (found.0 == *bytes).then(|| found.1.clone());
+        let gone = all.add(key, found);
+        // Let go of when nobody waits for the lock.
+        drop(all);
+        drop(gone);
+        record
     }
 
     pub fn put(&self, key: &str, bytes: IVec, record: R) {
         if bytes.len() > MOST_BYTES {
             return;
         }
-        let (fresh, mut gone) = ((bytes, record), HashMap::new());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match all.young.get_mut(key) {
-            Some(known) => *known = fresh,
-            None => {
-                if all.young.len() >= MOST {
-                    gone = std::mem::take(&mut all.old);
-                    all.old = std::mem::take(&mut all.young);
-                }
-                all.young.insert(key.to_owned(), fresh);
-            }
+        if let Some(known) = all.young.get_mut(key) {
+            *known = (bytes, record);
+            return;
         }
-        // Let go of when nobody waits for the lock.
+        let gone = all.add(key.to_owned(), (bytes, record));
         drop(all);
         drop(gone);
+    }
+}
+
+impl<R> Generations<R> {
+    /// Adds one to the young; where there is no room they are the old from now on, and those that were are given back.
+    fn add(&mut self, key: String, fresh: (IVec, R)) -> HashMap<String, (IVec, R)> {
+        let mut gone = HashMap::new();
+        if self.young.len() >= MOST {
+            gone = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+        }
+        self.young.insert(key, fresh);
+        gone
     }
 }
 
@@ -88,7 +95,17 @@ mod tests {
             assert_eq!(recent.get("kept", &bytes), Some(0));
         }
         let all = recent.0.lock().unwrap();
-        assert!(all.young.len() + all.old.len() <= 2 * (MOST + 1));
+        assert!(all.young.len() + all.old.len() <= 2 * MOST);
+        drop(all);
+        for turn in 0..20 * MOST {
+            // A new one now and then, and all others asked for in between.
+            recent.put(&format!("new {turn}"), bytes.clone(), turn);
+            if turn % (MOST - 1) == 0 {
+                (0..=turn).for_each(|other| _ = recent.get(&format!("new {other}"), &bytes));
+            }
+        }
+        let all = recent.0.lock().unwrap();
+        assert!(all.young.len() + all.old.len() <= 2 * MOST, "{} and {}", all.young.len(), all.old.len());
         drop(all);
         let large = IVec::from(vec![0; MOST_BYTES + 1]);
         recent.put("large", large.clone(), 0);

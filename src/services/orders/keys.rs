@@ -112,7 +112,12 @@ impl Keys {
             let record = AnswerRecord { used: id.clone(), expires_at: later(now, KEPT_FOR), answer: answer.clone() };
             self.answers.create(&at, record)?;
             let used = UsedKey { fingerprint: fingerprint.clone(), answer: at };
-            let kept: Result<(), StorageError> = self.used.change(&id, |_| Ok(Decision::Save(used.clone(), ())));
+            // Another may have kept one in this moment: his stays, and to ours leads nothing.
+            let kept: Result<(), StorageError> = self.used.change(&id, |found| {
+                let first = found.map(|found| self.answers.get(&found.answer)).transpose()?.flatten();
+                let is_there = first.is_some_and(|record| now < record.expires_at);
+                Ok(if is_there { Decision::Keep(()) } else { Decision::Save(used.clone(), ()) })
+            });
             kept?;
         }
         self.tree.commit().await?;

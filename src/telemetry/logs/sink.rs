@@ -66,13 +66,16 @@ impl Write for Sink {
 
 impl Shared {
     fn wait_while(&self, what: impl Fn(&Vec<u8>) -> bool) -> MutexGuard<'_, Vec<u8>> {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.changed.wait_while(waiting, |waiting| what(waiting)).unwrap_or_else(PoisonError::into_inner)
+        self.changed.wait_while(self.lock(), |waiting| what(waiting)).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_out(&self) {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = std::mem::take(&mut *self.wait_while(|_| false));
+        let lines = std::mem::take(&mut *self.lock());
         if lines.len() > MOST {
             self.changed.notify_all();
         }
