@@ -64,7 +64,8 @@ pub const PRODUCT: &str = "cast-iron-skillet";
 
 impl World {
     pub fn new() -> Self {
-        let shop = Shop::options().demo().open();
+        // At the speed of the world, so that a page that is looked at twice is the same: else the parcel is an hour further each second.
+        let shop = Shop::options().demo().flag("--carrier-speed", "1").open();
         let (operator, customer) = (shop.operator(), shop.customer());
         let skillet = customer.product(PRODUCT).ok().id();
         let order = customer.buys(&skillet, 1).created().id();
