@@ -55,14 +55,14 @@ const MOST_TALLIES: usize = 1000;
 pub fn launch(home: Home) -> Result<(), StorageError> {
     let Home { env, mesh, tree, instances } = home;
     let (store, keys) = (Store::new(&tree), Keys::new(&tree));
-    let driver = Driver::new(env.clone(), mesh.clone(), store.clone());
+    let left_behind = store.open()?;
+    if !left_behind.is_empty() {
+        log::info!(open = left_behind.len(); "orders had something unfinished when the program ended");
+    }
+    let driver = Driver::new(env.clone(), mesh.clone(), store.clone(), left_behind);
     let heard = Heard::in_tree(&tree);
     let orders = Orders { env, mesh: mesh.clone(), store: store.clone(), keys, driver: driver.clone(), heard };
     let sweeper = orders.clone();
-    match store.open()?.len() {
-        0 => {}
-        open => log::info!(open; "orders had something unfinished when the program ended"),
-    }
     mesh.launch(Service::Orders, instances, move |on| start(&orders, on));
     mesh.relay(Service::Orders, tree, vec![store.owing()]);
     mesh.background(Service::Orders, move || driver.clone().sweep());

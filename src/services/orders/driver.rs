@@ -46,14 +46,24 @@ pub struct Driver {
     seats: Seats,
     /// Who drives what the sweeper found calls only with one of these.
     slots: Arc<Semaphore>,
+    /// Under way when the program last ended, and not looked at since.
+    left_behind: Arc<Mutex<HashSet<OrderId>>>,
 }
 
 impl Driver {
-    pub fn new(env: Env, mesh: Mesh, store: Store) -> Self {
-        Self { env, mesh, store, seats: Seats::default(), slots: Arc::new(Semaphore::new(SWEPT_AT_A_TIME)) }
+    /// `left_behind`: what had something unfinished when the program last ended.
+    pub fn new(env: Env, mesh: Mesh, store: Store, left_behind: Vec<OrderId>) -> Self {
+        Self {
+            env,
+            mesh,
+            store,
+            seats: Seats::default(),
+            slots: Arc::new(Semaphore::new(SWEPT_AT_A_TIME)),
+            left_behind: Arc::new(Mutex::new(left_behind.into_iter().collect())),
+        }
     }
 
-    /// Drives the order's saga to its end in the background, if it has one and nobody is at it. `record` is what is on disk.
+    /// Drives the order's saga to its end in the background, if it has one and nobody is at it. `record` is what is written.
     pub fn drive(&self, record: OrderRecord, trace: TraceId) {
         actix::spawn(Drive { driver: self.clone(), trace, slots: None }.go_on(record));
     }
@@ -126,10 +136,15 @@ impl Drive {
         }
     }
 
-    /// Sends and writes down until the saga is over. `record` is what is on disk.
+    /// Sends and writes down until the saga is over. `record` is what is written.
     async fn run(&self, mut record: OrderRecord) -> Result<(), MeshError> {
         let Driver { env, store, .. } = &self.driver;
         let id = record.order.id;
+        if lock(&self.driver.left_behind).contains(&id) {
+            let doubted = store.change(id, |record| Ok(record.saga.as_mut().is_some_and(Saga::doubt)));
+            record = doubted.await.map_err(Failure::into_mesh)?;
+            lock(&self.driver.left_behind).remove(&id);
+        }
         let mut failures = 0;
         while let Some(saga) = &record.saga
             && let Some(due) = saga.due()
@@ -146,7 +161,8 @@ impl Drive {
                 Ok(answer) => {
                     failures = 0;
                     let now = env.now();
-                    let settled = span.here().run(store.change(id, |record| record.settle(due, &answer, now)));
+                    let settled =
+                        span.here().run(store.change_and_go_on(id, |record| record.settle(due, &answer, now)));
                     let (plan, number, begun_at) = (saga.plan.name(), saga.number, saga.begun_at);
                     record = settled.await.map_err(Failure::into_mesh)?;
                     if record.saga.as_ref().is_none_or(|saga| saga.number != number) {
@@ -224,21 +240,21 @@ struct Seat {
 
 impl Seats {
     fn take(&self, id: OrderId) -> Option<Seat> {
-        self.lock().insert(id).then(|| Seat { seats: self.clone(), id })
+        lock(&self.0).insert(id).then(|| Seat { seats: self.clone(), id })
     }
 
     fn is_taken(&self, id: OrderId) -> bool {
-        self.lock().contains(&id)
+        lock(&self.0).contains(&id)
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<OrderId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(orders: &Mutex<HashSet<OrderId>>) -> MutexGuard<'_, HashSet<OrderId>> {
+    orders.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.seats.lock().remove(&self.id);
+        lock(&self.seats.0).remove(&self.id);
     }
 }
 

@@ -190,6 +190,11 @@ impl OrderRecord {
 
 /// What is told of it.
 impl OrderRecord {
+    /// Whether it may go on before this is on disk.
+    pub fn may_go_on(&self) -> bool {
+        self.saga.as_ref().is_some_and(Saga::may_go_on)
+    }
+
     pub fn into_view(self) -> Order {
         let in_progress = self.due().map(|due| match self.needs_attention {
             false => due.action.words().to_owned(),

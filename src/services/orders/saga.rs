@@ -4,8 +4,9 @@
 //! begun is written in the order's record, so that a crash at any point leaves enough to go on, or back.
 //! The terms are Chris Richardson's (*Microservices Patterns*, chapter 4); what makes it safe are five rules:
 //!
-//! 1. The intent of an action is on disk before it is sent, and with it the duty to undo it: registered afterwards, an unknown outcome
-//!    would never be undone. One write closes an action and intends the next.
+//! 1. The duty to undo an action is on disk before it is sent: registered afterwards, an unknown outcome would never be undone. One
+//!    write closes an action and intends the next. On the way to the pivot nobody waits until it is on disk ([`Saga::may_go_on`]): the
+//!    order is, and after a crash every step that can be undone counts as begun ([`Saga::doubt`]).
 //! 2. No answer is no refusal. An action whose outcome is unknown is sent again; it names its order, so the other side does it once.
 //! 3. Before the pivot, a refusal or the end of [`PATIENCE`] turns the saga back: every step that was *begun* is undone, the last one first.
 //! 4. Once the pivot is sent, its outcome must be learnt; after it there is only forward.
@@ -110,6 +111,9 @@ pub struct Saga {
     /// Why it goes back, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     turned_back: Option<Refusal>,
+    /// The program ended while it was under way: more may have been sent than is written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_in_doubt: bool,
     /// In the order in which they were intended; only the last can still be without an outcome.
     log: Vec<Entry>,
 }
@@ -212,7 +216,8 @@ pub enum Next {
 impl Saga {
     pub fn begin(number: u32, plan: Plan, now: Timestamp) -> Self {
         let cause = telemetry::here().at();
-        let mut saga = Self { number, plan, begun_at: now, cause, turned_back: None, log: Vec::new() };
+        let mut saga =
+            Self { number, plan, begun_at: now, cause, turned_back: None, is_in_doubt: false, log: Vec::new() };
         saga.advance(now);
         saga
     }
@@ -249,6 +254,18 @@ impl Saga {
         }
         self.turned_back = self.turned_back.take().or(refusal);
         self.advance(now)
+    }
+
+    /// Whether the action that is due may be sent before its intent is on disk: where a crash in between comes to no more than that what
+    /// was done is asked for again. Not the pivot, which would be undone as if it had not been sent; nor what undoes, for after a crash
+    /// what it has undone would be done anew.
+    pub fn may_go_on(&self) -> bool {
+        !matches!(self.due_kind(), None | Some(Pivot))
+    }
+
+    /// The program has ended meanwhile. `false` where that is written already.
+    pub fn doubt(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_in_doubt, true)
     }
 
     /// Whether a definite no to the action that is due is an answer; a contradiction otherwise.
@@ -289,10 +306,11 @@ impl Saga {
         steps.iter().copied().filter(move |Step(action, _)| *action != EmptyCart || with_cart)
     }
 
-    /// What undoes every step that was begun, the last one first. The step that was refused, too: an attempt
+    /// What undoes every step that was begun, or may have been, the last one first. The step that was refused, too: an attempt
     /// at it that was taken for lost may still be on its way, and finds the door shut then.
     fn way_back(&self) -> Vec<Action> {
-        let begun = self.steps().rev().filter(|Step(action, _)| self.was_begun(*action));
+        let may_have_begun = |kind| self.is_in_doubt && matches!(kind, Compensatable(_));
+        let begun = self.steps().rev().filter(|Step(action, kind)| self.was_begun(*action) || may_have_begun(*kind));
         let mut undoings = Vec::new();
         for Step(_, kind) in begun {
             match kind {

@@ -101,6 +101,36 @@ fn return_of_nothing() -> Return {
 }
 
 #[test]
+fn what_was_under_way_when_the_program_ended_is_undone_whole() {
+    let mut saga = Saga::begin(1, Plan::Place { from_cart: true }, NOW);
+    assert!(saga.doubt() && !saga.doubt());
+    assert_eq!(
+        what_follows(saga.clone(), "done"),
+        "AuthorizePayment BookShipment CapturePayment CommitStock EmptyCart, completed"
+    );
+    assert_eq!(what_follows(saga, "refused"), "CancelShipment VoidPayment ReleaseStock, turned back");
+}
+
+#[test]
+fn the_pivot_and_what_undoes_wait_for_the_disk_and_nothing_else_does() {
+    let mut saga = Saga::begin(1, Plan::Place { from_cart: true }, NOW);
+    let mut waited_for = Vec::new();
+    let answers = ["done", "done", "done", "done", "refused", "done", "done"];
+    for answer in answers {
+        waited_for.extend((!saga.may_go_on()).then(|| saga.due().unwrap().action));
+        saga.settle(
+            &match answer {
+                "done" => Answer::Done(Learned::Nothing),
+                _ => Answer::Refused(Refusal::HandedOver),
+            },
+            NOW,
+        );
+    }
+    assert_eq!(waited_for, [Action::CapturePayment, Action::CancelShipment, Action::RefundPayment]);
+    assert!(saga.due().is_none() && !saga.may_go_on());
+}
+
+#[test]
 fn an_order_that_did_not_come_from_the_cart_leaves_it_alone() {
     let mut saga = Saga::begin(1, Plan::Place { from_cart: false }, NOW);
     while let Some(due) = saga.due() {
@@ -127,8 +157,9 @@ struct Chance {
     /// Seconds that go by before.
     wait: u64,
     fate: Fate,
-    /// The driver comes back to what is written, and knows nothing else.
-    is_after_a_crash: bool,
+    /// The shop comes back to what is on disk, and knows nothing else: all that was written but for the last so many changes, of those
+    /// that nobody waited for.
+    lost_in_a_crash: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -148,13 +179,16 @@ fn chance() -> impl Strategy<Value = Chance> {
         1 => Just(Fate::ReplyLost),
         2 => (1usize..8).prop_map(Fate::Late),
     ];
-    (wait, fate, any::<bool>()).prop_map(|(wait, fate, is_after_a_crash)| Chance { wait, fate, is_after_a_crash })
+    let lost = prop_oneof![2 => Just(None), 1 => (0usize..6).prop_map(Some)];
+    (wait, fate, lost).prop_map(|(wait, fate, lost_in_a_crash)| Chance { wait, fate, lost_in_a_crash })
 }
 
 /// A shop in which each attempt meets its chance, and from some moment on all is well.
 struct Fortune {
     world: World,
     record: OrderRecord,
+    /// What is on disk for certain, and what was written since.
+    written: Vec<OrderRecord>,
     now: Timestamp,
     chances: std::vec::IntoIter<Chance>,
     attempts: usize,
@@ -164,18 +198,19 @@ struct Fortune {
 impl Fortune {
     /// Until the saga is at its end.
     fn drive(&mut self) {
-        while let Some(saga) = self.record.saga.clone() {
-            let due = saga.due().unwrap();
-            let calm = Chance { wait: 1, fate: Fate::Answered, is_after_a_crash: false };
+        self.written = vec![self.record.clone()];
+        while self.record.saga.is_some() {
+            let calm = Chance { wait: 1, fate: Fate::Answered, lost_in_a_crash: None };
             let chance = self.chances.next().unwrap_or(calm);
             self.now = later(self.now, Duration::from_secs(chance.wait));
             self.world.lapse(self.now);
             self.attempts += 1;
             self.let_arrive(self.attempts);
-            if chance.is_after_a_crash {
-                let written = serde_json::to_string(&self.record).unwrap();
-                self.record = serde_json::from_str(&written).unwrap();
+            if let Some(lost) = chance.lost_in_a_crash {
+                self.crash(lost);
             }
+            let saga = self.record.saga.clone().unwrap();
+            let due = saga.due().unwrap();
             let answer = match chance.fate {
                 _ if saga.gives_up(self.now) => Some(Answer::Missing),
                 Fate::Answered => Some(self.perform(&saga, due.action)),
@@ -194,8 +229,20 @@ impl Fortune {
                 assert!(!is_refused || saga.may_be_refused(), "{:?} was refused", due.action);
                 assert!(self.record.settle(due, &answer, self.now).unwrap());
                 assert!(!self.record.settle(due, &answer, self.now).unwrap(), "another driver comes too late");
+                if !self.record.may_go_on() {
+                    self.written.clear();
+                }
+                self.written.push(self.record.clone());
             }
         }
+    }
+
+    fn crash(&mut self, lost: usize) {
+        self.written.truncate(self.written.len().saturating_sub(lost).max(1));
+        let kept = serde_json::to_string(self.written.last().unwrap()).unwrap();
+        self.record = serde_json::from_str(&kept).unwrap();
+        self.record.saga.as_mut().unwrap().doubt();
+        self.written = vec![self.record.clone()];
     }
 
     fn let_arrive(&mut self, until: usize) {
@@ -266,7 +313,7 @@ proptest! {
         world.is_undeliverable = is_undeliverable;
         let record = OrderRecord::placed(pending(pieces), true);
         let chances = chances.into_iter();
-        let mut shop = Fortune { world, record, now: NOW, chances, attempts: 0, under_way: Vec::new() };
+        let mut shop = Fortune { world, record, written: Vec::new(), now: NOW, chances, attempts: 0, under_way: Vec::new() };
         let placed = shop.at_rest();
         prop_assert!(matches!(placed, OrderStatus::Confirmed | OrderStatus::Rejected));
         prop_assert!(placed == OrderStatus::Rejected || (pieces <= 10 && !declines && !is_undeliverable));
