@@ -115,7 +115,7 @@ mod tests {
         });
         let (mut all, mut writes, whole) = (Vec::new(), 0, "this is the line with the number ".len());
         while all.iter().filter(|byte| **byte == b'\n').count() < 100_000 {
-            let lines = written.recv().unwrap();
+            let lines = written.recv_timeout(Duration::from_secs(30)).expect("more lines");
             assert!(lines.len() <= MOST + 2 * whole, "no more than there is room for");
             (writes, all) = (writes + 1, [all, lines].concat());
         }
