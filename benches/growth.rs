@@ -3,12 +3,13 @@
 
 mod kit;
 
-use kit::{Args, Table, Trade, cpu_time, disk, micros, resident};
+use kit::{Args, Seen, Table, Trade, cpu_time, disk, median, micros, resident, spread};
 
 const SIZES: [usize; 3] = [10_000, 50_000, 200_000];
 const CLIENTS: usize = 32;
-/// Of the orders up to a size, the last so many are measured: one in five.
-const MEASURED: usize = 5;
+/// Of the orders up to a size, the last fifth is measured, in so many parts: their median is told.
+const PARTS: usize = 5;
+const MEASURED: usize = 5 * PARTS;
 
 fn main() {
     let args = Args::read();
@@ -18,6 +19,7 @@ fn main() {
     let mut table = Table::new([
         "orders in the shop",
         "orders/s",
+        "spread",
         "of the first",
         "p50",
         "p99",
@@ -28,19 +30,22 @@ fn main() {
     ]);
     let (mut placed, mut first) = (0, None);
     for size in sizes {
-        let measured = size / MEASURED;
-        trade.orders(CLIENTS, (size - measured).saturating_sub(placed));
+        let part = size / MEASURED;
+        trade.orders(CLIENTS, (size - part * PARTS).saturating_sub(placed));
         let used = cpu_time(shop.process());
-        let seen = trade.orders(CLIENTS, measured);
-        let cpu = micros(cpu_time(shop.process()) - used) / measured as f64;
+        let seen: Vec<_> = (0..PARTS).map(|_| trade.orders(CLIENTS, part)).collect();
+        let cpu = micros(cpu_time(shop.process()) - used) / (part * PARTS) as f64;
         placed = size;
-        let (bytes, first) = (disk(&shop.folder()) as f64, *first.get_or_insert(seen.per_second));
+        let each = |figure: fn(&Seen) -> f64| seen.iter().map(figure).collect::<Vec<_>>();
+        let rate = each(|seen| seen.per_second);
+        let (bytes, first) = (disk(&shop.folder()) as f64, *first.get_or_insert(median(&rate)));
         table.row([
             size.to_string(),
-            format!("{:.0}", seen.per_second),
-            format!("{:.2}", seen.per_second / first),
-            format!("{:.1} ms", micros(seen.p50) / 1e3),
-            format!("{:.1} ms", micros(seen.p99) / 1e3),
+            format!("{:.0}", median(&rate)),
+            spread(&rate),
+            format!("{:.2}", median(&rate) / first),
+            format!("{:.1} ms", median(&each(|seen| micros(seen.p50) / 1e3))),
+            format!("{:.1} ms", median(&each(|seen| micros(seen.p99) / 1e3))),
             format!("{cpu:.0} µs"),
             format!("{:.0}", bytes / 1e6),
             format!("{:.0}", bytes / size as f64),

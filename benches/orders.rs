@@ -7,6 +7,12 @@ use kit::{Args, Postgres, Seen, Table, Trade, counter, cpu_time, disk, median, m
 
 const CLIENTS: [usize; 4] = [1, 8, 32, 128];
 
+/// What is told of a round; times in milliseconds.
+type Figure = fn(&Seen) -> f64;
+const PER_SECOND: Figure = |seen| seen.per_second;
+const P50: Figure = |seen| micros(seen.p50) / 1e3;
+const P99: Figure = |seen| micros(seen.p99) / 1e3;
+
 fn main() {
     let args = Args::read();
     let trade = Trade::open();
@@ -22,6 +28,8 @@ fn main() {
         "flushes an order",
         "bytes an order",
         "PostgreSQL/s",
+        "its p50",
+        "its p99",
         "∶ PostgreSQL",
     ]);
     let clients = if args.clients.is_empty() { CLIENTS.to_vec() } else { args.clients.clone() };
@@ -37,28 +45,31 @@ fn main() {
             bytes.push((disk(&shop.folder()) as f64 - size as f64) / answers);
             flushes.push((flushed() - before) / answers);
             ours.push(seen);
-            theirs.extend(postgres.as_ref().map(|it| it.transactions_per_second(clients, args.time())));
+            theirs.extend(postgres.as_ref().map(|it| it.transactions_for(clients, args.time())));
         }
-        let of = |figure: fn(&Seen) -> f64| ours.iter().map(figure).collect::<Vec<_>>();
-        let rate = of(|seen| seen.per_second);
-        let (their_rate, times) = match theirs.is_empty() {
-            true => ("not installed".to_owned(), String::new()),
-            false => (format!("{:.0}", median(&theirs)), format!("{:.2}", ratio(&rate, &theirs))),
-        };
+        let (rate, their_rate) = (each(&ours, PER_SECOND), each(&theirs, PER_SECOND));
+        let is_installed = !theirs.is_empty();
+        let told = |figure: String| if is_installed { figure } else { String::new() };
         table.row([
             clients.to_string(),
             format!("{:.0}", median(&rate)),
             spread(&rate),
-            format!("{:.1} ms", median(&of(|seen| micros(seen.p50) / 1e3))),
-            format!("{:.1} ms", median(&of(|seen| micros(seen.p99) / 1e3))),
+            format!("{:.1} ms", median(&each(&ours, P50))),
+            format!("{:.1} ms", median(&each(&ours, P99))),
             format!("{:.0} µs", median(&cpu)),
             format!("{:.2}", median(&flushes)),
             format!("{:.0}", median(&bytes)),
-            their_rate,
-            times,
+            told(format!("{:.0}", median(&their_rate))),
+            told(format!("{:.1} ms", median(&each(&theirs, P50)))),
+            told(format!("{:.1} ms", median(&each(&theirs, P99)))),
+            told(format!("{:.2}", ratio(&rate, &their_rate))),
         ]);
     }
     table.print();
     shop.operator().audit();
     println!("The books balance.");
+}
+
+fn each(rounds: &[Seen], figure: Figure) -> Vec<f64> {
+    rounds.iter().map(figure).collect()
 }

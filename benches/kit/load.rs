@@ -58,7 +58,7 @@ pub fn load_while(
             })
         })
         .collect();
-    let mut took = runtime.block_on(clients.run_until(async {
+    let took = runtime.block_on(clients.run_until(async {
         let mut all = Vec::new();
         for client in running {
             all.extend(client.await.expect("a client that does not panic"));
@@ -66,12 +66,14 @@ pub fn load_while(
         all
     }));
     let elapsed = begun.elapsed();
-    took.sort_unstable();
-    Seen {
-        per_second: took.len() as f64 / elapsed.as_secs_f64(),
-        p50: took[took.len() / 2],
-        p99: took[took.len() * 99 / 100],
-        answers: took.len(),
+    Seen::of(took.len() as f64 / elapsed.as_secs_f64(), took)
+}
+
+impl Seen {
+    /// By how long each answer took.
+    pub fn of(per_second: f64, mut took: Vec<Duration>) -> Self {
+        took.sort_unstable();
+        Self { per_second, p50: took[took.len() / 2], p99: took[took.len() * 99 / 100], answers: took.len() }
     }
 }
 

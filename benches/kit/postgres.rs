@@ -1,6 +1,7 @@
 //! PostgreSQL at what an order asks of it: a guarded stock update and four inserts in one transaction, prepared, and on disk before it is
 //! answered (its defaults: `fsync` and `synchronous_commit` are on).
 
+use super::Seen;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -66,31 +67,37 @@ impl Postgres {
         Some(it)
     }
 
-    pub fn transactions_per_second(&self, clients: usize, time: Duration) -> f64 {
+    /// Transactions for that time, rounded up to whole seconds.
+    pub fn transactions_for(&self, clients: usize, time: Duration) -> Seen {
         let seconds = (time.as_secs_f64().ceil() as u64).max(1).to_string();
         let (clients, script) = (clients.to_string(), format!("{}/order.sql", self.path()));
         let threads = if clients == "1" { "1" } else { "2" };
+        let log = format!("{}/transactions", self.path());
         let arguments = [
-            "-h",
-            self.path(),
-            "-U",
-            "postgres",
-            "-n",
-            "-M",
-            "prepared",
-            "-f",
-            &script,
-            "-c",
-            &clients,
-            "-j",
-            threads,
-            "-T",
-            &seconds,
-            "postgres",
-        ];
+            &["-h", self.path(), "-U", "postgres", "-n", "-M", "prepared", "-f", &script][..],
+            &["-c", &clients, "-j", threads, "-T", &seconds, "-l", "--log-prefix", &log, "postgres"],
+        ]
+        .concat();
         let said = self.run("pgbench", &arguments, true).expect("it worked when it was started");
         let tps = said.lines().find_map(|line| line.strip_prefix("tps = ")).and_then(|rest| rest.split(' ').next());
-        tps.and_then(|tps| tps.parse().ok()).unwrap_or_else(|| panic!("no figure in {said}"))
+        let per_second = tps.and_then(|tps| tps.parse().ok()).unwrap_or_else(|| panic!("no figure in {said}"));
+        Seen::of(per_second, self.logged("transactions"))
+    }
+
+    /// How long each transaction took, by the logs of that prefix, which are taken away: one a thread, a line a transaction, in which
+    /// the third word is the microseconds.
+    fn logged(&self, prefix: &str) -> Vec<Duration> {
+        let files = fs::read_dir(self.folder.path()).expect("it is there").flatten();
+        let logs = files.filter(|file| file.file_name().to_string_lossy().starts_with(prefix));
+        let texts: Vec<_> = logs
+            .map(|log| {
+                let text = fs::read_to_string(log.path()).expect("what pgbench logged");
+                fs::remove_file(log.path()).expect("it is ours");
+                text
+            })
+            .collect();
+        let micros = texts.iter().flat_map(|text| text.lines()).filter_map(|line| line.split(' ').nth(2)?.parse().ok());
+        micros.map(Duration::from_micros).collect()
     }
 
     fn path(&self) -> &str {
