@@ -5,7 +5,7 @@ use crate::{
     config::{FirstOperator, Settings},
     demo,
     env::Env,
-    gateway::{self, Certificates, Door, DoorSettings, Trust, controls::Shelf},
+    gateway::{self, Certificates, Door, DoorSettings, Trust, Workers, controls::Shelf},
     mesh::{CallError, Caller, Context, DeadLetter, Mesh, MeshError, TraceId},
     services::{
         self, CALLS, HEARS, Home,
@@ -17,6 +17,7 @@ use crate::{
     telemetry::{Tracer, export::Exporter},
     types::{Email, Principal, Secret, Service, Timestamp, UserId},
 };
+use actix::ArbiterHandle;
 use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -72,13 +73,19 @@ pub struct Shop {
 impl Shop {
     /// To be called inside an actix system.
     pub fn open(settings: &Settings, env: Env, tracer: Tracer) -> Result<Self, Fatal> {
-        Self::over(Storage::open(&settings.data_dir, &env)?, settings, env, tracer)
+        Self::over(Storage::open(&settings.data_dir, &env)?, settings, env, tracer, &[])
     }
 
-    /// The same over data that are open already.
-    pub fn over(storage: Storage, settings: &Settings, env: Env, tracer: Tracer) -> Result<Self, Fatal> {
+    /// The same over data that are open already, living on these threads, as far as they go.
+    pub fn over(
+        storage: Storage,
+        settings: &Settings,
+        env: Env,
+        tracer: Tracer,
+        threads: &[ArbiterHandle],
+    ) -> Result<Self, Fatal> {
         let storage = Arc::new(storage);
-        let mesh = Mesh::new(env.clone(), CALLS, HEARS).traced(tracer);
+        let mesh = Mesh::new(env.clone(), CALLS, HEARS).traced(tracer).living_on(threads);
         let home = |service: Service| -> Result<Home, StorageError> {
             Ok(Home {
                 env: env.clone(),
@@ -358,7 +365,27 @@ pub async fn open(
     let cannot = |error: io::Error| cannot_listen(settings, &error);
     let listener = doorway.listener.try_clone().map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let shop = Shop::open(settings, env.clone(), doorway.tracer.clone())?;
+    let storage = Storage::open(&settings.data_dir, &env)?;
+    let workers = Workers::start(listener, settings.workers, doorway.certificates.as_ref()).await.map_err(cannot)?;
+    let shop = Shop::over(storage, settings, env.clone(), doorway.tracer.clone(), workers.threads())?;
+    match open_door(settings, doorway, operator, env, &shop, workers).await {
+        Ok((door, setup_token, serving)) => Ok((Open { shop, door, address, setup_token }, serving)),
+        Err(error) => {
+            // Whoever tries again is to find the folder free.
+            shop.mesh.stop();
+            Err(error)
+        }
+    }
+}
+
+async fn open_door(
+    settings: &Settings,
+    doorway: &Doorway,
+    operator: Option<FirstOperator>,
+    env: Env,
+    shop: &Shop,
+    workers: Workers,
+) -> Result<(Door, Option<Secret>, impl Future<Output = io::Result<()>> + use<>), Fatal> {
     if settings.demo {
         shop.stock_demo().await?;
     }
@@ -369,8 +396,7 @@ pub async fn open(
     let storage = Arc::downgrade(&shop.storage);
     let reporting = storage.clone();
     let door_settings = DoorSettings {
-        listener,
-        workers: settings.workers,
+        workers,
         throttling: settings.throttling.clone(),
         trust: trust(settings),
         certificates: doorway.certificates.clone(),
@@ -379,9 +405,10 @@ pub async fn open(
         storage_is_healthy: Box::new(move || storage.upgrade().is_some_and(|storage| storage.is_healthy())),
         storage_report: Box::new(move || reporting.upgrade().map(|storage| storage.report()).unwrap_or_default()),
     };
-    let (door, serving) =
-        gateway::open(door_settings, env, shop.mesh.for_caller(Caller::Outside("gateway"))).await.map_err(cannot)?;
-    Ok((Open { shop, door, address, setup_token }, serving))
+    let mesh = shop.mesh.for_caller(Caller::Outside("gateway"));
+    let opened = gateway::open(door_settings, env, mesh).await;
+    let (door, serving) = opened.map_err(|error| cannot_listen(settings, &error))?;
+    Ok((door, setup_token, serving))
 }
 
 /// How long a span is kept, where there is room for it.

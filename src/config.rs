@@ -28,7 +28,7 @@ pub const SETTINGS: &[(&str, &str, &str)] = &[
     ("cors_origins",      "",               "sites whose pages may use the API, such as https://app.example, with commas between"),
     ("allowed_hosts",     "",               "names beside localhost and IP addresses that the shop is called by"),
     ("trusted_proxies",   "",               "networks whose X-Forwarded-For or Forwarded is believed: 10.0.0.0/8,::1"),
-    ("workers",           "one a core",     "threads that serve HTTP"),
+    ("workers",           "one a core",     "threads that serve HTTP; the services live on them, too"),
     ("log_format",        "text",           "log lines for people (text), or one JSON object each (json)"),
     ("trace_memory",      "16",             "MiB in which the spans of the last minutes are kept; 0 for none"),
     ("reset_controls",    "false",          "whether what operators changed while the shop ran is forgotten at the start"),

@@ -31,8 +31,8 @@
 //! 3. [`services`]: who may call whom; then [`services::carts`], the smallest service. Who has read one has read all:
 //!    `messages.rs` (its one public room), `rules.rs` (decisions, pure), `store.rs` (its tree), `actor.rs` (a short handler per request).
 //! 4. [`services::orders`]: `saga.rs` is the list of steps that an order takes, and how each is undone.
-//! 5. [`mesh`]: how a message finds its way; `edge.rs` and `pool.rs`, what stands on it; `node.rs`, the threads that instances live on;
-//!    `supervise.rs`, what happens when one dies; `relay.rs`, how events get there.
+//! 5. [`mesh`]: how a message finds its way; `edge.rs` and `pool.rs`, what stands on it; `node.rs`, the threads that instances live on,
+//!    which are the door's; `supervise.rs`, what happens when one dies; `relay.rs`, how events get there.
 //! 6. [`storage`]: why nothing is lost.
 //! 7. [`app`]: how it is all put together.
 //!

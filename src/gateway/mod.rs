@@ -28,11 +28,13 @@ mod streams;
 mod strict;
 mod tls;
 mod visit;
+mod workers;
 
 pub use crate::types::Class;
 pub use route::{Access, CachePolicy, KeyUse, Route};
 pub use server::{Door, DoorSettings, open};
 pub use tls::{BadCertificate, Certificates};
+pub use workers::Workers;
 
 /// What the targets in `tests/fuzz/` are aimed at.
 #[cfg(fuzzing)]

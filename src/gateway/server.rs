@@ -1,4 +1,4 @@
-//! Opens the door: actix-web, with the router made from the route table.
+//! Opens the door: actix-web, with the router made from the route table. On which threads, see `workers.rs`.
 
 use super::{
     Access, BadCertificate, CachePolicy, Certificates, Class, Gateway, KeyUse, Route, Trust,
@@ -13,6 +13,7 @@ use super::{
     route::Handler,
     routes::ROUTES,
     statics,
+    workers::Workers,
 };
 use crate::{
     env::Env,
@@ -25,8 +26,8 @@ use crate::{
     types::{Principal, Service, Throttling},
 };
 use actix_web::{
-    App, HttpServer, Resource,
-    dev::ServerHandle,
+    App, Resource,
+    dev::{ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse},
     guard,
     http::{Method, StatusCode},
     middleware::from_fn,
@@ -36,18 +37,16 @@ use arc_swap::ArcSwap;
 use std::{
     future::Future,
     io,
-    net::TcpListener,
     sync::{Arc, Weak, atomic::AtomicBool},
     time::Duration,
 };
 
 /// What the door is told when it is opened.
 pub struct DoorSettings {
-    pub listener: TcpListener,
-    pub workers: usize,
+    pub workers: Workers,
     pub throttling: Throttling,
     pub trust: Trust,
-    /// What TLS is spoken with; without, the door speaks plain HTTP.
+    /// What TLS is spoken with; without, the workers speak plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
     /// Kept in the data folder; the door derives its keys from it.
     pub secret: [u8; 32],
@@ -112,25 +111,8 @@ pub async fn open(
 
     actix_web::rt::spawn(learn_keys(Arc::downgrade(&gateway)));
 
-    let shared = gateway.clone();
-    let server = HttpServer::new(move || {
-        let gateway = shared.clone();
-        App::new().configure(|app| route_all(app, &gateway)).default_service(fallback(&gateway))
-    })
-    .workers(settings.workers)
-    .keep_alive(Duration::from_secs(75))
-    .client_request_timeout(Duration::from_secs(5))
-    .shutdown_timeout(2)
-    .disable_signals();
-    let server = match settings.certificates {
-        None => server.listen(settings.listener)?,
-        Some(certificates) => {
-            server.listen_rustls_0_23(settings.listener, certificates.server_config().map_err(io::Error::other)?)?
-        }
-    }
-    .run();
-    let handle = server.handle();
-    Ok((Door { gateway, handle }, server))
+    let (handle, serving) = settings.workers.serve(gateway.clone());
+    Ok((Door { gateway, handle }, serving))
 }
 
 /// Reads the keys again and again: a new one is published long before it signs, so that no good token meets a door that does not know
@@ -174,7 +156,7 @@ impl Door {
         self.gateway.certificates.as_ref().map(|certificates| certificates.fingerprint())
     }
 
-    /// No new requests; those in flight finish, within 30 seconds at most; then the door is shut.
+    /// No new requests; those in flight finish, within 30 seconds at most; then the services end, and the workers with them.
     pub async fn close(&self) {
         self.gateway.drain();
         let begun = tokio::time::Instant::now();
@@ -182,8 +164,20 @@ impl Door {
         while self.gateway.in_flight() > 0 && begun.elapsed() < DRAIN {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        // First, so that nobody begins anew what ends with its thread.
+        self.gateway.mesh.stop();
         self.handle.stop(true).await;
     }
+}
+
+/// What each worker serves.
+pub(super) fn app(
+    gateway: &Arc<Gateway>,
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = actix_web::Error, InitError = ()>
+    + use<>,
+> {
+    App::new().configure(|app| route_all(app, gateway)).default_service(fallback(gateway))
 }
 
 /// One resource for each path, so that a wrong method is told which ones are right.

@@ -66,6 +66,12 @@ impl Mesh {
         }
     }
 
+    /// The same mesh, of which these threads are the first nodes. To be called before [`Mesh::launch`].
+    pub fn living_on(self, threads: &[ArbiterHandle]) -> Self {
+        self.shared.nodes.lend(threads);
+        self
+    }
+
     /// The same mesh, whose calls and deliveries are spans of that tracer's; also of all handles that are made from it.
     pub fn traced(self, tracer: Tracer) -> Self {
         Self { tracer, ..self }

@@ -1,5 +1,5 @@
 //! The threads that instances live on. Each stands for a machine of a cluster, and runs one instance of every service: the first of
-//! each on node 1, the second of each on node 2.
+//! each on node 1, the second of each on node 2. Where there is a door, its workers are the nodes: what comes in at one is done there.
 //!
 //! With a thread for each instance, every message between two services wakes another thread, and on few cores that is most of what a
 //! message costs: of the same processors an order took 2.35 ms with fourteen threads, 2.02 with its calls spread over two, and 1.60 with all
@@ -18,33 +18,52 @@ thread_local! {
     static HERE: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// The node that the caller's thread is; `None` for a thread of somebody else's, such as one of the door's.
+/// The node that the caller's thread is; `None` where it is none.
 pub(super) fn here() -> Option<usize> {
     HERE.get()
 }
 
-/// The nodes by their numbers, each begun when it is first wanted.
+/// The nodes by their numbers.
 #[derive(Default)]
-pub(super) struct Nodes(Mutex<BTreeMap<usize, Arbiter>>);
+pub(super) struct Nodes(Mutex<BTreeMap<usize, Node>>);
+
+enum Node {
+    /// Somebody else's thread, and his to end.
+    Lent(ArbiterHandle),
+    Own(Arbiter),
+}
 
 impl Nodes {
+    /// These are the first ones. To be called before any has begun.
+    pub fn lend(&self, threads: &[ArbiterHandle]) {
+        for (number, thread) in (1..).zip(threads) {
+            thread.spawn_fn(move || HERE.set(Some(number)));
+            self.lock().insert(number, Node::Lent(thread.clone()));
+        }
+    }
+
+    /// Begun when it is first wanted, where nobody has lent it.
     pub fn thread(&self, number: usize) -> ArbiterHandle {
         let begin = || {
-            let node = Arbiter::new();
-            node.spawn_fn(move || HERE.set(Some(number)));
-            node
+            let thread = Arbiter::new();
+            thread.spawn_fn(move || HERE.set(Some(number)));
+            Node::Own(thread)
         };
-        self.lock().entry(number).or_insert_with(begin).handle()
+        match self.lock().entry(number).or_insert_with(begin) {
+            Node::Lent(thread) => thread.clone(),
+            Node::Own(thread) => thread.handle(),
+        }
     }
 
     /// Ends them, and whatever is still on them.
     pub fn stop(&self) {
-        let all = std::mem::take(&mut *self.lock());
-        all.values().for_each(|node| _ = node.stop());
-        all.into_values().for_each(|node| _ = node.join());
+        let own = |node| if let Node::Own(thread) = node { Some(thread) } else { None };
+        let all: Vec<_> = std::mem::take(&mut *self.lock()).into_values().filter_map(own).collect();
+        all.iter().for_each(|node| _ = node.stop());
+        all.into_iter().for_each(|node| _ = node.join());
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Arbiter>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Node>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     storage::{Decision, Outbox, Owing, Record, Storage, StorageError, Table},
     types::{Principal, Service, Timestamp},
 };
+use actix::ArbiterHandle;
 use serde::{Deserialize, Serialize};
 use std::{
     sync::{
@@ -217,13 +218,18 @@ fn in_simulated_time(test: impl AsyncFnOnce()) {
 }
 
 fn house_in(env: Env, instances: usize) -> House {
+    house_on(&[], env, instances)
+}
+
+fn house_on(threads: &[ArbiterHandle], env: Env, instances: usize) -> House {
     let folder = tempfile::tempdir().unwrap();
     let storage = Storage::open(folder.path(), &env).unwrap();
     let mesh = Mesh::new(
         env,
         &[(Service::Carts, &[Service::Products]), (Service::Products, &[])],
         &[(Service::Products, &[DoorOpened::NAME])],
-    );
+    )
+    .living_on(threads);
     let porter = Porter::of(&storage);
     let core = porter.clone();
     if instances > 0 {

@@ -163,7 +163,7 @@ fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool)
         let env = Env::simulated(seed, now);
         let storage = disk.open(&env).map_err(|error| error.to_string())?;
         let settings = Settings { carrier_speed: 36_000.0, demo: false, ..Settings::default() };
-        let shop = Rc::new(Shop::over(storage, &settings, env, Tracer::off()).map_err(|error| error.to_string())?);
+        let shop = Rc::new(Shop::over(storage, &settings, env, Tracer::off(), &[]).map_err(|error| error.to_string())?);
         shops_mesh = Some(shop.mesh.clone());
         let life = Life { world: world.clone(), shop };
         life.world(|world| world.note("the process begins".into()));

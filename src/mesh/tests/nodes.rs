@@ -3,7 +3,7 @@
 use super::*;
 use crate::mesh::node;
 use futures_util::future::join_all;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Runs something on one of the nodes, and gives what it came to with the node's number.
 async fn on_a_node<T: Send + 'static, F: Future<Output = T>>(
@@ -82,4 +82,23 @@ async fn who_was_sent_away_holds_nothing_any_more() {
     let before = holders();
     house.pool().set(PoolSettings { count: 1, ..PoolSettings::default() }).await.unwrap();
     until("three have let go", || holders() == before - 3).await;
+}
+
+#[actix::test]
+async fn a_lent_thread_is_the_first_node_and_outlives_the_mesh() {
+    let lent = actix::Arbiter::new();
+    let house = house_on(&[lent.handle()], Env::system(), 3);
+    let mesh = house.mesh.clone();
+    let answered = on_thread(&lent, async move || join_all((0..8).map(|_| who_answers(mesh.clone()))).await).await;
+    assert_eq!(answered, vec!["products-1"; 8]);
+    house.mesh.stop();
+    assert_eq!(on_thread(&lent, async || "still there").await, "still there");
+}
+
+async fn on_thread<T: Send + 'static>(thread: &actix::Arbiter, work: impl AsyncFnOnce() -> T + Send + 'static) -> T {
+    let (send, done) = oneshot::channel();
+    thread.spawn_fn(move || {
+        actix::spawn(async move { drop(send.send(work().await)) });
+    });
+    done.await.expect("it is done")
 }
