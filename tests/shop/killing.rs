@@ -141,7 +141,8 @@ fn however_often_the_shop_is_killed_no_acknowledged_order_is_lost_and_nobody_pay
     let mut street = Street::open(BUYERS);
     let kills = number("TEST_KILLS", 30);
     for kill in 1..=kills {
-        street.buy_until_killed(0, Duration::from_millis(1500));
+        // At any moment, also before the first order; but on a slow machine not always.
+        street.buy_until_killed(kill % 3, Duration::from_millis(1500));
         street.shop.start();
         let lost = street.lost();
         assert!(lost.is_empty(), "acknowledged, and lost by kill {kill}: {lost:#?}");
