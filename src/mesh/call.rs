@@ -21,6 +21,11 @@ use std::{
 };
 use tokio::time::{Instant, sleep, timeout_at};
 
+/// How often one that finds all places taken looks again before it is refused. The door's workers are the nodes: one that reads a crowd
+/// of requests that came in one moment fills all places before the instances on it get their turn, and is not overloaded by that.
+const LOOKS_FOR_A_PLACE: u32 = 5;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
+
 impl Mesh {
     /// Sends the request to one of its service's instances and waits for the answer, no longer than the context's deadline, which covers
     /// everything: what is tried again, too.
@@ -163,10 +168,14 @@ impl Mesh {
         request: &R,
         avoid: Option<Arc<str>>,
     ) -> Served<R> {
-        let pool = self.pool(R::SERVICE);
+        let (pool, mut looks) = (self.pool(R::SERVICE), 0..LOOKS_FOR_A_PLACE);
         loop {
             let (instance, permit) = match pool.pick(R::KIND, || request.affinity(), avoid.as_deref()) {
                 Ok(picked) => picked,
+                Err(MeshError::Overloaded) if looks.next().is_some() && context.time_left() > BETWEEN_LOOKS => {
+                    sleep(BETWEEN_LOOKS).await;
+                    continue;
+                }
                 Err(error) => return error.into(),
             };
             let Some(recipient) = instance.answers.recipient::<R>() else { return MeshError::NoInstance.into() };

@@ -55,7 +55,7 @@ const MOST_WAITING: usize = 4096;
 pub struct InstanceSettings {
     /// Its share of the calls where calls are spread by weight, beside the others' weights.
     pub weight: u64,
-    /// Calls that it takes at a time; a further one goes to a sibling, or is refused at once.
+    /// Calls that it takes at a time; a further one goes to a sibling, or is refused after a few looks.
     pub capacity: usize,
     /// Whether it takes no new calls.
     pub draining: bool,

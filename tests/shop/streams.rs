@@ -57,15 +57,14 @@ fn however_many_follow_their_orders_the_shop_serves_everybody_else() {
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 100);
     let watchers: Vec<_> = (0..20).map(|_| follower_to_be(&shop, &kettle)).collect();
-    let mut followers = Vec::new();
-    for (customer, order) in &watchers {
-        // One customer after the other: so many in one moment would be more than the places for those that work.
-        let mut own: Vec<_> = (0..16).map(|_| Follower::of(&shop, customer, order, 2)).collect();
-        for follower in &mut own {
-            let head = follower.head();
-            assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        }
-        followers.extend(own);
+    let mut followers: Vec<_> = watchers
+        .iter()
+        .flat_map(|(customer, order)| std::iter::repeat_with(move || (customer, order)).take(16))
+        .map(|(customer, order)| Follower::of(&shop, customer, order, 2))
+        .collect();
+    for follower in &mut followers {
+        let head = follower.head();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     }
     let waiting = |operator: &Client| {
         let services = operator.get("/api/v1/lab/services").ok();

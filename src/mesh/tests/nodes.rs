@@ -60,6 +60,18 @@ async fn a_node_that_has_much_more_in_hand_than_others_is_helped_by_them() {
 }
 
 #[actix::test]
+async fn a_crowd_of_one_moment_on_the_instances_own_node_is_more_than_its_places_and_no_overload() {
+    let house = house(1);
+    let settings = InstanceSettings { capacity: 16, ..InstanceSettings::default() };
+    assert!(house.pool().set_instance("products-1", settings));
+    // All are sent before the instance, on the same thread, has its turn.
+    let crowd =
+        async |mesh: Mesh| join_all((0..64).map(|_| async { mesh.call(&patient(), greet("Ada")).await.is_ok() })).await;
+    let (_, answered) = on_a_node(&house, crowd).await;
+    assert_eq!(answered, [true; 64]);
+}
+
+#[actix::test]
 async fn a_node_on_which_the_service_has_died_is_served_by_another_and_by_its_own_when_that_is_back() {
     let house = house(2);
     let (node, ()) = on_a_node(&house, async |_| ()).await;
