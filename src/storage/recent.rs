@@ -1,4 +1,5 @@
-//! Records that were read or written lately, as values: asked for by the very bytes that are stored, so nothing here is ever out of date.
+//! Records that were read or written lately, as values, with the very bytes that are stored: who asks by those is told nothing that is
+//! out of date, and who asks without them ([`Recent::last`]) swaps them and so finds out.
 //!
 //! An order is read a dozen times while it is placed, each time for one more swap. To clone it costs a fifth of what it costs to read
 //! it from JSON and to test its checksum once more.
@@ -32,17 +33,33 @@ impl<R> Default for Recent<R> {
 impl<R: Clone> Recent<R> {
     /// The record that these bytes are, if they are those that were seen last under that key.
     pub fn get(&self, key: &str, bytes: &IVec) -> Option<R> {
+        self.look(key, |(seen, record)| (seen == bytes).then(|| record.clone()))
+    }
+
+    /// What was seen last under that key. Somebody may have written something else since.
+    pub fn last(&self, key: &str) -> Option<(IVec, R)> {
+        self.look(key, |seen| Some(seen.clone()))
+    }
+
+    fn look<T>(&self, key: &str, take: impl FnOnce(&(IVec, R)) -> Option<T>) -> Option<T> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((seen, record)) = all.young.get(key) {
-            return (seen == bytes).then(|| record.clone());
+        if let Some(seen) = all.young.get(key) {
+            return take(seen);
         }
-        let (key, found) = all.old.remove_entry(key)?;
-        let record = (found.0 == *bytes).then(|| found.1.clone());
-        let gone = all.add(key, found);
+        let (key, seen) = all.old.remove_entry(key)?;
+        let taken = take(&seen);
+        let gone = all.add(key, seen);
         // Let go of when nobody waits for the lock.
         drop(all);
         drop(gone);
-        record
+        taken
+    }
+
+    pub fn forget(&self, key: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = (all.young.remove(key), all.old.remove(key));
+        drop(all);
+        drop(gone);
     }
 
     pub fn put(&self, key: &str, bytes: IVec, record: R) {
@@ -84,6 +101,9 @@ mod tests {
         assert_eq!((recent.get("a", &first), recent.get("a", &second), recent.get("b", &first)), (Some(1), None, None));
         recent.put("a", second.clone(), 2);
         assert_eq!((recent.get("a", &first), recent.get("a", &second)), (None, Some(2)));
+        assert_eq!((recent.last("a"), recent.last("b")), (Some((second, 2)), None));
+        recent.forget("a");
+        assert_eq!(recent.last("a"), None);
     }
 
     #[test]

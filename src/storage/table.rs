@@ -44,8 +44,9 @@ impl<R: Record> Table<R> {
         self.get_text(&key.to_string())
     }
 
-    /// Load, decide, swap; and again if another instance was faster. `decide` sees the record as it is
-    /// (`None` where there is none) and must not do anything but decide: it may be asked more than once.
+    /// Load, decide, swap; and again if another instance was faster. `decide` sees the record as it is, or was a moment ago (`None` where
+    /// there is none), and must not do anything but decide: it may be asked more than once, and only what it says of the record as it is
+    /// counts.
     pub fn change<T, E: From<StorageError>>(
         &self,
         key: &R::Key,
@@ -56,11 +57,10 @@ impl<R: Record> Table<R> {
 
     /// Writes the record unless there is one already; says whether it did. This is what makes a key unique.
     pub fn create(&self, key: &R::Key, record: R) -> Result<bool, StorageError> {
-        let mut record = Some(record);
         self.change(key, |found| {
-            Ok(match (found, record.take()) {
-                (None, Some(new)) => Decision::Save(new, true),
-                _ => Decision::Keep(false),
+            Ok(match found {
+                None => Decision::Save(record.clone(), true),
+                Some(_) => Decision::Keep(false),
             })
         })
     }
@@ -148,14 +148,26 @@ impl<R: Record> Table<R> {
         mut decide: impl FnMut(Option<R>) -> Result<Decision<R, T>, E>,
     ) -> Result<T, E> {
         let full = format!("{}/{key}", R::TABLE);
+        // Nearly always it is as it was seen last, and the swap finds out if it is not: to read it first would be to look for it twice.
+        let mut guess = self.recent.last(&full);
         loop {
-            let found = self.tree.0.sled.get(&full).map_err(StorageError::from)?;
-            let old = found.as_ref().map(|bytes| self.read(&full, bytes)).transpose()?;
+            let is_guessed = guess.is_some();
+            let (found, old) = match guess.take() {
+                Some((bytes, record)) => (Some(bytes), Some(record)),
+                None => {
+                    let found = self.tree.0.sled.get(&full).map_err(StorageError::from)?;
+                    let old = found.as_ref().map(|bytes| self.read(&full, bytes)).transpose()?;
+                    (found, old)
+                }
+            };
             let before = old.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
-            let (new, answer) = match decide(old)? {
-                Decision::Keep(answer) => return Ok(answer),
-                Decision::Save(record, answer) => (Some(record), answer),
-                Decision::Delete(answer) => (None, answer),
+            let (new, answer) = match decide(old) {
+                // Without a swap nothing would tell whether it is still so.
+                Ok(Decision::Keep(_)) | Err(_) if is_guessed => continue,
+                Ok(Decision::Keep(answer)) => return Ok(answer),
+                Ok(Decision::Save(record, answer)) => (Some(record), answer),
+                Ok(Decision::Delete(answer)) => (None, answer),
+                Err(error) => return Err(error),
             };
             let after = new.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
             let bytes = new.as_ref().map(encode).transpose()?.map(IVec::from);
@@ -164,9 +176,12 @@ impl<R: Record> Table<R> {
             if self.tree.0.committer.writing(swap)? {
                 self.tree.come_to(R::TABLE, Place::Written);
                 let owes = new.as_ref().and_then(Record::outbox).is_some_and(|outbox| !outbox.is_empty());
-                if let (Some(bytes), Some(record)) = (bytes, new) {
-                    debug_assert!(reads_back::<R>(&bytes), "{full} is not what its bytes say");
-                    self.recent.put(&full, bytes, record);
+                match (bytes, new) {
+                    (Some(bytes), Some(record)) => {
+                        debug_assert!(reads_back::<R>(&bytes), "{full} is not what its bytes say");
+                        self.recent.put(&full, bytes, record);
+                    }
+                    _ => self.recent.forget(&full),
                 }
                 if owes {
                     self.tree.wake(full);
@@ -317,6 +332,35 @@ mod tests {
         assert!(jars.create(&1, jar(1, "top")).unwrap());
         assert!(!jars.create(&1, jar(1, "low")).unwrap());
         assert_eq!(jars.get(&1).unwrap().unwrap().shelf, "top");
+    }
+
+    /// Two tables over one tree do not know what the other has written: as good as one whose memory is always a moment old.
+    #[test]
+    fn what_was_seen_last_is_no_ground_to_decide_on_where_it_has_changed_since() {
+        let (_folder, jars) = jars();
+        let others: Table<Jar> = jars.tree.table();
+        jars.create(&1, jar(1, "top")).unwrap();
+        edit(&others, 1, |jar| jar.sweets = 5);
+        let is_empty = |jars: &Table<Jar>| {
+            jars.change(&1, |jar| match jar.unwrap().sweets {
+                0 => Ok::<_, StorageError>(Decision::Keep(true)),
+                _ => Ok(Decision::Keep(false)),
+            })
+        };
+        assert!(!is_empty(&jars).unwrap(), "what is kept");
+        edit(&others, 1, |jar| jar.sweets = 0);
+        let eaten = jars.change(&1, |jar| match jar.unwrap().sweets {
+            0 => Err(StorageError::Disk("none left".into())),
+            _ => Ok(Decision::Keep(())),
+        });
+        assert!(eaten.is_err(), "what is refused");
+        edit(&others, 1, |jar| jar.sweets = 7);
+        edit(&jars, 1, |jar| jar.sweets += 1);
+        assert_eq!(jars.get(&1).unwrap().unwrap().sweets, 8, "what is saved");
+        let gone: Result<(), StorageError> = others.change(&1, |_| Ok(Decision::Delete(())));
+        gone.unwrap();
+        assert!(jars.create(&1, jar(1, "low")).unwrap(), "what is gone");
+        assert!(!others.create(&1, jar(1, "top")).unwrap(), "what is there again");
     }
 
     #[test]
