@@ -3,7 +3,7 @@
 use crate::types::{OrderId, Service, SpanId, SpanRef, Timestamp, UserId};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
-use std::{io, net::IpAddr, sync::Arc, time::Duration};
+use std::{cell::Cell, io, net::IpAddr, sync::Arc, time::Duration};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
@@ -157,19 +157,14 @@ impl Payload {
     pub const LONGEST: usize = 2048;
 
     pub fn of(value: &impl Serialize) -> Self {
-        let mut text = Bounded(Vec::with_capacity(256));
+        let mut text = Bounded(SCRATCH.take());
+        text.0.clear();
         // It fails when there is no more room, and has then written what there was room for.
         let _ = serde_json::to_writer(&mut text, value);
-        let text = match String::from_utf8(text.0) {
-            Ok(text) => text,
-            Err(cut) => {
-                let whole = cut.utf8_error().valid_up_to();
-                let mut bytes = cut.into_bytes();
-                bytes.truncate(whole);
-                String::from_utf8(bytes).unwrap_or_default()
-            }
-        };
-        Self(text.into_boxed_str())
+        let whole = str::from_utf8(&text.0).map_or_else(|cut| cut.valid_up_to(), str::len);
+        let payload = Self(str::from_utf8(&text.0[..whole]).unwrap_or_default().into());
+        SCRATCH.set(text.0);
+        payload
     }
 
     pub fn text(&self) -> &str {
@@ -196,6 +191,11 @@ impl PartialSchema for Payload {
     fn schema() -> RefOr<Schema> {
         serde_json::Value::schema()
     }
+}
+
+thread_local! {
+    /// Written here and then copied: one allocation of the right size, and not one after the other as the text grows.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 struct Bounded(Vec<u8>);
