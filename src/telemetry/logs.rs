@@ -81,25 +81,22 @@ impl Log for Gathered {
 
 fn text_line(out: &mut Formatter, record: &Record, has_colours: bool) -> io::Result<()> {
     let style = if has_colours { out.default_level_style(record.level()) } else { Style::new() };
-    let mut line = Line(String::with_capacity(384));
-    // Writing to a string does not fail.
-    let _ = write!(line.0, "{} {style}{:5}{style:#} {} ", out.timestamp_millis(), record.level(), record.target());
-    line.push_record(record);
-    line.0.push('\n');
-    // In one go: each part by itself takes as long as the whole.
-    out.write_all(line.0.as_bytes())
+    write!(out, "{} {style}{:5}{style:#} {} ", out.timestamp_millis(), record.level(), record.target())?;
+    writeln!(out, "{}", text(record))
+}
+
+/// The words, and the values after them.
+fn text(record: &Record) -> String {
+    let mut line = Line(String::with_capacity(256));
+    line.push(record.args(), |byte| matches!(byte, b' '..=b'~'), is_safe, escaped);
+    // What cannot be shown is left out; the line is still worth having.
+    let _ = record.key_values().visit(&mut line);
+    line.0
 }
 
 struct Line(String);
 
 impl Line {
-    /// The words, and the values after them.
-    fn push_record(&mut self, record: &Record) {
-        self.push(record.args(), |byte| matches!(byte, b' '..=b'~'), is_safe, escaped);
-        // What cannot be shown is left out; the line is still worth having.
-        let _ = record.key_values().visit(self);
-    }
-
     /// As it is, where all of it is `plain` or `may` be; else as `instead` makes it.
     fn push(
         &mut self,
@@ -272,12 +269,6 @@ fn dash(text: &str) -> &str {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    fn text(record: &Record) -> String {
-        let mut line = Line(String::new());
-        line.push_record(record);
-        line.0
-    }
 
     fn with<T>(words: &str, value: &str, line: impl FnOnce(&Record) -> T) -> T {
         let values = [("user", value), ("message", value)];

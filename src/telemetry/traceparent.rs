@@ -4,7 +4,6 @@ use crate::{
     env::Env,
     types::{SpanId, SpanRef, TraceId},
 };
-use std::fmt::Write;
 
 /// The trace that a `traceparent` header names, and the sender's span; a new trace where it is absent or invalid.
 ///
@@ -19,10 +18,7 @@ pub fn read(header: Option<&str>, env: &Env) -> (TraceId, Option<SpanId>) {
 /// The `traceparent` of what is sent on or back: sampled. Where no span stands for the request, one is made up.
 pub fn write(trace: TraceId, span: Option<SpanId>, env: &Env) -> String {
     let span = span.unwrap_or_else(|| SpanId((u64::from_be_bytes(env.bytes()) | 1).to_be_bytes()));
-    let mut text = String::with_capacity("00-".len() + 32 + "-".len() + 16 + "-01".len());
-    // Writing to a string does not fail.
-    let _ = write!(text, "00-{trace}-{span}-01");
-    text
+    format!("00-{trace}-{span}-01")
 }
 
 fn parse(header: &str) -> Option<SpanRef> {
