@@ -1,7 +1,7 @@
 //! Group commit: one thread flushes for everybody who waits, so that throughput grows with concurrency.
 //!
-//! One flusher beat two, four and eight: while it flushes, the next group gathers. Where the last group was a crowd, a little longer:
-//! a flush costs the same for six as for twenty, and they come one after the other ([`GATHER`]).
+//! One flusher beat two, four and eight: while it flushes, the next group gathers. Where the last group was a crowd, a little longer
+//! ([`GATHER`]): a flush costs the same for twenty as for six.
 
 use super::{
     Disk, StorageError, failpoint,
@@ -181,7 +181,7 @@ impl Committer {
 /// So long a crowd is waited for, as PostgreSQL's `commit_delay` has it. With 32 clients it nearly halves the flushes of an order, of which
 /// each takes its share of the processors, too.
 const GATHER: Duration = Duration::from_micros(300);
-/// The fewest that are a crowd (its `commit_siblings`). With five, eight clients lost a tenth of their orders to the waiting.
+/// The fewest that are a crowd (its `commit_siblings`). With five, eight clients were held up, too, and had nothing of it.
 const CROWD: usize = 8;
 
 fn start_flusher(log: Arc<Log>) -> io::Result<mpsc::Sender<Waiter>> {

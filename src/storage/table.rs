@@ -129,8 +129,13 @@ impl<R: Record> Table<R> {
     }
 
     pub(super) fn get_text(&self, key: &str) -> Result<Option<R>, StorageError> {
-        let key = format!("{}/{key}", R::TABLE);
-        self.tree.0.sled.get(&key)?.map(|bytes| self.read(&key, &bytes)).transpose()
+        Ok(self.look(&format!("{}/{key}", R::TABLE))?.map(|(_, record)| record))
+    }
+
+    fn look(&self, key: &str) -> Result<Option<(IVec, R)>, StorageError> {
+        let Some(bytes) = self.tree.0.sled.get(key)? else { return Ok(None) };
+        let record = self.read(key, &bytes)?;
+        Ok(Some((bytes, record)))
     }
 
     fn read(&self, key: &str, bytes: &IVec) -> Result<R, StorageError> {
@@ -152,14 +157,7 @@ impl<R: Record> Table<R> {
         let mut guess = self.recent.last(&full);
         loop {
             let is_guessed = guess.is_some();
-            let (found, old) = match guess.take() {
-                Some((bytes, record)) => (Some(bytes), Some(record)),
-                None => {
-                    let found = self.tree.0.sled.get(&full).map_err(StorageError::from)?;
-                    let old = found.as_ref().map(|bytes| self.read(&full, bytes)).transpose()?;
-                    (found, old)
-                }
-            };
+            let (found, old) = guess.take().map_or_else(|| self.look(&full), |seen| Ok(Some(seen)))?.unzip();
             let before = old.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
             let (new, answer) = match decide(old) {
                 // Without a swap nothing would tell whether it is still so.
