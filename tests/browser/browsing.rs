@@ -36,6 +36,7 @@ pub fn a_list_follows_what_is_typed_and_the_back_button_leads_through_its_pages(
 
     // Pages forwards and back, by the shop's button and the browser's.
     browser.go_to("/products?sort=price");
+    browser.see("24 of");
     let first = browser.text();
     browser.click("Next page");
     has_address(&browser, "cursor=");
