@@ -13,20 +13,29 @@ use std::{
 /// Of one table, shared by all who have it in hand.
 pub(super) struct Recent<R>(Mutex<Generations<R>>);
 
-/// By their keys, with the bytes that they were read from. What nobody asks for is gone after two turns.
+/// What nobody asks for is gone after two turns.
 struct Generations<R> {
-    young: HashMap<String, (IVec, R)>,
-    old: HashMap<String, (IVec, R)>,
+    young: Generation<R>,
+    old: Generation<R>,
 }
 
-/// Of each generation.
-const MOST: usize = 512;
+struct Generation<R> {
+    /// By their keys, with the bytes that they were read from.
+    records: HashMap<String, Seen<R>>,
+    /// How many bytes of these there are.
+    bytes: usize,
+}
+
+type Seen<R> = (IVec, R);
+
+/// Of each generation, as they are stored; as values they take up some three times as much.
+const MOST_BYTES: usize = 256 * 1024;
 /// A record that is larger would take up the room of many.
-const MOST_BYTES: usize = 16 * 1024;
+const LARGEST: usize = 16 * 1024;
 
 impl<R> Default for Recent<R> {
     fn default() -> Self {
-        Self(Mutex::new(Generations { young: HashMap::new(), old: HashMap::new() }))
+        Self(Mutex::new(Generations { young: Generation::default(), old: Generation::default() }))
     }
 }
 
@@ -41,12 +50,12 @@ impl<R: Clone> Recent<R> {
         self.look(key, |seen| Some(seen.clone()))
     }
 
-    fn look<T>(&self, key: &str, take: impl FnOnce(&(IVec, R)) -> Option<T>) -> Option<T> {
+    fn look<T>(&self, key: &str, take: impl FnOnce(&Seen<R>) -> Option<T>) -> Option<T> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seen) = all.young.get(key) {
+        if let Some(seen) = all.young.records.get(key) {
             return take(seen);
         }
-        let (key, seen) = all.old.remove_entry(key)?;
+        let (key, seen) = all.old.remove(key)?;
         let taken = take(&seen);
         let gone = all.add(key, seen);
         // Let go of when nobody waits for the lock.
@@ -63,14 +72,10 @@ impl<R: Clone> Recent<R> {
     }
 
     pub fn put(&self, key: &str, bytes: IVec, record: R) {
-        if bytes.len() > MOST_BYTES {
-            return;
+        if bytes.len() > LARGEST {
+            return self.forget(key);
         }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = all.young.get_mut(key) {
-            *known = (bytes, record);
-            return;
-        }
         let gone = all.add(key.to_owned(), (bytes, record));
         drop(all);
         drop(gone);
@@ -79,13 +84,34 @@ impl<R: Clone> Recent<R> {
 
 impl<R> Generations<R> {
     /// Adds one to the young; where there is no room they are the old from now on, and those that were are given back.
-    fn add(&mut self, key: String, fresh: (IVec, R)) -> HashMap<String, (IVec, R)> {
-        let mut gone = HashMap::new();
-        if self.young.len() >= MOST {
+    fn add(&mut self, key: String, seen: Seen<R>) -> Generation<R> {
+        let mut gone = Generation::default();
+        if self.young.bytes + seen.0.len() > MOST_BYTES {
             gone = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
         }
-        self.young.insert(key, fresh);
+        self.young.insert(key, seen);
         gone
+    }
+}
+
+impl<R> Generation<R> {
+    fn insert(&mut self, key: String, seen: Seen<R>) {
+        self.bytes += seen.0.len();
+        if let Some((before, _)) = self.records.insert(key, seen) {
+            self.bytes -= before.len();
+        }
+    }
+
+    fn remove(&mut self, key: &str) -> Option<(String, Seen<R>)> {
+        let (key, seen) = self.records.remove_entry(key)?;
+        self.bytes -= seen.0.len();
+        Some((key, seen))
+    }
+}
+
+impl<R> Default for Generation<R> {
+    fn default() -> Self {
+        Self { records: HashMap::new(), bytes: 0 }
     }
 }
 
@@ -107,16 +133,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_stays_and_there_are_never_more_than_there_is_room_for() {
-        let (recent, bytes) = (Recent::default(), IVec::from("bytes"));
+    fn what_is_asked_for_stays_and_there_is_never_more_than_there_is_room_for() {
+        const EACH: usize = 1024;
+        const MOST: usize = MOST_BYTES / EACH;
+        let (recent, bytes) = (Recent::default(), IVec::from(vec![0; EACH]));
+        let is_within_bounds = |recent: &Recent<usize>| {
+            let all = recent.0.lock().unwrap();
+            [&all.young, &all.old]
+                .iter()
+                .all(|part| part.bytes <= MOST_BYTES && part.bytes == part.records.len() * EACH)
+        };
         recent.put("kept", bytes.clone(), 0);
         for number in 1..10 * MOST {
             recent.put(&number.to_string(), bytes.clone(), number);
+            recent.put(&number.to_string(), bytes.clone(), number);
             assert_eq!(recent.get("kept", &bytes), Some(0));
+            assert!(is_within_bounds(&recent));
         }
-        let all = recent.0.lock().unwrap();
-        assert!(all.young.len() + all.old.len() <= 2 * MOST);
-        drop(all);
         for turn in 0..20 * MOST {
             // A new one now and then, and all others asked for in between.
             recent.put(&format!("new {turn}"), bytes.clone(), turn);
@@ -124,11 +157,11 @@ mod tests {
                 (0..=turn).for_each(|other| _ = recent.get(&format!("new {other}"), &bytes));
             }
         }
-        let all = recent.0.lock().unwrap();
-        assert!(all.young.len() + all.old.len() <= 2 * MOST, "{} and {}", all.young.len(), all.old.len());
-        drop(all);
-        let large = IVec::from(vec![0; MOST_BYTES + 1]);
+        recent.forget("kept");
+        assert!(is_within_bounds(&recent));
+        let large = IVec::from(vec![0; LARGEST + 1]);
+        recent.put("large", bytes.clone(), 0);
         recent.put("large", large.clone(), 0);
-        assert_eq!(recent.get("large", &large), None);
+        assert_eq!(recent.last("large"), None);
     }
 }

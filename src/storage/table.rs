@@ -169,6 +169,8 @@ impl<R: Record> Table<R> {
             };
             let after = new.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
             let bytes = new.as_ref().map(encode).transpose()?.map(IVec::from);
+            // Many are written once and never asked for again: what is new and owes nothing would only take up room among those seen last.
+            let is_remembered = found.is_some() || new.as_ref().is_some_and(Record::is_open);
             self.tree.come_to(R::TABLE, Place::Before);
             let swap = || self.swap(&full, found, bytes.clone(), &before, &after);
             if self.tree.0.committer.writing(swap)? {
@@ -177,7 +179,9 @@ impl<R: Record> Table<R> {
                 match (bytes, new) {
                     (Some(bytes), Some(record)) => {
                         debug_assert!(reads_back::<R>(&bytes), "{full} is not what its bytes say");
-                        self.recent.put(&full, bytes, record);
+                        if is_remembered {
+                            self.recent.put(&full, bytes, record);
+                        }
                     }
                     _ => self.recent.forget(&full),
                 }
