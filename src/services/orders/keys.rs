@@ -14,6 +14,7 @@ use crate::{
     types::Timestamp,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
@@ -55,12 +56,49 @@ impl Record for UsedKey {
 }
 
 /// What was answered. Written before the key that leads to it: one to which none leads is swept like the others.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct AnswerRecord {
     /// SHA-256 of scope and key.
     used: String,
     expires_at: Timestamp,
-    answer: KeptAnswer,
+    status: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    etag: Option<String>,
+    content_type: String,
+    body: Body,
+}
+
+/// To the letter.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Body {
+    /// As it is: inside a string each of its quotes would be escaped, which is a third more to be written.
+    Json(Box<RawValue>),
+    Text(String),
+}
+
+impl AnswerRecord {
+    fn new(used: &str, answer: &KeptAnswer, now: Timestamp) -> Self {
+        let KeptAnswer { status, location, etag, content_type, body } = answer.clone();
+        let body = match serde_json::from_str::<Box<RawValue>>(&body) {
+            // Space around it is no part of the value; and a record is one line of a backup.
+            Ok(json) if json.get() == body && !body.contains('\n') => Body::Json(json),
+            _ => Body::Text(body),
+        };
+        let (used, expires_at) = (used.to_owned(), later(now, KEPT_FOR));
+        Self { used, expires_at, status, location, etag, content_type, body }
+    }
+
+    fn into_answer(self) -> KeptAnswer {
+        let Self { status, location, etag, content_type, body, .. } = self;
+        let body = match body {
+            Body::Json(json) => Box::<str>::from(json).into_string(),
+            Body::Text(text) => text,
+        };
+        KeptAnswer { status, location, etag, content_type, body }
+    }
 }
 
 impl Record for AnswerRecord {
@@ -93,7 +131,7 @@ impl Keys {
         // Looked at while nobody can give a claim back: whoever has just done so has kept his answer before.
         if let Some((used, record)) = self.answered(&id, now)? {
             let is_same = used.fingerprint == request.fingerprint;
-            return Ok(if is_same { Claim::Answered(record.answer) } else { Claim::Reused });
+            return Ok(if is_same { Claim::Answered(record.into_answer()) } else { Claim::Reused });
         }
         let lease = Duration::from_secs(request.lease_seconds).min(LEASE_MOST);
         claims.insert(id, Lease { fingerprint: request.fingerprint.clone(), until: later(now, lease) });
@@ -109,8 +147,7 @@ impl Keys {
         }
         if self.answered(&id, now)?.is_none() {
             let at = format!("{:013}-{id}", now.as_millisecond());
-            let record = AnswerRecord { used: id.clone(), expires_at: later(now, KEPT_FOR), answer: answer.clone() };
-            self.answers.create(&at, record)?;
+            self.answers.create(&at, AnswerRecord::new(&id, answer, now))?;
             let used = UsedKey { fingerprint: fingerprint.clone(), answer: at };
             // Another may have kept one in this moment: his stays, and to ours leads nothing.
             let kept: Result<(), StorageError> = self.used.change(&id, |found| {
@@ -267,6 +304,22 @@ mod tests {
         assert_eq!(keys.claim(&other, at(0)).await.unwrap(), Claim::Granted);
         let shifted = ClaimKey { scope: "usr_1a".into(), key: "bc".into(), ..request("b") };
         assert_eq!(keys.claim(&shifted, at(0)).await.unwrap(), Claim::Granted);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_given_again_to_the_letter() {
+        let (_folder, keys) = keys();
+        for (n, body) in
+            ["{\"a\": \"\\u00e9\",\n  \"b\":1.0}", " {} ", "", "null", "\"a\"", "no JSON"].into_iter().enumerate()
+        {
+            let ClaimKey { scope, fingerprint, lease_seconds, .. } = request("a");
+            let (key, kept) = (n.to_string(), KeptAnswer { location: Some("/x".into()), ..answer(body) });
+            let claim = ClaimKey { scope, key, fingerprint, lease_seconds };
+            keys.claim(&claim, at(0)).await.unwrap();
+            let ClaimKey { scope, key, fingerprint, .. } = claim.clone();
+            keys.keep(&KeepAnswer { scope, key, fingerprint, answer: kept.clone() }, at(0)).await.unwrap();
+            assert_eq!(keys.claim(&claim, at(1)).await.unwrap(), Claim::Answered(kept));
+        }
     }
 
     #[tokio::test]
