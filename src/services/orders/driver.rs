@@ -1,8 +1,9 @@
 //! Drives sagas: sends what is due, writes down the answer, until nothing is due.
 //!
 //! Two drivers of one order do no harm: an answer is written down only for the action that is due, and the other side does
-//! everything once. That it is one, as a rule, only saves work. And a driver may vanish at any point, with its instance or with the
-//! whole program: the sweeper finds what nobody drives, and goes on from what is written.
+//! everything once. That it is one, as a rule, only saves work. And a driver may vanish at any point, with its thread or with the
+//! whole program: the sweeper finds what nobody drives, and goes on from what is written; whoever takes over from one that vanished
+//! doubts that it is all.
 
 use super::{
     messages::{Order, OrderStatus},
@@ -16,10 +17,11 @@ use crate::{
     mesh::{Context, Failure, Mesh, MeshError, TraceId},
     storage::StorageError,
     telemetry::{Outcome, What},
-    types::{OrderId, Service},
+    types::{OrderId, Service, Timestamp},
 };
 use std::{
     collections::HashSet,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -32,6 +34,8 @@ const BACKOFF: Duration = Duration::from_millis(25);
 const BACKOFF_MOST: Duration = Duration::from_secs(2);
 /// The same for an action that is sent until it succeeds.
 const BACKOFF_MOST_UNTIL_DONE: Duration = Duration::from_secs(30);
+/// An action that takes longer is one that people who look at the order should see.
+const SHOWN_AFTER: Duration = Duration::from_millis(100);
 /// After so many failures of such an action people should look.
 const ATTENTION_AFTER: u32 = 10;
 const SWEEP_EVERY: Duration = Duration::from_secs(2);
@@ -46,9 +50,11 @@ pub struct Driver {
     seats: Seats,
     /// Who drives what the sweeper found calls only with one of these.
     slots: Arc<Semaphore>,
-    /// Under way when the program last ended, and not looked at since.
-    left_behind: Arc<Mutex<HashSet<OrderId>>>,
+    /// Under way when the program last ended or their drivers vanished, and not looked at since.
+    left_behind: LeftBehind,
 }
+
+type LeftBehind = Arc<Mutex<HashSet<OrderId>>>;
 
 impl Driver {
     /// `left_behind`: what had something unfinished when the program last ended.
@@ -138,13 +144,14 @@ impl Drive {
 
     /// Sends and writes down until the saga is over. `record` is what is written.
     async fn run(&self, mut record: OrderRecord) -> Result<(), MeshError> {
-        let Driver { env, store, .. } = &self.driver;
+        let Driver { env, store, left_behind, .. } = &self.driver;
         let id = record.order.id;
-        if lock(&self.driver.left_behind).contains(&id) {
+        if lock(left_behind).contains(&id) {
             let doubted = store.change(id, |record| Ok(record.saga.as_mut().is_some_and(Saga::doubt)));
             record = doubted.await.map_err(Failure::into_mesh)?;
-            lock(&self.driver.left_behind).remove(&id);
+            lock(left_behind).remove(&id);
         }
+        let mut unwritten = Unwritten { store, left_behind, id, answers: Vec::new() };
         let mut failures = 0;
         while let Some(saga) = &record.saga
             && let Some(due) = saga.due()
@@ -157,29 +164,34 @@ impl Drive {
             let context =
                 Context::of_service(Service::Orders, CALL_PATIENCE, saga.cause.map_or(self.trace, |it| it.trace));
             let context = context.in_span(span.id());
-            match span.here().run(self.attempt(context, &record.order, saga, due)).await {
+            let sending = span.here().run(self.attempt(context, &record.order, saga, due));
+            match unwritten.shown_during(sending).await? {
                 Ok(answer) => {
                     failures = 0;
-                    let now = env.now();
-                    let settled =
-                        span.here().run(store.change_and_go_on(id, |record| record.settle(due, &answer, now)));
                     let (plan, number, begun_at) = (saga.plan.name(), saga.number, saga.begun_at);
-                    record = settled.await.map_err(Failure::into_mesh)?;
+                    let outcome = match &answer {
+                        Answer::Refused(refusal) => Outcome::new("refused", format!("{refusal:?}")),
+                        Answer::Missing => Outcome::new("timed_out", "given up"),
+                        Answer::Done(_) => Outcome::OK,
+                    };
+                    let now = env.now();
+                    record.settle(due, &answer, now).map_err(|error| Failure::from(error).into_mesh())?;
+                    unwritten.answers.push((due, answer, now));
+                    if !record.may_go_on() {
+                        record = span.here().run(unwritten.write()).await?.unwrap_or(record);
+                    }
                     if record.saga.as_ref().is_none_or(|saga| saga.number != number) {
                         let is_undone =
                             record.refusal_of(number).is_some() || record.order.status == OrderStatus::Rejected;
                         let outcome = if is_undone { "undone" } else { "done" };
                         self.driver.mesh.tracer().count_saga(plan, outcome, since(env.now(), begun_at));
                     }
-                    span.end(|| match &answer {
-                        Answer::Refused(refusal) => Outcome::new("refused", format!("{refusal:?}")),
-                        Answer::Missing => Outcome::new("timed_out", "given up"),
-                        _ => Outcome::OK,
-                    });
+                    span.end(|| outcome);
                 }
                 Err(fault) => {
                     span.end(|| Outcome::new("failed", fault.to_string()));
                     failures += 1;
+                    unwritten.write().await?;
                     self.wait_out(&record, due, &fault, failures).await?;
                     let Some(fresh) = self.driver.unfinished(id).await? else { return Ok(()) };
                     record = fresh;
@@ -228,6 +240,52 @@ impl Drive {
     }
 }
 
+/// What an order has come to since it was written last: in its driver's hands only, as long as the saga may go on. Where they let go of it,
+/// it is as after a crash, and its order is left behind.
+struct Unwritten<'a> {
+    store: &'a Store,
+    left_behind: &'a LeftBehind,
+    id: OrderId,
+    answers: Vec<(Due, Answer, Timestamp)>,
+}
+
+impl Unwritten<'_> {
+    /// Writes it down; gives the order as it is then, on disk. `None` where there is nothing to be written.
+    async fn write(&mut self) -> Result<Option<OrderRecord>, MeshError> {
+        if self.answers.is_empty() {
+            return Ok(None);
+        }
+        let settle = |record: &mut OrderRecord| {
+            self.answers
+                .iter()
+                .try_fold(false, |changed, (due, answer, at)| Ok(record.settle(*due, answer, *at)? | changed))
+        };
+        let record = self.store.change(self.id, settle).await.map_err(Failure::into_mesh)?;
+        self.answers.clear();
+        Ok(Some(record))
+    }
+
+    /// Awaits what is being sent. Where that takes its time, whoever looks at the order is to see how far it is.
+    async fn shown_during<T>(&mut self, sending: impl Future<Output = T>) -> Result<T, MeshError> {
+        let mut sending = pin!(sending);
+        if !self.answers.is_empty() {
+            match tokio::time::timeout(SHOWN_AFTER, &mut sending).await {
+                Ok(sent) => return Ok(sent),
+                Err(_) => self.write().await?,
+            };
+        }
+        Ok(sending.await)
+    }
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        if !self.answers.is_empty() {
+            lock(self.left_behind).insert(self.id);
+        }
+    }
+}
+
 /// The orders that somebody in this process drives: whoever has an order's seat. Shared by all instances.
 #[derive(Clone, Default)]
 struct Seats(Arc<Mutex<HashSet<OrderId>>>);
@@ -261,17 +319,37 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Id;
+    use crate::{services::orders::saga::Plan, storage::Storage, types::Id};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     #[test]
     fn a_seat_is_free_again_also_when_its_driver_panics() {
         let (seats, id) = (Seats::default(), OrderId::from_uuid(uuid::Uuid::nil()));
         let taken = seats.take(id).unwrap();
         assert!(seats.take(id).is_none() && seats.is_taken(id));
-        let died = std::panic::catch_unwind(move || {
+        let died = catch_unwind(move || {
             let _taken = taken;
             panic!("the driver died");
         });
         assert!(died.is_err() && !seats.is_taken(id));
+    }
+
+    #[test]
+    fn an_order_is_left_behind_by_a_driver_that_vanishes_before_it_has_written_all() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), Timestamp::UNIX_EPOCH);
+        let storage = Storage::open(folder.path(), &Env::system()).unwrap();
+        let store = Store::new(&storage.tree(Service::Orders).unwrap());
+        let (left_behind, id) = (LeftBehind::default(), OrderId::from_uuid(uuid::Uuid::nil()));
+        let vanish = |answers| {
+            let died = catch_unwind(AssertUnwindSafe(|| {
+                let _unwritten = Unwritten { store: &store, left_behind: &left_behind, id, answers };
+                panic!("the driver died");
+            }));
+            assert!(died.is_err());
+            lock(&left_behind).contains(&id)
+        };
+        assert!(!vanish(Vec::new()), "all was written");
+        let due = Saga::begin(1, Plan::Ship, now).due().unwrap();
+        assert!(vanish(vec![(due, Answer::Missing, now)]));
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     messages::*,
     rules,
-    saga::{Action, Plan, Refusal, Return, Saga},
+    saga::{Plan, Refusal, Return, Saga},
 };
 use crate::{
     mesh::Event,
@@ -163,8 +163,8 @@ impl OrderRecord {
 
     /// The provider found later that it could not give this money back. Refunds that were none of ours are not noted.
     pub fn fail_refund(&mut self, failed: &Refund, now: Timestamp) -> Changed {
-        // It may be the one whose answer has not come in yet.
-        let is_awaited = self.due().is_some_and(|due| due.action == Action::RefundPayment);
+        // It may be one of the saga under way, whose answer has not come in yet, or is not written yet.
+        let is_awaited = self.saga.as_ref().is_some_and(Saga::may_refund);
         match self.refunds.iter_mut().map(|(_, refund)| refund).find(|refund| refund.id == failed.id) {
             Some(refund) if refund.status != RefundStatus::Failed => refund.status = RefundStatus::Failed,
             None if is_awaited => return Err(OrdersError::Busy),
@@ -190,7 +190,7 @@ impl OrderRecord {
 
 /// What is told of it.
 impl OrderRecord {
-    /// Whether it may go on before this is on disk.
+    /// Whether it may go on before this is written.
     pub fn may_go_on(&self) -> bool {
         self.saga.as_ref().is_some_and(Saga::may_go_on)
     }

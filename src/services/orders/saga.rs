@@ -5,8 +5,8 @@
 //! The terms are Chris Richardson's (*Microservices Patterns*, chapter 4); what makes it safe are five rules:
 //!
 //! 1. The duty to undo an action is on disk before it is sent: registered afterwards, an unknown outcome would never be undone. One
-//!    write closes an action and intends the next. On the way to the pivot nobody waits until it is on disk ([`Saga::may_go_on`]): the
-//!    order is, and after a crash every step that can be undone counts as begun ([`Saga::doubt`]).
+//!    write closes an action and intends the next. On the way to the pivot not even that is needed ([`Saga::may_go_on`]): the order
+//!    itself is on disk, and whoever goes on after a crash takes every step that can be undone for begun ([`Saga::doubt`]).
 //! 2. No answer is no refusal. An action whose outcome is unknown is sent again; it names its order, so the other side does it once.
 //! 3. Before the pivot, a refusal or the end of [`PATIENCE`] turns the saga back: every step that was *begun* is undone, the last one first.
 //! 4. Once the pivot is sent, its outcome must be learnt; after it there is only forward.
@@ -111,7 +111,7 @@ pub struct Saga {
     /// Why it goes back, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     turned_back: Option<Refusal>,
-    /// The program ended while it was under way: more may have been sent than is written.
+    /// Its driver ended while it was under way: more may have been sent than is written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_in_doubt: bool,
     /// In the order in which they were intended; only the last can still be without an outcome.
@@ -256,14 +256,14 @@ impl Saga {
         self.advance(now)
     }
 
-    /// Whether the action that is due may be sent before its intent is on disk: where a crash in between comes to no more than that what
+    /// Whether the action that is due may be sent before its intent is written: where a crash in between comes to no more than that what
     /// was done is asked for again. Not the pivot, which would be undone as if it had not been sent; nor what undoes, for after a crash
     /// what it has undone would be done anew.
     pub fn may_go_on(&self) -> bool {
         !matches!(self.due_kind(), None | Some(Pivot))
     }
 
-    /// The program has ended meanwhile. `false` where that is written already.
+    /// Its driver, or the whole program, has ended meanwhile. `false` where that is written already.
     pub fn doubt(&mut self) -> bool {
         !std::mem::replace(&mut self.is_in_doubt, true)
     }
@@ -281,6 +281,11 @@ impl Saga {
     /// Whether the action that is due is to be sent until it succeeds, however long that takes.
     pub fn must_succeed(&self) -> bool {
         !matches!(self.due_kind(), Some(Compensatable(_)))
+    }
+
+    /// Whether money may be given back by it.
+    pub fn may_refund(&self) -> bool {
+        !matches!(self.plan, Plan::Ship)
     }
 
     fn advance(&mut self, now: Timestamp) -> Option<Ending> {

@@ -162,34 +162,9 @@ impl Store {
     pub async fn change(
         &self,
         id: OrderId,
-        decide: impl FnMut(&mut OrderRecord) -> Result<bool, OrdersError>,
-    ) -> Result<OrderRecord, Failure<OrdersError>> {
-        let record = self.write(id, decide)?;
-        self.tree.commit().await?;
-        self.changes.tell(&record);
-        Ok(record)
-    }
-
-    /// The same, but where the saga may go on before it is on disk: then nobody is told of it until something else is.
-    pub async fn change_and_go_on(
-        &self,
-        id: OrderId,
-        decide: impl FnMut(&mut OrderRecord) -> Result<bool, OrdersError>,
-    ) -> Result<OrderRecord, Failure<OrdersError>> {
-        let record = self.write(id, decide)?;
-        if !record.may_go_on() {
-            self.tree.commit().await?;
-            self.changes.tell(&record);
-        }
-        Ok(record)
-    }
-
-    fn write(
-        &self,
-        id: OrderId,
         mut decide: impl FnMut(&mut OrderRecord) -> Result<bool, OrdersError>,
     ) -> Result<OrderRecord, Failure<OrdersError>> {
-        self.orders.change(&id, |found| {
+        let changed: Result<OrderRecord, Failure<OrdersError>> = self.orders.change(&id, |found| {
             let mut record = found.ok_or(OrdersError::OrderNotFound)?;
             Ok(if decide(&mut record)? {
                 record.order.version += 1;
@@ -197,7 +172,11 @@ impl Store {
             } else {
                 Decision::Keep(record)
             })
-        })
+        });
+        let record = changed?;
+        self.tree.commit().await?;
+        self.changes.tell(&record);
+        Ok(record)
     }
 
     pub fn listen(&self, id: OrderId) -> Listener {

@@ -131,6 +131,26 @@ fn the_pivot_and_what_undoes_wait_for_the_disk_and_nothing_else_does() {
 }
 
 #[test]
+fn a_refund_that_has_failed_before_its_answer_is_written_is_waited_for_while_the_saga_may_have_asked_for_it() {
+    let mut record = OrderRecord::placed(pending(1), false);
+    while let Some(due) = record.due() {
+        record.settle(due, &Answer::Done(Learned::Nothing), NOW).unwrap();
+    }
+    let mut world = World::with_stock([(kettle(), 1)]);
+    world.authorize(id(77), euro(1)).unwrap();
+    world.capture(id(77)).unwrap();
+    let refund = world.refund(id(77), "key", None).unwrap();
+    assert_eq!(record.fail_refund(&refund, NOW), Ok(false), "somebody else's");
+    let mut cancelled = record.clone();
+    cancelled.cancel(id(1), NOW).unwrap();
+    assert_eq!(cancelled.due().unwrap().action, Action::CancelShipment);
+    assert_eq!(cancelled.fail_refund(&refund, NOW), Err(OrdersError::Busy));
+    record.pack(NOW).unwrap();
+    record.ship(NOW).unwrap();
+    assert_eq!(record.fail_refund(&refund, NOW), Ok(false), "nothing is given back when it is shipped");
+}
+
+#[test]
 fn an_order_that_did_not_come_from_the_cart_leaves_it_alone() {
     let mut saga = Saga::begin(1, Plan::Place { from_cart: false }, NOW);
     while let Some(due) = saga.due() {
