@@ -74,7 +74,7 @@ pub(super) struct AnswerRecord {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Body {
-    /// As it is: inside a string each of its quotes would be escaped, which is a third more to be written.
+    /// As it is: inside a string each of its quotes would be escaped, a seventh more to be written.
     Json(Box<RawValue>),
     Text(String),
 }
