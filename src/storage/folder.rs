@@ -30,8 +30,8 @@ pub const FORMAT: u32 = 1;
 const LOCK_LOOKS: u32 = 200;
 const RELEASE_LOOKS: u32 = 2000;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
-/// Of sled's pages. With four times as many, a shop under load takes 25 MB more and is no faster: what is changed is seen last
-/// (`recent.rs`), and the rest is in the system's own cache.
+/// Of sled's pages. With four times as many, a shop under load takes 25 MB more and is a twentieth faster at most: what is changed has
+/// been seen last (`recent.rs`), and the rest is in the system's own cache.
 const CACHE: u64 = 8 * 1024 * 1024;
 /// Files up to this length are read whole to see that nothing is wrong with them (a quarter of a second). In a longer one, damage is
 /// found when the page that it hit is read, by sled's own checksums, or by `galleria check`: a start must not take minutes.
