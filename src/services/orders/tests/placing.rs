@@ -321,6 +321,17 @@ fn a_customer_who_cannot_wait_is_told_that_the_order_is_pending() {
 }
 
 #[test]
+fn what_was_done_is_seen_and_not_asked_for_again_while_the_next_step_fails() {
+    in_shop(async |shop| {
+        shop.stage.always(AUTHORIZE, Down);
+        let pending = shop.call_within(Duration::from_secs(1), ada(), order("key")).await.unwrap();
+        assert_eq!(pending.in_progress.as_deref(), Some("the payment is being authorized"));
+        let calls = shop.stage.take_calls();
+        assert_eq!(calls.iter().filter(|call| **call == RESERVE).count(), 1, "{calls:?}");
+    });
+}
+
+#[test]
 fn the_same_key_is_the_same_order_and_never_another_one() {
     in_shop(async |shop| {
         let first = shop.place("key").await.unwrap();
