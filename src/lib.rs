@@ -40,7 +40,7 @@
 //!
 //! | room | what it is |
 //! |---|---|
-//! | `main.rs`, `commands/` | the command line: its flags, and what each command does |
+//! | `main.rs`, [`commands`] | the command line: its flags, and what each command does |
 //! | [`app`] | the composition root; the only place that knows everybody |
 //! | [`audit`] | the books: asks every service for its side, and sets the two sides of each equation against each other |
 //! | [`config`] | settings: defaults < file < environment < flags |
@@ -85,6 +85,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod env;

@@ -36,7 +36,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("actix_web", &["gateway", "lab"]),
     ("sled",      &["storage"]),
     ("rand",      &["env"]),
-    ("clap",      &["main", "commands"]),
+    ("clap",      &["commands"]),
 ];
 
 /// What makes two runs differ is asked of `env`.

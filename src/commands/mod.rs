@@ -1,12 +1,14 @@
 //! What `galleria` does: one function a command. Here are those that need no open shop.
 
+mod cli;
 mod serve;
 mod top;
 
-pub use serve::serve;
-pub use top::top;
+pub use cli::run;
+use serve::serve;
+use top::top;
 
-use galleria::{
+use crate::{
     app::{Fatal, Shop},
     config::{FirstOperator, Settings},
     env::Env,
@@ -23,7 +25,7 @@ use std::{
     process::ExitCode,
 };
 
-pub fn routes() -> Result<ExitCode, Fatal> {
+fn routes() -> Result<ExitCode, Fatal> {
     let mut table = format!("# every request passes: {}\n", gateway::duty_names().collect::<Vec<_>>().join(" > "));
     let width = ROUTES.iter().map(|route| route.path.len()).max().unwrap_or_default();
     for route in ROUTES {
@@ -35,28 +37,28 @@ pub fn routes() -> Result<ExitCode, Fatal> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn openapi() -> Result<ExitCode, Fatal> {
+fn openapi() -> Result<ExitCode, Fatal> {
     say(&format!("{}\n", gateway::openapi_document()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn config(settings: &Settings) -> Result<ExitCode, Fatal> {
+fn config(settings: &Settings) -> Result<ExitCode, Fatal> {
     let mut list = format!("{settings:#?}\n\n");
-    for (name, default, meaning) in galleria::config::SETTINGS {
+    for (name, default, meaning) in crate::config::SETTINGS {
         list += &format!("{name:18} {meaning} [default: {default}]\n");
     }
     say(&list)?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn completions(cli: &mut clap::Command, shell: clap_complete::Shell) -> Result<ExitCode, Fatal> {
+fn completions(cli: &mut clap::Command, shell: clap_complete::Shell) -> Result<ExitCode, Fatal> {
     let mut script = Vec::new();
     clap_complete::generate(shell, cli, "galleria", &mut script);
     say(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn create_operator(
+fn create_operator(
     settings: &Settings,
     given: Option<FirstOperator>,
     email: Email,
@@ -86,7 +88,7 @@ fn read_password() -> Result<Secret, Fatal> {
     Ok(Secret::new(line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-pub fn backup(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
+fn backup(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
     let refused = |error: io::Error| Fatal::Refused(format!("{} cannot be written: {error}", file.display()));
     if !settings.data_dir.exists() {
         return Err(Fatal::Refused(format!("there is no data in {}", settings.data_dir.display())));
@@ -111,7 +113,7 @@ pub fn backup(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub fn restore(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
+fn restore(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
     let opened =
         File::open(file).map_err(|error| Fatal::Refused(format!("{} cannot be read: {error}", file.display())))?;
     let lines = storage::restore(&settings.data_dir, BufReader::new(opened), &Env::system())?;
@@ -120,7 +122,7 @@ pub fn restore(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
 }
 
 /// Every record by itself, then the books across all services.
-pub fn check(settings: &Settings) -> Result<ExitCode, Fatal> {
+fn check(settings: &Settings) -> Result<ExitCode, Fatal> {
     if !settings.data_dir.exists() {
         return Err(Fatal::Refused(format!("there is no data in {}", settings.data_dir.display())));
     }

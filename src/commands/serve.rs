@@ -2,7 +2,7 @@
 //! when a disk that failed takes writes again.
 
 use super::say;
-use galleria::{
+use crate::{
     app::{self, Doorway, Fatal, Open},
     config::{BadSetting, FirstOperator, Settings},
     env::Env,

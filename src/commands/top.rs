@@ -3,7 +3,7 @@
 //! Rates and percentiles are of the time between two looks: two snapshots of the same counters, and what lies between them.
 
 use super::write_out;
-use galleria::app::Fatal;
+use crate::app::Fatal;
 use std::{
     collections::{BTreeMap, HashMap},
     fmt::Write,
