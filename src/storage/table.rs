@@ -152,6 +152,27 @@ impl<R: Record> Table<R> {
         key: &str,
         mut decide: impl FnMut(Option<R>) -> Result<Decision<R, T>, E>,
     ) -> Result<T, E> {
+        let mut answer = Err(StorageError::damaged("nothing was decided").into());
+        let decided = self.swap_as_decided(key, &mut |found| {
+            let (decision, said) = match decide(found) {
+                Ok(Decision::Save(record, said)) => (Decision::Save(record, ()), Ok(said)),
+                Ok(Decision::Keep(said)) => (Decision::Keep(()), Ok(said)),
+                Ok(Decision::Delete(said)) => (Decision::Delete(()), Ok(said)),
+                Err(error) => (Decision::Keep(()), Err(error)),
+            };
+            answer = said;
+            decision
+        });
+        decided?;
+        answer
+    }
+
+    /// What all changes of a record have in common, so that it is compiled for each type of record and not for each change.
+    fn swap_as_decided(
+        &self,
+        key: &str,
+        decide: &mut dyn FnMut(Option<R>) -> Decision<R, ()>,
+    ) -> Result<(), StorageError> {
         let full = format!("{}/{key}", R::TABLE);
         // Nearly always it is as it was seen last, and the swap finds out if it is not: to read it first would be to look for it twice.
         let mut guess = self.recent.last(&full);
@@ -159,13 +180,12 @@ impl<R: Record> Table<R> {
             let is_guessed = guess.is_some();
             let (found, old) = guess.take().map_or_else(|| self.look(&full), |seen| Ok(Some(seen)))?.unzip();
             let before = old.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
-            let (new, answer) = match decide(old) {
+            let new = match decide(old) {
                 // Without a swap nothing would tell whether it is still so.
-                Ok(Decision::Keep(_)) | Err(_) if is_guessed => continue,
-                Ok(Decision::Keep(answer)) => return Ok(answer),
-                Ok(Decision::Save(record, answer)) => (Some(record), answer),
-                Ok(Decision::Delete(answer)) => (None, answer),
-                Err(error) => return Err(error),
+                Decision::Keep(()) if is_guessed => continue,
+                Decision::Keep(()) => return Ok(()),
+                Decision::Save(record, ()) => Some(record),
+                Decision::Delete(()) => None,
             };
             let after = new.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
             let bytes = new.as_ref().map(encode).transpose()?.map(IVec::from);
@@ -188,7 +208,7 @@ impl<R: Record> Table<R> {
                 if owes {
                     self.tree.wake(full);
                 }
-                return Ok(answer);
+                return Ok(());
             }
         }
     }
