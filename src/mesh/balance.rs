@@ -62,7 +62,7 @@ impl Balancer {
         mut fit: Vec<&Arc<Instance>>,
         warm_up: Duration,
         kind: Kind,
-        key: impl FnOnce() -> Option<u64>,
+        key: &dyn Fn() -> Option<u64>,
     ) -> Option<(Arc<Instance>, Permit)> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let bits = scramble(turn);

@@ -1,10 +1,11 @@
 //! The way to a service and back.
 
 use super::{
-    CallError, Caller, Context, Envelope, Failure, Kind, Mesh, MeshError, Request,
+    CallError, Caller, Context, Envelope, Failure, Kind, Mesh, MeshError, Pool, Request,
     edge::{self, Edge},
     instance::Instance,
     message::EventId,
+    permit::Permit,
     retry, wire,
 };
 use crate::{
@@ -45,11 +46,15 @@ impl Mesh {
         let answer = answer.map_err(|failure| match failure {
             Failure::Domain(error) => CallError::Domain(error),
             Failure::Fault(error) => {
-                log::debug!(caller = self.caller.to_string().as_str(), request = R::NAME, trace = context.trace.to_string().as_str(); "{error}");
+                self.tell_of(R::NAME, context, &error);
                 CallError::Mesh(error)
             }
         });
         (by, answer)
+    }
+
+    fn tell_of(&self, request: &'static str, context: &Context, error: &MeshError) {
+        log::debug!(caller = self.caller.to_string().as_str(), request, trace = context.trace.to_string().as_str(); "{error}");
     }
 
     /// Tries again what may be tried again, as long as the budget and the time allow.
@@ -98,9 +103,6 @@ impl Mesh {
             sent: self.tracer.payload(request),
             answer: Payload::default(),
         });
-        if !span.is_wanted() {
-            return self.guarded(edge, context, &Here::default(), request, avoid).await;
-        }
         let served = self.guarded(edge, &context.in_span(span.id()), &span.here(), request, avoid).await;
         span.tell(|what| {
             if let What::Call { instance, queued, answer, .. } = what {
@@ -121,18 +123,14 @@ impl Mesh {
         request: &R,
         avoid: Option<Arc<str>>,
     ) -> Served<R> {
-        if R::KIND == Kind::LongPoll {
-            return match edge.admit_uncounted() {
-                Ok(()) => self.over_link(edge, context, here, request, avoid).await,
-                Err(error) => error.into(),
-            };
-        }
-        let ticket = match edge.admit() {
+        let ticket = match edge.admit(R::KIND) {
             Ok(ticket) => ticket,
             Err(error) => return error.into(),
         };
         let served = self.over_link(edge, context, here, request, avoid).await;
-        ticket.end(edge::outcome_of(&served.answer));
+        if let Some(ticket) = ticket {
+            ticket.end(edge::outcome_of(&served.answer));
+        }
         served
     }
 
@@ -168,14 +166,11 @@ impl Mesh {
         request: &R,
         avoid: Option<Arc<str>>,
     ) -> Served<R> {
-        let (pool, mut looks) = (self.pool(R::SERVICE), 0..LOOKS_FOR_A_PLACE);
+        let pool = self.pool(R::SERVICE);
         loop {
-            let (instance, permit) = match pool.pick(R::KIND, || request.affinity(), avoid.as_deref()) {
+            let picked = pick(pool, R::KIND, &|| request.affinity(), avoid.as_deref(), context).await;
+            let (instance, permit) = match picked {
                 Ok(picked) => picked,
-                Err(MeshError::Overloaded) if looks.next().is_some() && context.time_left() > BETWEEN_LOOKS => {
-                    sleep(BETWEEN_LOOKS).await;
-                    continue;
-                }
                 Err(error) => return error.into(),
             };
             let Some(recipient) = instance.answers.recipient::<R>() else { return MeshError::NoInstance.into() };
@@ -252,7 +247,7 @@ impl Mesh {
             let (mesh, context, here, id) = (self.clone(), context.clone(), here.clone(), id.clone());
             let payload = |payload| Owed { payload, ..owed.clone() };
             let owed = match link.serialised {
-                true => wire::carried(&owed.name, &owed.payload).map(payload),
+                true => wire::carried_event(&owed.name, &owed.payload).map(payload),
                 false => Ok(owed.clone()),
             };
             Box::pin(async move { mesh.hand_over(&context, &here, to, &id, &owed?).await })
@@ -269,7 +264,7 @@ impl Mesh {
         owed: &Owed,
     ) -> Result<(), MeshError> {
         let pool = self.pool(to);
-        let (instance, _permit) = pool.pick(Kind::Keyed, || None, None)?;
+        let (instance, _permit) = pool.pick(Kind::Keyed, &|| None, None)?;
         let (context, here) = (context.clone(), here.clone());
         let delivered =
             instance.answers.deliver(context, id.clone(), &owed.name, owed.at, owed.payload.clone(), here).await;
@@ -277,6 +272,25 @@ impl Mesh {
             pool.bury(&instance);
         }
         delivered
+    }
+}
+
+/// An instance that takes the call, and its place there; one that finds all taken looks again.
+async fn pick(
+    pool: &Pool,
+    kind: Kind,
+    key: &dyn Fn() -> Option<u64>,
+    avoid: Option<&str>,
+    context: &Context,
+) -> Result<(Arc<Instance>, Permit), MeshError> {
+    let mut looks = 0..LOOKS_FOR_A_PLACE;
+    loop {
+        match pool.pick(kind, key, avoid) {
+            Err(MeshError::Overloaded) if looks.next().is_some() && context.time_left() > BETWEEN_LOOKS => {
+                sleep(BETWEEN_LOOKS).await;
+            }
+            picked => return picked,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What stands between one caller and one service: the breaker, the retry budget, the link.
 
 use super::{
-    Caller, Failure, Link, MeshError,
+    Caller, Failure, Kind, Link, MeshError,
     breaker::{Breaker, BreakerSettings, BreakerState, Forced, Pass},
     retry,
     window::Tally,
@@ -87,21 +87,19 @@ impl Edge {
         Self { breaker: Mutex::new(breaker), link: ArcSwapOption::empty() }
     }
 
-    pub fn admit(&self) -> Result<Ticket<'_>, MeshError> {
-        let now = Instant::now();
-        let pass = self.breaker().admit(now);
-        let pass = pass.map_err(|retry_after| MeshError::CircuitOpen { retry_after })?;
-        Ok(Ticket { edge: self, pass, since: now, outcome: Outcome::Unknown })
-    }
-
-    /// For who waits for news: that takes as long as it takes, and says nothing about the service.
-    pub fn admit_uncounted(&self) -> Result<(), MeshError> {
-        let mut breaker = self.breaker();
-        if breaker.state(Instant::now()) == BreakerState::Open {
+    /// Lets a call through, unless the breaker is open. No ticket is for who waits for news: that takes as long as it takes, and says
+    /// nothing about the service.
+    pub fn admit(&self, kind: Kind) -> Result<Option<Ticket<'_>>, MeshError> {
+        let (now, mut breaker) = (Instant::now(), self.breaker());
+        if kind != Kind::LongPoll {
+            let pass = breaker.admit(now).map_err(|retry_after| MeshError::CircuitOpen { retry_after })?;
+            return Ok(Some(Ticket { edge: self, pass, since: now, outcome: Outcome::Unknown }));
+        }
+        if breaker.state(now) == BreakerState::Open {
             breaker.refused += 1;
             return Err(MeshError::CircuitOpen { retry_after: Duration::from_secs(1) });
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Takes a retry out of the budget; `false` where it is spent.

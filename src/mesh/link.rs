@@ -2,8 +2,9 @@
 
 use super::{Context, Kind, MeshError};
 use crate::env::Env;
+use futures_util::future::LocalBoxFuture;
 use serde::{Serialize, Serializer};
-use std::time::Duration;
+use std::{any::Any, time::Duration};
 use tokio::time::{sleep_until, timeout_at};
 use utoipa::ToSchema;
 
@@ -29,14 +30,31 @@ pub struct Link {
 }
 
 impl Link {
-    /// One message there and its reply back, with what goes wrong. `carry` sends it, as often as it is called.
+    /// One message there and its reply back, with what goes wrong. `send` sends it, as often as it is called.
     pub(super) async fn carry<T: 'static>(
         self,
         env: &Env,
         context: &Context,
         kind: Kind,
-        send: impl Fn() -> futures_util::future::LocalBoxFuture<'static, T>,
+        send: impl Fn() -> LocalBoxFuture<'static, T>,
     ) -> Result<T, MeshError> {
+        let send = || {
+            let sent = send();
+            Box::pin(async move { Box::new(sent.await) as Box<dyn Any> }) as LocalBoxFuture<'static, _>
+        };
+        let answer = self.carry_any(env, context, kind, &send).await?;
+        // It is what `send` gives.
+        answer.downcast().map(|answer| *answer).map_err(|_| MeshError::Crashed)
+    }
+
+    /// The same for all types of answers, so that it is compiled once and not for each of them.
+    async fn carry_any(
+        self,
+        env: &Env,
+        context: &Context,
+        kind: Kind,
+        send: &dyn Fn() -> LocalBoxFuture<'static, Box<dyn Any>>,
+    ) -> Result<Box<dyn Any>, MeshError> {
         let lost = async || {
             sleep_until(context.deadline).await;
             Err(MeshError::TimedOut)

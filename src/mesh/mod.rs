@@ -59,4 +59,4 @@ pub use outlier::OutlierSettings;
 pub use pool::{MOST_INSTANCES, Pool, PoolReport, PoolSettings};
 pub use relay::OwedEvent;
 pub(crate) use service::service;
-pub use service::{Answer, Disturb, Heard, Ping};
+pub use service::{Answer, Answering, Disturb, Heard, Ping};

@@ -130,7 +130,7 @@ impl Pool {
     pub(super) fn pick(
         &self,
         kind: Kind,
-        key: impl FnOnce() -> Option<u64>,
+        key: &dyn Fn() -> Option<u64>,
         avoid: Option<&str>,
     ) -> Result<(Arc<Instance>, Permit), MeshError> {
         let (instances, settings) = (self.instances.load(), self.settings.load());

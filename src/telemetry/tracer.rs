@@ -158,10 +158,6 @@ impl Open {
         }
     }
 
-    pub fn is_wanted(&self) -> bool {
-        self.0.is_some()
-    }
-
     pub fn end(mut self, outcome: impl FnOnce() -> Outcome) {
         if let Some(begun) = self.0.take() {
             begun.end(outcome());
@@ -201,10 +197,7 @@ tokio::task_local! {
 impl Here {
     /// Runs something here: whatever it opens below finds the way up.
     pub async fn run<F: Future>(self, work: F) -> F::Output {
-        match self.0 {
-            Some(_) => HERE.scope(self, work).await,
-            None => work.await,
-        }
+        HERE.scope(self, work).await
     }
 
     /// Begins a span here. It is nothing where nobody looks.

@@ -81,10 +81,10 @@ mod tests {
     #[test]
     fn a_secret_arrives_where_no_people_read() {
         let secret = Secret::new("hunter2".to_owned());
-        let bytes = rmp_serde::to_vec_named(&secret).unwrap();
-        assert_eq!(rmp_serde::from_slice::<Secret>(&bytes).unwrap().expose(), "hunter2");
+        let bytes = minicbor_serde::to_vec(&secret).unwrap();
+        assert_eq!(minicbor_serde::from_slice::<Secret>(&bytes).unwrap().expose(), "hunter2");
         let key = Secret::new([7u8; 16]);
-        let bytes = rmp_serde::to_vec_named(&key).unwrap();
-        assert_eq!(rmp_serde::from_slice::<Secret<[u8; 16]>>(&bytes).unwrap().expose(), &[7; 16]);
+        let bytes = minicbor_serde::to_vec(&key).unwrap();
+        assert_eq!(minicbor_serde::from_slice::<Secret<[u8; 16]>>(&bytes).unwrap().expose(), &[7; 16]);
     }
 }
