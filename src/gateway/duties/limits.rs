@@ -112,8 +112,8 @@ fn admit(visit: &Visit, request: &ServiceRequest) -> Result<(), Problem> {
         ));
     }
     // No browser sends a bearer token unasked.
-    let shows_token = request.headers().get(header::AUTHORIZATION).is_some_and(|value| bearer(value).is_some());
-    if !request.method().is_safe() && !shows_token {
+    let shows_token = || request.headers().get(header::AUTHORIZATION).is_some_and(|value| bearer(value).is_some());
+    if !request.method().is_safe() && !shows_token() {
         let origin = header(header::ORIGIN);
         // Not with cookies: `SameSite` keeps them from another site, but another port or a subdomain is the same one.
         let is_let_in = !request.headers().contains_key(header::COOKIE)
