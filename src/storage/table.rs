@@ -152,7 +152,7 @@ impl<R: Record> Table<R> {
         key: &str,
         mut decide: impl FnMut(Option<R>) -> Result<Decision<R, T>, E>,
     ) -> Result<T, E> {
-        let mut answer = Err(StorageError::damaged("nothing was decided").into());
+        let mut answer = None;
         let decided = self.swap_as_decided(key, &mut |found| {
             let (decision, said) = match decide(found) {
                 Ok(Decision::Save(record, said)) => (Decision::Save(record, ()), Ok(said)),
@@ -160,11 +160,11 @@ impl<R: Record> Table<R> {
                 Ok(Decision::Delete(said)) => (Decision::Delete(()), Ok(said)),
                 Err(error) => (Decision::Keep(()), Err(error)),
             };
-            answer = said;
+            answer = Some(said);
             decision
         });
         decided?;
-        answer
+        answer.unwrap_or_else(|| Err(StorageError::damaged("nothing was decided").into()))
     }
 
     /// What all changes of a record have in common, so that it is compiled for each type of record and not for each change.
