@@ -150,3 +150,19 @@ pub(super) fn outcome_of<T, E>(answer: &Result<T, Failure<E>>) -> Outcome {
         )) => Outcome::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_news_says_nothing_of_the_service_and_is_refused_like_others() {
+        let edge = Edge::new();
+        assert!(edge.admit(Kind::LongPoll).unwrap().is_none());
+        edge.admit(Kind::Query).unwrap().unwrap().end(Outcome::Success);
+        assert_eq!(edge.report(Caller::GATEWAY, Service::Orders).calls, 1);
+        edge.set(EdgeSettings { forced: Some(Forced::Open), ..EdgeSettings::default() });
+        assert!(edge.admit(Kind::LongPoll).is_err() && edge.admit(Kind::Query).is_err());
+        assert_eq!(edge.report(Caller::GATEWAY, Service::Orders).refused, 2);
+    }
+}

@@ -16,7 +16,7 @@ pub type Answer<R> = Result<<R as Request>::Reply, Failure<<R as Request>::Error
 /// An answer that is being worked out, beside all others that the actor is asked for.
 ///
 /// What [`actix::ResponseFuture`] is, but that all of them are tasks of one type: tokio's code for a task is long, and is compiled anew for
-/// each type of it: it was a seventh of all that the compiler translated for this house.
+/// each type of it: it was an eighth of all that the compiler translated for this house.
 pub struct Answering<T>(LocalBoxFuture<'static, T>);
 
 impl<T: 'static> Answering<T> {
