@@ -23,7 +23,7 @@ Every flag can also be set as GALLERIA_NAME in the environment and as `name` in 
 environment, and that over the file.
 
 Exit codes: 0 done, 1 failed (or `check` found something), 2 bad flag or setting, 3 data folder in use, 4 data folder not
-writable, 5 data damaged, 6 data of a newer version, 7 folder not empty, 8 disk failure, 9 cannot listen, 130 forced to stop.";
+writable, 5 data damaged, 6 data of another version, 7 folder not empty, 8 disk failure, 9 cannot listen, 130 forced to stop.";
 
 #[derive(Subcommand)]
 enum Command {

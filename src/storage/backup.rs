@@ -1,7 +1,7 @@
 //! Backups: everything in a data folder as lines of JSON, in a format that does not depend on sled.
 //!
 //! ```text
-//! {"galleria_backup":1,"format":1,"created_at":"2026-01-01T00:00:00Z"}
+//! {"galleria_backup":1,"format":2,"created_at":"2026-01-01T00:00:00Z"}
 //! {"tree":"orders","key":"by_user/usr_…/ord_…"}
 //! {"tree":"orders","key":"order/ord_…","version":1,"record":{…}}
 //! {"end":true,"lines":2,"crc32":3735928559}
@@ -177,9 +177,7 @@ fn read_keys(db: &sled::Db, from: &mut impl BufRead) -> Result<u64, StorageError
 fn check_header(line: &[u8]) -> Result<(), StorageError> {
     let header: Header = serde_json::from_slice(line).map_err(|_| bad("it does not begin as a backup does"))?;
     for (found, known) in [(header.galleria_backup, VERSION), (header.format, FORMAT)] {
-        if found > known {
-            return Err(StorageError::Newer { what: "the backup".into(), found, known });
-        }
+        StorageError::check_version("the backup", found, known)?;
     }
     Ok(())
 }

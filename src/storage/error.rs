@@ -1,5 +1,7 @@
 //! What can go wrong with a data folder, in words for the person who runs the shop.
 
+use std::cmp::Ordering;
+
 /// A storage fault. None of these is the fault of whoever sent a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
@@ -13,6 +15,11 @@ pub enum StorageError {
     BadBackup { what: String },
     #[error("{what} was written by a newer galleria (version {found}, this one knows {known}); use that one")]
     Newer { what: String, found: u32, known: u32 },
+    #[error(
+        "{what} was written by an older galleria (version {found}, this one knows {known}), which lays it out in another way; \
+         use that one, or begin with an empty folder"
+    )]
+    Older { what: String, found: u32, known: u32 },
     #[error("{folder} is not empty; restore into a folder that is empty or does not exist")]
     NotEmpty { folder: String },
     #[error("{folder} holds something else than a shop's data; choose an empty folder with --data-dir")]
@@ -29,7 +36,7 @@ impl StorageError {
     /// | 3 | another process has the folder | stop it |
     /// | 4 | the folder cannot be written to | permissions, or another folder |
     /// | 5 | the data or the backup is damaged | a backup |
-    /// | 6 | it was written by a newer version | that version |
+    /// | 6 | it was written by another version | that version |
     /// | 7 | the folder is not empty, or is somebody else's | another folder |
     /// | 8 | the disk failed or is full | the disk |
     pub fn exit_code(&self) -> u8 {
@@ -37,9 +44,18 @@ impl StorageError {
             Self::InUse { .. } => 3,
             Self::NotWritable { .. } => 4,
             Self::Damaged { .. } | Self::BadBackup { .. } => 5,
-            Self::Newer { .. } => 6,
+            Self::Newer { .. } | Self::Older { .. } => 6,
             Self::NotEmpty { .. } | Self::NotOurs { .. } => 7,
             Self::Disk(_) => 8,
+        }
+    }
+
+    /// Refuses what this program does not know how to read.
+    pub(super) fn check_version(what: impl ToString, found: u32, known: u32) -> Result<(), Self> {
+        match found.cmp(&known) {
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(Self::Newer { what: what.to_string(), found, known }),
+            Ordering::Less => Err(Self::Older { what: what.to_string(), found, known }),
         }
     }
 

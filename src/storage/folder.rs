@@ -3,7 +3,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `lock` | held by the one process that has the folder |
-//! | `format` | `{"galleria_data":1}`: that it is ours, and which version wrote it |
+//! | `format` | `{"galleria_data":2}`: that it is ours, and which version wrote it |
 //! | `commits` | how many commits were acknowledged: see [`Committer`](super::commit::Committer) |
 //! | `seal` | after an orderly close: lengths and checksums of sled's files, see [`seal`] |
 //! | `db/` | sled's: `conf`, `db` (the log), `snap.*` (where each page is in it), `blobs/` |
@@ -25,7 +25,7 @@ use std::{
 };
 
 /// The version of the folder's layout that this program writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 /// A process that was killed keeps its locks for some milliseconds.
 const LOCK_LOOKS: u32 = 200;
 const RELEASE_LOOKS: u32 = 2000;
@@ -146,10 +146,9 @@ fn is_ours(path: &Path) -> Result<bool, StorageError> {
     };
     match serde_json::from_slice::<Format>(&json) {
         Ok(Format { galleria_data: 0 }) | Err(_) => Err(StorageError::damaged("the file format has been altered")),
-        Ok(Format { galleria_data: found }) if found > FORMAT => {
-            Err(StorageError::Newer { what: path.display().to_string(), found, known: FORMAT })
+        Ok(Format { galleria_data: found }) => {
+            StorageError::check_version(path.display(), found, FORMAT).map(|()| true)
         }
-        Ok(_) => Ok(true),
     }
 }
 

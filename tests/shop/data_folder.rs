@@ -298,13 +298,15 @@ fn a_disk_that_becomes_full_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
-fn data_of_a_newer_version_is_left_to_that_version() {
+fn data_of_another_version_is_left_to_that_version() {
     let (mut shop, ..) = used_shop();
     shop.stop();
     let before = contents(&shop.folder());
-    fs::write(shop.folder().join("format"), r#"{"galleria_data":2}"#).unwrap();
-    serve(&shop).refused(6, "newer");
-    shop.command(&["check"]).refused(6, "newer");
+    for (version, words) in [(1, "older"), (3, "newer")] {
+        fs::write(shop.folder().join("format"), format!(r#"{{"galleria_data":{version}}}"#)).unwrap();
+        serve(&shop).refused(6, words);
+        shop.command(&["check"]).refused(6, words);
+    }
     fs::write(shop.folder().join("format"), "{}").unwrap();
     serve(&shop).refused(5, "damaged");
     fs::write(shop.folder().join("format"), &before[&shop.folder().join("format")]).unwrap();

@@ -48,7 +48,7 @@ fn a_folder_that_cannot_be_written_to_is_refused_with_the_cause() {
 }
 
 #[test]
-fn a_newer_folder_is_told_from_a_damaged_one() {
+fn a_folder_of_another_version_is_told_from_a_damaged_one() {
     let (folder, storage) = with_parcels(1);
     let path = folder.path().join("data");
     storage.close().unwrap();
@@ -56,11 +56,12 @@ fn a_newer_folder_is_told_from_a_damaged_one() {
         fs::write(path.join("format"), format).unwrap();
         open(&path).err().unwrap()
     };
-    assert!(matches!(refused(r#"{"galleria_data":2}"#), StorageError::Newer { found: 2, known: 1, .. }));
+    assert!(matches!(refused(r#"{"galleria_data":3}"#), StorageError::Newer { found: 3, known: 2, .. }));
+    assert!(matches!(refused(r#"{"galleria_data":1}"#), StorageError::Older { found: 1, known: 2, .. }));
     assert!(matches!(refused("{}"), StorageError::Damaged { .. }));
     fs::remove_file(path.join("format")).unwrap();
     assert_eq!(open(&path).err(), Some(StorageError::damaged("the file format is missing")));
-    fs::write(path.join("format"), r#"{"galleria_data":1}"#).unwrap();
+    fs::write(path.join("format"), r#"{"galleria_data":2}"#).unwrap();
     assert!(open(&path).is_ok());
 }
 
