@@ -110,12 +110,8 @@ impl Relay {
             self.busy.borrow_mut().remove(record);
             return Ok(());
         };
-        loop {
-            let Some(owed) = table.first_owed(key)? else {
-                // Nothing is awaited between this look and the removal, so no wake-up falls in between.
-                self.busy.borrow_mut().remove(record);
-                return Ok(());
-            };
+        let mut first = table.first_owed(key)?;
+        while let Some(owed) = first {
             // No subscriber learns of a change that a crash could still undo.
             self.tree.commit().await?;
             self.mesh.tell_listeners(&owed);
@@ -123,8 +119,11 @@ impl Relay {
             for subscriber in self.mesh.subscribers(&owed.name) {
                 self.deliver(subscriber, &id, &owed).await?;
             }
-            table.settle(key, owed.seq)?;
+            first = table.settle(key, owed.seq)?;
         }
+        // Nothing is awaited between that look and this, so no wake-up falls in between.
+        self.busy.borrow_mut().remove(record);
+        Ok(())
     }
 
     async fn deliver(&self, subscriber: Service, id: &EventId, owed: &Owed) -> Result<(), MeshError> {

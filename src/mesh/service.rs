@@ -145,6 +145,8 @@ pub(crate) use service;
 #[derive(Clone)]
 pub struct Heard {
     tree: Tree,
+    /// Whether it is written down, besides what the handlers write.
+    is_listed: bool,
 }
 
 /// The events handled of one record of a publisher, all of them: one that was put aside may come after later ones. They are few,
@@ -162,10 +164,19 @@ impl Record for HeardOf {
 
 impl Heard {
     pub fn in_tree(tree: &Tree) -> Self {
-        Self { tree: tree.clone() }
+        Self { tree: tree.clone(), is_listed: true }
+    }
+
+    /// For a service each of whose handlers writes one record that is named by the event, and leaves one that is there as it is: that it
+    /// is there says that the event was handled.
+    pub fn by_what_is_written(tree: &Tree) -> Self {
+        Self { tree: tree.clone(), is_listed: false }
     }
 
     pub(crate) async fn already(&self, id: &EventId) -> Result<bool, MeshError> {
+        if !self.is_listed {
+            return Ok(false);
+        }
         let heard = self.tree.table::<HeardOf>().get(&key(id))?;
         let is_known = heard.is_some_and(|heard| heard.seqs.contains(&id.seq));
         if is_known {
@@ -176,6 +187,9 @@ impl Heard {
     }
 
     pub(crate) async fn remember(&self, id: &EventId) -> Result<(), MeshError> {
+        if !self.is_listed {
+            return Ok(self.tree.commit().await?);
+        }
         let remembered: Result<(), StorageError> = self.tree.table().change(&key(id), |heard: Option<HeardOf>| {
             let mut heard = heard.unwrap_or_default();
             Ok(if heard.seqs.insert(id.seq) { Decision::Save(heard, ()) } else { Decision::Keep(()) })

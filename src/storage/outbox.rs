@@ -1,6 +1,6 @@
 //! The events that a record owes: written in the same swap as the change that they tell of.
 
-use super::{Decision, Record, StorageError, Table};
+use super::{Decision, Record, StorageError, Table, table::Unseen};
 use crate::{
     telemetry,
     types::{SpanRef, Timestamp},
@@ -52,8 +52,11 @@ impl Outbox {
         self.owed.get(1..).unwrap_or_default()
     }
 
-    fn settle(&mut self, seq: u64) {
+    /// Says whether that event was owed.
+    fn settle(&mut self, seq: u64) -> bool {
+        let before = self.owed.len();
         self.owed.retain(|owed| owed.seq != seq);
+        self.owed.len() < before
     }
 }
 
@@ -65,8 +68,8 @@ pub trait Owing: Send + Sync {
     fn open_keys(&self) -> Result<Vec<String>, StorageError>;
     /// The first event that the record owes.
     fn first_owed(&self, key: &str) -> Result<Option<Owed>, StorageError>;
-    /// Every subscriber has it: the record owes it no longer.
-    fn settle(&self, key: &str, seq: u64) -> Result<(), StorageError>;
+    /// Every subscriber has it: the record owes it no longer. Gives the event that it owes then.
+    fn settle(&self, key: &str, seq: u64) -> Result<Option<Owed>, StorageError>;
 }
 
 impl<R: Record + Send + Sync> Owing for Table<R> {
@@ -82,19 +85,13 @@ impl<R: Record + Send + Sync> Owing for Table<R> {
         Ok(self.get_text(key)?.and_then(|record| record.outbox()?.first().cloned()))
     }
 
-    fn settle(&self, key: &str, seq: u64) -> Result<(), StorageError> {
-        self.change_text(key, |record: Option<R>| {
-            Ok(match record {
-                Some(mut record)
-                    if record.outbox().is_some_and(|outbox| outbox.owed.iter().any(|owed| owed.seq == seq)) =>
-                {
-                    if let Some(outbox) = record.outbox_mut() {
-                        outbox.settle(seq);
-                    }
-                    Decision::Save(record, ())
-                }
-                _ => Decision::Keep(()),
-            })
+    fn settle(&self, key: &str, seq: u64) -> Result<Option<Owed>, StorageError> {
+        self.change_text(key, Unseen::IsRead, |record: Option<R>| {
+            let Some(mut record) = record else { return Ok(Decision::Keep(None)) };
+            let Some(outbox) = record.outbox_mut() else { return Ok(Decision::Keep(None)) };
+            let was_owed = outbox.settle(seq);
+            let next = outbox.first().cloned();
+            Ok(if was_owed { Decision::Save(record, next) } else { Decision::Keep(next) })
         })
     }
 }

@@ -15,6 +15,14 @@ pub struct Table<R> {
     recent: Arc<Recent<R>>,
 }
 
+/// What is made of a record that was not seen lately.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Unseen {
+    IsRead,
+    /// It is taken to be none; who wants to write it finds out.
+    IsNew,
+}
+
 /// What a change comes to.
 pub enum Decision<R, T> {
     /// Write this record.
@@ -52,15 +60,25 @@ impl<R: Record> Table<R> {
         key: &R::Key,
         decide: impl FnMut(Option<R>) -> Result<Decision<R, T>, E>,
     ) -> Result<T, E> {
-        self.change_text(&key.to_string(), decide)
+        self.change_text(&key.to_string(), Unseen::IsRead, decide)
     }
 
     /// Writes the record unless there is one already; says whether it did. This is what makes a key unique.
     pub fn create(&self, key: &R::Key, record: R) -> Result<bool, StorageError> {
-        self.change(key, |found| {
+        self.change_text(&key.to_string(), Unseen::IsNew, |found| {
             Ok(match found {
                 None => Decision::Save(record.clone(), true),
                 Some(_) => Decision::Keep(false),
+            })
+        })
+    }
+
+    /// The record that is there, or else this one, which is written: whoever comes first decides for all.
+    pub fn get_or_create(&self, key: &R::Key, record: &R) -> Result<R, StorageError> {
+        self.change_text(&key.to_string(), Unseen::IsNew, |found| {
+            Ok(match found {
+                None => Decision::Save(record.clone(), record.clone()),
+                Some(found) => Decision::Keep(found),
             })
         })
     }
@@ -76,16 +94,7 @@ impl<R: Record> Table<R> {
         newest_first: bool,
     ) -> impl Iterator<Item = Result<(String, R), StorageError>> + use<R> {
         let table = self.clone();
-        let first = Bound::Included(prefix.as_bytes().to_vec());
-        let last = Bound::Excluded(end_of(prefix));
-        let range = match (after.map(|entry| Bound::Excluded(entry.as_bytes().to_vec())), newest_first) {
-            (None, _) => (first, last),
-            (Some(after), false) => (after, last),
-            (Some(after), true) => (first, after),
-        };
-        let mut entries = self.tree.0.sled.range::<Vec<u8>, _>(range);
-        let next = move || if newest_first { entries.next_back() } else { entries.next() };
-        std::iter::from_fn(next).filter_map(move |entry| {
+        self.range(prefix, after, newest_first).filter_map(move |entry| {
             let found = entry.map_err(StorageError::from).and_then(|(entry, _)| {
                 let entry = text(&entry)?;
                 let key = entry.rsplit('/').next().unwrap_or_default();
@@ -96,30 +105,37 @@ impl<R: Record> Table<R> {
         })
     }
 
+    /// The records whose keys begin with `prefix`, with their keys and in the keys' order, from after `after` (exclusive). Descending where
+    /// `newest_first`. Reads no further than it is iterated.
+    ///
+    /// A key that begins with what the records are looked for by needs no entry for it.
+    pub fn within(
+        &self,
+        prefix: &str,
+        after: Option<&R::Key>,
+        newest_first: bool,
+    ) -> impl Iterator<Item = Result<(R::Key, R), StorageError>> + use<R> {
+        let prefix = format!("{}/{prefix}", R::TABLE);
+        let after = after.map(|key| format!("{}/{key}", R::TABLE));
+        self.range(&prefix, after.as_deref(), newest_first).map(read_pair)
+    }
+
     /// Every record with its key, in the order of the keys, from after `after` (exclusive).
     pub fn all(&self, after: Option<&R::Key>) -> impl Iterator<Item = Result<(R::Key, R), StorageError>> + use<R> {
-        let first = match after {
-            Some(key) => Bound::Excluded(format!("{}/{key}", R::TABLE).into_bytes()),
-            None => Bound::Included(format!("{}/", R::TABLE).into_bytes()),
-        };
-        self.range((first, Bound::Excluded(end_of(&format!("{}/", R::TABLE))))).map(read_pair)
+        self.within("", after, false)
     }
 
-    /// The same from the last to the first, from before `before` (exclusive).
-    pub fn all_backwards(
-        &self,
-        before: Option<&R::Key>,
-    ) -> impl Iterator<Item = Result<(R::Key, R), StorageError>> + use<R> {
-        let last = match before {
-            Some(key) => format!("{}/{key}", R::TABLE).into_bytes(),
-            None => end_of(&format!("{}/", R::TABLE)),
+    /// What the tree has under `prefix`, from after the key `after` on.
+    fn range(&self, prefix: &str, after: Option<&str>, newest_first: bool) -> impl Iterator<Item = Pair> + use<R> {
+        let first = Bound::Included(prefix.as_bytes().to_vec());
+        let last = Bound::Excluded(end_of(prefix));
+        let range = match (after.map(|key| Bound::Excluded(key.as_bytes().to_vec())), newest_first) {
+            (None, _) => (first, last),
+            (Some(after), false) => (after, last),
+            (Some(after), true) => (first, after),
         };
-        let first = format!("{}/", R::TABLE).into_bytes();
-        self.range((Bound::Included(first), Bound::Excluded(last))).rev().map(read_pair)
-    }
-
-    fn range(&self, range: (Bound<Vec<u8>>, Bound<Vec<u8>>)) -> sled::Iter {
-        self.tree.0.sled.range(range)
+        let mut found = self.tree.0.sled.range::<Vec<u8>, _>(range);
+        std::iter::from_fn(move || if newest_first { found.next_back() } else { found.next() })
     }
 
     /// The keys of the records with unfinished business, and perhaps of some that have just come to rest.
@@ -150,10 +166,11 @@ impl<R: Record> Table<R> {
     pub(super) fn change_text<T, E: From<StorageError>>(
         &self,
         key: &str,
+        unseen: Unseen,
         mut decide: impl FnMut(Option<R>) -> Result<Decision<R, T>, E>,
     ) -> Result<T, E> {
         let mut answer = None;
-        let decided = self.swap_as_decided(key, &mut |found| {
+        let decided = self.swap_as_decided(key, unseen, &mut |found| {
             let (decision, said) = match decide(found) {
                 Ok(Decision::Save(record, said)) => (Decision::Save(record, ()), Ok(said)),
                 Ok(Decision::Keep(said)) => (Decision::Keep(()), Ok(said)),
@@ -171,14 +188,15 @@ impl<R: Record> Table<R> {
     fn swap_as_decided(
         &self,
         key: &str,
+        unseen: Unseen,
         decide: &mut dyn FnMut(Option<R>) -> Decision<R, ()>,
     ) -> Result<(), StorageError> {
         let full = format!("{}/{key}", R::TABLE);
         // Nearly always it is as it was seen last, and the swap finds out if it is not: to read it first would be to look for it twice.
-        let mut guess = self.recent.last(&full);
+        let mut guess = self.recent.last(&full).map(Some).or((unseen == Unseen::IsNew).then_some(None));
         loop {
             let is_guessed = guess.is_some();
-            let (found, old) = guess.take().map_or_else(|| self.look(&full), |seen| Ok(Some(seen)))?.unzip();
+            let (found, old) = guess.take().map_or_else(|| self.look(&full), Ok)?.unzip();
             let before = old.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
             let new = match decide(old) {
                 // Without a swap nothing would tell whether it is still so.
@@ -188,6 +206,10 @@ impl<R: Record> Table<R> {
                 Decision::Delete(()) => None,
             };
             let after = new.as_ref().map(|record| keys_of(key, record)).unwrap_or_default();
+            // Entries come first, and those of a record that is none would stay.
+            if is_guessed && found.is_none() && !after.is_empty() && self.tree.0.sled.contains_key(&full)? {
+                continue;
+            }
             let bytes = new.as_ref().map(encode).transpose()?.map(IVec::from);
             // Many are written once and never asked for again: what is new and owes nothing would only take up room among those seen last.
             let is_remembered = found.is_some() || new.as_ref().is_some_and(Record::is_open);
@@ -251,7 +273,9 @@ fn reads_back<R: Record>(bytes: &IVec) -> bool {
     decode::<R>("", bytes).and_then(|record| encode(&record)).is_ok_and(|again| again == **bytes)
 }
 
-fn read_pair<R: Record>(pair: sled::Result<(IVec, IVec)>) -> Result<(R::Key, R), StorageError> {
+type Pair = sled::Result<(IVec, IVec)>;
+
+fn read_pair<R: Record>(pair: Pair) -> Result<(R::Key, R), StorageError> {
     let (key, bytes) = pair?;
     let full = text(&key)?;
     let record = decode(&full, &bytes)?;
@@ -409,8 +433,28 @@ mod tests {
         assert_eq!(from(Some("by_shelf/top/4"), true), [3, 2, 1]);
         let all: Vec<u32> = jars.all(Some(&3)).map(|found| found.unwrap().0).collect();
         assert_eq!(all, [4, 5]);
-        let backwards = |before| jars.all_backwards(before).map(|found| found.unwrap().0).collect::<Vec<u32>>();
+        let backwards = |before| jars.within("", before, true).map(|found| found.unwrap().0).collect::<Vec<u32>>();
         assert_eq!((backwards(None), backwards(Some(&3))), (vec![5, 4, 3, 2, 1], vec![2, 1]));
+    }
+
+    #[test]
+    fn records_are_found_by_what_their_keys_begin_with() {
+        let (_folder, jars) = jars();
+        [1, 2, 10, 11, 12].iter().for_each(|key| assert!(jars.create(key, jar(*key, "top")).unwrap()));
+        let within = |after, newest_first| {
+            jars.within("1", after, newest_first).map(|found| found.unwrap().0).collect::<Vec<u32>>()
+        };
+        assert_eq!((within(None, false), within(None, true)), (vec![1, 10, 11, 12], vec![12, 11, 10, 1]));
+        assert_eq!((within(Some(&10), false), within(Some(&11), true)), (vec![11, 12], vec![10, 1]));
+    }
+
+    #[test]
+    fn what_is_taken_to_be_new_and_is_not_leaves_no_entry_of_what_it_would_have_been() {
+        let (_folder, jars) = jars();
+        jars.create(&1, jar(1, "top")).unwrap();
+        assert!(jars.recent.last("jar/1").is_none(), "nobody remembers it");
+        assert!(!jars.create(&1, jar(1, "low")).unwrap());
+        assert!(jars.tree.0.sled.get("by_shelf/low/1").unwrap().is_none());
     }
 
     #[test]
@@ -427,9 +471,10 @@ mod tests {
         assert_eq!(jars.open_keys().unwrap(), ["1"]);
         let first = jars.first_owed("1").unwrap().unwrap();
         assert_eq!((first.seq, first.name.as_str()), (0, "jars.filled"));
-        jars.settle("1", 0).unwrap();
+        assert_eq!(jars.settle("1", 0).unwrap().unwrap().seq, 1);
+        assert_eq!(jars.settle("1", 0).unwrap().unwrap().seq, 1, "settled already");
         assert_eq!(jars.first_owed("1").unwrap().unwrap().seq, 1);
-        jars.settle("1", 1).unwrap();
+        assert!(jars.settle("1", 1).unwrap().is_none());
         assert!(jars.open_keys().unwrap().is_empty());
     }
 

@@ -51,7 +51,6 @@ const WRITTEN: &[&str] = &[
     "notifications/note",
     "carts/cart",
     "products/restock",
-    "notifications/heard",
     "orders/heard",
 ];
 const PLACES: &[&str] = &["before", "entered", "swapped", "written"];

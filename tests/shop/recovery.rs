@@ -44,7 +44,7 @@ fn orders_that_were_being_placed_when_the_shop_died_are_finished_while_it_serves
         for n in 0..sagas {
             let other = format!("{}{n:08x}", &id[..id.len() - 8]);
             lines.push(just_begun(&model, &id, &other, &at));
-            let entries = ["open/order/", "by_status/pending/", &format!("by_user/{user}/")]
+            let entries = ["open/order/", &format!("by_user/{user}/")]
                 .map(|entry| format!(r#"{{"tree":"orders","key":"{entry}{other}"}}"#));
             lines.extend(entries);
         }

@@ -1,6 +1,7 @@
 //! What becomes of events: each arrives once, in order, whoever dies; or lies where an operator finds it.
 
 use super::*;
+use crate::storage::Owed;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Corridor {
@@ -245,11 +246,11 @@ impl Owing for Cursed {
     fn open_keys(&self) -> Result<Vec<String>, StorageError> {
         self.0.open_keys()
     }
-    fn first_owed(&self, key: &str) -> Result<Option<crate::storage::Owed>, StorageError> {
+    fn first_owed(&self, key: &str) -> Result<Option<Owed>, StorageError> {
         assert!(self.1.fetch_add(1, Ordering::SeqCst) > 0, "planted");
         self.0.first_owed(key)
     }
-    fn settle(&self, key: &str, seq: u64) -> Result<(), StorageError> {
+    fn settle(&self, key: &str, seq: u64) -> Result<Option<Owed>, StorageError> {
         self.0.settle(key, seq)
     }
 }

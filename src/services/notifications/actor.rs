@@ -45,7 +45,7 @@ service! { Notifications,
 }
 
 pub fn launch(home: Home) -> Result<(), StorageError> {
-    let notifications = Notifications { store: Store::new(&home.tree), heard: Heard::in_tree(&home.tree) };
+    let notifications = Notifications { store: Store::new(&home.tree), heard: Heard::by_what_is_written(&home.tree) };
     home.mesh.launch(Service::Notifications, home.instances, move |on| start(&notifications, on));
     Ok(())
 }
@@ -123,7 +123,7 @@ mod tests {
     fn inbox() -> (tempfile::TempDir, Notifications) {
         let folder = tempfile::tempdir().unwrap();
         let tree = Storage::open(folder.path(), &Env::system()).unwrap().tree(Service::Notifications).unwrap();
-        (folder, Notifications { store: Store::new(&tree), heard: Heard::in_tree(&tree) })
+        (folder, Notifications { store: Store::new(&tree), heard: Heard::by_what_is_written(&tree) })
     }
 
     /// Tells user 1 of the `seq`th event of an order.
@@ -159,6 +159,10 @@ mod tests {
         deliver(&inbox, 0).await;
         deliver(&inbox, 0).await;
         assert_eq!((list(&inbox, 10, None).await.0, unread(&inbox).await), (vec![0], 1));
+        let id = inbox.store.inbox(user(1), None).next().unwrap().unwrap().id;
+        mark(&inbox, 1, id).await.unwrap();
+        deliver(&inbox, 0).await;
+        assert_eq!((list(&inbox, 10, None).await.0, unread(&inbox).await), (vec![0], 0), "read is read");
     }
 
     #[tokio::test]

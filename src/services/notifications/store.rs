@@ -2,10 +2,10 @@
 //!
 //! | key | record |
 //! |---|---|
-//! | `note/ntf_…` | one message of one user |
-//! | `inbox/usr_…/ntf_…` | → every message of a user; ids sort by time |
-//! | `unread/usr_…/ntf_…` | → those that were not read yet |
-//! | `heard/…` | the last event handled of each record of a publisher |
+//! | `note/usr_…:ntf_…` | one message of one user; ids sort by time |
+//! | `unread/usr_…:ntf_…` | → those that were not read yet |
+//!
+//! Which events were handled is nowhere written down besides: the same event makes the same id, and what is there is left as it is.
 
 use super::messages::{Notification, NotificationsError};
 use crate::{
@@ -30,15 +30,12 @@ pub struct Note {
 
 impl Record for Note {
     const TABLE: &'static str = "note";
-    type Key = NotificationId;
+    /// Of user and message.
+    type Key = String;
 
     fn entries(&self) -> Vec<String> {
-        let (user, id) = (self.user_id, self.notification.id);
-        let mut entries = vec![format!("inbox/{user}/{id}")];
-        if !self.notification.read {
-            entries.push(format!("unread/{user}/{id}"));
-        }
-        entries
+        let is_unread = !self.notification.read;
+        Vec::from_iter(is_unread.then(|| format!("unread/{}", key_of(self.user_id, self.notification.id))))
     }
 }
 
@@ -53,20 +50,19 @@ impl Store {
         user: UserId,
         after: Option<NotificationId>,
     ) -> impl Iterator<Item = Result<Notification, StorageError>> + use<> {
-        let after = after.map(|id| format!("inbox/{user}/{id}"));
-        let found = self.notes.under(&format!("inbox/{user}/"), after.as_deref(), true);
-        found.map(|found| Ok(found?.1.notification))
+        let after = after.map(|id| key_of(user, id));
+        self.notes.within(&keys_of(user), after.as_ref(), true).map(|found| Ok(found?.1.notification))
     }
 
     /// How many the user has not read, counting to `most`.
     pub fn unread(&self, user: UserId, most: usize) -> Result<usize, StorageError> {
-        let mut unread = self.notes.under(&format!("unread/{user}/"), None, true).take(most);
+        let mut unread = self.notes.under(&format!("unread/{}", keys_of(user)), None, true).take(most);
         unread.try_fold(0, |count, found| found.map(|_| count + 1))
     }
 
-    /// Writes a message that was not written yet. Who remembers the event behind it commits.
+    /// Writes a message that was not written yet. Who tells of the event behind it commits.
     pub fn write(&self, note: Note) -> Result<(), StorageError> {
-        self.notes.create(&note.notification.id.clone(), note).map(|_| ())
+        self.notes.create(&key_of(note.user_id, note.notification.id), note).map(|_| ())
     }
 
     pub async fn mark_read(
@@ -74,17 +70,26 @@ impl Store {
         user: UserId,
         id: NotificationId,
     ) -> Result<Notification, Failure<NotificationsError>> {
-        let read = self.notes.change(&id, |note| match note {
-            Some(mut note) if note.user_id == user => {
+        let read = self.notes.change(&key_of(user, id), |note| match note {
+            Some(mut note) => {
                 note.notification.read = true;
                 let notification = note.notification.clone();
                 Ok(Decision::Save(note, notification))
             }
-            _ => Err(Failure::from(NotificationsError::NotificationNotFound)),
+            None => Err(Failure::from(NotificationsError::NotificationNotFound)),
         })?;
         self.tree.commit().await?;
         Ok(read)
     }
+}
+
+fn key_of(user: UserId, id: NotificationId) -> String {
+    format!("{}{id}", keys_of(user))
+}
+
+/// What the keys of a user's messages begin with.
+fn keys_of(user: UserId) -> String {
+    format!("{user}:")
 }
 
 /// The tables of this tree, for a check that knows what is in them.

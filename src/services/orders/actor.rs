@@ -55,10 +55,11 @@ const MOST_TALLIES: usize = 1000;
 pub fn launch(home: Home) -> Result<(), StorageError> {
     let Home { env, mesh, tree, instances } = home;
     let (store, keys) = (Store::new(&tree), Keys::new(&tree));
-    let left_behind = store.open()?;
-    if !left_behind.is_empty() {
-        log::info!(open = left_behind.len(); "orders had something unfinished when the program ended");
+    let open = store.open()?;
+    if !open.is_empty() {
+        log::info!(open = open.len(); "orders had something unfinished when the program ended");
     }
+    let left_behind = store.under_way(open)?;
     let driver = Driver::new(env.clone(), mesh.clone(), store.clone(), left_behind);
     let heard = Heard::in_tree(&tree);
     let orders = Orders { env, mesh: mesh.clone(), store: store.clone(), keys, driver: driver.clone(), heard };

@@ -57,7 +57,7 @@ pub struct Driver {
 type LeftBehind = Arc<Mutex<HashSet<OrderId>>>;
 
 impl Driver {
-    /// `left_behind`: what had something unfinished when the program last ended.
+    /// `left_behind`: the orders whose saga was under way when the program last ended.
     pub fn new(env: Env, mesh: Mesh, store: Store, left_behind: Vec<OrderId>) -> Self {
         Self {
             env,

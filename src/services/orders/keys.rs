@@ -145,18 +145,16 @@ impl Keys {
         if !self.is_held(&id, fingerprint) {
             return Ok(());
         }
-        if self.answered(&id, now)?.is_none() {
-            let at = format!("{:013}-{id}", now.as_millisecond());
-            self.answers.create(&at, AnswerRecord::new(&id, answer, now))?;
-            let used = UsedKey { fingerprint: fingerprint.clone(), answer: at };
-            // Another may have kept one in this moment: his stays, and to ours leads nothing.
-            let kept: Result<(), StorageError> = self.used.change(&id, |found| {
-                let first = found.map(|found| self.answers.get(&found.answer)).transpose()?.flatten();
-                let is_there = first.is_some_and(|record| now < record.expires_at);
-                Ok(if is_there { Decision::Keep(()) } else { Decision::Save(used.clone(), ()) })
-            });
-            kept?;
-        }
+        let at = format!("{:013}-{id}", now.as_millisecond());
+        self.answers.create(&at, AnswerRecord::new(&id, answer, now))?;
+        let used = UsedKey { fingerprint: fingerprint.clone(), answer: at };
+        // One whose lease had run out may have kept his: that stays, and to ours leads nothing.
+        let kept: Result<(), StorageError> = self.used.change(&id, |found| {
+            let first = found.map(|found| self.answers.get(&found.answer)).transpose()?.flatten();
+            let is_there = first.is_some_and(|record| now < record.expires_at);
+            Ok(if is_there { Decision::Keep(()) } else { Decision::Save(used.clone(), ()) })
+        });
+        kept?;
         self.tree.commit().await?;
         self.give_back(&id, fingerprint);
         Ok(())

@@ -52,7 +52,9 @@ impl Record for OrderRecord {
 
     fn entries(&self) -> Vec<String> {
         let Order { id, user_id, status, .. } = &self.order;
-        let mut entries = vec![format!("by_status/{status}/{id}"), format!("by_user/{user_id}/{id}")];
+        let mut entries = vec![format!("by_user/{user_id}/{id}")];
+        // One that is being placed is found among the open ones: an entry would be gone again in a moment.
+        entries.extend((*status != Pending).then(|| format!("by_status/{status}/{id}")));
         entries.extend(self.needs_attention.then(|| format!("attention/{id}")));
         entries
     }

@@ -8,7 +8,7 @@
 //! | `idem/<SHA-256 of scope and key>` | for which request an idempotency key was used, and the key of the answer (`keys.rs`) |
 //! | `answer/<milliseconds>-<SHA-256>` | what was answered |
 //! | `heard/…` | which events were handled |
-//! | `by_status/confirmed/ord_…` | entry: the orders that have this status, by the time they were placed |
+//! | `by_status/confirmed/ord_…` | entry: the orders that have this status, by the time they were placed; not `pending`, which are all open |
 //! | `by_user/usr_…/ord_…` | entry: a user's orders |
 //! | `attention/ord_…` | entry: the orders that people should look at |
 //! | `open/order/ord_…` | marker: a saga is under way, or events are owed |
@@ -134,26 +134,14 @@ impl Store {
         turn: Option<CartTurn>,
     ) -> Result<OrderRecord, Failure<OrdersError>> {
         let fresh = Placing { fingerprint: fingerprint_of(request), order_id: record.order.id };
-        let bound: Result<Placing, StorageError> = self.placings.change(&key_of(request), |found| {
-            Ok(match found {
-                Some(placing) => Decision::Keep(placing),
-                None => Decision::Save(fresh.clone(), fresh.clone()),
-            })
-        });
-        let placing = bound?;
+        let placing = self.placings.get_or_create(&key_of(request), &fresh)?;
         check_same(request, &placing)?;
         record.order.id = placing.order_id;
         if let Some(turn) = turn {
             let fresh = CartOrder { order_id: placing.order_id, at: record.order.placed_at };
             self.take_turn(request.user_id, &turn, &fresh)?;
         }
-        let placed: Result<OrderRecord, StorageError> = self.orders.change(&placing.order_id, |found| {
-            Ok(match found {
-                Some(other) => Decision::Keep(other),
-                None => Decision::Save(record.clone(), record.clone()),
-            })
-        });
-        let placed = placed?;
+        let placed = self.orders.get_or_create(&placing.order_id, &record)?;
         self.tree.commit().await?;
         Ok(placed)
     }
@@ -193,7 +181,8 @@ impl Store {
         let record_of = |found: Result<_, StorageError>| found.map(|(_, record)| record);
         let prefix = match (user, status) {
             // Their ids sort by the time they were placed.
-            (None, None) => return Box::new(self.orders.all_backwards(after.as_ref()).map(|found| Ok(found?.1))),
+            (None, None) => return Box::new(self.orders.within("", after.as_ref(), true).map(|found| Ok(found?.1))),
+            (None, Some(OrderStatus::Pending)) => return self.pending(after),
             (None, Some(status)) => format!("by_status/{status}/"),
             (Some(user), _) => format!("by_user/{user}/"),
         };
@@ -202,6 +191,22 @@ impl Store {
         // A user has few: an index of these by status would cost each order more than it saves anybody.
         let is_wanted = move |record: &OrderRecord| status.is_none_or(|status| record.order.status == status);
         Box::new(found.filter(move |found| found.as_ref().map_or(true, is_wanted)))
+    }
+
+    fn pending(&self, after: Option<OrderId>) -> Box<dyn Iterator<Item = Result<OrderRecord, StorageError>>> {
+        let (store, open) = (self.clone(), self.open());
+        let ids = open.map(|mut ids| {
+            ids.retain(|id| after.is_none_or(|after| *id < after));
+            ids.into_iter().rev()
+        });
+        match ids {
+            Err(error) => Box::new(std::iter::once(Err(error))),
+            Ok(ids) => {
+                let found = ids.filter_map(move |id| store.order(id).transpose());
+                let is_pending = |record: &OrderRecord| record.order.status == OrderStatus::Pending;
+                Box::new(found.filter(move |found| found.as_ref().map_or(true, is_pending)))
+            }
+        }
     }
 
     /// How many orders people should look at.
@@ -217,6 +222,15 @@ impl Store {
     /// The orders with something unfinished, and perhaps some that have just come to rest.
     pub fn open(&self) -> Result<Vec<OrderId>, StorageError> {
         Ok(self.orders.open_keys()?.iter().filter_map(|key| key.parse().ok()).collect())
+    }
+
+    /// Those of them whose saga is under way; the others owe events.
+    pub fn under_way(&self, open: Vec<OrderId>) -> Result<Vec<OrderId>, StorageError> {
+        let mut under_way = Vec::new();
+        for id in open {
+            under_way.extend(self.order(id)?.filter(|record| record.saga.is_some()).map(|_| id));
+        }
+        Ok(under_way)
     }
 
     /// What the relay works on.

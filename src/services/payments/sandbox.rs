@@ -110,7 +110,7 @@ impl Sandbox {
 
     /// All authorizations that were ever asked for on behalf of an order.
     fn of_order(&self, order_id: OrderId) -> impl Iterator<Item = Result<Authorization, StorageError>> {
-        let found = self.authorizations.under(&format!("by_order/{order_id}/"), None, false);
+        let found = self.authorizations.within(&Authorization::keys_of(order_id), None, false);
         found.map(|found| found.map(|(_, authorization)| authorization))
     }
 

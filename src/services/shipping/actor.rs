@@ -96,12 +96,7 @@ impl Shipping {
         let number = self.new_number(parcel.order_id)?;
         let shipment = rules::book(parcel, offer, &number, now);
         let fresh = ShipmentRecord { shipment: Some(shipment), ..ShipmentRecord::default() };
-        self.store.change(parcel.order_id, |found| {
-            Ok(match found {
-                Some(record) => Decision::Keep(record),
-                None => Decision::Save(fresh.clone(), fresh.clone()),
-            })
-        })
+        Ok(self.store.get_or_create(parcel.order_id, &fresh)?)
     }
 
     fn new_number(&self, order: OrderId) -> Result<TrackingNumber, StorageError> {

@@ -83,6 +83,11 @@ impl Store {
         self.numbers.create(&number.to_string(), NumberRecord { order_id })
     }
 
+    /// See [`Table::get_or_create`].
+    pub fn get_or_create(&self, order: OrderId, record: &ShipmentRecord) -> Result<ShipmentRecord, StorageError> {
+        self.shipments.get_or_create(&order, record)
+    }
+
     /// See [`Table::change`].
     pub fn change<T, E: From<StorageError>>(
         &self,

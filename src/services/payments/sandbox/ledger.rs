@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `token/tok_…` | a vaulted card: how it behaves, never its number |
 //! | `authorization/ord_…:authorize` | an authorization and what was done with it |
-//! | `by_order/ord_…/ord_…:authorize` | entry of an authorization |
 //!
 //! What is held, captured and refunded is nowhere written down but follows from the operations, so it cannot contradict them.
 
@@ -17,7 +16,7 @@ use super::super::{
 use crate::{
     env::later,
     storage::{KnownTable, Record},
-    types::{Money, Timestamp},
+    types::{Money, OrderId, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -83,6 +82,11 @@ impl Authorization {
 
     pub fn id_for(key: IdempotencyKey) -> AuthorizationId {
         AuthorizationId(key.to_string())
+    }
+
+    /// What the ids of an order's authorizations begin with.
+    pub fn keys_of(order_id: OrderId) -> String {
+        format!("{order_id}:")
     }
 
     /// Does what is wished, once per key.
@@ -183,10 +187,6 @@ impl Record for Authorization {
     /// The authorization's id.
     type Key = String;
 
-    fn entries(&self) -> Vec<String> {
-        vec![format!("by_order/{}/{}", self.key.order_id, self.key)]
-    }
-
     /// There is a failure that the shop must be told of.
     fn is_open(&self) -> bool {
         self.operations.iter().any(Operation::is_unacknowledged)
@@ -201,7 +201,7 @@ pub fn tables() -> Vec<KnownTable> {
 #[cfg(test)]
 mod tests {
     use super::{super::super::provider::Step, *};
-    use crate::types::{Currency, Id, OrderId, RefundId};
+    use crate::types::{Currency, Id, RefundId};
     use uuid::Uuid;
 
     const START: Timestamp = Timestamp::UNIX_EPOCH;
