@@ -316,7 +316,7 @@ fn a_customer_who_cannot_wait_is_told_that_the_order_is_pending() {
         assert_eq!(pending.in_progress.as_deref(), Some("the shipment is being booked"));
         // Staff find it among those that are being placed, and nowhere else.
         let listed = async |status| shop.list(operator(), None, Some(status)).await.unwrap().items;
-        assert_eq!(listed(OrderStatus::Pending).await, [pending.clone()]);
+        assert_eq!(listed(OrderStatus::Pending).await, std::slice::from_ref(&pending));
         assert_eq!(listed(OrderStatus::Confirmed).await, []);
         // It goes on without them, and the same key finds it.
         let again = shop.place("key").await.unwrap();
