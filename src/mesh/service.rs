@@ -64,7 +64,7 @@ pub enum Disturb {
 /// `async fn get(&self, context: Context, request: GetProduct) -> Answer<GetProduct>`, and for each event
 /// `async fn order_shipped(&self, context: Context, event: OrderShipped) -> Result<(), MeshError>`. One that needs more of the
 /// [`Delivery`](super::Delivery) names it: `OrderShipped => order_shipped(id, at)`. A service that hears events has
-/// `fn heard(&self) -> &Heard`: an event that was handled is not handed to it again.
+/// `fn heard(&self) -> &Heard`: an event that was handled is not handed to it again, or changes nothing.
 ///
 /// Handlers run beside each other on the instance's thread: what was read before an `.await` may be old after it.
 /// One that panics takes down its instance, not its siblings' calls.
