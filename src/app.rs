@@ -213,15 +213,9 @@ impl Shop {
     async fn door_secret(&self) -> Result<[u8; 32], StorageError> {
         let tree = self.storage.outside_tree("gateway")?;
         let fresh = Keys { cart: self.env.bytes(), made_at: self.env.now() };
-        let kept: Result<[u8; 32], StorageError> = tree.table::<Keys>().change(&"cookies".to_owned(), |keys| {
-            Ok(match keys {
-                Some(keys) => Decision::Keep(keys.cart),
-                None => Decision::Save(fresh.clone(), fresh.cart),
-            })
-        });
-        let kept = kept?;
+        let kept = tree.table().get_or_create(&"cookies".to_owned(), &fresh)?;
         tree.commit().await?;
-        Ok(kept)
+        Ok(kept.cart)
     }
 }
 

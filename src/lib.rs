@@ -69,7 +69,8 @@
 //! - A reply to a command means that it is on disk (`tests/shop/killing.rs`); but for the claim of an idempotency key, which ends with the
 //!   program anyway.
 //! - Whatever goes wrong, everything comes to rest as a small model says (`tests/simulation/`), and the books balance (`src/audit/tests.rs`).
-//! - A record and the events that it owes are one write; a record with unfinished business has its open marker (`storage/table.rs`).
+//! - A record and the events that it owes are one write; a record with unfinished business has its open marker
+//!   (`storage/table/tests.rs`).
 //! - An event that a record owes is delivered, once, or lies where an operator finds it and can have it delivered (`mesh/tests/events.rs`).
 //! - Every route says who may call it; every row of the table is tried as nobody, as a customer and as a stranger (`tests/shop/access.rs`).
 //! - The duties of the door stand in one order (`gateway/duties/mod.rs`, `tests/shop/duties.rs`).

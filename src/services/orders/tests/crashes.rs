@@ -2,7 +2,7 @@
 //! finished or undone, once, and the same request finds it.
 
 use super::*;
-use crate::services::orders::record::OrderRecord;
+use crate::services::orders::{record::OrderRecord, store::Store};
 
 /// What stands in the way of the order.
 #[rustfmt::skip]
@@ -70,6 +70,21 @@ fn an_order_that_nobody_drives_any_more_is_found_within_seconds() {
         assert_eq!(order.status, OrderStatus::Confirmed);
         shop.assert_all_or_nothing(&order);
     });
+}
+
+#[test]
+fn only_an_order_whose_saga_was_under_way_is_in_doubt_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = Storage::open(folder.path(), &Env::system()).unwrap().tree(Service::Orders).unwrap();
+    let under_way = OrderRecord::placed(pending(2), false);
+    let mut owing = OrderRecord { saga: None, ..under_way.clone() };
+    owing.order.id = id(78);
+    owing.outbox.push("orders.delivered", serde_json::Value::Null, NOW);
+    assert!(tree.table().create(&id(77), under_way).unwrap() && tree.table().create(&id(78), owing).unwrap());
+    let store = Store::new(&tree);
+    let open = store.open().unwrap();
+    assert_eq!(open, [id(77), id(78)]);
+    assert_eq!(store.under_way(open).unwrap(), [id(77)]);
 }
 
 /// Kills at one call after the other until there is none left to be killed at; says at how many.
