@@ -61,9 +61,9 @@
 //! - `types` and `env` import no other room of the house.
 //! - Only `storage` knows sled; only `gateway` knows actix-web.
 //! - A service imports its own rooms, the rooms below it, and of other services only `messages`: of those that
-//!   [`services::CALLS`] lists for it, or whose events it hears.
-//! - `CALLS` has no circle, and the mesh refuses a call that it does not list.
-//! - Who hears an event is in [`services::HEARS`], and does not depend on who runs at the moment (`mesh/tests.rs`, `app.rs`).
+//!   [`services::ALLOWED_CALLS`] lists for it, or whose events it hears.
+//! - `ALLOWED_CALLS` has no circle, and the mesh refuses a call that it does not list.
+//! - Who hears an event is in [`services::SUBSCRIPTIONS`], and does not depend on who runs at the moment (`mesh/tests.rs`, `app.rs`).
 //! - Every service has the same rooms; its actor is a private type, which nobody else can name.
 //! - Nobody imports [`app`].
 //! - A reply to a command means that it is on disk (`tests/shop/killing.rs`); but for the claim of an idempotency key, which ends with the
