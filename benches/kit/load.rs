@@ -19,8 +19,8 @@ pub struct Seen {
     pub answers: usize,
 }
 
-/// Keeps `connections` busy for `time`. `request(connection, turn)` gives the bytes of each request.
-/// A response without a 2xx status ends the bench.
+/// Keeps `connections` busy for `time`. `request(connection, turn)` gives the bytes of a request. A
+/// response without a 2xx status ends the bench.
 pub fn load(
     address: SocketAddr,
     connections: usize,

@@ -1,7 +1,8 @@
 //! The common parts of the benches: contenders are measured in turns (A B A B …), and a table shows
 //! their medians.
 //!
-//! No bench has an absolute goal, because machines differ. The ratios of figures from one run count.
+//! No bench has an absolute goal, because machines differ. Only ratios of figures from one run
+//! count.
 
 #![allow(dead_code, unused_imports)] // each bench is a program of its own and uses only a part
 
