@@ -13,14 +13,11 @@ use crate::{
     storage::{Decision, Record, StorageError, Table, Tree},
     types::Timestamp,
 };
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// How long a key is remembered.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -206,7 +203,7 @@ impl Keys {
     }
 
     fn claims(&self) -> MutexGuard<'_, HashMap<String, Lease>> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+        self.claims.lock()
     }
 }
 
