@@ -422,7 +422,7 @@ fn trust(settings: &Settings) -> Trust {
 }
 
 fn certificates(settings: &Settings, env: &Env) -> Result<Option<Arc<Certificates>>, Fatal> {
-    let Some(from) = settings.certificate.clone() else { return Ok(None) };
+    let Some(from) = settings.certificate() else { return Ok(None) };
     let loaded = Certificates::load(from, &settings.allowed_hosts, env.now());
     loaded.map(|certificates| Some(Arc::new(certificates))).map_err(|error| Fatal::BadSetting(error.to_string()))
 }

@@ -1,11 +1,11 @@
 //! The command line: its flags, and which command they lead to.
 
 use crate::{
-    config::{BadSetting, Given, LogFormat, Settings},
+    config::{Form, LogFormat, SETTINGS, Setting, Settings, Source},
     telemetry::logs,
     types::{Email, Text},
 };
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser};
 use std::{path::PathBuf, process::ExitCode};
 
 /// A complete web shop in one binary, and a working lesson in microservices and API gateways.
@@ -68,99 +68,73 @@ enum OperatorCommand {
     },
 }
 
-#[derive(Args)]
+/// The flags of the settings, made from their table, and `--config`.
 struct Flags {
-    /// Address and port of the door; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, global = true, value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// Where everything is kept [default: ./data]
-    #[arg(long, global = true, value_name = "FOLDER")]
-    data_dir: Option<String>,
-    /// Settings file [default: galleria.toml, if there is one]
-    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Instances of a service, such as orders=4; may be given again [default: 2 of each]
-    #[arg(long, global = true, value_name = "SERVICE=N")]
-    instances: Vec<String>,
-    /// Fill a shop without products with the demo catalogue [default]
-    #[arg(long, global = true, overrides_with = "no_demo")]
-    demo: bool,
-    /// Leave a new shop empty
-    #[arg(long, global = true, overrides_with = "demo")]
-    no_demo: bool,
-    /// How many times faster than real time the carrier moves parcels [default: 3600]
-    #[arg(long, global = true, value_name = "N")]
-    carrier_speed: Option<String>,
-    /// What goes wrong at the payment provider's sandbox, such as delay=300,fail=30,lose=10,twice=20 (ms, percent) [default: nothing]
-    #[arg(long, global = true, value_name = "FAULT=N")]
-    provider_faults: Option<String>,
-    /// Whether clients that call too often are told to wait [default: true], and how often: browse.rate=100,browse.burst=1000
-    #[arg(long, global = true, value_name = "BOOL|CLASS.RATE=N")]
-    throttling: Option<String>,
-    /// Speak TLS with a certificate that is made at each start: self-signed
-    #[arg(long, global = true, value_name = "self-signed")]
-    tls: Option<String>,
-    /// Speak TLS with this certificate, a PEM file; read again on SIGHUP
-    #[arg(long, global = true, value_name = "FILE")]
-    tls_cert: Option<String>,
-    /// Its private key, a PEM file
-    #[arg(long, global = true, value_name = "FILE")]
-    tls_key: Option<String>,
-    /// Sites whose pages may use the API, such as https://app.example, with commas between
-    #[arg(long, global = true, value_name = "ORIGINS")]
-    cors_origins: Option<String>,
-    /// Names that the shop is called by beside localhost and IP addresses, with commas between
-    #[arg(long, global = true, value_name = "NAMES")]
-    allowed_hosts: Option<String>,
-    /// Networks of proxies whose word about a client's address is believed, such as 10.0.0.0/8, with commas between
-    #[arg(long, global = true, value_name = "NETWORKS")]
-    trusted_proxies: Option<String>,
-    /// Threads that serve HTTP [default: one a core]
-    #[arg(long, global = true, value_name = "N")]
-    workers: Option<String>,
-    /// Log lines for people (text), or one JSON object each (json) [default: text]
-    #[arg(long, global = true, value_name = "FORMAT")]
-    log_format: Option<String>,
-    /// MiB in which the spans of the last minutes are kept; 0 for none [default: 16]
-    #[arg(long, global = true, value_name = "MIB")]
-    trace_memory: Option<String>,
-    /// Forget what operators changed while the shop ran
-    #[arg(long, global = true)]
-    reset_controls: bool,
+    settings: Source,
 }
 
-impl Flags {
-    fn given(&self) -> Result<Given, BadSetting> {
-        let mut given = Given::default();
-        let instances = (!self.instances.is_empty()).then(|| self.instances.join(","));
-        let reset = self.reset_controls.then(|| "true".to_owned());
-        let demo = (self.demo || self.no_demo).then(|| self.demo.to_string());
-        #[rustfmt::skip]
-        let flags = [
-            ("listen",          "--listen",          &self.listen),
-            ("data_dir",        "--data-dir",        &self.data_dir),
-            ("instances",       "--instances",       &instances),
-            ("demo",            "--demo",            &demo),
-            ("carrier_speed",   "--carrier-speed",   &self.carrier_speed),
-            ("provider_faults", "--provider-faults", &self.provider_faults),
-            ("throttling",      "--throttling",      &self.throttling),
-            ("allowed_hosts",   "--allowed-hosts",   &self.allowed_hosts),
-            ("trusted_proxies", "--trusted-proxies", &self.trusted_proxies),
-            ("workers",         "--workers",         &self.workers),
-            ("tls",             "--tls",             &self.tls),
-            ("tls_cert",        "--tls-cert",        &self.tls_cert),
-            ("tls_key",         "--tls-key",         &self.tls_key),
-            ("cors_origins",    "--cors-origins",    &self.cors_origins),
-            ("log_format",      "--log-format",      &self.log_format),
-            ("trace_memory",    "--trace-memory",    &self.trace_memory),
-            ("reset_controls",  "--reset-controls",  &reset),
-        ];
-        for (name, flag, value) in flags {
+impl Args for Flags {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let config = Arg::new("config").long("config").value_name("FILE").global(true);
+        let config =
+            config.value_parser(value_parser!(PathBuf)).help("Settings file [default: galleria.toml, if it exists]");
+        SETTINGS.iter().flat_map(flags_of).fold(command.arg(config), clap::Command::arg)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+/// The flags of one setting: none, one, or `--name` and `--no-name`.
+fn flags_of(setting: &'static Setting) -> Vec<Arg> {
+    let default = if setting.default.is_empty() { String::new() } else { format!(" [default: {}]", setting.default) };
+    let flag = Arg::new(setting.name).long(setting.name.replace('_', "-")).global(true);
+    let flag = flag.help(format!("{}{default}", capitalised(setting.meaning)));
+    match setting.form {
+        Form::Value => vec![flag.value_name(setting.value)],
+        Form::List => vec![flag.value_name(setting.value).action(ArgAction::Append)],
+        Form::Switch => {
+            let off = format!("no-{}", setting.name.replace('_', "-"));
+            let flag = flag.action(ArgAction::SetTrue).overrides_with(off.clone());
+            let off =
+                Arg::new(off.clone()).long(off).global(true).action(ArgAction::SetTrue).overrides_with(setting.name);
+            vec![flag, off.help(format!("The opposite of {}", setting.flag()))]
+        }
+        Form::Environment => Vec::new(),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+impl FromArgMatches for Flags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut flags = Self { config: None, settings: Source::default() };
+        flags.update_from_arg_matches(matches)?;
+        Ok(flags)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.config = matches.get_one::<PathBuf>("config").cloned();
+        for setting in SETTINGS.iter().filter(|setting| setting.form != Form::Environment) {
+            let value = match setting.form {
+                Form::Switch => {
+                    let off = format!("no-{}", setting.name.replace('_', "-"));
+                    let switch = [("true", setting.name), ("false", off.as_str())].into_iter();
+                    switch.filter(|(_, flag)| matches.get_flag(flag)).map(|(value, _)| value.to_owned()).next()
+                }
+                _ => matches.get_many::<String>(setting.name).map(|all| all.cloned().collect::<Vec<_>>().join(",")),
+            };
             if let Some(value) = value {
-                given.set(name, value.clone(), flag)?;
+                let set = self.settings.set(setting.name, value, setting.flag());
+                set.map_err(|error| clap::Error::raw(clap::error::ErrorKind::InvalidValue, error))?;
             }
         }
-        Ok(given)
+        Ok(())
     }
 }
 
@@ -168,8 +142,8 @@ impl Flags {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let read = || {
-        let environment = Given::of_environment(std::env::vars())?;
-        Settings::from_sources(&[Given::of_file(cli.flags.config.as_deref())?, environment, cli.flags.given()?])
+        let environment = Source::environment(std::env::vars())?;
+        Settings::from_sources(&[Source::file(cli.flags.config.as_deref())?, environment, cli.flags.settings.clone()])
     };
     let (settings, operator) = match read() {
         Ok(settings) => settings,

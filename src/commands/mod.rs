@@ -10,7 +10,7 @@ use top::top;
 
 use crate::{
     app::{Fatal, Shop},
-    config::{FirstOperator, Settings},
+    config::{FirstOperator, SETTINGS, Setting, Settings},
     env::Env,
     gateway::{self, routes::ROUTES},
     storage::{self, Storage},
@@ -44,7 +44,7 @@ fn openapi() -> Result<ExitCode, Fatal> {
 
 fn config(settings: &Settings) -> Result<ExitCode, Fatal> {
     let mut list = format!("{settings:#?}\n\n");
-    for (name, default, meaning) in crate::config::SETTINGS {
+    for Setting { name, default, meaning, .. } in SETTINGS {
         list += &format!("{name:18} {meaning} [default: {default}]\n");
     }
     say(&list)?;

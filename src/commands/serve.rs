@@ -119,7 +119,7 @@ fn greet(settings: &Settings, open: &Open) {
     if let Err(error) = say(&greeting) {
         log::warn!("{error}");
     }
-    if let (Some(Certificate::SelfSigned), Some(fingerprint)) = (&settings.certificate, &fingerprint) {
+    if let (Some(Certificate::SelfSigned), Some(fingerprint)) = (settings.certificate(), &fingerprint) {
         eprintln!(
             "galleria: the certificate was made just now; browsers will warn of it. Its SHA-256 fingerprint is {fingerprint}"
         );
