@@ -1,4 +1,5 @@
-//! The binary: what must be so before anything else, and [`galleria::commands`], so that the house is compiled once, as a library.
+//! The binary: the allocator, memory settings, and a call of [`galleria::commands`]. All other code is the library, so that it is
+//! compiled once.
 
 use std::process::ExitCode;
 
@@ -6,8 +7,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Before there is a second thread. In huge pages each thread holds megabytes where it needs a few KB: 80 MB at rest, and 35 without.
-    // They would save some 4 % of an order's time, which is within these benches' noise.
+    // Done before a second thread exists. With huge pages each thread holds megabytes where it needs a few KB: 80 MB at rest instead of 35.
+    // Huge pages would save about 4 % of an order's time, which is within the noise of the benches.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
     galleria::commands::run()

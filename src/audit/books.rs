@@ -1,4 +1,4 @@
-//! What the services say, read while the shop goes on.
+//! The records that the services report, read while the shop runs.
 
 use crate::{
     mesh::{CallError, Context, Mesh, MeshError, Request},
@@ -15,11 +15,11 @@ use uuid::Uuid;
 
 pub(super) const PAGE: usize = 1000;
 
-/// What the services say.
+/// What all services report.
 #[derive(Debug, Default)]
 pub struct Books {
     pub stock: Vec<StockReconciliation>,
-    /// Pieces that are promised and neither sold nor given up.
+    /// Reservations that are neither committed nor released.
     pub reservations: HashMap<OrderId, ReservationReconciliation>,
     pub orders: Vec<OrderReconciliation>,
     pub payments: HashMap<OrderId, PaymentReconciliation>,
@@ -27,53 +27,53 @@ pub struct Books {
 }
 
 impl Books {
-    /// Stock before orders (see [`Books::reconcile_sales`]), and orders last: what names an order was written after it.
+    /// Reads the stock first (see [`Books::reconcile_sales`]) and the orders last: every record that names an order was written after it.
     pub async fn gather(mesh: &Mesh, context: &Context) -> Result<Self, MeshError> {
         let stock = pages(
             mesh,
             context,
             |after| ReconcileStock { after, limit: PAGE },
-            |tally: &StockReconciliation| tally.product_id,
+            |row: &StockReconciliation| row.product_id,
         )
         .await?;
         let reservations = pages(
             mesh,
             context,
             |after| ReconcileReservations { after, limit: PAGE },
-            |tally: &ReservationReconciliation| tally.order_id,
+            |row: &ReservationReconciliation| row.order_id,
         )
         .await?;
         let shipments = pages(
             mesh,
             context,
             |after| ReconcileShipments { after, limit: PAGE },
-            |tally: &ShipmentReconciliation| tally.order_id,
+            |row: &ShipmentReconciliation| row.order_id,
         )
         .await?;
         let payments = pages(
             mesh,
             context,
             |after| ReconcilePayments { after, limit: PAGE },
-            |tally: &PaymentReconciliation| tally.order_id,
+            |row: &PaymentReconciliation| row.order_id,
         )
         .await?;
         let orders = pages(
             mesh,
             context,
             |after| ReconcileOrders { after, limit: PAGE },
-            |tally: &OrderReconciliation| tally.order_id,
+            |row: &OrderReconciliation| row.order_id,
         )
         .await?;
         Ok(Self {
             stock,
-            reservations: reservations.into_iter().map(|tally| (tally.order_id, tally)).collect(),
+            reservations: reservations.into_iter().map(|row| (row.order_id, row)).collect(),
             orders,
-            payments: payments.into_iter().map(|tally| (tally.order_id, tally)).collect(),
-            shipments: shipments.into_iter().map(|tally| (tally.order_id, tally.status)).collect(),
+            payments: payments.into_iter().map(|row| (row.order_id, row)).collect(),
+            shipments: shipments.into_iter().map(|row| (row.order_id, row.status)).collect(),
         })
     }
 
-    /// Each order's, also of those that only a payment or a shipment names.
+    /// The records of each order; also of an order that only a payment, a shipment or a reservation names.
     pub fn by_order(self) -> impl Iterator<Item = OrderBooks> {
         let Self { orders, mut reservations, mut payments, mut shipments, .. } = self;
         let mut orders: HashMap<_, _> = orders.into_iter().map(|order| (order.order_id, order)).collect();
@@ -91,7 +91,7 @@ impl Books {
     }
 }
 
-/// What the services say of one order.
+/// What the services report about one order.
 #[derive(Debug, PartialEq)]
 pub struct OrderBooks {
     pub id: OrderId,
@@ -102,7 +102,7 @@ pub struct OrderBooks {
 }
 
 impl OrderBooks {
-    /// `None` where the order moved while the others were asked: they may speak of different moments.
+    /// Reads the records of one order as of one moment. `None` if the order changed while the other services answered.
     pub async fn at_one_moment(mesh: &Mesh, context: &Context, id: OrderId) -> Result<Option<Self>, MeshError> {
         let after = Some(OrderId::from_uuid(Uuid::from_u128(id.uuid().as_u128().saturating_sub(1))));
         let order = one(mesh, context, ReconcileOrders { after, limit: 1 }, |found| found.order_id == id).await?;
@@ -111,12 +111,12 @@ impl OrderBooks {
         let payment = one(mesh, context, ReconcilePayments { after, limit: 1 }, |found| found.order_id == id).await?;
         let shipment = one(mesh, context, ReconcileShipments { after, limit: 1 }, |found| found.order_id == id).await?;
         let again = one(mesh, context, ReconcileOrders { after, limit: 1 }, |found| found.order_id == id).await?;
-        let shipment = shipment.map(|tally| tally.status);
+        let shipment = shipment.map(|row| row.status);
         Ok((order == again).then_some(Self { id, order, reservation, payment, shipment }))
     }
 }
 
-/// A whole table, a page at a time.
+/// Reads a whole table, page by page.
 pub(super) async fn pages<R, T, K: Copy>(
     mesh: &Mesh,
     context: &Context,
@@ -137,7 +137,7 @@ where
     }
 }
 
-/// The record that is looked for, of a table that is asked for it alone.
+/// The record that `is_it` recognises, from an answer of at most one record.
 async fn one<R, T>(mesh: &Mesh, context: &Context, ask: R, is_it: impl Fn(&T) -> bool) -> Result<Option<T>, MeshError>
 where
     R: Request<Reply = Vec<T>>,

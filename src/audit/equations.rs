@@ -1,4 +1,4 @@
-//! The equations: what must be the same as what.
+//! The equations.
 
 use super::{
     books::{Books, OrderBooks},
@@ -16,14 +16,14 @@ use crate::{
 };
 use std::{collections::HashMap, time::Duration};
 
-/// An unfinished saga older than this is a fault: the minute after which an order that is being placed is given up (`PATIENCE` in
-/// `orders/saga.rs`), and the time that it then needs to undo what it has begun.
+/// An unfinished saga that is older is a fault: orders gives up placing an order after a minute (`PATIENCE` in `orders/saga.rs`), and its
+/// compensations need some seconds.
 const MOST_UNFINISHED: Duration = Duration::from_secs(60 + 15);
-/// A reservation is released so soon after its time, or nobody does it.
+/// A reservation that expired longer ago is a fault: products should have released it.
 const MOST_LAPSED: Duration = Duration::from_secs(60);
 
 impl Books {
-    /// What can be told at once, and what was found about each order for which something does not hold.
+    /// The equations that one look decides, and the result for each suspect: an order with an equation that does not hold.
     pub fn reconcile(self, began: Timestamp, now: Timestamp) -> (Reconciliation, Vec<(OrderId, Reconciliation)>) {
         let (mut reconciliation, mut suspects) = (Reconciliation::default(), Vec::new());
         self.reconcile_stock(&mut reconciliation);
@@ -40,22 +40,22 @@ impl Books {
     }
 
     fn reconcile_stock(&self, reconciliation: &mut Reconciliation) {
-        for tally in &self.stock {
-            let left = tally.available + tally.reserved + tally.sold - tally.returned;
+        for product in &self.stock {
+            let left = product.available + product.reserved + product.sold - product.returned;
             reconciliation.same(
                 "available + reserved + sold - returned = received",
-                tally.product_id,
+                product.product_id,
                 left,
-                tally.received,
+                product.received,
             );
-            let least = tally.available.min(tally.reserved).min(tally.sold).min(tally.returned);
-            reconciliation.same("no count of a product is negative", tally.product_id, least.min(0), 0);
+            let least = product.available.min(product.reserved).min(product.sold).min(product.returned);
+            reconciliation.same("no count of a product is negative", product.product_id, least.min(0), 0);
         }
     }
 
-    /// What products sold, when the books were begun, is what orders had bought by then.
+    /// The pieces that products sold by `began` against the pieces that orders bought by then.
     fn reconcile_sales(&self, began: Timestamp, reconciliation: &mut Reconciliation) {
-        // At least so many pieces of each product, and at most so many.
+        // The least and the most pieces of each product.
         let mut bought: HashMap<ProductId, (i64, i64)> = HashMap::new();
         for order in &self.orders {
             let has_moved = order.unfinished_since.is_some() || order.changed_at >= began;
@@ -65,10 +65,15 @@ impl Books {
                 *most += i64::from(*pieces);
             }
         }
-        for tally in &self.stock {
-            let (least, most) = bought.get(&tally.product_id).copied().unwrap_or_default();
-            let sold = tally.sold - tally.returned;
-            reconciliation.same("sold - returned = pieces in orders", tally.product_id, sold, sold.clamp(least, most));
+        for product in &self.stock {
+            let (least, most) = bought.get(&product.product_id).copied().unwrap_or_default();
+            let sold = product.sold - product.returned;
+            reconciliation.same(
+                "sold - returned = pieces in orders",
+                product.product_id,
+                sold,
+                sold.clamp(least, most),
+            );
         }
     }
 }
@@ -76,17 +81,17 @@ impl Books {
 impl OrderBooks {
     pub fn reconcile(&self, now: Timestamp) -> Reconciliation {
         let mut reconciliation = Reconciliation::default();
-        self.reckon_payment(&mut reconciliation);
-        self.reckon_stray(&mut reconciliation);
-        self.reckon_reservation(now, &mut reconciliation);
+        self.reconcile_payment(&mut reconciliation);
+        self.reconcile_stray(&mut reconciliation);
+        self.reconcile_reservation(now, &mut reconciliation);
         if let Some(order) = &self.order {
-            self.reckon_order(order, now, &mut reconciliation);
+            self.reconcile_order(order, now, &mut reconciliation);
         }
         reconciliation
     }
 
-    /// Of every payment, whatever its order is doing.
-    fn reckon_payment(&self, reconciliation: &mut Reconciliation) {
+    /// The equations of a payment, whatever the state of its order.
+    fn reconcile_payment(&self, reconciliation: &mut Reconciliation) {
         let Some(payment) = &self.payment else { return };
         let (id, provider) = (self.id, payment.provider);
         let often = (provider.authorizations.min(1), provider.captures.min(1));
@@ -114,7 +119,7 @@ impl OrderBooks {
     }
 
     /// A payment or a shipment that belongs to no order.
-    fn reckon_stray(&self, reconciliation: &mut Reconciliation) {
+    fn reconcile_stray(&self, reconciliation: &mut Reconciliation) {
         let is_stray = self.order.is_none();
         if let Some(payment) = &self.payment {
             let costs = payment.ours.held > 0 || payment.status == PaymentStatus::Captured;
@@ -126,7 +131,7 @@ impl OrderBooks {
         }
     }
 
-    fn reckon_reservation(&self, now: Timestamp, reconciliation: &mut Reconciliation) {
+    fn reconcile_reservation(&self, now: Timestamp, reconciliation: &mut Reconciliation) {
         let Some(reservation) = &self.reservation else { return };
         reconciliation.same("no reservation without an order", self.id, self.order.is_none(), false);
         let late = env::since(now, reservation.until);
@@ -134,7 +139,7 @@ impl OrderBooks {
         reconciliation.same("no reservation outlives its time", self.id, late, 0);
     }
 
-    fn reckon_order(&self, order: &OrderReconciliation, now: Timestamp, reconciliation: &mut Reconciliation) {
+    fn reconcile_order(&self, order: &OrderReconciliation, now: Timestamp, reconciliation: &mut Reconciliation) {
         let id = self.id;
         let sum = order.lines.checked_add(order.shipping);
         reconciliation.same("an order's total = its lines + shipping", id, Some(order.total.amount()), sum);
@@ -144,7 +149,7 @@ impl OrderBooks {
             let age = env::since(now, since);
             let old = if age > MOST_UNFINISHED { age.as_secs() } else { 0 };
             reconciliation.same("no saga is unfinished for more than a minute", id, old, 0);
-            // While its saga runs, an order's books are open.
+            // The saga may change every record below at any moment.
             return;
         }
         let paid = self.payment.as_ref().map(|payment| payment.ours).unwrap_or_default();
@@ -158,7 +163,7 @@ impl OrderBooks {
             OrderStatus::Pending => reconciliation.same("a pending order has a saga under way", id, "none", "one"),
             OrderStatus::Rejected | OrderStatus::Cancelled => {
                 reconciliation.same("nothing is held for an order that came to nothing", id, paid.held, 0);
-                // A cancelled order was captured and given back; a refund that its bank refused later is told by the payment.
+                // A cancelled order was captured and refunded. If the bank refused the refund later, the payment shows it.
                 let kept = if order.status == OrderStatus::Rejected { paid.captured - paid.refunded } else { 0 };
                 reconciliation.same("a rejected order costs nothing", id, kept, 0);
                 reconciliation.same("no shipment without a confirmed order", id, moving, false);
@@ -180,20 +185,20 @@ impl OrderBooks {
     }
 }
 
-/// Events that nobody took, and nobody put aside.
-pub fn reckon_owed(owed: &[PendingEvent], now: Timestamp) -> Reconciliation {
+/// Events that are neither delivered nor put aside as dead letters. `pending` holds the ones that are too old.
+pub fn reconcile_pending_events(pending: &[PendingEvent], now: Timestamp) -> Reconciliation {
     let mut reconciliation = Reconciliation::default();
-    for PendingEvent { publisher, record, event } in owed {
+    for PendingEvent { publisher, record, event } in pending {
         let subject = format!("{publisher}/{record}/{} ({})", event.seq, event.name);
         let age = env::since(now, event.at).as_secs();
         reconciliation.same(
             "every event is delivered or put aside",
             subject,
-            format!("owed for {age} s"),
+            format!("pending for {age} s"),
             "0".to_owned(),
         );
     }
-    if owed.is_empty() {
+    if pending.is_empty() {
         reconciliation.same("every event is delivered or put aside", "", 0, 0);
     }
     reconciliation

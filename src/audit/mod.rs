@@ -1,14 +1,22 @@
-//! The books: every service is asked for its side, and the two sides of each equation are set against each other.
+//! The audit: it asks every service for its records and compares the two sides of each equation (a reconciliation, as accountants
+//! call it).
 //!
-//! The shop goes on meanwhile. There is no moment at which all trees could be read at once, and none is needed:
+//! The shop keeps running during an audit. No moment exists at which all trees could be read together, and none is needed:
 //!
-//! - An equation within one record (a product's pieces) is read in one look, and is always exact.
-//! - An equation about one order is across services. Where it does not hold at the first look, the order is a suspect: it is read, then
-//!   its payment and shipment, then the order once more. Only where it is the same before and after, at the same version, was all
-//!   between read of one moment, and only then is the equation told broken. While an order's saga runs, its books are open.
-//! - What a product sold against what orders bought is a sum over all orders. The product is read first. An order that was at
-//!   rest then and has not changed since counts exactly; one that has moved counts for anything from none to all of its pieces.
-//!   In a shop at rest that is an equation, under load a bound as narrow as what moves during one look.
+//! - **One record** (the stock of a product): one read gives both sides, so the equation is always exact.
+//! - **One order across services**: an order whose equation does not hold at the first look is a suspect. The audit reads the order, then
+//!   its payment and its shipment, then the order again. If the order has the same version before and after, all records were read
+//!   as of one moment, and only then does the audit report the equation as broken. An order whose saga still runs is not judged.
+//! - **All orders together** (pieces sold by products against pieces bought in orders): the audit reads the products first. An order that
+//!   was finished then and has not changed since counts exactly. An order that changed counts as a range, from none to all of
+//!   its pieces. So the result is exact in an idle shop, and a narrow range under load.
+//!
+//! ## Decisions
+//!
+//! - **Read records, do not stop the shop.** A global lock or snapshot would contradict one tree a service. Consequence: the rules above,
+//!   and up to five looks at a suspect.
+//! - **The equations are code of their own, not assertions inside the services.** A fault in a service cannot hide itself. Consequence:
+//!   each service has a query for the audit (`Reconcile…`), which only staff may send.
 
 mod books;
 mod equations;
@@ -28,7 +36,7 @@ use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// What the books say.
+/// The result of an audit.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Audit {
     pub balanced: bool,
@@ -36,7 +44,7 @@ pub struct Audit {
     pub checked_at: Timestamp,
 }
 
-/// `left = right`, about a subject. Those that hold for every one of many subjects are told once, with their number.
+/// `left = right`, about a subject. An equation that holds for many subjects appears once: both sides are then the number of subjects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Equation {
     pub name: &'static str,
@@ -46,18 +54,18 @@ pub struct Equation {
     pub holds: bool,
 }
 
-/// Before suspects are looked at again.
+/// The time between two looks at the suspects.
 const NEXT_LOOK: Duration = Duration::from_millis(100);
-/// How often a suspect is looked at again. One that still moves then is at work, not at fault.
+/// How many times the audit looks at a suspect again.
 const LOOKS: u32 = 5;
 
-/// So many suspects are looked at again. Where there are more, the books are told not to balance, and that the rest was not looked at.
+/// The most suspects that the audit looks at again. If there are more, the audit reports that it did not look at the rest.
 const MOST_SUSPECTS: usize = 10_000;
-/// An event that is owed for longer is a fault: a subscriber that refuses ten times has had two minutes and a half, and another event of
-/// the same record may have been before it.
-const MOST_OWED: Duration = Duration::from_secs(5 * 60);
+/// A pending event that is older is a fault. Ten failed deliveries take two and a half minutes, and an earlier event of the same record
+/// may have taken as long.
+const OLDEST_PENDING: Duration = Duration::from_secs(5 * 60);
 
-/// Asks every service and reckons. The context's deadline must leave time for it: seconds on 100,000 orders.
+/// Runs the audit. The context's deadline must leave time for it: some seconds for 100,000 orders. `Err` where a service did not answer.
 pub async fn run(mesh: &Mesh, context: &Context, now: impl Fn() -> Timestamp) -> Result<Audit, MeshError> {
     let began = now();
     let (mut reconciliation, mut suspects) = Books::gather(mesh, context).await?.reconcile(began, now());
@@ -77,8 +85,8 @@ pub async fn run(mesh: &Mesh, context: &Context, now: impl Fn() -> Timestamp) ->
         }
     }
     suspects.into_iter().for_each(|(_, found)| reconciliation.add(found));
-    let owed = mesh.pending_events(env::earlier(now(), MOST_OWED))?;
-    reconciliation.add(equations::reckon_owed(&owed, now()));
-    let equations = reconciliation.told();
+    let pending = mesh.pending_events(env::earlier(now(), OLDEST_PENDING))?;
+    reconciliation.add(equations::reconcile_pending_events(&pending, now()));
+    let equations = reconciliation.into_equations();
     Ok(Audit { balanced: equations.iter().all(|equation| equation.holds), equations, checked_at: now() })
 }

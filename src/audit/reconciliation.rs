@@ -1,9 +1,9 @@
-//! What holds, counted; what does not, one by one.
+//! The result of comparing: a count of the equations that hold, and each equation that does not.
 
 use super::Equation;
 use std::collections::BTreeMap;
 
-/// Counts what holds, keeps what does not.
+/// Counts the equations that hold; keeps those that do not.
 #[derive(Debug, Default)]
 pub struct Reconciliation {
     held: BTreeMap<&'static str, usize>,
@@ -11,6 +11,7 @@ pub struct Reconciliation {
 }
 
 impl Reconciliation {
+    /// Adds the results of another comparison.
     pub fn add(&mut self, other: Self) {
         for (name, count) in other.held {
             *self.held.entry(name).or_default() += count;
@@ -18,6 +19,7 @@ impl Reconciliation {
         self.broken.extend(other.broken);
     }
 
+    /// Compares the two sides of one equation about one subject.
     pub fn same<T: PartialEq + std::fmt::Debug>(
         &mut self,
         name: &'static str,
@@ -32,8 +34,8 @@ impl Reconciliation {
         }
     }
 
-    /// What is broken first, one by one; then a line for all subjects for which an equation holds.
-    pub fn told(self) -> Vec<Equation> {
+    /// First each broken equation; then one line for each equation that holds, for all its subjects.
+    pub fn into_equations(self) -> Vec<Equation> {
         let summed = self.held.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| {
             let (left, right) = (count.to_string(), count.to_string());
             Equation { name, subject: "all others".into(), left, right, holds: true }

@@ -1,4 +1,4 @@
-//! What was sold, as the orders themselves say: the same right after a restart.
+//! Sales figures, computed from the orders themselves: a restart does not change them.
 
 use super::books::{PAGE, pages};
 use crate::{
@@ -18,17 +18,17 @@ use std::{
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What was sold since a moment.
+/// The sales since a moment.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Sales {
     pub since: Timestamp,
     /// Orders that were paid for.
     pub orders: u64,
-    /// And those that came to nothing.
+    /// Orders that were rejected.
     pub rejected: u64,
-    /// By day (UTC) and currency, the newest first; days on which nothing was sold are left out.
+    /// By day (UTC) and currency, the newest first; a day without sales has no entry.
     pub days: Vec<Day>,
-    /// The most bought, by pieces that have not come back.
+    /// The ten most bought products, by pieces that were not returned.
     pub products: Vec<ProductSales>,
     pub conversion: Conversion,
 }
@@ -38,7 +38,7 @@ pub struct Day {
     #[schema(value_type = String, format = "date", example = "2026-11-24")]
     pub day: Date,
     pub orders: u64,
-    /// What was paid, less what was given back for these orders.
+    /// Payments less refunds of the orders placed on this day.
     pub revenue: Money,
 }
 
@@ -51,23 +51,23 @@ pub struct ProductSales {
 /// From cart to order.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
 pub struct Conversion {
-    /// Carts that something was put in,
+    /// Carts that were filled.
     pub carts: u64,
-    /// and those of them that became an order.
+    /// Carts that became an order.
     pub ordered: u64,
-    /// The one by the other; `null` where there was no cart.
+    /// `ordered` divided by `carts`; `null` without carts.
     pub rate: Option<f64>,
 }
 
 const TOP: usize = 10;
 
 impl Sales {
-    /// Of orders that were placed since then.
+    /// The sales of the orders placed since then. `Err` where a service did not answer.
     pub async fn since(mesh: &Mesh, context: &Context, since: Timestamp) -> Result<Self, MeshError> {
         let carts = mesh.call(context, CountCarts { since }).await.map_err(CallError::into_mesh)?;
         let first = first_id_after(since);
         let ask = |after: Option<OrderId>| ReconcileOrders { after: Some(after.unwrap_or(first)), limit: PAGE };
-        let orders = pages(mesh, context, ask, |tally: &OrderReconciliation| tally.order_id).await?;
+        let orders = pages(mesh, context, ask, |order: &OrderReconciliation| order.order_id).await?;
         Self::of(since, &orders, carts).map_err(|error| MeshError::Failed(error.to_string()))
     }
 

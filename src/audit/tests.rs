@@ -1,4 +1,4 @@
-//! Books in order, and every way of cooking them.
+//! Records that agree, and one test for each equation that breaks.
 
 use super::{books::Books, *};
 use crate::{
@@ -68,12 +68,12 @@ fn books() -> Books {
     }
 }
 
-/// An hour after everything.
+/// An hour after the last change.
 fn now() -> Timestamp {
     env::later(Timestamp::UNIX_EPOCH, Duration::from_secs(3600))
 }
 
-/// The order holds pieces until so long after ten minutes before the books are looked at.
+/// The reservation ends this long after ten minutes before the audit.
 fn reserve(books: &mut Books, until: Duration) {
     let until = env::later(env::earlier(now(), Duration::from_secs(600)), until);
     books.reservations.insert(order(), ReservationReconciliation { order_id: order(), until });
@@ -86,7 +86,7 @@ fn broken(change: impl Fn(&mut Books)) -> Vec<&'static str> {
     change(&mut books);
     let (mut reconciliation, suspects) = books.reconcile(now(), now());
     suspects.into_iter().for_each(|(_, found)| reconciliation.add(found));
-    reconciliation.told().iter().filter(|equation| !equation.holds).map(|equation| equation.name).collect()
+    reconciliation.into_equations().iter().filter(|equation| !equation.holds).map(|equation| equation.name).collect()
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn books_in_order_balance() {
     assert_eq!(broken(|_| {}), [""; 0]);
 }
 
-/// Each way of cooking the books, and the equation that finds it.
+/// A fault in the records, and the equation that finds it.
 #[test]
 fn books_that_were_cooked_do_not_balance() {
     type Cook = fn(&mut Books);
@@ -159,8 +159,8 @@ fn an_order_that_moves_counts_for_none_to_all_of_its_pieces_and_for_no_more() {
 }
 
 #[test]
-fn an_event_that_nobody_took_or_put_aside_is_told() {
-    assert!(equations::reckon_owed(&[], now()).broken.is_empty());
+fn an_event_that_is_neither_delivered_nor_put_aside_is_reported() {
+    assert!(equations::reconcile_pending_events(&[], now()).broken.is_empty());
     let event = OutboxEntry {
         seq: 3,
         name: "orders.shipped".into(),
@@ -169,7 +169,7 @@ fn an_event_that_nobody_took_or_put_aside_is_told() {
         cause: None,
     };
     let owed = PendingEvent { publisher: Service::Orders, record: "order/ord_1".into(), event };
-    let told = equations::reckon_owed(&[owed], now()).told();
+    let told = equations::reconcile_pending_events(&[owed], now()).into_equations();
     assert_eq!(told[0].subject, "orders/order/ord_1/3 (orders.shipped)");
-    assert_eq!((told[0].left.as_str(), told[0].holds), ("\"owed for 3600 s\"", false));
+    assert_eq!((told[0].left.as_str(), told[0].holds), ("\"pending for 3600 s\"", false));
 }

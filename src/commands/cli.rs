@@ -19,15 +19,15 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Every flag can also be set as GALLERIA_NAME in the environment and as `name` in galleria.toml; flags win over the
-environment, and that over the file.
+Every flag can also be set as GALLERIA_NAME in the environment and as `name` in galleria.toml. Flags override the
+environment; the environment overrides the file.
 
 Exit codes: 0 done, 1 failed (or `check` found something), 2 bad flag or setting, 3 data folder in use, 4 data folder not
 writable, 5 data damaged, 6 data of another version, 7 folder not empty, 8 disk failure, 9 cannot listen, 130 forced to stop.";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Open the shop (what happens without a command)
+    /// Open the shop (the default)
     Serve,
     /// Print the route table
     Routes,
@@ -35,18 +35,18 @@ enum Command {
     Openapi,
     /// Write all data to a file, as text
     Backup { file: PathBuf },
-    /// Read all data from such a file into an empty folder
+    /// Read a backup into an empty folder
     Restore { file: PathBuf },
-    /// Verify every record and every rule across records
+    /// Verify every record and the equations across services
     Check,
-    /// Print the settings that would be used, and what can be set
+    /// Print the settings in force, and all settings that exist
     Config,
-    /// Look at a running shop: rates, times, calls in hand and breakers, anew each second
+    /// Show the metrics of a running shop: rates, times, calls in flight and breakers, every second
     Top {
-        /// Where it is [default: where this one would listen]
+        /// Address of the shop [default: the `listen` setting]
         #[arg(long)]
         url: Option<String>,
-        /// Look once, and end
+        /// Print once and end
         #[arg(long)]
         once: bool,
     },
@@ -59,7 +59,7 @@ enum Command {
 
 #[derive(Subcommand)]
 enum OperatorCommand {
-    /// Make an operator's account, or make an account an operator's; the password is read from the terminal or a pipe
+    /// Create an operator's account, or give an account the role; the password is read from the terminal or a pipe
     Create {
         #[arg(long)]
         email: Email,
@@ -138,7 +138,7 @@ impl FromArgMatches for Flags {
     }
 }
 
-/// Does what the command line says; gives the code to end with.
+/// Runs the command of the command line; gives the exit code.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let read = || {
@@ -168,8 +168,8 @@ pub fn run() -> ExitCode {
     done.unwrap_or_else(|error| fail(&error.to_string(), error.exit_code()))
 }
 
-/// One clear line.
-fn fail(words: &str, code: u8) -> ExitCode {
-    eprintln!("galleria: {words}");
+/// Prints one line to standard error.
+fn fail(message: &str, code: u8) -> ExitCode {
+    eprintln!("galleria: {message}");
     ExitCode::from(code)
 }

@@ -1,4 +1,4 @@
-//! What `galleria` does: one function a command. Here are those that need no open shop.
+//! The commands of `galleria`: one function a command. Here are the commands that need no running shop.
 
 mod cli;
 mod serve;
@@ -26,7 +26,8 @@ use std::{
 };
 
 fn routes() -> Result<ExitCode, Fatal> {
-    let mut table = format!("# every request passes: {}\n", gateway::duty_names().collect::<Vec<_>>().join(" > "));
+    let mut table =
+        format!("# every request goes through: {}\n", gateway::duty_names().collect::<Vec<_>>().join(" > "));
     let width = ROUTES.iter().map(|route| route.path.len()).max().unwrap_or_default();
     for route in ROUTES {
         let (access, class, key, cache) = (route.access.name(), route.class.name(), route.key.name(), route.cache);
@@ -97,8 +98,8 @@ fn backup(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
         return Err(Fatal::Refused(format!("{} exists already; name a file that does not", file.display())));
     }
     let storage = Storage::open(&settings.data_dir, &Env::system())?;
-    // Written beside it first, so that a backup that is there is whole. It holds what the data folder holds, the keys too:
-    // for its owner's eyes.
+    // Written to a file beside it and renamed, so that a backup is never half written. It holds the signing keys, too:
+    // only its owner may read it.
     let part = PathBuf::from(format!("{}.part", file.display()));
     let out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(refused)?;
     let written = storage::backup(&storage, BufWriter::new(&out)).map_err(Fatal::from).and_then(|lines| {
@@ -121,7 +122,7 @@ fn restore(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every record by itself, then the books across all services.
+/// Checks every record, then the equations across all services.
 fn check(settings: &Settings) -> Result<ExitCode, Fatal> {
     if !settings.data_dir.exists() {
         return Err(Fatal::Refused(format!("there is no data in {}", settings.data_dir.display())));
@@ -139,15 +140,15 @@ fn check(settings: &Settings) -> Result<ExitCode, Fatal> {
     })
 }
 
-/// Whoever closes the pipe has read enough: `galleria routes | head`.
-fn say(words: &str) -> Result<(), Fatal> {
-    write_out(words).map(drop)
+/// Prints a text. A closed pipe is no error: `galleria routes | head`.
+fn say(text: &str) -> Result<(), Fatal> {
+    write_out(text).map(drop)
 }
 
-/// Whether anybody still reads.
-fn write_out(words: &str) -> Result<bool, Fatal> {
+/// Prints a text; `false` where the reader has closed the pipe.
+fn write_out(text: &str) -> Result<bool, Fatal> {
     let mut out = io::stdout();
-    match out.write_all(words.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(Fatal::Refused(format!("standard output cannot be written to: {error}"))),

@@ -1,5 +1,5 @@
-//! `galleria serve`: opens the shop, serves until it is told to stop, reads the settings again on SIGHUP, and opens the folder anew
-//! when a disk that failed takes writes again.
+//! `galleria serve`: opens the shop and serves until a signal stops it. SIGHUP makes it read the settings again. If a failed disk accepts
+//! writes again, it opens the data folder again.
 
 use super::say;
 use crate::{
@@ -23,7 +23,7 @@ pub fn serve(
         let doorway = Doorway::take(settings, &Env::system())?;
         let (open, serving) = app::open(settings, &doorway, operator.clone(), Env::system()).await?;
         greet(settings, &open);
-        // Done once: a folder that is opened anew keeps what was changed since.
+        // Forgotten once only: a folder that is opened again keeps the changes made since.
         let settings = &Settings { reset_controls: false, ..settings.clone() };
         let mut serving = Serving { open, ends: actix::spawn(serving) };
         let (mut settings, mut told_to_read) = (settings.clone(), hangups());
@@ -46,10 +46,10 @@ pub fn serve(
             serving = open_again(&settings, &doorway, operator.clone()).await?;
         }
         let tracer = doorway.close();
-        log::info!("closing: no new requests, those in flight finish");
+        log::info!("closing: new requests are refused, requests in flight finish");
         actix::spawn(async {
             until_told_to_stop().await;
-            // Told twice: at once, and as after a crash the next start recovers.
+            // A second signal stops at once; the next start recovers as after a crash.
             log::logger().flush();
             std::process::exit(130);
         });
@@ -60,8 +60,8 @@ pub fn serve(
     })
 }
 
-/// Every connection is an open file. A shell lets a program have a thousand, and as many more as it asks for, up to a limit of the
-/// system's: with a thousand, some hundreds who say nothing would keep everybody else out.
+/// Raises the limit of open files to the most that the system allows: every connection is an open file. With the usual limit of a
+/// thousand, some hundreds of idle connections would keep all other clients out.
 fn open_all_files() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
@@ -69,7 +69,7 @@ fn open_all_files() {
     }
 }
 
-/// An open shop that serves.
+/// An open shop and its running server.
 struct Serving {
     open: Open,
     ends: tokio::task::JoinHandle<io::Result<()>>,
@@ -85,7 +85,7 @@ impl Serving {
     }
 }
 
-/// Tries until the disk lets it.
+/// Tries every second until the folder can be opened.
 async fn open_again(settings: &Settings, doorway: &Doorway, operator: Option<FirstOperator>) -> Result<Serving, Fatal> {
     loop {
         match app::open(settings, doorway, operator.clone(), Env::system()).await {
@@ -107,7 +107,7 @@ fn greet(settings: &Settings, open: &Open) {
     let operator = match &open.setup_token {
         Some(token) => {
             let token = token.expose();
-            format!("make the operator's account at {scheme}://{address}/setup#{token} (once, within 30 minutes)")
+            format!("create the operator's account at {scheme}://{address}/setup#{token} (once, within 30 minutes)")
         }
         None => format!("sign in with the operator's account at {scheme}://{address}/sign-in"),
     };
@@ -121,17 +121,15 @@ fn greet(settings: &Settings, open: &Open) {
     }
     if let (Some(Certificate::SelfSigned), Some(fingerprint)) = (settings.certificate(), &fingerprint) {
         eprintln!(
-            "galleria: the certificate was made just now; browsers will warn of it. Its SHA-256 fingerprint is {fingerprint}"
+            "galleria: the certificate was made just now; browsers will warn about it. Its SHA-256 fingerprint is {fingerprint}"
         );
     }
     if !address.ip().is_loopback() && fingerprint.is_none() {
-        eprintln!(
-            "galleria: warning: {address} can be reached from other machines, and what they send is not encrypted"
-        );
+        eprintln!("galleria: warning: {address} can be reached from other machines, and the traffic is not encrypted");
     }
 }
 
-/// SIGHUP: read the settings again.
+/// SIGHUP, which means: read the settings again.
 struct Hangups(Option<Signal>);
 
 fn hangups() -> Hangups {

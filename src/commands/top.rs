@@ -1,6 +1,6 @@
-//! `galleria top`: a running shop in a terminal, by what it counts (`/metrics`), looked at anew each second.
+//! `galleria top`: the metrics of a running shop (`/metrics`) in a terminal, refreshed every second.
 //!
-//! Rates and percentiles are of the time between two looks: two snapshots of the same counters, and what lies between them.
+//! Rates and percentiles cover the time between two snapshots of the same counters.
 
 use super::write_out;
 use crate::app::Fatal;
@@ -13,23 +13,24 @@ use std::{
 };
 use tokio::time::Instant;
 
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-const LOOK_WITHIN: Duration = Duration::from_secs(5);
+const REFRESH_EVERY: Duration = Duration::from_secs(1);
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Until Ctrl-C, or until whoever reads it has read enough.
+/// Prints until Ctrl-C, or until the reader closes the pipe; once where `once` is set.
 pub fn top(url: &str, once: bool) -> Result<ExitCode, Fatal> {
     let url = url.trim_end_matches('/');
-    let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().timeout_global(Some(LOOK_WITHIN)).build());
-    let scrape = || -> Result<(Look, Instant), Fatal> {
+    let agent =
+        ureq::Agent::new_with_config(ureq::Agent::config_builder().timeout_global(Some(SCRAPE_TIMEOUT)).build());
+    let scrape = || -> Result<(Snapshot, Instant), Fatal> {
         let answer = agent.get(format!("{url}/metrics")).call();
         let text = answer.and_then(|mut answer| answer.body_mut().read_to_string());
-        let text = text.map_err(|error| Fatal::Refused(format!("there is no shop to look at on {url}: {error}")))?;
-        Ok((Look::read(&text), Instant::now()))
+        let text = text.map_err(|error| Fatal::Refused(format!("no shop answers at {url}: {error}")))?;
+        Ok((Snapshot::read(&text), Instant::now()))
     };
     let clear = if io::stdout().is_terminal() { "\x1b[H\x1b[J" } else { "" };
     let (mut before, mut then) = scrape()?;
     loop {
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(REFRESH_EVERY);
         let (now, at) = scrape()?;
         let is_read = write_out(&format!("{clear}{}\n", screen(url, &before, &now, at - then)))?;
         if once || !is_read {
@@ -39,8 +40,8 @@ pub fn top(url: &str, once: bool) -> Result<ExitCode, Fatal> {
     }
 }
 
-/// One look: each series by its name and labels.
-struct Look(HashMap<Series, f64>);
+/// One snapshot: the value of each series, by its name and labels.
+struct Snapshot(HashMap<Series, f64>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Series {
@@ -48,8 +49,8 @@ struct Series {
     labels: BTreeMap<String, String>,
 }
 
-impl Look {
-    /// Reads Prometheus' text format; lines that are none of it are passed over.
+impl Snapshot {
+    /// Reads Prometheus' text format; other lines are ignored.
     fn read(text: &str) -> Self {
         let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
             let (series, value) = line.rsplit_once(' ')?;
@@ -68,7 +69,7 @@ impl Look {
         self.all(name).map(|(_, value)| value).sum()
     }
 
-    /// What has been added since `before` to each series of that name; all of it where the shop was started anew meanwhile.
+    /// The increase of each series of that name since `before`; the whole value if the shop was restarted in between.
     fn since<'a>(
         &'a self,
         before: &'a Self,
@@ -81,7 +82,7 @@ impl Look {
     }
 }
 
-/// `a="b",c="d"}`; backslashes as Prometheus writes them.
+/// Reads `a="b",c="d"}`, with the backslashes of the Prometheus text format.
 fn labels_of(text: &str) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();
     let mut rest = text;
@@ -105,17 +106,17 @@ fn labels_of(text: &str) -> BTreeMap<String, String> {
     labels
 }
 
-/// A row of a table: how often, how often in vain, and the 99th percentile.
+/// A row of a table: calls, failures, and the 99th percentile of the times.
 #[derive(Default)]
 struct Row {
     per_second: f64,
     failed: f64,
-    /// Upper bounds of buckets, and how many are in them or below.
+    /// Upper bounds of the buckets, each with the count of all values up to it.
     buckets: Vec<(f64, f64)>,
 }
 
 impl Row {
-    /// The bound of the bucket that it is in: no more is known. `None` where nothing happened.
+    /// The upper bound of the bucket with the 99th percentile; a histogram says no more. `None` without values.
     fn p99(&self) -> Option<f64> {
         let mut buckets = self.buckets.clone();
         buckets.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -124,9 +125,9 @@ impl Row {
     }
 }
 
-/// Rates of what `count` counts, and times of what `histogram` does, by a label; a failure is what `is_failure` says.
+/// Rates of the counter `count` and times of the histogram `histogram`, by a label. `is_failure` decides by the labels of a series.
 fn rows(
-    (before, now, passed): (&Look, &Look, Duration),
+    (before, now, passed): (&Snapshot, &Snapshot, Duration),
     (count, histogram): (&str, &str),
     name: impl Fn(&BTreeMap<String, String>) -> Option<String>,
     is_failure: impl Fn(&BTreeMap<String, String>) -> bool,
@@ -152,11 +153,11 @@ fn rows(
     rows
 }
 
-/// So many routes are shown, the busiest first.
+/// The number of routes that are shown, the busiest first.
 const MOST_ROUTES: usize = 12;
 
-/// What is to be seen between two looks.
-fn screen(shop: &str, before: &Look, now: &Look, passed: Duration) -> String {
+/// The text for the time between two snapshots.
+fn screen(shop: &str, before: &Snapshot, now: &Snapshot, passed: Duration) -> String {
     let mut out = String::new();
     let looks = (before, now, passed);
     let label = |labels: &BTreeMap<String, String>, name: &str| labels.get(name).cloned();
@@ -200,7 +201,7 @@ fn screen(shop: &str, before: &Look, now: &Look, passed: Duration) -> String {
         rows(looks, ("galleria_mesh_calls_total", "galleria_mesh_call_duration_seconds"), service, went_wrong);
     let _ = writeln!(out);
     let mut services: BTreeMap<String, Row> = services.into_iter().collect();
-    // Also those whom nobody asks just now.
+    // Services without calls at the moment have a row, too.
     now.all("galleria_instance_ready").filter_map(|(labels, _)| service(labels)).for_each(|name| {
         services.entry(name).or_default();
     });
@@ -208,7 +209,7 @@ fn screen(shop: &str, before: &Look, now: &Look, passed: Duration) -> String {
     out
 }
 
-fn hits(before: &Look, now: &Look) -> String {
+fn hits(before: &Snapshot, now: &Snapshot) -> String {
     let of = |wanted: Option<&str>| -> f64 {
         let all = now.since(before, "galleria_cache_requests_total");
         all.filter(|(labels, _)| wanted.is_none_or(|it| labels.get("result").is_some_and(|result| result == it)))
@@ -221,8 +222,8 @@ fn hits(before: &Look, now: &Look) -> String {
     }
 }
 
-/// Instances that are ready, calls in their hands, and breakers in front of them that are not closed.
-fn state(now: &Look, service: &str) -> String {
+/// Ready instances, calls in flight, and breakers that are not closed.
+fn state(now: &Snapshot, service: &str) -> String {
     let of = |name: &str| -> Vec<f64> {
         let is_it = |labels: &BTreeMap<String, String>| labels.get("service").is_some_and(|it| it == service);
         now.all(name).filter(|(labels, _)| is_it(labels)).map(|(_, value)| value).collect()
@@ -275,7 +276,7 @@ galleria_breaker_state{caller="gateway",service="orders"} 2
 
     #[test]
     fn rates_and_percentiles_are_of_the_time_between_two_looks() {
-        let screen = screen("here", &Look::read(BEFORE), &Look::read(NOW), Duration::from_secs(2));
+        let screen = screen("here", &Snapshot::read(BEFORE), &Snapshot::read(NOW), Duration::from_secs(2));
         assert!(screen.contains("100 requests/s, 5.0 failed/s"), "{screen}");
         let route = screen.lines().find(|line| line.starts_with("GET /api/v1/products")).unwrap();
         assert_eq!(route.split_whitespace().skip(2).collect::<Vec<_>>(), ["100.0", "5.0", "2.5", "ms"]);
@@ -285,7 +286,7 @@ galleria_breaker_state{caller="gateway",service="orders"} 2
 
     #[test]
     fn a_shop_that_was_started_anew_counts_from_its_start() {
-        let screen = screen("here", &Look::read(NOW), &Look::read(BEFORE), Duration::from_secs(1));
+        let screen = screen("here", &Snapshot::read(NOW), &Snapshot::read(BEFORE), Duration::from_secs(1));
         assert!(screen.contains("100 requests/s"), "{screen}");
     }
 

@@ -1,4 +1,9 @@
-//! The demo catalogue: 66 products in eight categories, each with a picture of its own under `static/pictures/`.
+//! The demo catalogue: 66 products in eight categories. Each product has a picture under `static/pictures/`.
+//!
+//! ## Decisions
+//!
+//! - **The catalogue is data in the binary, sent to products as one command.** So the demo takes the same path as an operator. Consequence:
+//!   a shop that already has products is not touched.
 
 use crate::{
     services::products::messages::{CreateProduct, Description, ProductName, Tag},
@@ -6,10 +11,10 @@ use crate::{
 };
 use serde::Deserialize;
 
-const SHELVES: [&str; 2] = [include_str!("catalogue_a.json"), include_str!("catalogue_b.json")];
+const FILES: [&str; 2] = [include_str!("catalogue_a.json"), include_str!("catalogue_b.json")];
 
 #[derive(Deserialize)]
-struct Shelf {
+struct CatalogueFile {
     categories: Vec<Category>,
     products: Vec<Item>,
 }
@@ -34,11 +39,12 @@ struct Item {
     featured: bool,
 }
 
-/// All products of the demo, to be put on the shelves of a new shop.
+/// The products of the demo, for a new shop. `Err` says why the built-in data cannot be read.
 pub fn catalogue() -> Result<Vec<CreateProduct>, String> {
     let mut products = Vec::new();
-    for shelf in SHELVES {
-        let Shelf { categories, products: items } = serde_json::from_str(shelf).map_err(|error| error.to_string())?;
+    for file in FILES {
+        let CatalogueFile { categories, products: items } =
+            serde_json::from_str(file).map_err(|error| error.to_string())?;
         for item in items {
             let category = categories.iter().find(|category| category.slug == item.category);
             products.push(CreateProduct {

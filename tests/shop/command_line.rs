@@ -226,5 +226,5 @@ fn a_running_shop_is_looked_at_in_a_terminal() {
     assert!(rate > 1.0 && rate < 200.0, "{route}");
     assert!(line("orders ").is_some() && seen.out.contains("2/2 ready"), "{}", seen.out);
     assert!(!seen.out.contains('\u{1b}'), "this is no terminal");
-    shop.command(&["top", "--once", "--url", "http://127.0.0.1:9"]).refused(1, "there is no shop to look at");
+    shop.command(&["top", "--once", "--url", "http://127.0.0.1:9"]).refused(1, "no shop answers at");
 }
