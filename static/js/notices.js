@@ -2,7 +2,7 @@
 
 import { span } from './format.js';
 import { html } from './html.js';
-import { PARTS } from './words.js';
+import { PARTS } from './labels.js';
 
 const announcements = document.getElementById('announcements');
 

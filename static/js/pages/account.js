@@ -13,7 +13,7 @@ import { passwordField } from '../parts/sign-in-panel.js';
 import { navigate, reload } from '../router.js';
 import { endSession } from '../session.js';
 import { shop } from '../shop.js';
-import { card } from '../words.js';
+import { card } from '../labels.js';
 import { orderList } from './orders.js';
 
 export const outline = () => rowsOutline();

@@ -12,7 +12,7 @@ import { rowsOutline } from '../parts/outlines.js';
 import { signInAgain, signInPanel } from '../parts/sign-in-panel.js';
 import { navigate, plainView, reload } from '../router.js';
 import { shop } from '../shop.js';
-import { card, SHIPPING_SERVICE } from '../words.js';
+import { card, SHIPPING_SERVICE } from '../labels.js';
 
 const NEW = 'new';
 const TYPING_PAUSE_MS = 400;

@@ -5,8 +5,8 @@ import { get, withQuery } from '../api.js';
 import { instant, plural } from '../format.js';
 import { whileBusy } from '../forms.js';
 import { announce, problemNotice } from '../notices.js';
-import { LOW, scarceFirst, wholeCatalogue } from '../parts/operator-catalogue.js';
-import { deskOutline, deskPage, part } from '../parts/operator-desk.js';
+import { LOW, scarceFirst, wholeCatalogue } from '../parts/operator/catalogue.js';
+import { deskOutline, deskPage, part } from '../parts/operator/desk.js';
 import { reload } from '../router.js';
 
 /** As many as one answer holds; more are called so many and more. */

@@ -13,7 +13,7 @@ import { rowsOutline } from '../parts/outlines.js';
 import { quantityStepper } from '../parts/quantity-stepper.js';
 import { statusBadge } from '../parts/status.js';
 import { shop } from '../shop.js';
-import { card, ORDER_STATUS, PAYMENT_STATUS, reason, SHIPMENT_STATUS, SHIPPING_SERVICE } from '../words.js';
+import { card, ORDER_STATUS, PAYMENT_STATUS, reason, SHIPMENT_STATUS, SHIPPING_SERVICE } from '../labels.js';
 
 const AT_REST = ['delivered', 'rejected', 'cancelled', 'returned'];
 const CANCELLABLE = ['confirmed', 'packed'];

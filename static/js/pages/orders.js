@@ -8,7 +8,7 @@ import { forSignedIn } from '../parts/gate.js';
 import { rowsOutline } from '../parts/outlines.js';
 import { picture } from '../parts/product-card.js';
 import { knownStatus, statusBadge, statusFilter } from '../parts/status.js';
-import { ORDER_STATUS } from '../words.js';
+import { ORDER_STATUS } from '../labels.js';
 
 const PICTURES = 4;
 const PAGE = 12;

@@ -5,7 +5,7 @@ import { post } from '../api.js';
 import { day, money } from '../format.js';
 import { field } from '../forms.js';
 import { problemNotice } from '../notices.js';
-import { SHIPPING_SERVICE } from '../words.js';
+import { SHIPPING_SERVICE } from '../labels.js';
 import { countryOptions, likelyCountry, rememberCountry } from './address-fields.js';
 
 /** For one piece of the product, to a country that is chosen there. */

@@ -3,7 +3,7 @@
 import { html } from '../html.js';
 import { get } from '../api.js';
 import { country, day, instant } from '../format.js';
-import { SHIPMENT_STATUS, SHIPPING_SERVICE } from '../words.js';
+import { SHIPMENT_STATUS, SHIPPING_SERVICE } from '../labels.js';
 
 const OVER = ['delivered', 'returned', 'cancelled'];
 const LOOK_AGAIN_MS = 3000;

@@ -1,7 +1,7 @@
 // How an order stands, in a word and a colour.
 
 import { html } from '../html.js';
-import { ORDER_STATUS } from '../words.js';
+import { ORDER_STATUS } from '../labels.js';
 
 const KINDS = { delivered: 'good', rejected: 'bad', cancelled: 'bad', returned: 'bad', pending: 'waiting' };
 

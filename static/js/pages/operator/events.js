@@ -5,7 +5,7 @@ import { get, post, withQuery } from '../../api.js';
 import { instant, plural } from '../../format.js';
 import { whileBusy } from '../../forms.js';
 import { announce, empty, notice, problemNotice } from '../../notices.js';
-import { deskOutline, deskPage } from '../../parts/operator-desk.js';
+import { deskOutline, deskPage } from '../../parts/operator/desk.js';
 import { reload } from '../../router.js';
 
 const PAGE = 50;

@@ -4,11 +4,11 @@ import { html } from '../../html.js';
 import { get, withQuery } from '../../api.js';
 import { announce, empty } from '../../notices.js';
 import { plural } from '../../format.js';
-import { deskOutline, deskPage } from '../../parts/operator-desk.js';
-import { orderRow } from '../../parts/operator-order.js';
+import { deskOutline, deskPage } from '../../parts/operator/desk.js';
+import { orderRow } from '../../parts/operator/order-row.js';
 import { knownStatus, statusFilter } from '../../parts/status.js';
 import { reload } from '../../router.js';
-import { ORDER_STATUS } from '../../words.js';
+import { ORDER_STATUS } from '../../labels.js';
 
 const PAGE = 24;
 

@@ -4,11 +4,11 @@ import { html, render } from '../../html.js';
 import { Attempt, get, patch, post } from '../../api.js';
 import { submits, whileBusy } from '../../forms.js';
 import { announce, notice, problemNotice } from '../../notices.js';
-import { wholeCatalogue } from '../../parts/operator-catalogue.js';
-import { changesTo, changeSeen, ChangedMeanwhile, differences, mayRetire, retireSeen, see } from '../../parts/operator-changes.js';
-import { deskOutline, deskPage } from '../../parts/operator-desk.js';
-import { check, listingOf, productFields } from '../../parts/operator-product-form.js';
-import { productPreview } from '../../parts/operator-product-preview.js';
+import { wholeCatalogue } from '../../parts/operator/catalogue.js';
+import { changesTo, changeSeen, ChangedMeanwhile, differences, mayRetire, retireSeen, see } from '../../parts/operator/changes.js';
+import { deskOutline, deskPage } from '../../parts/operator/desk.js';
+import { check, listingOf, productFields } from '../../parts/operator/product-form.js';
+import { productPreview } from '../../parts/operator/product-preview.js';
 import { navigate } from '../../router.js';
 
 export const outline = deskOutline('');

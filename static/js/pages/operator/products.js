@@ -5,8 +5,8 @@ import { get, withQuery } from '../../api.js';
 import { money, plural } from '../../format.js';
 import { whileBusy } from '../../forms.js';
 import { announce, empty, problemNotice } from '../../notices.js';
-import { ChangedMeanwhile, differences, mayRetire, retireSeen, see } from '../../parts/operator-changes.js';
-import { deskOutline, deskPage } from '../../parts/operator-desk.js';
+import { ChangedMeanwhile, differences, mayRetire, retireSeen, see } from '../../parts/operator/changes.js';
+import { deskOutline, deskPage } from '../../parts/operator/desk.js';
 import { picture } from '../../parts/product-card.js';
 
 const PAGE = 24;

@@ -4,9 +4,9 @@ import { html } from '../../html.js';
 import { withQuery } from '../../api.js';
 import { plural } from '../../format.js';
 import { announce, empty, notice } from '../../notices.js';
-import { LOW, scarceFirst, wholeCatalogue } from '../../parts/operator-catalogue.js';
-import { deskOutline, deskPage } from '../../parts/operator-desk.js';
-import { stockRow } from '../../parts/operator-stock-row.js';
+import { LOW, scarceFirst, wholeCatalogue } from '../../parts/operator/catalogue.js';
+import { deskOutline, deskPage } from '../../parts/operator/desk.js';
+import { stockRow } from '../../parts/operator/stock-row.js';
 
 const PAGE = 24;
 

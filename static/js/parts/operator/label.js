@@ -1,7 +1,7 @@
 // A parcel's label, to look at and to print: alone, as it goes on the box.
 
-import { html } from '../html.js';
-import { ask } from './operator-dialog.js';
+import { html } from '../../html.js';
+import { ask } from './dialog.js';
 
 export function labelDialog({ shipment, signal }) {
   const path = `/api/v1/shipments/${shipment.id}/label.svg`;

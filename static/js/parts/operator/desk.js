@@ -1,9 +1,9 @@
 // The desk of whoever runs the shop: what its pages have in common.
 
-import { html, render } from '../html.js';
-import { problemNotice } from '../notices.js';
-import { forOperators } from './gate.js';
-import { rowsOutline } from './outlines.js';
+import { html, render } from '../../html.js';
+import { problemNotice } from '../../notices.js';
+import { forOperators } from '../gate.js';
+import { rowsOutline } from '../outlines.js';
 
 const PAGES = [
   ['/operator', 'Desk'],

@@ -1,12 +1,12 @@
 // The pieces of one product: how many can be sold, and when somebody wants to know or to change it, how many there are.
 
-import { html, render } from '../html.js';
-import { put } from '../api.js';
-import { plural } from '../format.js';
-import { field, submits } from '../forms.js';
-import { announce, problemNotice } from '../notices.js';
-import { picture, stockWords } from './product-card.js';
-import { stockKind } from './operator-catalogue.js';
+import { html, render } from '../../html.js';
+import { put } from '../../api.js';
+import { plural } from '../../format.js';
+import { field, submits } from '../../forms.js';
+import { announce, problemNotice } from '../../notices.js';
+import { picture, stockWords } from '../product-card.js';
+import { stockKind } from './catalogue.js';
 
 const MOST = 1_000_000;
 

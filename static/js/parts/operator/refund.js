@@ -1,12 +1,12 @@
 // Money back to a customer's card: all that is left of it, or a part.
 
-import { html } from '../html.js';
-import { Attempt, post } from '../api.js';
-import { money } from '../format.js';
-import { field, submits } from '../forms.js';
-import { card } from '../words.js';
-import { ask } from './operator-dialog.js';
-import { centsOf, typedEuros } from './operator-euros.js';
+import { html } from '../../html.js';
+import { Attempt, post } from '../../api.js';
+import { money } from '../../format.js';
+import { field, submits } from '../../forms.js';
+import { card } from '../../labels.js';
+import { ask } from './dialog.js';
+import { centsOf, typedEuros } from './euros.js';
 
 const left = ({ captured, refunded }) => ({ ...captured, amount: captured.amount - refunded.amount });
 

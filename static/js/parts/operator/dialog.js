@@ -1,6 +1,6 @@
 // A dialog of the desk, with whatever is to be read or filled in.
 
-import { html } from '../html.js';
+import { html } from '../../html.js';
 
 let made = 0;
 

@@ -1,6 +1,6 @@
 // All that is on sale, for lists that the shop's searches do not sort as the desk needs them.
 
-import { get, withQuery } from '../api.js';
+import { get, withQuery } from '../../api.js';
 
 /** As few pieces or fewer are called low. */
 export const LOW = 5;

@@ -1,9 +1,9 @@
 // The fields of a product, and what is written in them as the shop takes it.
 
-import { html } from '../html.js';
-import { choice, field, valuesOf } from '../forms.js';
-import { centsOf, typedEuros } from './operator-euros.js';
-import { PLAIN, pictureChoice } from './operator-picture-choice.js';
+import { html } from '../../html.js';
+import { choice, field, valuesOf } from '../../forms.js';
+import { centsOf, typedEuros } from './euros.js';
+import { PLAIN, pictureChoice } from './picture-choice.js';
 
 const CURRENCY = 'EUR';
 const DEAREST_CENTS = 100_000_000;

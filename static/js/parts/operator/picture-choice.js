@@ -1,7 +1,7 @@
 // A picture for a product, out of those that the catalogue shows.
 
-import { html } from '../html.js';
-import { picture } from './product-card.js';
+import { html } from '../../html.js';
+import { picture } from '../product-card.js';
 
 /** What the shop shows of a product without a picture. */
 export const PLAIN = '/pictures/plain.svg';

@@ -1,9 +1,9 @@
 // Changes to a product as it was seen: where somebody else changed it meanwhile, nothing is written over.
 
-import { getTagged, remove } from '../api.js';
-import { money, weight } from '../format.js';
-import { html } from '../html.js';
-import { confirmed } from './dialog.js';
+import { getTagged, remove } from '../../api.js';
+import { money, weight } from '../../format.js';
+import { html } from '../../html.js';
+import { confirmed } from '../dialog.js';
 
 const pathOf = id => `/products/${encodeURIComponent(id)}`;
 

@@ -1,15 +1,15 @@
 // An order on the desk: one row, and all that can be done about it. It changes in place.
 
-import { html, render } from '../html.js';
-import { get, post } from '../api.js';
-import { moment, money, plural, shortId } from '../format.js';
-import { whileBusy } from '../forms.js';
-import { announce, problemNotice } from '../notices.js';
-import { ORDER_STATUS } from '../words.js';
-import { confirmed } from './dialog.js';
-import { labelDialog } from './operator-label.js';
-import { refundDialog } from './operator-refund.js';
-import { statusBadge } from './status.js';
+import { html, render } from '../../html.js';
+import { get, post } from '../../api.js';
+import { moment, money, plural, shortId } from '../../format.js';
+import { whileBusy } from '../../forms.js';
+import { announce, problemNotice } from '../../notices.js';
+import { ORDER_STATUS } from '../../labels.js';
+import { confirmed } from '../dialog.js';
+import { labelDialog } from './label.js';
+import { refundDialog } from './refund.js';
+import { statusBadge } from '../status.js';
 
 /** What comes next for an order that stands so. */
 const NEXT = { confirmed: ['packed', 'Pack'], packed: ['shipped', 'Ship'] };

@@ -1,10 +1,10 @@
 // A product as customers will see it: in a list, and on its own page. To look at only.
 
-import { html, render } from '../html.js';
-import { money, weight } from '../format.js';
-import { picture, productCards, stockWords } from './product-card.js';
-import { stockKind } from './operator-catalogue.js';
-import { PLAIN } from './operator-picture-choice.js';
+import { html, render } from '../../html.js';
+import { money, weight } from '../../format.js';
+import { picture, productCards, stockWords } from '../product-card.js';
+import { stockKind } from './catalogue.js';
+import { PLAIN } from './picture-choice.js';
 
 /** @returns an element with `show(listing)` */
 export function productPreview(stock) {
