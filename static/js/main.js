@@ -1,13 +1,19 @@
-// The shop in the browser: which path is which page, and what stands around them.
+// Starts the shop in the browser: which address shows which page, and the header around the pages.
+//
+// The component model:
+//   A page (pages/) is a function: it loads its data, returns `{ title, body }`, and remembers nothing.
+//   An element that changes over time is a custom element (parts/): its state is in #private fields.
+//   A custom element tells its parent about a change by an event, and stops its timers in disconnectedCallback.
+//   Everything else in parts/ is a function that returns markup.
+//   Data that several pages show (user, cart, unread messages) is in shop.js, which sends `change`.
 //
 // Where to find what:
-//   router.js              one page at a time, by the address
+//   routes.js, router.js   from the address to the page; one page at a time
 //   html.js                markup whose values are escaped by construction
-//   api.js, session.js     the shop's HTTP interface, and a session that is renewed in time
-//   shop.js                what every page knows: user, cart, unread messages
-//   forms.js, notices.js   fields with their errors; words shown and said
-//   parts/                 what several pages are made of
-//   pages/                 one file a page, each `(visit) => { title, body }`
+//   api.js, session.js     the shop's HTTP API, and the session's renewal
+//   forms.js, notices.js   fields with their errors; messages that are shown and read aloud
+//   format.js, labels.js   money, dates and numbers as text; the API's codes as text
+//   parts/, parts/operator what several pages are made of; the same for the operator's pages
 
 import { shop } from './shop.js';
 import { announce, problemNotice } from './notices.js';
@@ -42,11 +48,11 @@ const PAGES = [
 function failureView(problem) {
   if (problem.status === 401) return gateView('Sign in');
   if (problem.status === 404) {
-    return plainView('There is nothing here', html`<p class="lead">It may have moved, or never have been.</p><p><a class="button" href="/products">Look around the shop</a></p>`);
+    return plainView('Not found', html`<p class="lead">The product or order does not exist, or it was removed.</p><p><a class="button" href="/products">See all products</a></p>`);
   }
-  const again = () => (problem.mendedByReload ? location.reload() : reload());
+  const again = () => (problem.needsReload ? location.reload() : reload());
   if (!problem.status && problem.code !== 'unreachable') console.error(problem);
-  return plainView('That did not work', problemNotice(problem, html`<button type="button" id="try-again" onclick=${again}>Try again</button>`));
+  return plainView('Something went wrong', problemNotice(problem, html`<button type="button" id="try-again" onclick=${again}>Try again</button>`));
 }
 
 function drawHeader() {
@@ -84,14 +90,14 @@ shop.addEventListener('change', drawHeader);
 addEventListener('online', connectionChanged);
 addEventListener('offline', connectionChanged);
 addEventListener('session-ended', () => shop.change(null));
-// Signed in or out in another window.
+// The customer signed in or out in another window.
 addEventListener('storage', event => event.key?.startsWith('galleria.session') && shop.storefront().catch(() => {}));
 addEventListener('page-shown', markCurrentPage);
 
 document.getElementById('cart-link').addEventListener('click', event => {
   if (/^\/(cart|checkout)$/.test(location.pathname) || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
-  // Without the drawer there is still its page.
+  // If the drawer cannot be loaded, the cart page opens.
   import('./parts/cart-drawer.js').then(({ openCart }) => openCart(), () => navigate('/cart'));
 });
 
@@ -102,7 +108,7 @@ document.getElementById('track-form').addEventListener('submit', event => {
 });
 
 connectionChanged();
-// Pages ask the shop who is signed in; one that cannot tell is open for guests.
+// Pages read the user from `shop`. If the shop cannot be reached, the pages open for guests.
 await shop.storefront().catch(() => drawHeader());
 shop.countUnread().catch(() => {});
-await start(PAGES, failureView);
+await start(PAGES, failureView, () => import('./pages/missing.js'));

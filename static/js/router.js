@@ -1,35 +1,43 @@
-// Pages by path, on the History API: one view at a time, with the focus on its heading.
+// Shows the page of the address (History API): one page at a time, with the focus on its heading.
 
 import { unreachable } from './api.js';
 import { html, render } from './html.js';
+import { decoded, queryOf, routeAt, routesOf } from './routes.js';
 
 /**
- * A page is a function `(visit) => view`:
- * - `visit.params`, `visit.query` and `visit.path` say what was asked for; `visit.state` is what the link brought along;
- * - `visit.signal` is aborted when the page is left: whatever the page started ends with it;
+ * A page is a module whose default export is a function `(visit) => view`:
+ * - `visit.params`, `visit.query` and `visit.path` are read from the address; `visit.state` comes from the link;
+ * - `visit.signal` is aborted when the reader leaves the page: the page's requests and timers end with it;
  * - the view is `{ title, body }`.
  *
- * Its module may export `outline(visit)`, too: what stands in its place while it is loaded, if that takes long enough to be seen.
+ * The module may also export `outline(visit)`: grey shapes that are shown while the page is loading.
  */
-let pages = [];
+let routes = [];
 let showFailure;
+let loadMissing;
 let leave = new AbortController();
 let shownPath = null;
 let shownAddress = null;
 
-/** What takes less long needs no outline: it would only flicker. */
-const SEEN_MS = 200;
+/** A page that is loaded sooner gets no outline: it would only flicker. */
+const OUTLINE_AFTER_MS = 200;
 
 const main = document.getElementById('main');
 const progress = document.getElementById('progress');
 
-/** @param table [['/orders/:id', () => import('./pages/order.js')], …], the first that matches is taken */
-export function start(table, onFailure) {
-  pages = table.map(([path, load]) => [new RegExp(`^${path.replace(/:(\w+)/g, '(?<$1>[^/]+)')}/?$`), load]);
+/**
+ * Shows the page of the current address, and follows links and the back button from then on.
+ * @param table [['/orders/:id', () => module], …]; the first row that fits is taken
+ * @param onFailure `(error) => view`, for a page that throws
+ * @param missing `() => module`, for an address that fits no row
+ */
+export function start(table, onFailure, missing) {
+  routes = routesOf(table);
   showFailure = onFailure;
+  loadMissing = missing;
   history.scrollRestoration = 'manual';
   addEventListener('popstate', event => {
-    // A fragment of the page that is shown is the browser's to go to.
+    // The browser itself scrolls to a fragment of the page that is shown.
     if (address() !== shownAddress) show({ scrollTo: event.state?.scroll ?? 0 });
   });
   document.addEventListener('click', followLink);
@@ -38,9 +46,9 @@ export function start(table, onFailure) {
 }
 
 const address = () => location.pathname + location.search;
-const load = path => pages.find(([pattern]) => pattern.test(path));
+const isPage = path => routeAt(routes, path) !== null;
 
-/** @param whileTyping the field that is typed in keeps the focus, and its words */
+/** @param whileTyping the field that has the focus keeps it, and its text */
 export function navigate(to, { state = {}, replace = false, whileTyping = false } = {}) {
   const url = new URL(to, location.href);
   rememberScroll();
@@ -48,7 +56,7 @@ export function navigate(to, { state = {}, replace = false, whileTyping = false 
   return show({ whileTyping });
 }
 
-/** The same page again: after signing in, or to try what has failed. */
+/** Loads the same page again: after signing in, or after a failure. */
 export const reload = () => show();
 
 function rememberScroll() {
@@ -59,23 +67,22 @@ async function show({ scrollTo = 0, keepFocus = false, whileTyping = false } = {
   leave.abort();
   leave = new AbortController();
   const { signal } = leave;
-  const path = decodeURI(location.pathname);
-  const [pattern, page] = load(path) ?? [/^/, () => import('./pages/missing.js')];
-  const query = Object.fromEntries(new URLSearchParams(location.search));
-  const visit = { path, query, signal, params: path.match(pattern).groups ?? {}, state: history.state ?? {} };
+  const path = decoded(location.pathname);
+  const { load, params } = routeAt(routes, path) ?? { load: loadMissing, params: {} };
+  const visit = { path, query: queryOf(location.search), signal, params, state: history.state ?? {} };
   const isSamePage = shownPath === path;
   let outline = null;
   const waiting = setTimeout(() => {
     setBusy(true);
-    // What is seen already is a better sight than an outline of it.
+    // A page that is shown already stays until the new content is there.
     if (!outline || isSamePage || signal.aborted) return;
     render(main, outline(visit));
     window.scrollTo({ top: 0, behavior: 'instant' });
     shownPath = null;
-  }, SEEN_MS);
+  }, OUTLINE_AFTER_MS);
   let view;
   try {
-    const module = await page().catch(notLoaded);
+    const module = await load().catch(notLoaded);
     ({ outline = null } = module);
     view = await module.default(visit);
   } catch (error) {
@@ -89,10 +96,10 @@ async function show({ scrollTo = 0, keepFocus = false, whileTyping = false } = {
   shownPath = path;
   shownAddress = address();
   document.title = view.title === 'Galleria' ? view.title : `${view.title} – Galleria`;
-  // A page that is in sight already has drawn itself anew.
+  // An element that is shown already has updated itself.
   if (view.body.parentNode !== main) render(main, view.body);
   dispatchEvent(new CustomEvent('page-shown', { detail: { whileTyping } }));
-  // Filters of a list keep the focus and the place; everything else begins at its heading.
+  // A list whose filters change keeps the focus and the scroll position; every other page starts at its heading.
   if (isSamePage && document.activeElement !== document.body && main.contains(document.activeElement)) return;
   if (!keepFocus && !whileTyping) focusHeading();
   window.scrollTo({ top: scrollTo, behavior: 'instant' });
@@ -100,8 +107,8 @@ async function show({ scrollTo = 0, keepFocus = false, whileTyping = false } = {
 
 function notLoaded(error) {
   console.error(error);
-  // Browsers keep a module that could not be loaded as one that cannot: only loading everything again helps.
-  throw Object.assign(unreachable(), { mendedByReload: true });
+  // A browser does not load a module again after a failure; only loading the whole document again helps.
+  throw Object.assign(unreachable(), { needsReload: true });
 }
 
 function setBusy(isBusy) {
@@ -118,22 +125,22 @@ function focusHeading() {
 function followLink(event) {
   const link = event.target.closest?.('a[href]');
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-  if (link.target || link.hasAttribute('download') || link.origin !== location.origin || !load(link.pathname)) return;
+  if (link.target || link.hasAttribute('download') || link.origin !== location.origin || !isPage(link.pathname)) return;
   if (link.hash && link.pathname === location.pathname && link.search === location.search) return;
   event.preventDefault();
   navigate(link.href);
 }
 
-/** A form that only asks (GET) is a link whose query is filled in. */
+/** A form with `method=get` works like a link whose query is the form's values. */
 function followForm(event) {
   const form = event.target;
   const url = new URL(form.action, location.href);
-  if (event.defaultPrevented || form.method !== 'get' || url.origin !== location.origin || !load(url.pathname)) return;
+  if (event.defaultPrevented || form.method !== 'get' || url.origin !== location.origin || !isPage(url.pathname)) return;
   event.preventDefault();
-  const given = [...new FormData(form)].filter(([, value]) => value.trim());
-  url.search = new URLSearchParams(given);
+  const values = [...new FormData(form)].filter(([, value]) => value.trim());
+  url.search = new URLSearchParams(values);
   navigate(url);
 }
 
-/** What a page shows of itself while it is empty of content: a heading and words. */
+/** A page of a heading and little more. */
 export const plainView = (title, ...contents) => ({ title, body: html`<h1>${title}</h1>${contents}` });

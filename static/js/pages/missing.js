@@ -1,6 +1,6 @@
-// A path of this site that leads to no page.
+// The page for an address that the shop does not know.
 
 import { html } from '../html.js';
 import { plainView } from '../router.js';
 
-export default () => plainView('There is no such page', html`<p><a class="button" href="/">Go to the first page</a></p>`);
+export default () => plainView('Page not found', html`<p><a class="button" href="/">Go to the home page</a></p>`);
