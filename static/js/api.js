@@ -1,18 +1,18 @@
-// The shop's HTTP interface: JSON there and back, problem documents as errors, sessions kept fresh.
+// Calls the shop's HTTP API: JSON bodies, problem documents as exceptions, retries, renewal of the session.
 
 import { isFresh, isSignedIn, endSession, keepSession, renewSession } from './session.js';
 
 const BASE = '/api/v1';
 
-/** What the shop said against a request (RFC 9457), or that it could not be reached. */
+/** A problem document of the API (RFC 9457), or `status: 0` if the API could not be reached. */
 export class Problem extends Error {
-  /** @param retryAfter seconds until it is worth trying again, where the shop knows */
+  /** @param retryAfter seconds, from the Retry-After field; null without it */
   constructor(status, document = {}, retryAfter = null) {
-    super(document.detail ?? `The shop answered with ${status}.`);
+    super(document.detail ?? `The shop answered with status ${status}.`);
     this.status = status;
     this.code = document.code ?? 'unknown';
     this.detail = this.message;
-    /** [{ pointer, reason }]: which fields of the body, and why. */
+    /** [{ pointer, reason }]: the invalid fields of the request's body. */
     this.errors = document.errors ?? [];
     this.traceId = document.trace_id ?? null;
     this.retryAfter = retryAfter;
@@ -26,13 +26,13 @@ export const put = (path, body, options) => call('PUT', path, { ...options, body
 export const patch = (path, body, options) => call('PATCH', path, { ...options, body });
 export const remove = (path, options) => call('DELETE', path, options);
 
-/** What is there, and the tag of just this version of it: a change with it as `ifMatch` is made to no other version. */
+/** The resource and its entity tag. A change with this tag as `ifMatch` succeeds only if the resource is unchanged. */
 export async function getTagged(path, options) {
-  const answer = await answerTo('GET', path, options);
-  return { etag: answer.headers.get('ETag'), body: await read(answer) };
+  const response = await responseTo('GET', path, options);
+  return { etag: response.headers.get('ETag'), body: await read(response) };
 }
 
-/** Registers, signs in or redeems the set-up link: answers with who is signed in from now on. */
+/** Registers, signs in, or uses the set-up link. @returns the user who is signed in then */
 export async function openSession(path, body) {
   const { user, expires_in } = await call('POST', path, { body, anonymously: true });
   keepSession(expires_in);
@@ -43,7 +43,7 @@ export async function closeSession() {
   try {
     await remove('/sessions/current');
   } catch (problem) {
-    // One that has ended already is as good as one that ends now.
+    // 401: the session has ended already.
     if (problem.status !== 401) throw problem;
   }
   endSession();
@@ -51,18 +51,18 @@ export async function closeSession() {
 
 /**
  * @param {{body?: object, key?: string, ifMatch?: string, signal?: AbortSignal, anonymously?: boolean}} options
- *   With `key` (an Idempotency-Key) the request is sent again where nobody knows whether it was carried out.
+ *   With `key` (an Idempotency-Key) the request is sent again if it is not known whether it was executed.
  */
-export const call = async (method, path, options) => read(await answerTo(method, path, options));
+export const call = async (method, path, options) => read(await responseTo(method, path, options));
 
-async function answerTo(method, path, options = {}) {
+async function responseTo(method, path, options = {}) {
   const isStale = !options.anonymously && isSignedIn() && !isFresh();
   if (isStale) await renewSession();
-  const answer = await send(method, path, options);
-  if (answer.status === 401 && !options.anonymously && !isStale && await renewSession()) {
+  const response = await send(method, path, options);
+  if (response.status === 401 && !options.anonymously && !isStale && await renewSession()) {
     return send(method, path, options);
   }
-  return answer;
+  return response;
 }
 
 const attemptsOf = (method, key) => (key ? 4 : method === 'GET' ? 2 : 1);
@@ -74,25 +74,25 @@ async function send(method, path, { body, key, ifMatch, signal }) {
   if (ifMatch) headers['If-Match'] = ifMatch;
   const request = { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) };
   for (let attempt = 1; ; attempt += 1) {
-    const answer = await fetch(BASE + path, request).catch(error => {
+    const response = await fetch(BASE + path, request).catch(error => {
       if (error.name === 'AbortError') throw error;
       return null;
     });
-    const mayAskAgain = attempt < attemptsOf(method, key);
-    if (answer && !(mayAskAgain && await isUndecided(answer))) return answer;
-    if (!mayAskAgain) throw unreachable();
-    await pause(answer ? Math.min(Number(answer.headers.get('Retry-After')) || 1, 5) : attempt, signal);
+    const canRetry = attempt < attemptsOf(method, key);
+    if (response && !(canRetry && await isUndecided(response))) return response;
+    if (!canRetry) throw unreachable();
+    await pause(response ? Math.min(Number(response.headers.get('Retry-After')) || 1, 5) : attempt, signal);
   }
 }
 
 export const unreachable = () =>
   new Problem(0, { code: 'unreachable', detail: 'The shop cannot be reached. Check the connection and try again.' });
 
-/** Whether the same request, sent again, may find out what became of it. */
-async function isUndecided(answer) {
-  if (answer.status !== 409 && answer.status !== 503) return answer.status === 502 || answer.status === 504;
-  const { code } = await answer.clone().json().catch(() => ({}));
-  return code === 'idempotency_in_flight' || (answer.status === 503 && code !== 'order_not_possible');
+/** Whether the answer does not say what happened to the request, so that the same request is worth sending again. */
+async function isUndecided(response) {
+  if (response.status !== 409 && response.status !== 503) return response.status === 502 || response.status === 504;
+  const { code } = await response.clone().json().catch(() => ({}));
+  return code === 'idempotency_in_flight' || (response.status === 503 && code !== 'order_not_possible');
 }
 
 function pause(seconds, signal) {
@@ -105,22 +105,22 @@ function pause(seconds, signal) {
   });
 }
 
-async function read(answer) {
-  const isJson = /[/+]json\b/.test(answer.headers.get('Content-Type') ?? '');
-  const body = isJson ? await answer.json() : null;
-  if (!answer.ok) throw new Problem(answer.status, body ?? {}, Number(answer.headers.get('Retry-After')) || null);
+async function read(response) {
+  const isJson = /[/+]json\b/.test(response.headers.get('Content-Type') ?? '');
+  const body = isJson ? await response.json() : null;
+  if (!response.ok) throw new Problem(response.status, body ?? {}, Number(response.headers.get('Retry-After')) || null);
   return body;
 }
 
-/** A list's path with its query; what is empty is left out. */
+/** The path with its query. Empty values are left out. */
 export function withQuery(path, query) {
   const given = Object.entries(query).filter(([, value]) => value !== '' && value !== null && value !== undefined);
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
 /**
- * The key of one attempt at something that must not happen twice: the same for the same body until it is settled, so
- * that trying again after a lost answer finds the first one.
+ * The Idempotency-Key of a request that must not be executed twice. The key stays the same for the same body until
+ * `settle()`: a retry after a lost answer gets the answer of the first request.
  */
 export class Attempt {
   #key = null;
@@ -133,12 +133,12 @@ export class Attempt {
     return this.#key ??= newKey();
   }
 
-  /** An answer came: the next attempt is another one. */
+  /** Called when the request is decided: the next one gets another key. */
   settle() {
     this.#key = null;
   }
 }
 
-// randomUUID exists only where the page came over TLS or from this machine.
+// randomUUID exists only over HTTPS and on localhost.
 const newKey = () => crypto.randomUUID?.()
   ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');

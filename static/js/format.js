@@ -1,4 +1,4 @@
-// Numbers, money and times as people read them.
+// Numbers, money and dates as text, in British English. Pure.
 
 const LANGUAGE = 'en-GB';
 
@@ -14,6 +14,7 @@ export function money({ amount, currency }) {
   return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
 }
 
+/** Both amounts must be in the same currency. */
 export const sum = (one, other) => ({ ...one, amount: one.amount + other.amount });
 
 const days = new Intl.DateTimeFormat(LANGUAGE, { weekday: 'short', day: 'numeric', month: 'short' });
@@ -28,18 +29,24 @@ export const date = time => dates.format(new Date(time));
 /** `27 Nov, 14:05` */
 export const moment = time => moments.format(new Date(time));
 
-/** `27 Nov, 14:05:09`: parcels of a demonstration are fast */
+/** `27 Nov, 14:05:09`: the seconds matter, since a demonstration's parcels travel fast */
 export const instant = time => instants.format(new Date(time));
 
+/** `1 item`, `2 items` */
 export const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
-/** `20 seconds`, `3 minutes`: rounded up */
+/** `20 seconds`, `3 minutes`: from 90 seconds on in minutes, rounded up */
 export const span = seconds => (seconds < 90 ? plural(seconds, 'second') : plural(Math.ceil(seconds / 60), 'minute'));
 
+/** `850 g`, `1.25 kg` */
 export const weight = grams => (grams < 1000 ? `${grams} g` : `${(grams / 1000).toLocaleString(LANGUAGE, { maximumFractionDigits: 2 })} kg`);
 
-/** The end of an order's id: enough to tell one's orders apart. */
+/** The last 8 characters of an order's id: enough to distinguish a customer's orders. */
 export const shortId = id => id.slice(-8).toUpperCase();
 
+/** The text with a capital letter and a full stop: the API's reasons have neither. */
+export const sentence = text => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+
 const countries = new Intl.DisplayNames(LANGUAGE, { type: 'region' });
+/** `DE` is `Germany` */
 export const country = code => countries.of(code);

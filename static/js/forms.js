@@ -1,17 +1,18 @@
-// Fields with labels, hints and errors tied to them, and forms that say what is wrong where.
+// Form fields with label, hint and error, and the submission of forms.
 
 import { html, render } from './html.js';
-import { problemWords } from './notices.js';
+import { problemText } from './notices.js';
+import { sentence } from './format.js';
 
 /**
- * A labelled control. `options` ([[value, label], …]) makes it a list, `rows` a text of several lines; `check` says in words
- * what is wrong with a value, beyond what the browser finds, or nothing; everything else is an attribute of the control.
- * `scope` keeps the ids of two forms on one page apart.
+ * A control with its label. `options` ([[value, label], …]) makes it a select, `rows` a textarea. `check(value)` returns an
+ * error text, or nothing, for a value that the browser's own validation accepts. `scope` is the prefix of the ids, so that
+ * two forms can be on one page. Every other option becomes an attribute of the control.
  */
 export function field(name, label, { scope = 'f', hint, options, rows, check, value = '', wide = false, ...attributes } = {}) {
   const id = `${scope}-${name}`;
   const control = document.createElement(options ? 'select' : rows ? 'textarea' : 'input');
-  control.append(...(options ?? []).map(([each, words]) => new Option(words, each)));
+  control.append(...(options ?? []).map(([each, text]) => new Option(text, each)));
   const given = { id, name, rows, 'aria-describedby': `${hint ? `${id}-hint ` : ''}${id}-error`, ...attributes };
   for (const [attribute, each] of Object.entries(given)) {
     if (typeof each === 'function') control[attribute] = each;
@@ -19,7 +20,7 @@ export function field(name, label, { scope = 'f', hint, options, rows, check, va
     else if (each !== false && each !== undefined && each !== null) control.setAttribute(attribute, each);
   }
   control.value = value ?? '';
-  tellEarly(control, check);
+  validate(control, check);
   return html`
     <div class=${`field ${wide ? 'wide' : ''}`}>
       <label for=${id}>${label}${!attributes.required && !options && html` <span class="optional">(optional)</span>`}</label>
@@ -29,37 +30,37 @@ export function field(name, label, { scope = 'f', hint, options, rows, check, va
     </div>`;
 }
 
-/** What is wrong is told when the field is left, not while it is typed in; what is right again at once. */
-function tellEarly(control, check = () => '') {
-  const isRight = () => {
+/** An error shows when the customer leaves the field, not during typing. It disappears as soon as the value is valid. */
+function validate(control, check = () => '') {
+  const isValid = () => {
     control.setCustomValidity(control.value ? check(control.value) || '' : '');
     return control.validity.valid;
   };
-  isRight();
+  isValid();
   control.addEventListener('input', () => {
-    if (isRight()) clearError(control);
+    if (isValid()) clearError(control);
   });
   control.addEventListener('change', () => {
-    if (control.value && !isRight()) setError(control, control.validationMessage);
+    if (control.value && !isValid()) setError(control, control.validationMessage);
   });
 }
 
-/** What is typed unseen is mistyped unseen: it can be looked at. */
+/** A password field with a button that shows the password. */
 function revealable(control) {
-  const words = document.createElement('span');
+  const label = document.createElement('span');
   const show = isShown => {
     control.type = isShown ? 'text' : 'password';
-    words.textContent = isShown ? 'Hide' : 'Show';
+    label.textContent = isShown ? 'Hide' : 'Show';
   };
   show(false);
   return html`
     <div class="joined">
       ${control}
-      <button type="button" aria-controls=${control.id} onclick=${() => show(control.type === 'password')}>${words}<span class="visually-hidden"> what is typed</span></button>
+      <button type="button" aria-controls=${control.id} onclick=${() => show(control.type === 'password')}>${label}<span class="visually-hidden"> the password</span></button>
     </div>`;
 }
 
-/** A box to tick, or with `type: 'radio'` one of several to pick. */
+/** A checkbox, or with `type: 'radio'` a radio button. */
 export function choice(name, contents, { scope = 'f', type = 'checkbox', value = 'true', checked = false, onchange = () => {} } = {}) {
   const id = `${scope}-${name}-${value}`;
   return html`
@@ -69,7 +70,7 @@ export function choice(name, contents, { scope = 'f', type = 'checkbox', value =
     </label>`;
 }
 
-/** What was typed, by name; `undefined` for what was left empty. */
+/** The values by field name, without surrounding spaces; `undefined` for an empty field. */
 export function valuesOf(form) {
   const values = {};
   for (const [name, value] of new FormData(form)) values[name] = value.trim() || undefined;
@@ -77,8 +78,8 @@ export function valuesOf(form) {
 }
 
 /**
- * A form's `onsubmit`: nothing is sent before all fields are right; the buttons rest while `act(values, form)` works;
- * what the shop says against it is shown at its field, or on top of the form.
+ * A form's `onsubmit`. It calls `act(values, form)` if all fields are valid. The buttons are disabled until `act` has
+ * finished. If `act` throws, the problem shows at its field or above the form.
  */
 export function submits(act) {
   return async event => {
@@ -108,7 +109,7 @@ export async function whileBusy(form, work) {
   }
 }
 
-// A button that rests keeps the focus, which a disabled one would lose; what it would do does not happen.
+// `aria-disabled` instead of `disabled`: the button keeps the focus, and its clicks are stopped here.
 document.addEventListener('click', event => {
   if (event.target.closest?.('[aria-disabled=true]')) {
     event.preventDefault();
@@ -116,19 +117,19 @@ document.addEventListener('click', event => {
   }
 }, true);
 
-/** Whether the browser finds every field right; says so at those that are not, and goes to the first. */
+/** Whether every field is valid. Shows the errors of the others, and moves the focus to the first of them. */
 export function isComplete(root) {
-  const wrong = [...root.querySelectorAll('input, select, textarea')].filter(control => !control.disabled && !control.validity.valid);
-  for (const control of wrong) setError(control, control.validationMessage);
-  wrong[0]?.focus();
-  return wrong.length === 0;
+  const invalid = [...root.querySelectorAll('input, select, textarea')].filter(control => !control.disabled && !control.validity.valid);
+  for (const control of invalid) setError(control, control.validationMessage);
+  invalid[0]?.focus();
+  return invalid.length === 0;
 }
 
-export function setError(control, words) {
+export function setError(control, text) {
   const error = document.getElementById(`${control.id}-error`);
   control.setAttribute('aria-invalid', 'true');
   if (!error) return;
-  error.textContent = words;
+  error.textContent = text;
   error.hidden = false;
 }
 
@@ -137,7 +138,7 @@ function clearError(control) {
   const error = document.getElementById(`${control.id}-error`);
   if (!error) return;
   error.hidden = true;
-  // What describes a field is read out even where it is hidden.
+  // A screen reader reads the description of a field even if it is hidden.
   error.textContent = '';
 }
 
@@ -146,19 +147,17 @@ export function clearProblem(root) {
   for (const problem of root.querySelectorAll('.form-problem')) problem.remove();
 }
 
-/** At the fields that the problem's pointers lead to (`/card/number` leads to `number`); all else at `place`. */
-export function showProblem(root, problem, place = root) {
-  const told = problem.errors?.filter(({ pointer, reason }) => {
+/** Shows each error at the field that its pointer names (`/card/number` names `number`), and a problem without fields on top. */
+export function showProblem(root, problem) {
+  const shown = problem.errors?.filter(({ pointer, reason }) => {
     const control = root.querySelector(`[name="${CSS.escape(pointer.split('/').pop())}"]`);
     if (control) setError(control, sentence(reason));
     return control;
   });
   root.querySelector('[aria-invalid]')?.focus();
-  if (told?.length && told.length === problem.errors.length) return;
+  if (shown?.length && shown.length === problem.errors.length) return;
   const box = html`<div class="form-problem notice bad" role="alert" tabindex="-1"></div>`.firstElementChild;
-  render(box, problemWords(problem));
-  place.prepend(box);
-  if (!told?.length) box.focus();
+  render(box, problemText(problem));
+  root.prepend(box);
+  if (!shown?.length) box.focus();
 }
-
-const sentence = words => `${words.charAt(0).toUpperCase()}${words.slice(1)}${/[.!?]$/.test(words) ? '' : '.'}`;

@@ -63,10 +63,10 @@ function drawHeader() {
   drawCount('inbox-count', shop.unread, count => `${count} unread`);
 }
 
-function drawCount(id, count, words) {
+function drawCount(id, count, label) {
   const badge = document.getElementById(id);
   badge.hidden = count === 0;
-  badge.replaceChildren(html`<span aria-hidden="true">${count}</span><span class="visually-hidden">, ${words(count)}</span>`);
+  badge.replaceChildren(html`<span aria-hidden="true">${count}</span><span class="visually-hidden">, ${label(count)}</span>`);
 }
 
 function markCurrentPage({ detail: { whileTyping } }) {
@@ -98,7 +98,7 @@ document.getElementById('cart-link').addEventListener('click', event => {
   if (/^\/(cart|checkout)$/.test(location.pathname) || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   // If the drawer cannot be loaded, the cart page opens.
-  import('./parts/cart-drawer.js').then(({ openCart }) => openCart(), () => navigate('/cart'));
+  import('./parts/cart/cart-drawer.js').then(({ openCart }) => openCart(), () => navigate('/cart'));
 });
 
 document.getElementById('track-form').addEventListener('submit', event => {

@@ -1,4 +1,4 @@
-// Words about what happened: said aloud, or shown where it happened.
+// Messages about what happened: shown in the page, or read aloud by a screen reader.
 
 import { span } from './format.js';
 import { html } from './html.js';
@@ -6,33 +6,33 @@ import { PARTS } from './labels.js';
 
 const announcements = document.getElementById('announcements');
 
-/** Said by screen readers, wherever the focus is. */
-export function announce(words) {
+/** Makes a screen reader read the text aloud, wherever the focus is. */
+export function announce(text) {
   announcements.textContent = '';
-  // An element that stays the same is not read out again.
+  // The same text is read again only if the element was empty in between.
   setTimeout(() => {
-    announcements.textContent = words;
+    announcements.textContent = text;
   }, 50);
 }
 
 /** @param kind `bad`, `good` or nothing */
 export const notice = (contents, kind = '') => html`<div class=${`notice ${kind}`}>${contents}</div>`;
 
-/** What the shop said against it, for people; the trace small, for whoever looks into it. */
-export function problemWords(problem) {
-  const words = problem.detail ?? 'Something in this page went wrong.';
+/** What went wrong, when to try again, and in small print the trace id, by which the operator finds the request in the log. */
+export function problemText(problem) {
+  const text = problem.detail ?? 'An error occurred on this page.';
   const later = problem.retryAfter && html`<p>Try again in ${span(problem.retryAfter)}.</p>`;
-  return html`<p>${words}</p>${later}${problem.traceId && html`<p class="trace">Trace ${problem.traceId}</p>`}`;
+  return html`<p>${text}</p>${later}${problem.traceId && html`<p class="trace">Trace ${problem.traceId}</p>`}`;
 }
 
 export const problemNotice = (problem, ...more) =>
-  html`<div class="notice bad" role="alert">${problemWords(problem)}${more}</div>`;
+  html`<div class="notice bad" role="alert">${problemText(problem)}${more}</div>`;
 
-/** Parts of the page that could not be had, if any. */
+/** @param degraded the names of the parts that the API could not load */
 export function degradedNotice(degraded = []) {
   if (!degraded.length) return null;
   const names = degraded.map(part => PARTS[part] ?? part).join(', ');
-  return html`<div class="notice" role="status"><p>A part of the shop is away at the moment, and so is a part of this page: ${names}.</p></div>`;
+  return html`<div class="notice" role="status"><p>Some information cannot be loaded at the moment: ${names}.</p></div>`;
 }
 
-export const empty = (words, ...more) => html`<div class="empty"><p>${words}</p>${more}</div>`;
+export const empty = (text, ...more) => html`<div class="empty"><p>${text}</p>${more}</div>`;

@@ -1,9 +1,9 @@
-// How long the browser's session is good for. The tokens themselves are in cookies that scripts cannot read; what is
-// remembered here is only that there are some, and when the short-lived one runs out.
+// The session's expiry. The tokens are in HttpOnly cookies, which scripts cannot read. localStorage holds only the time at
+// which the access token expires, for all windows of the browser.
 
 const EXPIRES_AT = 'galleria.session.expires_at';
 const LOCK = 'galleria.session';
-/** Renewed this long before it runs out, so that no request sets out with a token that dies on the way. */
+/** The token is renewed this long before it expires, so that it does not expire during a request. */
 const MARGIN_MS = 20_000;
 
 const expiresAt = () => Number(localStorage.getItem(EXPIRES_AT) ?? 0);
@@ -21,28 +21,28 @@ export function endSession() {
 }
 
 /**
- * Trades the refresh cookie for fresh ones. Once for all who ask at the same time, in all windows: a refresh token that
- * is used twice ends its session.
- * @returns {Promise<boolean>} whether the session goes on
+ * Renews the session with the refresh cookie. All callers, in all windows, share one renewal: the API ends a session whose
+ * refresh token is used twice.
+ * @returns {Promise<boolean>} whether the session continues
  */
 export function renewSession() {
-  const seen = expiresAt();
-  const renew = () => (expiresAt() > seen ? true : trade());
+  const before = expiresAt();
+  const renew = () => (expiresAt() > before ? true : refresh());
   if (navigator.locks) return navigator.locks.request(LOCK, renew);
-  return underWay ??= Promise.resolve(renew()).finally(() => {
-    underWay = null;
+  return renewal ??= Promise.resolve(renew()).finally(() => {
+    renewal = null;
   });
 }
 
-let underWay = null;
+let renewal = null;
 
-async function trade() {
-  const answer = await fetch('/api/v1/sessions/refresh', { method: 'POST' }).catch(() => null);
-  if (answer?.ok) {
-    keepSession((await answer.json()).expires_in);
+async function refresh() {
+  const response = await fetch('/api/v1/sessions/refresh', { method: 'POST' }).catch(() => null);
+  if (response?.ok) {
+    keepSession((await response.json()).expires_in);
     return true;
   }
-  // Only a clear no ends the session; a shop that is away or busy may say yes the next time.
-  if (answer && answer.status >= 400 && answer.status < 500 && answer.status !== 429 && isSignedIn()) endSession();
+  // The session ends only if the API refuses it; after 429 or 5xx the next renewal may succeed.
+  if (response && response.status >= 400 && response.status < 500 && response.status !== 429 && isSignedIn()) endSession();
   return false;
 }

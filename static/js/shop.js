@@ -1,4 +1,4 @@
-// What every page knows: who is signed in, what is in the cart, how much of the inbox is unread.
+// The data that several pages show: user, cart, unread messages. Sends `change`.
 
 import { get } from './api.js';
 import { isSignedIn } from './session.js';
@@ -7,7 +7,7 @@ class Shop extends EventTarget {
   user = null;
   cart = null;
   unread = 0;
-  /** The shop cannot say who is signed in, though somebody is. */
+  /** There is a session, but the API cannot load its user at the moment. */
   userIsUnknown = false;
   #storefront = null;
   #loadedAt = 0;
@@ -20,7 +20,7 @@ class Shop extends EventTarget {
     return this.user?.role === 'operator';
   }
 
-  /** The first page's content, which also tells who is signed in; one that was just read is not read again. */
+  /** Loads the home page's content, the user and the cart. @param maxAge milliseconds that an earlier answer is reused */
   async storefront({ maxAge = 0 } = {}) {
     if (this.#storefront && Date.now() - this.#loadedAt < maxAge) return this.#storefront;
     const storefront = await get('/storefront');
@@ -29,13 +29,13 @@ class Shop extends EventTarget {
     this.user = storefront.user;
     this.userIsUnknown = storefront.degraded.includes('user') && isSignedIn();
     if (storefront.cart) this.cart = storefront.cart;
-    this.#tell();
+    this.#changed();
     return storefront;
   }
 
   setCart(cart) {
     this.cart = cart;
-    this.#tell();
+    this.#changed();
   }
 
   setUser(user) {
@@ -46,10 +46,10 @@ class Shop extends EventTarget {
       this.cart = null;
       this.unread = 0;
     }
-    this.#tell();
+    this.#changed();
   }
 
-  /** After signing in or out: another user, another cart. */
+  /** After signing in or out: sets the user, and loads the cart and the messages. */
   async change(user) {
     this.setUser(user);
     await Promise.allSettled([this.storefront(), this.countUnread()]);
@@ -63,10 +63,10 @@ class Shop extends EventTarget {
 
   setUnread(count) {
     this.unread = count;
-    this.#tell();
+    this.#changed();
   }
 
-  #tell() {
+  #changed() {
     this.dispatchEvent(new Event('change'));
   }
 }

@@ -1,4 +1,4 @@
-// Who one is here: profile, addresses, cards, sessions.
+// The customer's account: orders, addresses, cards, profile, sessions.
 
 import { html, render } from '../html.js';
 import { Attempt, closeSession, get, patch, post, put, remove } from '../api.js';
@@ -13,7 +13,7 @@ import { passwordField } from '../parts/sign-in-panel.js';
 import { navigate, reload } from '../router.js';
 import { endSession } from '../session.js';
 import { shop } from '../shop.js';
-import { card } from '../labels.js';
+import { card, expiry } from '../labels.js';
 import { orderList } from './orders.js';
 
 export const outline = () => rowsOutline();
@@ -50,9 +50,9 @@ async function signOut({ currentTarget }) {
   navigate('/');
 }
 
-/** A button that does one thing; what the shop says against it stands beside it. */
-function deed(words, id, label, work) {
-  const row = html`<span class="deed"><button type="button" class="quiet" id=${id} aria-label=${label}>${words}</button></span>`.firstElementChild;
+/** A button that runs one action. A problem is shown beside it. */
+function actionButton(text, id, label, work) {
+  const row = html`<span class="deed"><button type="button" class="quiet" id=${id} aria-label=${label}>${text}</button></span>`.firstElementChild;
   row.firstElementChild.addEventListener('click', async () => {
     try {
       await work();
@@ -71,10 +71,10 @@ function addressBook(addresses) {
       <li class="panel">
         ${addressLines(address)}
         <details>
-          <summary>Change</summary>
+          <summary>Edit</summary>
           ${addressForm(address.id, address, values => put(`/users/me/addresses/${address.id}`, values))}
         </details>
-        ${deed('Remove', `remove-${address.id}`, `Remove the address ${address.line1}`, () => remove(`/users/me/addresses/${address.id}`))}
+        ${actionButton('Remove', `remove-${address.id}`, `Remove the address ${address.line1}`, () => remove(`/users/me/addresses/${address.id}`))}
       </li>`)}
     </ul>
     <details class="panel">
@@ -95,7 +95,7 @@ const addressForm = (scope, address, save) => html`
     reload();
   })}>
     ${addressFields(address, { scope, section: '' })}
-    <button class="primary" type="submit">Save the address</button>
+    <button class="primary" type="submit">Save address</button>
   </form>`;
 
 function cards(methods, profile) {
@@ -110,15 +110,15 @@ function cards(methods, profile) {
     <ul class="tiles">${methods.map(method => html`
       <li class="panel">
         <p><strong>${card(method)}</strong></p>
-        <p class="soft">Good until ${String(method.exp_month).padStart(2, '0')}/${method.exp_year}</p>
-        ${deed('Remove', `remove-${method.id}`, `Remove the card ${card(method)}`, () => remove(`/users/me/payment_methods/${method.id}`))}
+        <p class="soft">Valid until ${expiry(method)}</p>
+        ${actionButton('Remove', `remove-${method.id}`, `Remove the card ${card(method)}`, () => remove(`/users/me/payment_methods/${method.id}`))}
       </li>`)}
     </ul>
     <details class="panel">
       <summary>Add a card</summary>
       <form novalidate onsubmit=${submits(add)}>
         ${cardFields({ name: profile?.name })}
-        <button class="primary" type="submit">Save the card</button>
+        <button class="primary" type="submit">Save card</button>
       </form>
     </details>`;
 }
@@ -134,7 +134,7 @@ function profileForms({ name, email, created_at: since }) {
     await post('/users/me/password', { current_password: values.current_password, new_password: values.new_password });
     form.reset();
     const outcome = form.querySelector('.outcome');
-    render(outcome, notice(html`<p>Your password is changed, and all your other sessions are ended.</p>`, 'good'));
+    render(outcome, notice(html`<p>Your password is changed. All your other sessions are signed out.</p>`, 'good'));
     announce('Your password is changed.');
   };
   return html`
@@ -146,7 +146,7 @@ function profileForms({ name, email, created_at: since }) {
           ${field('email', 'E-mail', { scope, type: 'email', required: true, autocomplete: 'email', value: email, wide: true })}
         </div>
         <button class="primary" type="submit">Save</button>
-        <p class="soft">With us since ${date(since)}.</p>
+        <p class="soft">Customer since ${date(since)}.</p>
       </form>
       <form class="panel" novalidate onsubmit=${submits(savePassword)}>
         <h3>Password</h3>
@@ -155,7 +155,7 @@ function profileForms({ name, email, created_at: since }) {
           ${passwordField('current_password', 'Current password', { scope, isNew: false })}
           ${passwordField('new_password', 'New password', { scope, isNew: true })}
         </div>
-        <button class="primary" type="submit">Change the password</button>
+        <button class="primary" type="submit">Change password</button>
         <div class="outcome"></div>
       </form>
     </div>`;
@@ -171,8 +171,8 @@ function sessionList(sessions) {
   return html`
     <ul class="sessions">${sessions.map(({ id, created_at: since, last_used_at: last, current }) => html`
       <li>
-        <span>${current ? html`<strong>Here</strong>` : 'Elsewhere'} <span class="soft">since ${moment(since)}, last used ${moment(last)}</span></span>
-        ${!current && deed('End', `end-${id}`, `End the session of ${moment(since)}`, () => remove(`/users/me/sessions/${id}`))}
+        <span>${current ? html`<strong>This device</strong>` : 'Another device'} <span class="soft">since ${moment(since)}, last used ${moment(last)}</span></span>
+        ${!current && actionButton('Sign out', `end-${id}`, `Sign out the session of ${moment(since)}`, () => remove(`/users/me/sessions/${id}`))}
       </li>`)}
     </ul>
     <p><button type="button" onclick=${endAll}>Sign out everywhere</button></p>`;

@@ -3,7 +3,7 @@
 import { html } from '../html.js';
 import { get } from '../api.js';
 import { money } from '../format.js';
-import { checkOut, showCart } from '../parts/cart-lines.js';
+import { cartContents, checkOut } from '../parts/cart/cart-contents.js';
 import { sums } from '../parts/order-lines.js';
 import { rowsOutline } from '../parts/outlines.js';
 import { shop } from '../shop.js';
@@ -13,18 +13,16 @@ export const outline = () => rowsOutline('Your cart', 2);
 export default async function cartPage({ signal }) {
   const cart = await get('/cart', { signal });
   shop.setCart(cart);
-  const content = html`<div class="cart-content"></div>`.firstElementChild;
-  showCart(content, cart, withSum);
-  return { title: 'Cart', body: html`<h1>Your cart</h1>${content}` };
+  return { title: 'Cart', body: html`<h1>Your cart</h1>${cartContents(cart, withSum)}` };
 }
 
 const withSum = (lines, cart) => html`
   <div class="with-aside">
-    <section aria-label="What is in it">${lines}</section>
+    <section aria-label="Items">${lines}</section>
     <aside class="panel summary" aria-labelledby="sum">
-      <h2 id="sum">In all</h2>
-      ${sums([['Pieces', cart.item_count], ['Subtotal', money(cart.subtotal)]])}
-      <p class="soft">Delivery is added at the checkout: it depends on where it goes.</p>
+      <h2 id="sum">Summary</h2>
+      ${sums([['Items', cart.item_count], ['Subtotal', money(cart.subtotal)]])}
+      <p class="soft">Delivery is calculated at the checkout. It depends on the address.</p>
       ${checkOut(cart)}
     </aside>
   </div>`;

@@ -1,4 +1,4 @@
-// What the shop has written to its customer.
+// The shop's messages to the customer.
 
 import { html } from '../html.js';
 import { get, post, withQuery } from '../api.js';
@@ -22,9 +22,9 @@ export default forSignedIn('Inbox', async ({ query, signal }) => {
   const body = html`
     <div class="heading-row">
       <h1>Inbox</h1>
-      ${unread.length > 0 && html`<button type="button" id="read-all" onclick=${readAll}>Mark these as read</button>`}
+      ${unread.length > 0 && html`<button type="button" id="read-all" onclick=${readAll}>Mark all on this page as read</button>`}
     </div>
-    ${items.length ? html`<ul class="messages">${items.map(message)}</ul>` : empty('There is nothing in it yet.')}
+    ${items.length ? html`<ul class="messages">${items.map(message)}</ul>` : empty('You have no messages.')}
     <nav class="paging" aria-label="Pages">
       ${query.cursor && html`<a class="button" href="/inbox">Newest</a>`}
       ${next && html`<a class="button" href=${withQuery('/inbox', { cursor: next })}>Older</a>`}

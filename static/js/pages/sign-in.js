@@ -1,4 +1,4 @@
-// Signing in, for its own sake.
+// Signs in or creates an account.
 
 import { html } from '../html.js';
 import { navigate, plainView } from '../router.js';
@@ -9,5 +9,5 @@ export default () => plainView(
   'Sign in',
   shop.isSignedIn
     ? html`<p class="lead">You are signed in${shop.user && ` as ${shop.user.name}`}.</p><p><a class="button" href="/account">Go to your account</a></p>`
-    : html`<p class="lead">What is in your cart comes along.</p>${signInPanel(() => navigate('/account', { replace: true }))}`,
+    : html`<p class="lead">The items in your cart stay there.</p>${signInPanel(() => navigate('/account', { replace: true }))}`,
 );

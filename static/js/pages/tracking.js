@@ -1,4 +1,4 @@
-// Where a parcel is, for anybody who has its number.
+// Where a parcel is, by its tracking number. No account is necessary.
 
 import { html, render } from '../html.js';
 import { get } from '../api.js';
@@ -25,18 +25,18 @@ export default async function trackingPage({ params, signal }) {
   followParcel(parcel, {
     signal,
     onLive: isLive => page.live.set(isLive),
-    onNews: now => {
+    onUpdate: now => {
       page.map.show(now);
       draw(page, now);
-      announce(`The parcel: ${whereabouts(now)}`);
+      announce(`Parcel: ${whereabouts(now)}`);
     },
   });
   const title = titleOf(parcel.tracking_number);
   return { title, body: html`<h1>${title}</h1>${content}` };
 }
 
-const noSuchParcel = number => plainView('No such parcel', html`
-  <p class="lead">No parcel has the number ${number}. Look at it again: it has two letters, nine digits and two letters.</p>
+const noSuchParcel = number => plainView('Parcel not found', html`
+  <p class="lead">There is no parcel with the number ${number}. A number has two letters, nine digits and two letters.</p>
   <p><a href="#track-number">Try another number</a></p>`);
 
 function draw({ content, map, live }, parcel) {
@@ -46,11 +46,11 @@ function draw({ content, map, live }, parcel) {
     <div class="with-aside tracking">
       ${map}
       <aside class="panel" aria-labelledby="route">
-        <h2 id="route">The way</h2>
+        <h2 id="route">Route</h2>
         ${stopList(parcel)}
       </aside>
       <section aria-labelledby="events">
-        <h2 id="events">What happened</h2>
+        <h2 id="events">Events</h2>
         ${eventList(parcel)}
       </section>
     </div>`);

@@ -1,4 +1,4 @@
-// An address: to read, and to fill in.
+// An address: as form fields and as text.
 
 import { html } from '../html.js';
 import { country } from '../format.js';
@@ -22,7 +22,7 @@ export function countryOptions() {
   return [['', 'Choose a country'], ...countries];
 }
 
-/** The country that was chosen last, or that the browser's language is of: a first guess. */
+/** A first guess: the country that was chosen last, or the region of the browser's language. */
 export function likelyCountry() {
   const chosen = localStorage.getItem(CHOSEN);
   if (CODES.includes(chosen)) return chosen;
@@ -49,7 +49,7 @@ export function addressFields(address = {}, { scope = 'address', section = 'ship
     </div>`;
 }
 
-/** The address in a form's values, as the shop takes it. */
+/** The form's values as the API's address, without empty fields. */
 export const addressOf = values => Object.fromEntries(NAMES.map(name => [name, values[name]]).filter(([, value]) => value));
 
 export const addressLines = ({ name, line1, line2, postal_code: code, city, country: where }) =>

@@ -1,18 +1,18 @@
-// A payment card, and the test cards that stand for everything a bank can say.
+// The fields of a payment card, and test cards, one for each answer of a bank.
 
 import { html } from '../html.js';
 import { field } from '../forms.js';
 
-/** The sandbox's published cards: the number, its bank's answer, and the CVC to go with it. */
+/** The test cards: number, the bank's answer, CVC. */
 const TEST_CARDS = [
   ['4242 4242 4242 4242', 'Visa, is accepted'],
   ['5555 5555 5555 4444', 'Mastercard, is accepted'],
   ['3782 822463 10005', 'American Express, is accepted', '1234'],
   ['4000 0000 0000 0002', 'is declined'],
   ['4000 0000 0000 9995', 'is declined: not enough money'],
-  ['4000 0000 0000 9987', 'is declined: lost'],
-  ['4000 0000 0000 9979', 'is declined: stolen'],
-  ['4000 0000 0000 0069', 'is declined: expired'],
+  ['4000 0000 0000 9987', 'is declined: lost card'],
+  ['4000 0000 0000 9979', 'is declined: stolen card'],
+  ['4000 0000 0000 0069', 'is declined: expired card'],
   ['4000 0000 0000 0127', 'is declined: wrong security code'],
   ['4000 0000 0000 0119', 'is declined: the bank could not process it'],
   ['4000 0000 0000 6975', 'is declined: used too often'],
@@ -33,8 +33,8 @@ export function cardFields({ scope = 'card', name = '' } = {}) {
         inputmode: 'numeric',
         autocomplete: 'cc-number',
         maxlength: 25,
-        check: number => !isCardNumber(number) && 'This is no card number: look at its digits once more.',
-        hint: 'This is a demonstration: use a test card, never a real one.',
+        check: number => !isCardNumber(number) && 'This is not a valid card number. Check its digits.',
+        hint: 'This is a demonstration: use a test card, never a real card.',
       })}
       ${field('exp_month', 'Month', { scope, required: true, options: [['', 'MM'], ...months], autocomplete: 'cc-exp-month' })}
       ${field('exp_year', 'Year', { scope, required: true, options: [['', 'YYYY'], ...years], autocomplete: 'cc-exp-year' })}
@@ -43,16 +43,16 @@ export function cardFields({ scope = 'card', name = '' } = {}) {
     </div>
     <details class="test-cards">
       <summary>Use a test card</summary>
-      <ul>${TEST_CARDS.map(([number, words, cvc = '123']) => html`
+      <ul>${TEST_CARDS.map(([number, result, cvc = '123']) => html`
         <li><button type="button" class="quiet" onclick=${event => fillIn(event, scope, { number, cvc })}>
-          <span class="card-number">${number}</span> ${words}
+          <span class="card-number">${number}</span> ${result}
         </button></li>`)}
       </ul>
     </details>`;
 }
 
-/** By its length and its check digit (ISO/IEC 7812-1, Luhn). */
-function isCardNumber(number) {
+/** Checks the length and the check digit (ISO/IEC 7812-1, Luhn). */
+export function isCardNumber(number) {
   const digits = number.replace(/[\s-]/g, '');
   if (!/^\d{12,19}$/.test(digits)) return false;
   const sum = [...digits].reverse().reduce((sum, digit, at) => {
@@ -80,7 +80,7 @@ function fillIn({ currentTarget }, scope, { number, cvc }) {
   root.getElementById(`${scope}-number`).focus();
 }
 
-/** The card in a form's values, as the shop takes it. */
+/** The form's values as the API's card. */
 export const cardOf = values => ({
   number: values.number,
   exp_month: Number(values.exp_month),

@@ -1,46 +1,64 @@
-// When a product can be where, and what it costs to get it there.
+// <delivery-estimate>: delivery dates and prices of one product, for a country that the customer chooses.
 
 import { html, render } from '../html.js';
 import { post } from '../api.js';
 import { day, money } from '../format.js';
 import { field } from '../forms.js';
-import { problemNotice } from '../notices.js';
 import { SHIPPING_SERVICE } from '../labels.js';
+import { problemNotice } from '../notices.js';
 import { countryOptions, likelyCountry, rememberCountry } from './address-fields.js';
 
-/** For one piece of the product, to a country that is chosen there. */
-export function deliveryEstimate(product, signal) {
-  const answer = html`<div class="estimate-answer" aria-live="polite"></div>`.firstElementChild;
-  let asking = new AbortController();
-  const ask = async country => {
-    asking.abort();
-    asking = new AbortController();
-    const { signal: superseded } = asking;
-    render(answer, words(country ? 'Asking the carriers…' : 'Choose a country to see when it can be there.'));
+class DeliveryEstimate extends HTMLElement {
+  #product;
+  #request = new AbortController();
+  #quotes = html`<div class="estimate-answer" aria-live="polite"></div>`.firstElementChild;
+
+  static of(product) {
+    const estimate = document.createElement('delivery-estimate');
+    estimate.#product = product;
+    estimate.#draw();
+    return estimate;
+  }
+
+  disconnectedCallback() {
+    this.#request.abort();
+  }
+
+  #draw() {
+    const country = likelyCountry();
+    const onchange = ({ target: { value } }) => {
+      if (value) rememberCountry(value);
+      this.#load(value);
+    };
+    this.append(html`
+      <section class="estimate" aria-labelledby="estimate">
+        <h2 id="estimate">Delivery</h2>
+        ${field('country', 'To', { scope: 'estimate', options: countryOptions(), value: country, onchange })}
+        ${this.#quotes}
+      </section>`);
+    this.#load(country);
+  }
+
+  async #load(country) {
+    this.#request.abort();
+    this.#request = new AbortController();
+    const { signal } = this.#request;
+    render(this.#quotes, text(country ? 'Loading delivery prices…' : 'Choose a country to see delivery dates and prices.'));
     if (!country) return;
-    const parcel = { address: { country }, items: [{ product_id: product.id, quantity: 1 }] };
+    const parcel = { address: { country }, items: [{ product_id: this.#product.id, quantity: 1 }] };
     try {
-      const { items: quotes } = await post('/shipping/quotes', parcel, { signal: AbortSignal.any([signal, superseded]) });
-      render(answer, html`<dl class="facts">${quotes.map(quote)}</dl>`);
+      const { items } = await post('/shipping/quotes', parcel, { signal });
+      render(this.#quotes, html`<dl class="facts">${items.map(quote)}</dl>`);
     } catch (problem) {
-      if (!signal.aborted && !superseded.aborted) render(answer, problem.code === 'undeliverable' ? words(problem.detail) : problemNotice(problem));
+      if (!signal.aborted) render(this.#quotes, problem.code === 'undeliverable' ? text(problem.detail) : problemNotice(problem));
     }
-  };
-  const choose = ({ target: { value } }) => {
-    if (value) rememberCountry(value);
-    ask(value);
-  };
-  const country = likelyCountry();
-  ask(country);
-  return html`
-    <section class="estimate" aria-labelledby="estimate">
-      <h2 id="estimate">Delivery</h2>
-      ${field('country', 'To', { scope: 'estimate', options: countryOptions(), value: country, onchange: choose })}
-      ${answer}
-    </section>`;
+  }
 }
 
-const words = text => html`<p class="soft">${text}</p>`;
+const text = sentence => html`<p class="soft">${sentence}</p>`;
 
 const quote = ({ service, cost, delivery_by: by }) =>
   html`<div><dt>${SHIPPING_SERVICE[service] ?? service}</dt><dd>by ${day(by)}, ${money(cost)}</dd></div>`;
+
+customElements.define('delivery-estimate', DeliveryEstimate);
+export const deliveryEstimate = DeliveryEstimate.of;

@@ -1,4 +1,4 @@
-// <live-line>: says whether what is shown follows what happens.
+// <live-line>: tells whether the page is updated live.
 
 import { html, render } from '../html.js';
 
@@ -9,7 +9,7 @@ class LiveLine extends HTMLElement {
     if (isLive === this.#isLive) return;
     this.#isLive = isLive;
     this.dataset.live = isLive;
-    render(this, html`${isLive ? 'Live: this page follows by itself.' : 'Not live just now: the shop does not answer. Trying again…'}`);
+    render(this, html`${isLive ? 'Live: this page updates automatically.' : 'Not live: the shop does not answer. Trying again…'}`);
   }
 
   connectedCallback() {

@@ -1,23 +1,23 @@
-// Names on a map: few, and none over another, however small the map is shown.
+// The names of hubs on a map: at most three, none over another, at every size of the map.
 
 import { html } from '../html.js';
 
-/** How large a name is on the smallest map, in parts of it: for each letter, a line's height, and the room around a dot. */
+/** Sizes on the smallest map, as a share of its width or height: a letter, a line, the space around a dot. */
 const LETTER = .028;
 const LINE = .1;
 const DOT = .03;
 
-/** Where a name may stand beside its dot: which way it goes from there. The styles know the same words. */
+/** The sides of a dot where its name can stand, as [right, down]. The style sheet has a class for each. */
 const SIDES = { above: [0, -1], below: [0, 1], right: [1, 0], left: [-1, 0] };
 
 /**
- * The names of the last stop, the first, and the one that was reached, as far as there is room.
- * @param ways points on the ways between the stops, which names stay clear of where they can
+ * The names of the last stop, the first stop and the current stop, if there is space for them.
+ * @param ways points on the lines between the stops; names avoid them if possible
  */
 export function labelsOf(route, stops, at, ways, frame) {
   const inFrame = ([x, y]) => [(x - frame.x) / frame.width, (y - frame.y) / frame.height];
   const dots = stops.map(inFrame);
-  // A little less than the room that names leave around it, so that no rounding makes them meet.
+  // Slightly smaller than the space that names leave around a dot, so that rounding never makes them overlap.
   const taken = dots.map(dot => box(dot, DOT * .9, DOT * .9));
   const better = ways.map(inFrame).map(point => box(point, 0, 0));
   const named = [...new Set([route.length - 1, 0, at])].filter(place => place >= 0);
@@ -45,7 +45,7 @@ const box = ([x, y], halfWidth, halfHeight) => ({ left: x - halfWidth, right: x 
 const isInside = ({ left, right, top, bottom }) => left > 0 && right < 1 && top > 0 && bottom < 1;
 const meets = (one, other) => one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
 
-/** The map has words for who does not see it already. */
+/** Hidden from screen readers: the map's own label names the cities. */
 function label(name, [x, y], side) {
   const element = html`<span class=${`map-label ${side}`} aria-hidden="true">${name}</span>`.firstElementChild;
   element.style.setProperty('left', `${(100 * x).toFixed(2)}%`);

@@ -1,4 +1,4 @@
-// How legs run over the map. Points are [x, y] as in /pictures/land.svg: Mercator, twenty units a degree, north up.
+// The lines of a route's legs on the map. Points are [x, y] as in /pictures/land.svg: Mercator, 20 units a degree, north up. Pure.
 
 const UNITS = 20;
 
@@ -11,7 +11,7 @@ const CHANNEL = [[1.5, 51], [-5.3, 48.9]];
 const SKAGERRAK = [[3.5, 53.2], [7.2, 57.5], [10.5, 58]];
 const SUEZ = [[-9.8, 43.4], [-9.6, 37], [-5.6, 35.9], [3, 37.6], [10.8, 37.7], [25, 33.7], [32.4, 31.5], [32.6, 29.6], [34.5, 27], [38.5, 20.5], [43.2, 12.7]];
 
-/** Ships go round the land: where they turn, from one hub to the other, [east, north]. */
+/** Ships go around the land: the points where they turn, as [longitude, latitude]. */
 const SEA_WAYS = {
   'RTM-DUB': [...CHANNEL, [-6.2, 50.2], [-5.7, 52.3]],
   'RTM-OSL': [...SKAGERRAK, [10.6, 59.1]],
@@ -26,32 +26,32 @@ const SEA_WAYS = {
   'STO-HEL': [[19.4, 59.5], [22, 59.4]],
 };
 
-/** The points of a leg, both ends included. What flies goes in a bow, and what is driven straight on. */
+/** The points of a leg with both ends. By air it is a curve, by road and rail a straight line. */
 export function wayOf(from, to, mode) {
   const [start, end] = [placeOf(from), placeOf(to)];
-  if (mode === 'air') return bow(start, end);
+  if (mode === 'air') return curve(start, end);
   if (mode !== 'sea') return [start, end];
   const there = SEA_WAYS[`${from.code}-${to.code}`];
   const turns = there ?? SEA_WAYS[`${to.code}-${from.code}`]?.toReversed() ?? [];
   return [start, ...turns.map(project), end];
 }
 
-const BOW_STEPS = 24;
-/** How high a bow is, in parts of its width. */
-const BOW_HEIGHT = .18;
+const CURVE_STEPS = 24;
+/** The height of a curve, as a share of its width. */
+const CURVE_HEIGHT = .18;
 
-function bow([x1, y1], [x2, y2]) {
-  // Whichever way it goes, it bows to the north.
+function curve([x1, y1], [x2, y2]) {
+  // The curve is always north of the straight line.
   const side = x2 < x1 ? -1 : 1;
-  const middle = [(x1 + x2) / 2 + side * 2 * BOW_HEIGHT * (y2 - y1), (y1 + y2) / 2 - side * 2 * BOW_HEIGHT * (x2 - x1)];
-  return Array.from({ length: BOW_STEPS + 1 }, (_, step) => {
-    const share = step / BOW_STEPS;
+  const middle = [(x1 + x2) / 2 + side * 2 * CURVE_HEIGHT * (y2 - y1), (y1 + y2) / 2 - side * 2 * CURVE_HEIGHT * (x2 - x1)];
+  return Array.from({ length: CURVE_STEPS + 1 }, (_, step) => {
+    const share = step / CURVE_STEPS;
     const at = (one, mid, other) => (1 - share) ** 2 * one + 2 * share * (1 - share) * mid + share ** 2 * other;
     return [at(x1, middle[0], x2), at(y1, middle[1], y2)];
   });
 }
 
-/** @returns {[number[][], number[][]]} the way as far as that share of its length, and the rest of it */
+/** @returns {[number[][], number[][]]} the line up to this share of its length (0 to 1), and the rest */
 export function split(way, share) {
   const lengths = way.slice(1).map(([x, y], at) => Math.hypot(x - way[at][0], y - way[at][1]));
   let left = share * lengths.reduce((total, length) => total + length, 0);

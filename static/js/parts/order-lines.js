@@ -1,10 +1,10 @@
-// What an order or a cart is made of, and what it comes to.
+// The items of an order or a cart, and their sums.
 
 import { html } from '../html.js';
 import { money } from '../format.js';
 import { picture } from './product-card.js';
 
-/** @param more what else to say of a line, if anything */
+/** @param more `(item) => markup`: more about an item, if anything */
 export const orderLines = (items, more = () => null) => html`
   <ul class="order-lines">${items.map(item => html`
     <li>

@@ -1,11 +1,11 @@
-// What stands in a page's place while it is loaded: its shape, so that nothing jumps when it comes.
+// Grey shapes that are shown while a page is loading, so that the layout does not jump afterwards.
 
 import { html } from '../html.js';
 
 const bar = kind => html`<span class=${`outline-bar ${kind}`}></span>`;
 const times = (count, each) => Array.from({ length: count }, each);
 
-/** @param title what the page is called, where that is known before it is there */
+/** @param title the page's heading, if it is known before the page is loaded */
 const outlined = (title, contents) => html`
   <div class="outline">
     ${title ? html`<h1>${title}</h1>` : bar('heading')}

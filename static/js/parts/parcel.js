@@ -1,21 +1,22 @@
-// A parcel under way: where it is, told in words; and the news of it for as long as there may be some.
+// A parcel: where it is, as text and as lists, and live updates until it has arrived.
 
 import { html } from '../html.js';
 import { get } from '../api.js';
 import { country, day, instant } from '../format.js';
 import { SHIPMENT_STATUS, SHIPPING_SERVICE } from '../labels.js';
 
-const OVER = ['delivered', 'returned', 'cancelled'];
-const LOOK_AGAIN_MS = 3000;
+const FINAL = ['delivered', 'returned', 'cancelled'];
+const POLL_MS = 3000;
 
 const MODES = { road: 'by road', rail: 'by rail', air: 'by air', sea: 'by sea' };
 
-export const isOver = ({ status }) => OVER.includes(status);
+/** Whether the parcel's status never changes again. */
+export const isOver = ({ status }) => FINAL.includes(status);
 
 /**
- * How far along its route it is.
- * @returns {{at: number, since: number | null}} the place of the stop that it has reached, -1 for none yet; and if it has
- *   left that one for the next, when
+ * How far the parcel is on its route.
+ * @returns {{at: number, since: number | null}} `at` is the index of the last stop that it reached, -1 before the first;
+ *   `since` is the time in ms when it left that stop, or null while it is at a stop
  */
 export function progressOf({ status, route, events }) {
   const hub = events.findLast(event => event.hub)?.hub;
@@ -35,18 +36,18 @@ export function whereabouts(parcel) {
 }
 
 export const promise = ({ status, service, delivery_by: by }) =>
-  ['delivered', 'cancelled', 'returned'].includes(status)
+  FINAL.includes(status)
     ? `${SHIPPING_SERVICE[service]} delivery.`
-    : `${SHIPPING_SERVICE[service]} delivery, promised by ${day(by)}.`;
+    : `${SHIPPING_SERVICE[service]} delivery, expected by ${day(by)}.`;
 
-/** What the map shows, as a list: its stops, and what brings the parcel to each. */
+/** The stops of the route as a list, which says the same as the map. */
 export function stopList(parcel) {
   const { at, since } = progressOf(parcel);
   return html`
     <ol class="timeline">${parcel.route.map(({ hub, planned_at: planned, by }, place) => html`
       <li class=${place <= at ? 'done' : 'ahead'} aria-current=${place === at && since === null && !isOver(parcel) && 'step'}>
         <strong>${hub.city}</strong>, ${country(hub.country)}${place <= at && html`<span class="visually-hidden"> (reached)</span>`}
-        ${by && html`<p class="soft">${MODES[by.mode]}, with ${by.carrier}</p>`}
+        ${by && html`<p class="soft">${MODES[by.mode]}, ${by.carrier}</p>`}
         ${place > at && parcel.status !== 'cancelled' && html`<p class="soft">planned for <time datetime=${planned}>${instant(planned)}</time></p>`}
       </li>`)}
     </ol>`;
@@ -54,20 +55,20 @@ export function stopList(parcel) {
 
 export const eventList = ({ events }) => html`
   <ol class="timeline">${events.toReversed().map(event => html`
-    <li class="done"><strong>${eventWords(event)}</strong> <time datetime=${event.at}>${instant(event.at)}</time></li>`)}
+    <li class="done"><strong>${eventText(event)}</strong> <time datetime=${event.at}>${instant(event.at)}</time></li>`)}
   </ol>`;
 
-function eventWords({ status, hub }) {
+function eventText({ status, hub }) {
   if (hub && status === 'in_transit') return `Left ${hub}`;
   if (hub && status === 'at_hub') return `Arrived in ${hub}`;
   return `${SHIPMENT_STATUS[status] ?? status}${hub ? `, in ${hub}` : ''}`;
 }
 
 /**
- * Looks again and again, as long as somebody looks at the page and there may be news.
- * @param {{signal: AbortSignal, onNews: (parcel: object) => void, onLive?: (isLive: boolean) => void}} options
+ * Polls the parcel until its status is final, and only while the page is visible.
+ * @param {{signal: AbortSignal, onUpdate: (parcel: object) => void, onLive?: (isLive: boolean) => void}} options
  */
-export async function followParcel(parcel, { signal, onNews, onLive = () => {} }) {
+export async function followParcel(parcel, { signal, onUpdate, onLive = () => {} }) {
   let known = parcel;
   while (!isOver(known)) {
     await pause(signal);
@@ -77,12 +78,12 @@ export async function followParcel(parcel, { signal, onNews, onLive = () => {} }
     onLive(now !== null);
     if (now && now.events.length > known.events.length) {
       known = now;
-      onNews(now);
+      onUpdate(now);
     }
   }
 }
 
-/** For a while, and on until the page is seen. */
+/** Waits for the polling interval, and then until the page is visible. */
 function pause(signal) {
   return new Promise(resolve => {
     const ready = () => {
@@ -93,7 +94,7 @@ function pause(signal) {
     const timer = setTimeout(() => {
       document.addEventListener('visibilitychange', ready);
       ready();
-    }, LOOK_AGAIN_MS);
+    }, POLL_MS);
     signal.addEventListener('abort', () => {
       clearTimeout(timer);
       ready();

@@ -1,4 +1,4 @@
-// <quantity-stepper>: a number of pieces, by button or by hand. Says `change` when it is another one.
+// <quantity-stepper>: a quantity, by buttons or by typing. Sends `change` when the quantity changes.
 
 import { html } from '../html.js';
 
@@ -13,10 +13,10 @@ class QuantityStepper extends HTMLElement {
     stepper.#least = least;
     stepper.#most = Math.max(most, least);
     stepper.append(html`
-      <button type="button" id=${`${id}-less`} aria-label=${`One fewer: ${label}`} onclick=${() => stepper.#step(-1)}>−</button>
+      <button type="button" id=${`${id}-less`} aria-label=${`Decrease: ${label}`} onclick=${() => stepper.#step(-1)}>−</button>
       <input id=${id} name=${name} type="number" inputmode="numeric" required min=${least} max=${stepper.#most} step="1"
         value=${value} aria-label=${label} onchange=${event => stepper.#typed(event)}>
-      <button type="button" id=${`${id}-more`} aria-label=${`One more: ${label}`} onclick=${() => stepper.#step(1)}>+</button>`);
+      <button type="button" id=${`${id}-more`} aria-label=${`Increase: ${label}`} onclick=${() => stepper.#step(1)}>+</button>`);
     stepper.#input = stepper.querySelector('input');
     return stepper;
   }

@@ -1,4 +1,4 @@
-// <route-map>: the way of a parcel over the land, and where on it the parcel is; it moves along by itself.
+// <route-map>: a map of a parcel's route. The parcel moves along the route between two updates.
 
 import { html, render } from '../html.js';
 import { get } from '../api.js';
@@ -6,19 +6,19 @@ import { labelsOf } from './map-labels.js';
 import { placeOf, split, wayOf } from './map-ways.js';
 import { progressOf, whereabouts } from './parcel.js';
 
-/** As in the stylesheet. */
+/** Width to height, as in the style sheet. */
 const ASPECT = 3 / 2;
-/** No map shows less than this, so that one sees where in the world it is: twenty-four degrees. */
+/** The least width of a map, 24 degrees, so that the region is recognisable. */
 const LEAST_WIDTH = 480;
-/** Left free around the route, in parts of it. */
+/** The margin around the route, as a share of its size. */
 const MARGIN = .22;
-/** So many steps are drawn between two hubs. */
+/** The parcel moves in so many steps between two hubs. */
 const STEPS = 400;
 const SHORTEST_STEP_MS = 40;
 
 let network;
 
-/** All hubs, read once; without them there is a map as well. */
+/** All hubs, loaded once. If that fails, the map shows only the route's. */
 function hubs() {
   network ??= get('/shipping/network').then(({ items }) => items);
   return network.catch(() => {
@@ -32,7 +32,7 @@ class RouteMap extends HTMLElement {
   #legs;
   #timer;
 
-  /** Shows the parcel as it is now. */
+  /** Shows the parcel's current state. */
   show(parcel) {
     this.#parcel = parcel;
     this.#draw();
@@ -53,9 +53,9 @@ class RouteMap extends HTMLElement {
     this.#legs = route.slice(1).map(({ hub, by }, at) => wayOf(route[at].hub, hub, by?.mode));
     const frame = frameOf([...stops, ...this.#legs.flat()]);
     const { at } = progressOf(this.#parcel);
-    // Each kind of dot is one path: of points, which a round pen draws as dots of the same size on every map.
+    // Each kind of dot is one path of points: the round line caps draw dots of the same size at every scale.
     render(this, html`
-      <svg viewBox=${`${frame.x} ${frame.y} ${frame.width} ${frame.height}`} role="img" aria-label=${this.#words()}>
+      <svg viewBox=${`${frame.x} ${frame.y} ${frame.width} ${frame.height}`} role="img" aria-label=${this.#label()}>
         <use class="land" href="/pictures/land.svg#land"/>
         <path class="hubs" d=""/>
         <path class="ahead" d=""/>
@@ -69,7 +69,7 @@ class RouteMap extends HTMLElement {
     this.#move();
   }
 
-  /** Draws how far it is, and again when that is to be seen. */
+  /** Draws the parcel's position now, and again when it has moved visibly. */
   #move() {
     clearTimeout(this.#timer);
     const { at, since } = progressOf(this.#parcel);
@@ -93,11 +93,11 @@ class RouteMap extends HTMLElement {
     this.querySelector(selector).setAttribute('d', d);
   }
 
-  #words() {
+  #label() {
     const cities = this.#parcel.route.map(({ hub }) => hub.city);
     const over = cities.slice(1, -1).join(', ');
-    const way = cities.length === 1 ? `A map of ${cities[0]}` : `A map of the way from ${cities[0]} to ${cities.at(-1)}${over && ` by ${over}`}`;
-    return `${way}. ${whereabouts(this.#parcel)}`;
+    const route = cities.length === 1 ? `A map of ${cities[0]}` : `A map of the route from ${cities[0]} to ${cities.at(-1)}${over && ` through ${over}`}`;
+    return `${route}. ${whereabouts(this.#parcel)}`;
   }
 }
 
@@ -108,7 +108,7 @@ const lines = ways => ways.filter(Boolean).map(way => `M${way.map(place).join('L
 const SHARES = Array.from({ length: 19 }, (_, at) => (at + 1) / 20);
 const along = way => SHARES.map(share => split(way, share)[0].at(-1));
 
-/** What of the world is shown: all of the points, with room around them. */
+/** The part of the world that is shown: all points with a margin. */
 function frameOf(points) {
   const [xs, ys] = [0, 1].map(axis => points.map(point => point[axis]));
   const [left, top] = [Math.min(...xs), Math.min(...ys)];

@@ -1,26 +1,26 @@
-// All that is on sale, for lists that the shop's searches do not sort as the desk needs them.
+// All products, for lists in an order that the API does not offer.
 
 import { get, withQuery } from '../../api.js';
 
-/** As few pieces or fewer are called low. */
+/** So many items or fewer are low stock. */
 export const LOW = 5;
 
-/** How a number of pieces is coloured. */
+/** The class that colours a stock level. */
 export function stockKind(available) {
   if (available === 0) return 'none';
   return available <= LOW ? 'low' : '';
 }
 
-/** As many as one answer holds. */
-const PAGE = 100;
-const MOST_PAGES = 20;
+/** The most products in one answer. */
+const PAGE_SIZE = 100;
+const MAX_PAGES = 20;
 
-/** @returns {Promise<{items: object[], isAll: boolean}>} the products on sale that answer to `q`; `isAll` unless there are too many */
+/** @returns {Promise<{items: object[], isAll: boolean}>} the products that match `q`; `isAll` is false if there are more than 2,000 */
 export async function wholeCatalogue({ q, signal }) {
   const items = [];
   let cursor = null;
-  for (let page = 0; page < MOST_PAGES; page += 1) {
-    const found = await get(withQuery('/products', { q, sort: q ? '' : 'name', limit: PAGE, cursor }), { signal });
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const found = await get(withQuery('/products', { q, sort: q ? '' : 'name', limit: PAGE_SIZE, cursor }), { signal });
     items.push(...found.items);
     cursor = found.next_cursor;
     if (!cursor) break;
@@ -28,5 +28,5 @@ export async function wholeCatalogue({ q, signal }) {
   return { items, isAll: !cursor };
 }
 
-/** What runs out first, first. */
+/** Sorted by stock, the lowest first. */
 export const scarceFirst = products => products.toSorted((one, other) => one.stock.available - other.stock.available);

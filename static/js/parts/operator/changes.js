@@ -1,4 +1,4 @@
-// Changes to a product as it was seen: where somebody else changed it meanwhile, nothing is written over.
+// Changes a product only if it is still as the operator saw it (If-Match): another operator's change is never overwritten.
 
 import { getTagged, remove } from '../../api.js';
 import { money, weight } from '../../format.js';
@@ -7,12 +7,12 @@ import { confirmed } from '../dialog.js';
 
 const pathOf = id => `/products/${encodeURIComponent(id)}`;
 
-/** @returns {Promise<{etag: string, body: object}>} the product as it is seen now */
+/** @returns {Promise<{etag: string, body: object}>} the product and its entity tag */
 export const see = (id, options) => getTagged(pathOf(id), options);
 
-/** The product is another than the one that was seen; `now` is what is to be seen now. */
+/** Another operator changed the product; `now` is the current one, with its entity tag. */
 export class ChangedMeanwhile extends Error {
-  detail = 'Somebody changed it meanwhile.';
+  detail = 'The product was changed in the meantime.';
 
   constructor(now) {
     super();
@@ -20,10 +20,10 @@ export class ChangedMeanwhile extends Error {
   }
 }
 
-/** Its tag is another with every piece that is sold, too: that is no change to stop for. */
-const TRIES = 5;
+/** The entity tag also changes with every sale. Then the same change is tried again with the new tag. */
+const MAX_TRIES = 5;
 
-/** @param change `(path, etag)` makes the change to just this version */
+/** @param change `(path, etag) => Promise`: sends the change with this entity tag */
 export async function changeSeen(seen, change) {
   const { id, version } = seen.body;
   let now = seen;
@@ -31,7 +31,7 @@ export async function changeSeen(seen, change) {
     try {
       return await change(pathOf(id), now.etag);
     } catch (problem) {
-      if (problem.status !== 412 || attempt === TRIES) throw problem;
+      if (problem.status !== 412 || attempt === MAX_TRIES) throw problem;
       now = await see(id);
       if (now.body.version !== version) throw new ChangedMeanwhile(now);
     }
@@ -48,23 +48,23 @@ const ASPECTS = {
   image: ['Picture', String],
   weight_grams: ['Weight', weight],
   tags: ['Tags', tags => tags.join(', ') || 'none'],
-  featured: ['On the first page', yesNo],
+  featured: ['Featured', yesNo],
   retired: ['Retired', yesNo],
 };
 
-/** All that differs, in words. */
+/** A list of the fields that differ. */
 export function differences(before, now) {
-  const all = Object.entries(ASPECTS).map(([aspect, [name, words]]) => [name, words(before[aspect]), words(now[aspect])]);
-  return html`<ul>${all.filter(([, one, other]) => one !== other).map(([name, one, other]) => html`<li>${name}: was ${one}, is ${other} now</li>`)}</ul>`;
+  const all = Object.entries(ASPECTS).map(([aspect, [name, text]]) => [name, text(before[aspect]), text(now[aspect])]);
+  return html`<ul>${all.filter(([, one, other]) => one !== other).map(([name, one, other]) => html`<li>${name}: was ${one}, now ${other}</li>`)}</ul>`;
 }
 
-/** What of `wanted` is another than it is in `product`: what a change has to say. */
+/** The fields of `wanted` that differ from the product's: the body of a PATCH request. */
 export const changesTo = (product, wanted) =>
   Object.fromEntries(Object.entries(wanted).filter(([aspect, value]) => JSON.stringify(value) !== JSON.stringify(product[aspect])));
 
 export const mayRetire = ({ name }) => confirmed({
   title: `Retire ${name}?`,
-  words: 'It is sold no longer. Orders keep what they bought. There is no way back: to sell it again, add it anew.',
+  text: 'Customers cannot buy it any more. Existing orders keep it. This cannot be undone: to sell it again, add a new product.',
   yes: 'Yes, retire it',
 });
 

@@ -1,129 +1,140 @@
-// An order on the desk: one row, and all that can be done about it. It changes in place.
+// <order-row>: one order for the operator: packs, ships, refunds or cancels it, and shows its parcel's label.
 
 import { html, render } from '../../html.js';
 import { get, post } from '../../api.js';
 import { moment, money, plural, shortId } from '../../format.js';
 import { whileBusy } from '../../forms.js';
-import { announce, problemNotice } from '../../notices.js';
 import { ORDER_STATUS } from '../../labels.js';
+import { announce, problemNotice } from '../../notices.js';
 import { confirmed } from '../dialog.js';
+import { statusBadge } from '../status.js';
 import { labelDialog } from './label.js';
 import { refundDialog } from './refund.js';
-import { statusBadge } from '../status.js';
 
-/** What comes next for an order that stands so. */
+/** The next step of an order with this status. */
 const NEXT = { confirmed: ['packed', 'Pack'], packed: ['shipped', 'Ship'] };
 const CANCELLABLE = ['confirmed', 'packed'];
 const HAS_LABEL = ['confirmed', 'packed', 'shipped'];
 const IS_PAID = ['confirmed', 'packed', 'shipped', 'delivered', 'returned'];
 
-export function orderRow(order, signal) {
-  const row = html`<li></li>`.firstElementChild;
-  draw({ row, order, signal });
-  return row;
-}
+class OrderRow extends HTMLElement {
+  #order;
+  #signal;
 
-function draw(desk, said = null) {
-  const { row, order } = desk;
-  const { id, status, items, total, placed_at: at, address, in_progress: inProgress } = order;
-  const hadFocus = row.contains(document.activeElement);
-  render(row, html`
-    <div class="work-row">
-      <div>
-        <a id=${`order-${id}`} href=${`/orders/${id}`}>Order ${shortId(id)}</a>
-        <p class="soft">${moment(at)}, ${address.name}, ${plural(items.reduce((pieces, { quantity }) => pieces + quantity, 0), 'piece')}</p>
-        ${inProgress && html`<p class="soft">Still being done: ${inProgress}</p>`}
+  /** @param signal is aborted when the page is left */
+  static of(order, signal) {
+    const row = document.createElement('order-row');
+    row.#order = order;
+    row.#signal = signal;
+    row.#draw();
+    return row;
+  }
+
+  get #name() {
+    return `order ${shortId(this.#order.id)}`;
+  }
+
+  #draw(message = null) {
+    const { id, status, items, total, placed_at: at, address, in_progress: inProgress } = this.#order;
+    const hadFocus = this.contains(document.activeElement);
+    render(this, html`
+      <div class="work-row">
+        <div>
+          <a id=${`order-${id}`} href=${`/orders/${id}`}>Order ${shortId(id)}</a>
+          <p class="soft">${moment(at)}, ${address.name}, ${plural(items.reduce((sum, { quantity }) => sum + quantity, 0), 'item')}</p>
+          ${inProgress && html`<p class="soft">In progress: ${inProgress}</p>`}
+        </div>
+        ${statusBadge(status)}
+        <p class="amount">${money(total)}</p>
+        <div class="deeds">${this.#actions()}</div>
       </div>
-      ${statusBadge(status)}
-      <p class="amount">${money(total)}</p>
-      <div class="deeds">${deeds(desk)}</div>
-    </div>
-    ${said}`);
-  // What was pressed may be no longer there to be pressed.
-  if (hadFocus && !row.contains(document.activeElement)) document.getElementById(`order-${id}`).focus();
-}
+      ${message}`);
+    // The button that had the focus may not exist any more.
+    if (hadFocus && !this.contains(document.activeElement)) document.getElementById(`order-${id}`).focus();
+  }
 
-function deeds(desk) {
-  const { id, status } = desk.order;
-  const deed = (which, words, work, kind = '') => {
+  #actions() {
+    const { status } = this.#order;
+    const [to, label] = NEXT[status] ?? [];
+    return [
+      to && this.#button(to, label, () => this.#fulfil(to), 'primary'),
+      HAS_LABEL.includes(status) && this.#button('label', 'Label', () => this.#showLabel(), 'quiet'),
+      IS_PAID.includes(status) && this.#button('refund', 'Refund', () => this.#refund(), 'quiet'),
+      CANCELLABLE.includes(status) && this.#button('cancel', 'Cancel', () => this.#cancel(), 'quiet'),
+    ];
+  }
+
+  #button(action, label, work, kind) {
     const pressed = event => {
-      // The second half of a double click was not meant for what stands there by then.
-      if (event.detail < 2) act(desk, work);
+      // The second click of a double click is ignored: the button may have changed after the first.
+      if (event.detail < 2) this.#run(work);
     };
-    return html`<button type="button" class=${kind} id=${`${which}-${id}`} aria-label=${`${words}: order ${shortId(id)}`} onclick=${pressed}>${words}</button>`;
-  };
-  const [to, next] = NEXT[status] ?? [];
-  return [
-    to && deed(to, next, () => fulfil(desk, to), 'primary'),
-    HAS_LABEL.includes(status) && deed('label', 'Label', () => showLabel(desk), 'quiet'),
-    IS_PAID.includes(status) && deed('refund', 'Refund', () => refund(desk), 'quiet'),
-    CANCELLABLE.includes(status) && deed('cancel', 'Cancel', () => cancel(desk), 'quiet'),
-  ];
+    return html`<button type="button" class=${kind} id=${`${action}-${this.#order.id}`} aria-label=${`${label}: ${this.#name}`} onclick=${pressed}>${label}</button>`;
+  }
+
+  /** Runs an action, then shows the order and the action's result: `work` returns a sentence, or nothing. */
+  #run(work) {
+    return whileBusy(this, async () => {
+      let message = null;
+      try {
+        const text = await work();
+        message = text && html`<p class="soft">${text}</p>`;
+        if (text) announce(text);
+      } catch (problem) {
+        message = await this.#refused(problem);
+      }
+      if (!this.#signal.aborted) this.#draw(message);
+    });
+  }
+
+  /** After a conflict the order is loaded again: another operator may have changed it. */
+  async #refused(problem) {
+    const before = this.#order.status;
+    await this.#reload().catch(() => {});
+    const { status } = this.#order;
+    if (problem.status !== 409 || status === before) return problemNotice(problem);
+    return html`<div class="notice bad" role="alert"><p>The order was changed in the meantime. It is ${quoted(status)} now.</p></div>`;
+  }
+
+  async #reload() {
+    this.#order = await get(`/orders/${this.#order.id}`, { signal: this.#signal });
+    return this.#order;
+  }
+
+  async #fulfil(to) {
+    this.#order = await post(`/orders/${this.#order.id}/fulfil`, { to });
+    const { status } = this.#order;
+    // The API accepts a step that was done already; the order may even be further.
+    const text = status === to ? `It is ${quoted(status)} now.` : `It was changed in the meantime. It is ${quoted(status)} now.`;
+    return `Order ${shortId(this.#order.id)}: ${text}`;
+  }
+
+  async #cancel() {
+    const text = 'The payment is refunded to the card, and the items go back into stock.';
+    if (!await confirmed({ title: `Cancel ${this.#name}?`, text, yes: 'Yes, cancel it' })) return null;
+    this.#order = await post(`/orders/${this.#order.id}/cancel`);
+    return this.#order.status === 'cancelled' ? `Cancelled ${this.#name}.` : `The ${this.#name} is being cancelled.`;
+  }
+
+  async #refund() {
+    const { payment } = await this.#reload();
+    if (!payment) throw { status: 503, detail: 'The payment is not available at the moment. Try again later.' };
+    const refund = await refundDialog({ name: this.#name, payment, signal: this.#signal });
+    if (!refund) return null;
+    await this.#reload().catch(() => {});
+    return refund.status === 'failed'
+      ? `The refund of ${money(refund.amount)} failed. The shop still has the money.`
+      : `${money(refund.amount)} of ${this.#name} will be refunded to the card.`;
+  }
+
+  async #showLabel() {
+    const { shipment, degraded } = await this.#reload();
+    if (shipment) await labelDialog({ shipment, signal: this.#signal });
+    else throw { status: 503, detail: degraded.includes('shipment') ? 'The parcel is not available at the moment. Try again later.' : 'There is no parcel for this order.' };
+  }
 }
 
-/** Does it and shows how the order stands then, and what came of it: `work` answers with words to say, or with nothing. */
-function act(desk, work) {
-  return whileBusy(desk.row, async () => {
-    let said = null;
-    try {
-      const words = await work();
-      said = words && html`<p class="soft">${words}</p>`;
-      if (words) announce(words);
-    } catch (problem) {
-      said = await refused(desk, problem);
-    }
-    if (!desk.signal.aborted) draw(desk, said);
-  });
-}
+const quoted = status => `“${ORDER_STATUS[status] ?? status}”`;
 
-/** Somebody else may have done something about it: read anew, it shows what. */
-async function refused(desk, problem) {
-  const before = desk.order.status;
-  await lookAgain(desk).catch(() => {});
-  const { status } = desk.order;
-  if (problem.status !== 409 || status === before) return problemNotice(problem);
-  const words = `Somebody was there before you: the order is ${inWords(status)} now.`;
-  return html`<div class="notice bad" role="alert"><p>${words}</p></div>`;
-}
-
-async function lookAgain(desk) {
-  desk.order = await get(`/orders/${desk.order.id}`, { signal: desk.signal });
-  return desk.order;
-}
-
-const inWords = status => `“${ORDER_STATUS[status] ?? status}”`;
-
-async function fulfil(desk, to) {
-  const { id } = desk.order;
-  desk.order = await post(`/orders/${id}/fulfil`, { to });
-  const { status } = desk.order;
-  // The shop takes a step that was taken already for done.
-  const words = status === to ? `It is ${inWords(status)} now.` : `Somebody was there before you: it is ${inWords(status)} now.`;
-  return `Order ${shortId(id)}: ${words}`;
-}
-
-async function cancel(desk) {
-  const { id } = desk.order;
-  const name = `order ${shortId(id)}`;
-  const words = 'The money goes back to the card, and the things back on the shelf.';
-  if (!await confirmed({ title: `Cancel ${name}?`, words, yes: 'Yes, cancel it' })) return null;
-  desk.order = await post(`/orders/${id}/cancel`);
-  return desk.order.status === 'cancelled' ? `Cancelled ${name}.` : `The ${name} is being cancelled.`;
-}
-
-async function refund(desk) {
-  const { id, payment } = await lookAgain(desk);
-  if (!payment) throw { status: 503, detail: 'The payments are away at the moment. Try again soon.' };
-  const given = await refundDialog({ name: `order ${shortId(id)}`, payment, signal: desk.signal });
-  if (!given) return null;
-  await lookAgain(desk).catch(() => {});
-  return given.status === 'failed'
-    ? `The refund of ${money(given.amount)} did not reach the card. The money is with the shop.`
-    : `${money(given.amount)} of order ${shortId(id)} goes back to the card.`;
-}
-
-async function showLabel(desk) {
-  const { shipment, degraded } = await lookAgain(desk);
-  if (shipment) await labelDialog({ shipment, signal: desk.signal });
-  else throw { status: 503, detail: degraded.includes('shipment') ? 'The parcels are away at the moment. Try again soon.' : 'There is no parcel for it.' };
-}
+customElements.define('order-row', OrderRow);
+export const orderRow = OrderRow.of;

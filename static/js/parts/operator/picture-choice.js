@@ -1,9 +1,9 @@
-// A picture for a product, out of those that the catalogue shows.
+// The choice of a product's picture from the pictures of all products.
 
 import { html } from '../../html.js';
 import { picture } from '../product-card.js';
 
-/** What the shop shows of a product without a picture. */
+/** The picture of a product without its own. */
 export const PLAIN = '/pictures/plain.svg';
 
 /** `/pictures/moka-pot.svg` is “moka pot” */

@@ -1,4 +1,4 @@
-// The fields of a product, and what is written in them as the shop takes it.
+// The fields of a product, and their values as the API's product.
 
 import { html } from '../../html.js';
 import { choice, field, valuesOf } from '../../forms.js';
@@ -6,21 +6,21 @@ import { centsOf, typedEuros } from './euros.js';
 import { PLAIN, pictureChoice } from './picture-choice.js';
 
 const CURRENCY = 'EUR';
-const DEAREST_CENTS = 100_000_000;
-const MOST_TAGS = 12;
-const LONGEST_TAG = 40;
-/** Among the categories: one that there is not yet. No slug is called so. */
+const MAX_CENTS = 100_000_000;
+const MAX_TAGS = 12;
+const MAX_TAG_LENGTH = 40;
+/** The choice of a new category. It is not a valid slug, so no category has this value. */
 const NEW = '+';
 
 const scope = 'product';
-const WHOLE = { scope, type: 'number', required: true, max: 1_000_000, step: 1, inputmode: 'numeric' };
+const INTEGER = { scope, type: 'number', required: true, max: 1_000_000, step: 1, inputmode: 'numeric' };
 const SLUG = '[a-z0-9]+(-[a-z0-9]+)*';
 
 /** `Crème brûlée (6)` is `creme-brulee-6` */
-export const slugOf = words => words.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase()
+export const slugOf = text => text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase()
   .replace(/[^a-z0-9]+/g, '-').slice(0, 80).replace(/^-|-$/g, '');
 
-/** @param product what is changed, or null for a new one */
+/** @param product null for a new product */
 export function productFields({ product, categories, pictures }) {
   const { name, slug, description, category, price, image = PLAIN, weight_grams: grams, tags = [], featured = false } = product ?? {};
   const fields = html`
@@ -35,12 +35,12 @@ export function productFields({ product, categories, pictures }) {
         value: slug,
         autocomplete: 'off',
         spellcheck: 'false',
-        hint: 'What comes after /products/: small letters, digits and single dashes.',
+        hint: 'The part of the address after /products/: lower-case letters, digits and single hyphens.',
       })}
       ${field('description', 'Description', { scope, rows: 5, maxlength: 4000, wide: true, value: description })}
       ${field('category', 'Category', { scope, required: true, options: categoryOptions(categories, category), value: category ?? '' })}
       <div class="new-category" hidden>
-        ${field('category_name', 'The new category', { scope, required: true, disabled: true, maxlength: 60, autocomplete: 'off' })}
+        ${field('category_name', 'Name of the new category', { scope, required: true, disabled: true, maxlength: 60, autocomplete: 'off' })}
       </div>
       ${field('price', 'Price in euros', {
         scope,
@@ -50,17 +50,17 @@ export function productFields({ product, categories, pictures }) {
         autocomplete: 'off',
         value: price && typedEuros(price.amount),
       })}
-      ${field('weight_grams', 'Weight in grams', { ...WHOLE, min: 1, value: grams })}
-      ${!product && field('on_hand', 'Pieces in stock', { ...WHOLE, min: 0, value: 0 })}
+      ${field('weight_grams', 'Weight in grams', { ...INTEGER, min: 1, value: grams })}
+      ${!product && field('on_hand', 'Items in stock', { ...INTEGER, min: 0, value: 0 })}
       ${field('tags', 'Tags', {
         scope,
         wide: true,
         autocomplete: 'off',
         value: tags.join(', '),
-        hint: `Words that it is found by, with commas between: at most ${MOST_TAGS}.`,
+        hint: `Search words, separated by commas, at most ${MAX_TAGS}.`,
       })}
       ${pictureChoice(pictures, image)}
-      <div class="wide">${choice('featured', 'Show it on the first page', { scope, checked: featured })}</div>
+      <div class="wide">${choice('featured', 'Show it on the home page', { scope, checked: featured })}</div>
     </div>`;
   tieCategory(fields);
   if (!product) tieSlug(fields);
@@ -70,10 +70,10 @@ export function productFields({ product, categories, pictures }) {
 function categoryOptions(categories, current) {
   const known = categories.map(({ slug, name }) => [slug, name]);
   if (current && !categories.some(({ slug }) => slug === current)) known.unshift([current, current]);
-  return [['', 'Choose a category'], ...known, [NEW, 'A new one…']];
+  return [['', 'Choose a category'], ...known, [NEW, 'New category…']];
 }
 
-/** The field for a new category's name stands there only for a new category. */
+/** Shows the field for a category's name only while “New category” is chosen. */
 function tieCategory(fields) {
   const select = fields.querySelector('[name=category]');
   const place = fields.querySelector('.new-category');
@@ -84,7 +84,7 @@ function tieCategory(fields) {
   });
 }
 
-/** A new product's address follows its name until somebody writes another one. */
+/** A new product's address is made from its name until the operator types another one. */
 function tieSlug(fields) {
   const name = fields.querySelector('[name=name]');
   const slug = fields.querySelector('[name=slug]');
@@ -97,7 +97,7 @@ function tieSlug(fields) {
   });
 }
 
-/** What stands in the form, as the shop takes it; a price that is none is null. */
+/** The form's values as the API's product. An invalid price is null. */
 export function listingOf(form) {
   const values = valuesOf(form);
   const isNew = values.category === NEW;
@@ -105,7 +105,7 @@ export function listingOf(form) {
   return {
     name: values.name,
     slug: values.slug,
-    // The shop keeps one line of text.
+    // The API accepts only one line of text.
     description: (values.description ?? '').replace(/\s+/g, ' '),
     category: isNew ? slugOf(values.category_name ?? '') : values.category,
     ...(isNew && { category_name: values.category_name }),
@@ -118,13 +118,13 @@ export function listingOf(form) {
   };
 }
 
-/** Throws what is wrong with it as the shop does, at its fields, before the shop is asked. */
+/** Throws the errors that the API would return, so that they show before the request is sent. */
 export function check({ price, tags, category }) {
   const errors = [];
   const wrong = (name, reason) => errors.push({ pointer: `/${name}`, reason });
-  if (!price?.amount || price.amount > DEAREST_CENTS) wrong('price', 'Write it in euros and cents, such as 12.50, at most a million');
-  if (tags.length > MOST_TAGS) wrong('tags', `There may be at most ${MOST_TAGS}`);
-  else if (tags.some(tag => tag.length > LONGEST_TAG)) wrong('tags', `Each may have at most ${LONGEST_TAG} characters`);
-  if (!category) wrong('category_name', 'There must be a letter or a digit in it');
+  if (!price?.amount || price.amount > MAX_CENTS) wrong('price', 'Enter euros and cents, such as 12.50, at most 1,000,000');
+  if (tags.length > MAX_TAGS) wrong('tags', `Enter at most ${MAX_TAGS} tags`);
+  else if (tags.some(tag => tag.length > MAX_TAG_LENGTH)) wrong('tags', `A tag has at most ${MAX_TAG_LENGTH} characters`);
+  if (!category) wrong('category_name', 'Enter at least one letter or digit');
   if (errors.length) throw { errors };
 }

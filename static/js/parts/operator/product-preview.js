@@ -1,8 +1,8 @@
-// A product as customers will see it: in a list, and on its own page. To look at only.
+// A preview of a product as customers will see it: in a list and on its page. Not interactive.
 
 import { html, render } from '../../html.js';
 import { money, weight } from '../../format.js';
-import { picture, productCards, stockWords } from '../product-card.js';
+import { picture, productCards, stockLabel } from '../product-card.js';
 import { stockKind } from './catalogue.js';
 import { PLAIN } from './picture-choice.js';
 
@@ -13,7 +13,7 @@ export function productPreview(stock) {
   return place;
 }
 
-/** What is still to be written is told from what is written by its words. */
+/** Placeholders for the fields that are still empty. */
 const shown = (listing, stock) => ({
   ...listing,
   slug: listing.slug ?? '',
@@ -32,11 +32,11 @@ const contents = product => html`
     <div class="product-words">
       <p class="preview-name">${product.name}</p>
       <p class="price">${money(product.price)}</p>
-      <p class=${`stock ${stockKind(product.stock.available)}`}>${stockWords(product.stock.available)}</p>
+      <p class=${`stock ${stockKind(product.stock.available)}`}>${stockLabel(product.stock.available)}</p>
       <p class="description">${product.description}</p>
       <dl class="facts">
         ${product.weight_grams > 0 && html`<div><dt>Weight</dt><dd>${weight(product.weight_grams)}</dd></div>`}
-        ${product.tags.length > 0 && html`<div><dt>Found under</dt><dd>${product.tags.join(', ')}</dd></div>`}
+        ${product.tags.length > 0 && html`<div><dt>Tags</dt><dd>${product.tags.join(', ')}</dd></div>`}
       </dl>
     </div>
   </div>`;

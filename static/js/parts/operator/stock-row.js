@@ -1,87 +1,104 @@
-// The pieces of one product: how many can be sold, and when somebody wants to know or to change it, how many there are.
+// <stock-row>: the stock of one product. Opened, it shows the items on hand and reserved, and changes them.
 
 import { html, render } from '../../html.js';
 import { put } from '../../api.js';
 import { plural } from '../../format.js';
 import { field, submits } from '../../forms.js';
 import { announce, problemNotice } from '../../notices.js';
-import { picture, stockWords } from '../product-card.js';
+import { picture, stockLabel } from '../product-card.js';
 import { stockKind } from './catalogue.js';
 
-const MOST = 1_000_000;
+const MAX_ON_HAND = 1_000_000;
 
-export function stockRow({ id, name, image, stock }) {
-  const row = html`<li></li>`.firstElementChild;
-  const level = html`<p></p>`.firstElementChild;
-  const content = html`<div></div>`.firstElementChild;
-  const more = html`
-    <details>
-      <summary id=${`stock-${id}`} aria-label=${`On hand and reserved: ${name}`}>On hand and reserved</summary>
-      ${content}
-    </details>`.firstElementChild;
-  const product = { id, name, level, content };
-  more.addEventListener('toggle', () => more.open && count(product));
-  drawLevel(level, stock);
-  row.append(html`
-    <div class="work-row">
-      <div class="work-thing">
-        ${picture(image, 56)}
-        <div><a href=${`/operator/products/${id}`}>${name}</a>${level}</div>
-      </div>
-      ${more}
-    </div>`);
-  return row;
-}
+class StockRow extends HTMLElement {
+  #product;
+  #level = document.createElement('p');
+  #details = document.createElement('div');
 
-function drawLevel(level, { available }) {
-  level.className = `stock ${stockKind(available)}`;
-  level.textContent = available > 0 ? `${available} to sell` : stockWords(0);
-}
+  static of(product) {
+    const row = document.createElement('stock-row');
+    row.#product = product;
+    row.#draw();
+    return row;
+  }
 
-const change = (id, body) => put(`/products/${id}/stock`, body);
+  #draw() {
+    const { id, name, image, stock } = this.#product;
+    this.#drawLevel(stock);
+    const more = html`
+      <details>
+        <summary id=${`stock-${id}`} aria-label=${`On hand and reserved: ${name}`}>On hand and reserved</summary>
+        ${this.#details}
+      </details>`.firstElementChild;
+    more.addEventListener('toggle', () => more.open && this.#load());
+    this.append(html`
+      <div class="work-row">
+        <div class="work-thing">
+          ${picture(image, 56)}
+          <div><a href=${`/operator/products/${id}`}>${name}</a>${this.#level}</div>
+        </div>
+        ${more}
+      </div>`);
+  }
 
-/** The shop tells what is on hand and reserved only in answer to a change: one by nothing asks it. */
-async function count(product) {
-  const { id, name, content } = product;
-  render(content, html`<p class="soft">Counting…</p>`);
-  try {
-    draw(product, await change(id, { adjust_by: 0 }));
-  } catch (problem) {
-    const again = html`<button type="button" aria-label=${`Try again: ${name}`} onclick=${() => count(product)}>Try again</button>`;
-    render(content, problemNotice(problem, again));
+  #drawLevel({ available }) {
+    this.#level.className = `stock ${stockKind(available)}`;
+    this.#level.textContent = available > 0 ? `${available} available` : stockLabel(0);
+  }
+
+  #change(body) {
+    return put(`/products/${this.#product.id}/stock`, body);
+  }
+
+  /** The API returns the numbers only in answer to a change, so this changes the stock by 0. */
+  async #load() {
+    render(this.#details, html`<p class="soft">Loading…</p>`);
+    try {
+      this.#drawDetails(await this.#change({ adjust_by: 0 }));
+    } catch (problem) {
+      const again = html`<button type="button" aria-label=${`Try again: ${this.#product.name}`} onclick=${() => this.#load()}>Try again</button>`;
+      render(this.#details, problemNotice(problem, again));
+    }
+  }
+
+  #drawDetails({ on_hand: onHand, reserved, available }) {
+    this.#drawLevel({ available });
+    render(this.#details, html`
+      <dl class="counts">
+        <div><dt>On hand</dt><dd>${onHand}</dd></div>
+        <div><dt>Reserved</dt><dd>${reserved}</dd></div>
+        <div><dt>Available</dt><dd>${available}</dd></div>
+      </dl>
+      <div class="stock-forms">
+        ${this.#form('on_hand', 'Counted', 'Set', { min: 0, max: MAX_ON_HAND, value: onHand })}
+        ${this.#form('adjust_by', 'Change by', 'Adjust', { min: -MAX_ON_HAND, max: MAX_ON_HAND, placeholder: '±' })}
+      </div>`);
+  }
+
+  /** @param name the field, which the API calls the same */
+  #form(name, label, verb, attributes) {
+    const scope = `stock-${this.#product.id}`;
+    const button = `${verb}-${this.#product.id}`;
+    return html`
+      <form novalidate onsubmit=${submits(values => this.#set(button, { [name]: Number(values[name]) }))}>
+        ${field(name, label, { scope, type: 'number', required: true, step: 1, inputmode: 'numeric', autocomplete: 'off', ...attributes })}
+        <button type="submit" id=${button}>${verb}</button>
+      </form>`;
+  }
+
+  async #set(button, body) {
+    try {
+      const now = await this.#change(body);
+      this.#drawDetails(now);
+      document.getElementById(button)?.focus();
+      announce(`${this.#product.name}: ${plural(now.on_hand, 'item')} on hand, ${now.available} available.`);
+    } catch (problem) {
+      if (problem.code !== 'below_reserved') throw problem;
+      const reason = `${plural(problem.document.reserved, 'item')} are reserved for orders; there cannot be fewer on hand`;
+      throw { errors: [{ pointer: `/${Object.keys(body)[0]}`, reason }] };
+    }
   }
 }
 
-function draw(product, { on_hand: onHand, reserved, available }) {
-  const { id, level, content } = product;
-  const scope = `stock-${id}`;
-  drawLevel(level, { available });
-  const form = (name, words, verb, attributes, body) => html`
-    <form novalidate onsubmit=${submits(values => set(product, `${verb}-${id}`, body(Number(values[name]))))}>
-      ${field(name, words, { scope, type: 'number', required: true, step: 1, inputmode: 'numeric', autocomplete: 'off', ...attributes })}
-      <button type="submit" id=${`${verb}-${id}`}>${verb}</button>
-    </form>`;
-  render(content, html`
-    <dl class="counts">
-      <div><dt>On hand</dt><dd>${onHand}</dd></div>
-      <div><dt>Reserved</dt><dd>${reserved}</dd></div>
-      <div><dt>To sell</dt><dd>${available}</dd></div>
-    </dl>
-    <div class="stock-forms">
-      ${form('on_hand', 'Counted', 'Set', { min: 0, max: MOST, value: onHand }, pieces => ({ on_hand: pieces }))}
-      ${form('adjust_by', 'Came or went', 'Adjust', { min: -MOST, max: MOST, placeholder: '±' }, pieces => ({ adjust_by: pieces }))}
-    </div>`);
-}
-
-async function set(product, button, body) {
-  try {
-    const now = await change(product.id, body);
-    draw(product, now);
-    document.getElementById(button)?.focus();
-    announce(`${product.name}: ${plural(now.on_hand, 'piece')} on hand, ${now.available} to sell.`);
-  } catch (problem) {
-    if (problem.code !== 'below_reserved') throw problem;
-    const reason = `${plural(problem.document.reserved, 'piece')} of it are promised to orders, so there cannot be fewer on hand`;
-    throw { errors: [{ pointer: `/${Object.keys(body)[0]}`, reason }] };
-  }
-}
+customElements.define('stock-row', StockRow);
+export const stockRow = StockRow.of;

@@ -1,18 +1,19 @@
-// What a list of products is asked for: read from the page's address, written into one, and put to the shop.
+// The filters of a product list: read from the page's address, written to an address, sent to the API. Pure.
 
-import { withQuery } from '../api.js';
+import { withQuery } from '../../api.js';
+import { plural } from '../../format.js';
 
 export const SORTS = { relevance: 'Best match', name: 'Name', price: 'Price, low to high', '-price': 'Price, high to low', '-created_at': 'Newest' };
 
 const PAGE_SIZE = 24;
-const MOST_LETTERS = 100;
+const MAX_QUERY_LENGTH = 100;
 
 /**
- * An address may say anything: what makes no sense is left out, and said in `errors` where it was meant as a price.
- * Prices are whole euros here, and the shop's minor units only in `pathInShop`.
+ * Invalid values in the address are ignored; for a price `errors` also says what is wrong.
+ * Prices are whole euros here; `pathInShop` converts them to the API's cents.
  */
 export function filtersOf({ params, query }) {
-  const q = (query.q ?? '').trim().slice(0, MOST_LETTERS);
+  const q = (query.q ?? '').trim().slice(0, MAX_QUERY_LENGTH);
   const typed = { min: query.min ?? '', max: query.max ?? '' };
   const sort = Object.hasOwn(SORTS, query.sort ?? '') ? query.sort : '';
   return {
@@ -23,27 +24,27 @@ export function filtersOf({ params, query }) {
     typed,
     ...pricesOf(typed),
     cursor: query.cursor ?? '',
-    /** How many came on the pages before this one; `null` if the address does not tell. */
+    /** The number of products on the previous pages; `null` if the address does not contain it. */
     before: /^\d{1,7}$/.test(query.before) ? Number(query.before) : query.cursor ? null : 0,
   };
 }
 
 export const usualSort = q => (q ? 'relevance' : 'name');
 
-/** Two fields as they were typed: `min` and `max` if they make sense, and else what is wrong with which. */
+/** @returns `min` and `max` in whole euros, `null` where empty or invalid, and an error text for each invalid field */
 export function pricesOf(typed) {
   const errors = {};
   const euros = name => {
     const text = typed[name].trim();
-    if (text && !/^\d{1,7}$/.test(text)) errors[name] = 'Give whole euros, such as 25.';
+    if (text && !/^\d{1,7}$/.test(text)) errors[name] = 'Enter whole euros, such as 25.';
     return text && !errors[name] ? Number(text) : null;
   };
   const [min, max] = [euros('min'), euros('max')];
   if (min === null || max === null || min <= max) return { min, max, errors };
-  return { min: null, max: null, errors: { max: `That is less than the €${min} it is to begin at.` } };
+  return { min: null, max: null, errors: { max: `Enter at least €${min}, the lower limit.` } };
 }
 
-/** Where the list with these filters begins. */
+/** The address of the first page with these filters. */
 export const addressOf = filters => addressOfPage({ ...filters, cursor: '', before: null });
 
 export const addressOfPage = ({ category, q, sort, inStock, min, max, cursor, before }) =>
@@ -55,9 +56,9 @@ export const pathInShop = ({ category, q, sort, inStock, min, max, cursor }) => 
   q, category, sort, in_stock: inStock ? 'true' : '', min_price: cents(min), max_price: cents(max), cursor, limit: PAGE_SIZE,
 });
 
-const NOTHING = { category: '', q: '', inStock: false, min: null, max: null };
+const NO_FILTERS = { category: '', q: '', inStock: false, min: null, max: null };
 
-/** Each filter that narrows the list, in words, with the address of the list without it. */
+/** Each active filter: its label, and the address of the list without it. */
 export function chipsOf(filters, categoryName) {
   const { category, q, inStock, min, max } = filters;
   const chips = [
@@ -67,24 +68,27 @@ export function chipsOf(filters, categoryName) {
     max !== null && [`up to €${max}`, { max: null }],
     inStock && ['in stock', { inStock: false }],
   ];
-  return chips.filter(Boolean).map(([words, less]) => ({ words, address: addressOf({ ...filters, ...less }) }));
+  return chips.filter(Boolean).map(([label, less]) => ({ label, address: addressOf({ ...filters, ...less }) }));
 }
 
-/** The same order of everything there is. */
-export const addressOfAll = filters => addressOf({ ...filters, ...NOTHING });
+/** All products, in the same sort order. */
+export const addressOfAll = filters => addressOf({ ...filters, ...NO_FILTERS });
 
-/** How many there are, as far as that can be told: without a filter by the departments, and with the last page by counting. */
-export function countWords(filters, { items, next_cursor: next }, categories) {
+/**
+ * The number of products, as far as it is known. The API does not count a filtered list: without filters the categories'
+ * counts are added, and on the last page the previous pages are.
+ */
+export function countText(filters, { items, next_cursor: next }, categories) {
   const { category, q, inStock, min, max, before } = filters;
   const here = items.length;
-  const things = count => (count === 1 ? '1 thing' : `${count} things`);
-  if (before === null) return `${things(here)} on this page`;
-  const isWhole = !q && !inStock && min === null && max === null;
-  const inAll = isWhole && categories.length
+  const products = count => plural(count, 'product');
+  if (before === null) return `${products(here)} on this page`;
+  const isUnfiltered = !q && !inStock && min === null && max === null;
+  const inAll = isUnfiltered && categories.length
     ? categories.filter(({ slug }) => !category || slug === category).reduce((sum, { product_count: count }) => sum + count, 0)
     : null;
   const total = next ? inAll : before + here;
   const range = before ? `${before + 1}–${before + here}` : here;
-  if (total === null || total < before + here) return before ? `Things ${range}, and there are more` : `The first ${things(here)}; there are more`;
-  return total === here ? things(total) : `${range} of ${things(total)}`;
+  if (total === null || total < before + here) return before ? `Products ${range} of more` : `The first ${products(here)} of more`;
+  return total === here ? products(total) : `${range} of ${products(total)}`;
 }

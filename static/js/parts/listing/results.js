@@ -1,18 +1,18 @@
-// A page of products with what may be done about it: other filters, other pages, another try.
+// One page of a product list: the active filters, the products, and the links to the other pages.
 
-import { html } from '../html.js';
-import { empty, problemNotice } from '../notices.js';
-import { navigate, reload } from '../router.js';
-import { addressOf, addressOfAll, addressOfPage, chipsOf } from './listing-query.js';
-import { productCards } from './product-card.js';
+import { html } from '../../html.js';
+import { empty, problemNotice } from '../../notices.js';
+import { navigate, reload } from '../../router.js';
+import { addressOf, addressOfAll, addressOfPage, chipsOf } from './query.js';
+import { productCards } from '../product-card.js';
 
-/** The filters that are on, each a link to the list without it. */
+/** The active filters, each a link to the list without it. */
 export function chips(filters, categoryName) {
   const each = chipsOf(filters, categoryName);
   return each.length > 0 && html`
-    <ul class="chips" aria-label="Filters that are on">
-      ${each.map(({ words, address }) => html`
-        <li><a class="chip" href=${address}><span class="visually-hidden">Take away: </span>${words} <span aria-hidden="true">×</span></a></li>`)}
+    <ul class="chips" aria-label="Active filters">
+      ${each.map(({ label, address }) => html`
+        <li><a class="chip" href=${address}><span class="visually-hidden">Remove: </span>${label} <span aria-hidden="true">×</span></a></li>`)}
       ${each.length > 1 && html`<li><a href=${addressOfAll(filters)}>Clear all</a></li>`}
     </ul>`;
 }
@@ -20,7 +20,7 @@ export function chips(filters, categoryName) {
 export function results(filters, found, categoryName) {
   const { problem, items } = found;
   if (problem?.code === 'bad_cursor') {
-    return problemNotice({ detail: 'This page of the list is not there any longer.' }, html`<p><a href=${addressOf(filters)}>Begin at the first page</a></p>`);
+    return problemNotice({ detail: 'This page of the list does not exist any more.' }, html`<p><a href=${addressOf(filters)}>Go to the first page</a></p>`);
   }
   if (problem) return problemNotice(problem, html`<button type="button" onclick=${() => reload()}>Try again</button>`);
   return items.length ? productCards(items) : nothing(filters, categoryName);
@@ -29,21 +29,22 @@ export function results(filters, found, categoryName) {
 function nothing(filters, categoryName) {
   const { q, category } = filters;
   const others = chipsOf(filters, categoryName);
-  const words = q ? `Nothing here answers to “${q}”.` : others.length ? 'Nothing here is like that.' : 'Nothing is on the shelves yet.';
-  if (!others.length) return empty(words);
-  return empty(words, html`
+  const text = q ? `No products found for “${q}”.` : others.length ? 'No products match these filters.' : 'There are no products yet.';
+  if (!others.length) return empty(text);
+  return empty(text, html`
     <p>${q && category
-      ? html`<a href=${addressOf({ ...filters, category: '' })}>Look in the whole shop</a> or <a href="/products">see everything</a>`
-      : html`<a href=${addressOfAll(filters)}>See everything</a>`}</p>`);
+      ? html`<a href=${addressOf({ ...filters, category: '' })}>Search in all categories</a> or <a href="/products">see all products</a>`
+      : html`<a href=${addressOfAll(filters)}>See all products</a>`}</p>`);
 }
 
 /**
- * The shop's pages lead forwards only, by cursor: the way back is the browser's, for a page that was come to from the one before it.
+ * The API's cursors lead only forwards. “Previous page” is the browser's back button, and shows only on a page that was
+ * opened by “Next page”.
  */
 export function paging(filters, { items = [], next_cursor: next }, { followsPage }) {
   const before = filters.before === null ? null : filters.before + items.length;
   const goOn = event => {
-    // In a tab of its own there is no page before it.
+    // A new tab has no previous page.
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
     navigate(event.currentTarget.href, { state: { followsPage: true } });
