@@ -15,24 +15,24 @@ pub fn a_list_follows_what_is_typed_and_the_back_button_leads_through_its_pages(
     // While one types, the list is read anew; the field keeps its words and the focus.
     browser.fill("Search the shop", "lamp");
     has_address(&browser, "q=lamp");
-    browser.see("2 things");
+    browser.see("2 products");
     browser.press(" x");
-    browser.see("Nothing here answers to");
+    browser.see("No products found for");
     let typed = browser.run("return document.activeElement.value", &[]);
     assert_eq!(typed, "lamp x");
 
     // Each filter can be taken away by itself.
     browser.go_to("/products?q=lamp&max=100");
-    browser.see("1 thing");
+    browser.see("1 product");
     browser.click("up to €100");
-    browser.see("2 things");
+    browser.see("2 products");
     browser.fill("From", "ten");
     browser.click("Set");
     browser.see("whole euros");
     browser.fill("From", "100");
     browser.click("Set");
     has_address(&browser, "min=100");
-    browser.see("1 thing");
+    browser.see("1 product");
 
     // Pages forwards and back, by the shop's button and the browser's.
     browser.go_to("/products?sort=price");

@@ -20,7 +20,7 @@ pub fn a_newcomer_has_ordered_within_a_minute_and_twelve_moves(open: &Open) {
     browser.see("Account");
     browser.click("Fennick Cast-Iron Skillet");
     browser.click("Add to cart");
-    browser.see("1 piece added");
+    browser.see("1 item added");
     browser.click("Go to the cart");
     browser.click("Check out");
     browser.click("Place the order for");
@@ -38,7 +38,7 @@ pub fn a_shopper_registers_finds_pays_at_the_second_try_follows_the_parcel_and_r
     register(&browser);
     find_a_kettle(&browser);
     browser.click("Add to cart");
-    browser.see("1 piece added");
+    browser.see("1 item added");
     browser.click("Go to the cart");
     browser.click("Check out");
     pay_at_the_second_try(&browser);
@@ -53,10 +53,10 @@ pub fn a_session_that_ends_at_the_checkout_costs_nothing_of_what_was_typed(open:
     let browser = open(&world.shop);
     browser.sign_in(&world.customer.email, GOOD_PASSWORD);
     browser.go_to("/checkout");
-    browser.click("Somewhere else");
+    browser.click("A new address");
     browser.fill("Full name", "Grace Hopper");
     fill_in_address(&browser);
-    browser.see("with you by");
+    browser.see("arrives by");
     world.customer.delete("/api/v1/users/me/sessions").is(204);
     browser.expect_error("401");
     browser.click("Place the order for");
@@ -71,11 +71,11 @@ pub fn a_session_that_ends_at_the_checkout_costs_nothing_of_what_was_typed(open:
 fn register(browser: &Browser) {
     browser.go_to("/");
     browser.click("Sign in");
-    browser.click("I am new here");
+    browser.click("I am a new customer");
     browser.fill("Your name", "Ada Lovelace");
     browser.fill("E-mail", &format!("{}@example.com", fresh("ada")));
     browser.fill("Password", GOOD_PASSWORD);
-    browser.click("Make the account");
+    browser.click("Create account");
     browser.see("Inbox");
 }
 
@@ -106,7 +106,7 @@ fn pay_at_the_second_try(browser: &Browser) {
     fill_in_address(browser);
     browser.fill("Card number", "4242 4242 4242 4243");
     browser.fill("Security code", "123");
-    browser.see("This is no card number");
+    browser.see("This is not a valid card number");
     browser.click("Use a test card");
     browser.click("4000 0000 0000 0002");
     browser.expect_error("402");
@@ -123,14 +123,14 @@ fn pay_at_the_second_try(browser: &Browser) {
 fn follow(browser: &Browser, operator: &Client, order: &str) {
     browser.see("Confirmed");
     operator.fulfil(order, "packed").ok();
-    browser.until("the order is packed", || browser.text().contains("How it stands Packed").then_some(()));
+    browser.until("the order is packed", || browser.text().contains("Order status Packed").then_some(()));
     operator.fulfil(order, "shipped").ok();
-    browser.until("the order is delivered", || browser.text().contains("How it stands Delivered").then_some(()));
+    browser.until("the order is delivered", || browser.text().contains("Order status Delivered").then_some(()));
 }
 
 fn look_up_what_was_declined(browser: &Browser) {
     browser.click("Orders");
-    browser.choose("Show", "Not placed");
+    browser.choose("Show", "Rejected");
     browser.until("the status in the address", || browser.path().contains("status=rejected").then_some(()));
     browser.settle();
     browser.click("Order");
@@ -138,11 +138,11 @@ fn look_up_what_was_declined(browser: &Browser) {
 }
 
 fn send_back(browser: &Browser, operator: &Client, order: &str) {
-    browser.click("Send something back");
-    browser.click("One more:");
-    browser.fill("Why?", "It is too loud.");
-    browser.click("Send it back");
-    browser.see("goes back to the card");
+    browser.click("Return items");
+    browser.click("Increase:");
+    browser.fill("Reason", "It is too loud.");
+    browser.click("Return them");
+    browser.see("will be refunded to the card");
     browser.see("Returned");
     assert_eq!(operator.order(order).ok()["status"], "returned");
     operator.audit();

@@ -49,18 +49,18 @@ pub fn a_purchase_needs_no_mouse_and_always_shows_where_the_focus_is(open: &Open
     press(&browser, Key::Enter);
     browser.see("Add to cart");
     browser.settle();
-    tab_to(&browser, "one more");
+    tab_to(&browser, "increase");
     press(&browser, Key::Space);
     tab_to(&browser, "add to cart");
     press(&browser, Key::Space);
-    browser.see("2 pieces added");
+    browser.see("2 items added");
     tab_to(&browser, "go to the cart");
     press(&browser, Key::Enter);
     begins(&browser, "Your cart");
     browser.settle();
     tab_to(&browser, "check out");
     press(&browser, Key::Enter);
-    browser.see("with you by");
+    browser.see("arrives by");
     pick_the_next_delivery(&browser);
     tab_to(&browser, "place the order for");
     press(&browser, Key::Enter);
@@ -75,7 +75,7 @@ fn pick_the_next_delivery(browser: &Browser) {
         rest.split(' ').next().map(str::to_owned)
     };
     let before = total();
-    tab_to(browser, "with you by");
+    tab_to(browser, "arrives by");
     press(browser, Key::Down);
     browser.until("another sum", || (total() != before).then_some(()));
 }

@@ -28,9 +28,9 @@ pub fn an_operator_makes_a_product_and_packs_ships_and_refunds_an_order(open: &O
     refund(&browser);
     assert_eq!(standing()["payment"]["refunded"]["amount"], 1000);
 
-    browser.click("Desk");
-    browser.click("Check the books");
-    browser.see("The books balance.");
+    browser.click("Dashboard");
+    browser.click("Run the check");
+    browser.see("The accounts balance.");
     browser.click("Events");
     browser.see("Every event was delivered.");
 }
@@ -42,9 +42,9 @@ fn make_a_lantern(browser: &Browser) {
     browser.choose("Category", "Home & Light");
     browser.fill("Price in euros", "34.50");
     browser.fill("Weight in grams", "850");
-    browser.fill("Pieces in stock", "10");
-    browser.click("Add it");
-    browser.see("It is in the shop.");
+    browser.fill("Items in stock", "10");
+    browser.click("Add the product");
+    browser.see("The product is in the shop.");
 }
 
 fn count_the_lanterns(browser: &Browser) {
@@ -56,22 +56,22 @@ fn count_the_lanterns(browser: &Browser) {
     browser.click("On hand and reserved: Copper ship lantern");
     browser.fill("Counted", "12");
     browser.click("Set");
-    browser.see("12 to sell");
+    browser.see("12 available");
 }
 
 fn pack_and_ship(browser: &Browser) {
     browser.click("Orders");
-    browser.until("the desk's orders", || browser.path().starts_with("/operator/orders").then_some(()));
+    browser.until("the operator's orders", || browser.path().starts_with("/operator/orders").then_some(()));
     browser.click("Pack: order");
     browser.see("It is “Packed” now.");
     browser.click("Ship: order");
-    browser.see("It is “On its way” now.");
+    browser.see("It is “Shipped” now.");
 }
 
 fn refund(browser: &Browser) {
     browser.click("Refund: order");
-    browser.fill("Euros", "10.00");
-    browser.fill("Why?", "One was scratched.");
-    browser.click("Give it back");
+    browser.fill("Amount in euros", "10.00");
+    browser.fill("Reason", "One was scratched.");
+    browser.click("Refund");
     browser.see("€10.00 of order");
 }

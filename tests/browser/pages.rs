@@ -18,8 +18,8 @@ use Who::*;
 /// Who looks at it; its path, with `{…}` for what [`World`] knows; how its heading begins.
 #[rustfmt::skip]
 const PAGES: [(Who, &str, &str); 30] = [
-    (Guest,    "/",                            "Well made things"),
-    (Guest,    "/products",                    "Everything"),
+    (Guest,    "/",                            "Well-made products"),
+    (Guest,    "/products",                    "All products"),
     (Guest,    "/products?q=cast&sort=-price", "“cast”"),
     (Guest,    "/products?q=nothing-like-it",  "“nothing-like-it”"),
     (Guest,    "/categories/kitchen",          "Kitchen"),
@@ -27,12 +27,12 @@ const PAGES: [(Who, &str, &str); 30] = [
     (Guest,    "/cart",                        "Your cart"),
     (Guest,    "/checkout",                    "Checkout"),
     (Guest,    "/sign-in",                     "Sign in"),
-    (Guest,    "/setup",                       "Setting up"),
+    (Guest,    "/setup",                       "Set up"),
     (Guest,    "/tracking/{parcel}",           "Parcel"),
     (Guest,    "/orders",                      "Your orders"),
-    (Guest,    "/products/no-such-thing",      "There is nothing here"),
-    (Guest,    "/no/such/page",                "There is no such page"),
-    (Shopper,  "/",                            "Well made things"),
+    (Guest,    "/products/no-such-thing",      "Not found"),
+    (Guest,    "/no/such/page",                "Page not found"),
+    (Shopper,  "/",                            "Well-made products"),
     (Shopper,  "/products/{product}",          "Fennick Cast-Iron Skillet"),
     (Shopper,  "/cart",                        "Your cart"),
     (Shopper,  "/checkout",                    "Checkout"),
@@ -41,7 +41,7 @@ const PAGES: [(Who, &str, &str); 30] = [
     (Shopper,  "/account",                     "Hello"),
     (Shopper,  "/inbox",                       "Inbox"),
     (Shopper,  "/operator",                    "Operator"),
-    (Operator, "/operator",                    "The desk"),
+    (Operator, "/operator",                    "Dashboard"),
     (Operator, "/operator/orders",             "Orders"),
     (Operator, "/operator/products",           "Products"),
     (Operator, "/operator/products/new",       "Add a product"),
@@ -150,7 +150,7 @@ pub fn every_page_is_the_same_after_a_reload_and_by_the_back_button(open: &Open)
         same("after a reload");
         // The header's way to the shop leads nowhere from there.
         let (elsewhere, heading) =
-            if path == "/products" { ("Galleria", "Well made things") } else { ("Shop", "Everything") };
+            if path == "/products" { ("Galleria", "Well-made products") } else { ("Shop", "All products") };
         browser.click(elsewhere);
         begins(browser, heading);
         browser.back();

@@ -22,8 +22,8 @@ pub fn a_page_says_what_is_missing_shows_the_rest_and_is_whole_again(open: &Open
     // A part of a page is missed in its place.
     let_be(operator, "products", json!("open"));
     browser.go_to("/");
-    browser.see("our favourites");
-    browser.see("Well made things");
+    browser.see("featured products");
+    browser.see("Well-made products");
     let_be(operator, "products", Value::Null);
     browser.reload();
     browser.see("Fennick Cast-Iron Skillet");
@@ -31,7 +31,7 @@ pub fn a_page_says_what_is_missing_shows_the_rest_and_is_whole_again(open: &Open
     // A page is none without what it is about, and says so; the others are as always.
     let_be(operator, "carts", json!("open"));
     browser.go_to("/cart");
-    browser.see("That did not work");
+    browser.see("Something went wrong");
     browser.go_to(&format!("/products/{PRODUCT}"));
     browser.see("Add to cart");
     browser.click("Cart");
