@@ -1,81 +1,73 @@
-//! A browser in the hands of a shopper: one method for each thing that people do with a page, by the words that they see.
+//! A browser as a shopper uses it: one method for each thing that people do with a page, by the text that they see.
 //!
-//! Whoever drops it learns what went wrong meanwhile: errors in the console fail a test that would have passed, and a test
-//! that failed prints the page's words and leaves a picture of it.
+//! Dropping it checks the console: an unexpected error there fails the test. A test that fails prints the page's text and
+//! writes a screenshot.
 
 mod inspection;
+mod session;
 
-use crate::{driver, harness::Shop};
+pub use session::quit_idle;
+
+use crate::harness::Shop;
 use serde_json::json;
+use session::Session;
 use std::{
     cell::{Cell, RefCell},
     future::Future,
     thread,
     time::{Duration, Instant},
 };
-use tempfile::TempDir;
-use thirtyfour::{ChromeCapabilities, ChromiumLikeCapabilities, LoggingPrefsLogLevel, prelude::*};
-use tokio::runtime::Runtime;
+use thirtyfour::prelude::*;
 
-/// So long a page may take for anything, on a machine that builds something else.
+/// The longest that a page may take for anything, on a machine that also builds something.
 const PATIENCE: Duration = Duration::from_secs(15);
 const GLANCE: Duration = Duration::from_millis(30);
 
-const FLAGS: [&str; 10] = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--lang=en-GB",
-];
-
 pub struct Browser {
     name: String,
-    runtime: Runtime,
-    driver: Option<WebDriver>,
+    /// Until it is dropped.
+    session: Option<Session>,
     origin: String,
     interactions: Cell<usize>,
-    /// Errors in the console that a journey brings about on purpose: what their lines contain.
+    /// Parts of the console's lines for errors that a journey causes on purpose.
     expected: RefCell<Vec<&'static str>>,
-    /// What the console said so far: the driver tells each line once.
+    /// All lines of the console so far: the driver returns each line once.
     console: RefCell<Vec<String>>,
-    _profile: TempDir,
 }
 
 impl Browser {
-    /// A new one, without a past, in front of this shop. The name is its pictures'.
+    /// A browser without a past, in front of this shop. `name` is the name of its screenshots, `driver` chromedriver's address.
     pub fn open(name: &str, driver: &str, shop: &Shop) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let profile = tempfile::tempdir().expect("a folder that goes away");
-        let driver = runtime.block_on(WebDriver::new(driver, wanted(&profile))).expect("a browser");
+        let origin = format!("http://{}", shop.address());
         let browser = Self {
             name: name.replace(|c: char| !c.is_alphanumeric(), "-"),
-            runtime,
-            driver: Some(driver),
-            origin: format!("http://{}", shop.address()),
+            session: Some(Session::open(driver, &origin)),
+            origin,
             interactions: Cell::new(0),
             expected: RefCell::default(),
             console: RefCell::default(),
-            _profile: profile,
         };
         browser.resize(1280, 900);
         browser
     }
 
     fn wait<T, E: std::fmt::Display>(&self, what: impl Future<Output = Result<T, E>>) -> T {
-        self.runtime.block_on(what).unwrap_or_else(|error| {
-            // What the driver adds of itself helps nobody.
+        self.block_on(what).unwrap_or_else(|error| {
+            // The driver's stack trace helps no reader.
             panic!("the browser: {}", error.to_string().split("Stacktrace").next().unwrap_or_default().trim())
         })
     }
 
+    fn session(&self) -> &Session {
+        self.session.as_ref().expect("it is open until it is dropped")
+    }
+
     fn driver(&self) -> &WebDriver {
-        self.driver.as_ref().expect("it is open until it is dropped")
+        &self.session().driver
+    }
+
+    fn block_on<T>(&self, what: impl Future<Output = T>) -> T {
+        self.session().runtime.block_on(what)
     }
 
     // Going somewhere.
@@ -125,7 +117,7 @@ impl Browser {
         self.until(&format!("“{words}” to click"), || {
             // What is covered, moves or is drawn anew at this moment can be clicked at the next.
             let target = self.find("press", words)?;
-            self.runtime.block_on(target.click()).ok()
+            self.block_on(target.click()).ok()
         });
         self.count();
     }
@@ -135,12 +127,11 @@ impl Browser {
     pub fn fill(&self, label: &str, text: &str) {
         self.until(&format!("a field “{label}”"), || {
             let field = self.find("field", label)?;
-            self.runtime
-                .block_on(async {
-                    field.clear().await?;
-                    field.send_keys(text).await
-                })
-                .ok()
+            self.block_on(async {
+                field.clear().await?;
+                field.send_keys(text).await
+            })
+            .ok()
         });
         self.count();
     }
@@ -151,7 +142,7 @@ impl Browser {
         self.until(&format!("“{entry}” in a list “{label}”"), || {
             let list = self.find("field", label)?;
             let option = By::XPath(format!("./option[normalize-space()='{entry}']"));
-            self.runtime.block_on(async { list.find(option).await?.click().await }).ok()
+            self.block_on(async { list.find(option).await?.click().await }).ok()
         });
         self.count();
     }
@@ -165,7 +156,7 @@ impl Browser {
 
     fn find(&self, kind: &str, words: &str) -> Option<WebElement> {
         let arguments = vec![json!(kind), json!(words)];
-        self.runtime.block_on(self.driver().execute(include_str!("finding.js"), arguments)).ok()?.element().ok()
+        self.block_on(self.driver().execute(include_str!("finding.js"), arguments)).ok()?.element().ok()
     }
 
     fn count(&self) {
@@ -214,20 +205,4 @@ impl Browser {
         let text = self.run("return document.body.innerText", &[]);
         text.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
     }
-}
-
-/// Which browser is asked for: one without a past that tells all that its console says.
-fn wanted(profile: &TempDir) -> Capabilities {
-    let mut wanted = DesiredCapabilities::chrome();
-    let set = |wanted: &mut ChromeCapabilities| {
-        for flag in FLAGS {
-            wanted.add_arg(flag)?;
-        }
-        wanted.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
-        wanted.add_experimental_option("prefs", json!({"intl.accept_languages": "en-GB"}))?;
-        wanted.set_binary(&driver::chromium().expect("a browser").display().to_string())?;
-        wanted.set_browser_log_level(LoggingPrefsLogLevel::All)
-    };
-    set(&mut wanted).expect("JSON");
-    wanted.into()
 }

@@ -1,8 +1,8 @@
-//! The shop in a real browser: what shoppers and operators do with its pages, by the words that they see on them.
+//! The shop in a real browser: what shoppers and operators do with its pages, by the text that they see.
 //!
-//! Each journey has a shop and a browser of its own; one chromedriver serves them all. Where there is no browser they are
-//! reported as ignored; with `TEST_BROWSER=required` that is a failure. What goes wrong is printed with the page's words,
-//! and a picture of it lies in `target/browser`.
+//! Each journey has a shop of its own and a browser without a past. One chromedriver serves them all, and a browser serves
+//! one journey after the other. Without a browser the tests are reported as ignored; with `TEST_BROWSER=required` that is a
+//! failure. A test that fails prints the page's text and writes a screenshot to `target/browser`.
 
 mod browser;
 mod browsing;
@@ -15,6 +15,7 @@ mod harness;
 mod keyboard;
 mod operating;
 mod pages;
+mod pictures;
 mod quality;
 mod weather;
 
@@ -27,7 +28,7 @@ use std::{process::ExitCode, sync::RwLock};
 /// Gives the journey a browser in front of that shop.
 type Open<'a> = dyn Fn(&Shop) -> Browser + 'a;
 
-/// A journey; which file it needs besides a browser; whether it measures, and so wants the machine for itself.
+/// A journey, the tool that it needs besides a browser, and whether it runs alone because it measures.
 struct Test {
     name: &'static str,
     run: fn(&Open),
@@ -48,7 +49,7 @@ macro_rules! test {
 }
 
 #[rustfmt::skip]
-const TESTS: [Test; 17] = [
+const TESTS: [Test; 18] = [
     test!(browsing::a_list_follows_what_is_typed_and_the_back_button_leads_through_its_pages),
     test!(buying::a_newcomer_has_ordered_within_a_minute_and_twelve_moves),
     test!(buying::a_shopper_registers_finds_pays_at_the_second_try_follows_the_parcel_and_returns_it),
@@ -62,6 +63,7 @@ const TESTS: [Test; 17] = [
     test!(pages::every_page_is_the_same_after_a_reload_and_by_the_back_button),
     test!(pages::no_page_scrolls_sideways_at_any_width),
     test!(pages::no_page_asks_another_host_or_jumps_while_it_is_drawn),
+    test!(pictures::the_picture_of_the_readme_shows_the_shop_as_it_is),
     test!(quality::the_first_page_is_light),
     test!(quality::axe_finds_nothing_on_any_page_in_the_light,  with quality::AXE),
     test!(quality::axe_finds_nothing_on_any_page_in_the_dark,   with quality::AXE),
@@ -70,11 +72,13 @@ const TESTS: [Test; 17] = [
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // More browsers than that wait for each other.
+    // More browsers only wait for each other.
     arguments.test_threads.get_or_insert(2);
     let driver = if arguments.list { None } else { Driver::start() };
     let trials = TESTS.iter().map(|test| trial(test, driver.as_ref().map(|driver| driver.url.clone())));
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    browser::quit_idle();
+    conclusion.exit_code()
 }
 
 fn trial(test: &'static Test, driver: Option<String>) -> Trial {
@@ -90,9 +94,12 @@ fn trial(test: &'static Test, driver: Option<String>) -> Trial {
             assert!(!is_required, "{missing} not found: tests/run installs what the tests in a browser need");
             return Ok(Completion::ignored_with(format!("no {missing}; tests/run installs it")));
         }
-        // Who measures waits until the others are done; one that failed has not broken anything for the next.
+        // A test that measures waits until the others are done. A test that failed does not affect the next.
         let _shared = (!test.alone).then(|| MACHINE.read().unwrap_or_else(|broken| broken.into_inner()));
         let _alone = test.alone.then(|| MACHINE.write().unwrap_or_else(|broken| broken.into_inner()));
+        if test.alone {
+            browser::quit_idle();
+        }
         (test.run)(&|shop: &Shop| Browser::open(test.name, driver.as_deref().expect("it was looked for"), shop));
         Ok(Completion::Completed)
     })

@@ -1,4 +1,4 @@
-//! What only testers do with a browser: look behind the page, and at what went wrong.
+//! What only testers do with a browser: scripts, DevTools commands, the console, screenshots.
 
 use super::Browser;
 use crate::driver;
@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use std::thread;
 
 impl Browser {
-    /// What a function of this body returns.
+    /// The value that a function with this body returns.
     #[track_caller]
     pub fn run(&self, body: &str, arguments: &[Value]) -> Value {
         self.wait(self.driver().execute(body, arguments.to_vec())).json().clone()
     }
 
-    /// As [`Browser::run`], of an expression that is a promise.
+    /// The value of an expression that is a promise.
     #[track_caller]
     pub fn promised(&self, expression: &str) -> Value {
         let body =
@@ -36,14 +36,14 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", features);
     }
 
-    /// A line with this in the console is what the journey is about.
+    /// Allows console lines that contain this text.
     pub fn expect_error(&self, part: &'static str) {
         self.expected.borrow_mut().push(part);
     }
 
-    /// The errors that nobody expected: exceptions, failed requests, breaches of the content policy.
+    /// The unexpected errors: exceptions, failed requests, violations of the Content-Security-Policy.
     fn unexpected_errors(&self) -> Vec<String> {
-        let entries = self.runtime.block_on(self.driver().browser_log()).unwrap_or_default();
+        let entries = self.block_on(self.driver().browser_log()).unwrap_or_default();
         let mut console = self.console.borrow_mut();
         console.extend(entries.iter().map(|entry| format!("{} {}", entry.level, entry.message)));
         let expected = self.expected.borrow();
@@ -52,13 +52,13 @@ impl Browser {
         console.iter().filter(is_unexpected).cloned().collect()
     }
 
-    /// What a failing test leaves to look at.
+    /// Prints the page's text and console, and writes a screenshot.
     fn report(&self) {
         let picture = driver::output().join(format!("{}.png", self.name));
-        let _ = self.runtime.block_on(self.driver().screenshot(&picture));
+        let _ = self.block_on(self.driver().screenshot(&picture));
         self.unexpected_errors();
-        let url = self.runtime.block_on(self.driver().current_url()).map(String::from).unwrap_or_default();
-        let text = self.runtime.block_on(self.driver().execute("return document.body.innerText", Vec::new()));
+        let url = self.block_on(self.driver().current_url()).map(String::from).unwrap_or_default();
+        let text = self.block_on(self.driver().execute("return document.body.innerText", Vec::new()));
         let text = text.ok().and_then(|text| text.json().as_str().map(str::to_owned)).unwrap_or_default();
         let console = self.console.borrow().join("\n");
         eprintln!("--- {url}\n{text}\n--- the console\n{console}\n--- a picture: {}", picture.display());
@@ -72,8 +72,11 @@ impl Drop for Browser {
         if is_failing {
             self.report();
         }
-        if let Some(driver) = self.driver.take() {
-            let _ = self.runtime.block_on(driver.quit());
+        // After a failure the state of the browser is unknown, so the next journey gets another one.
+        match self.session.take() {
+            Some(session) if is_failing => session.quit(),
+            Some(session) => session.give_back(),
+            None => {}
         }
         assert!(thread::panicking() || errors.is_empty(), "errors in the console: {errors:#?}");
     }
