@@ -16,7 +16,7 @@ export default async function home() {
     <section class="hero">
       <div>
         <h1>Well-made products for home, garden and travel</h1>
-        <p class="lead">Kitchenware, tools, toys, bags and more. This is a demonstration shop: you pay with test cards, and nothing is sent.</p>
+        <p class="lead">Kitchenware, tools, toys, bags and more. This is a demonstration shop: you pay with test cards, and nothing is shipped.</p>
         <p><a class="button primary" href="/products">See all products</a></p>
         ${!shop.isSignedIn && guestOffer(() => reload())}
       </div>

@@ -11,7 +11,7 @@ const ADDRESS = { line1: 'Unter den Linden 6', postal_code: '10117', city: 'Berl
 /** A test card, which belongs to no person. */
 const CARD = { number: '4242424242424242', exp_month: 12, cvc: '123' };
 
-const EXPLANATION = 'The shop creates a temporary account with a name, an address in Berlin and a test card. Nothing is charged and nothing is sent.';
+const EXPLANATION = 'The shop creates a temporary account with a name, an address in Berlin and a test card. Nothing is charged and nothing is shipped.';
 
 class GuestShopper extends HTMLElement {
   #name = NAMES[random(1)[0] % NAMES.length];
