@@ -1,4 +1,5 @@
-// Calls the shop's HTTP API: JSON bodies, problem documents as exceptions, retries, renewal of the session.
+// Calls the shop's HTTP API: JSON bodies, problem documents as exceptions, retries, renewal of the
+// session.
 
 import { isFresh, isSignedIn, endSession, keepSession, renewSession } from './session.js';
 
@@ -26,7 +27,10 @@ export const put = (path, body, options) => call('PUT', path, { ...options, body
 export const patch = (path, body, options) => call('PATCH', path, { ...options, body });
 export const remove = (path, options) => call('DELETE', path, options);
 
-/** The resource and its entity tag. A change with this tag as `ifMatch` succeeds only if the resource is unchanged. */
+/**
+ * The resource and its entity tag. A change with this tag as `ifMatch` succeeds only if the
+ * resource is unchanged.
+ */
 export async function getTagged(path, options) {
   const response = await responseTo('GET', path, options);
   return { etag: response.headers.get('ETag'), body: await read(response) };
@@ -50,8 +54,9 @@ export async function closeSession() {
 }
 
 /**
- * @param {{body?: object, key?: string, ifMatch?: string, signal?: AbortSignal, anonymously?: boolean}} options
- *   With `key` (an Idempotency-Key) the request is sent again if it is not known whether it was executed.
+ * @param {{body?: object, key?: string, ifMatch?: string, signal?: AbortSignal, anonymously?:
+ *   boolean}} options With `key` (an Idempotency-Key) the request is sent again if it is not known
+ *   whether it was executed.
  */
 export const call = async (method, path, options) => read(await responseTo(method, path, options));
 
@@ -88,7 +93,10 @@ async function send(method, path, { body, key, ifMatch, signal }) {
 export const unreachable = () =>
   new Problem(0, { code: 'unreachable', detail: 'The shop cannot be reached. Check the connection and try again.' });
 
-/** Whether the answer does not say what happened to the request, so that the same request is worth sending again. */
+/**
+ * Whether the answer does not say what happened to the request, so that the same request is worth
+ * sending again.
+ */
 async function isUndecided(response) {
   if (response.status !== 409 && response.status !== 503) return response.status === 502 || response.status === 504;
   const { code } = await response.clone().json().catch(() => ({}));
@@ -119,8 +127,8 @@ export function withQuery(path, query) {
 }
 
 /**
- * The Idempotency-Key of a request that must not be executed twice. The key stays the same for the same body until
- * `settle()`: a retry after a lost answer gets the answer of the first request.
+ * The Idempotency-Key of a request that must not be executed twice. The key stays the same for the
+ * same body until `settle()`: a retry after a lost answer gets the answer of the first request.
  */
 export class Attempt {
   #key = null;

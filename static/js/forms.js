@@ -5,9 +5,10 @@ import { problemText } from './notices.js';
 import { sentence } from './format.js';
 
 /**
- * A control with its label. `options` ([[value, label], …]) makes it a select, `rows` a textarea. `check(value)` returns an
- * error text, or nothing, for a value that the browser's own validation accepts. `scope` is the prefix of the ids, so that
- * two forms can be on one page. Every other option becomes an attribute of the control.
+ * A control with its label. `options` ([[value, label], …]) makes it a select, `rows` a textarea.
+ * `check(value)` returns an error text, or nothing, for a value that the browser's own validation
+ * accepts. `scope` is the prefix of the ids, so that two forms can be on one page. Every other
+ * option becomes an attribute of the control.
  */
 export function field(name, label, { scope = 'f', hint, options, rows, check, value = '', wide = false, ...attributes } = {}) {
   const id = `${scope}-${name}`;
@@ -30,7 +31,10 @@ export function field(name, label, { scope = 'f', hint, options, rows, check, va
     </div>`;
 }
 
-/** An error shows when the customer leaves the field, not during typing. It disappears as soon as the value is valid. */
+/**
+ * An error shows when the customer leaves the field, not during typing. It disappears as soon as
+ * the value is valid.
+ */
 function validate(control, check = () => '') {
   const isValid = () => {
     control.setCustomValidity(control.value ? check(control.value) || '' : '');
@@ -78,8 +82,9 @@ export function valuesOf(form) {
 }
 
 /**
- * A form's `onsubmit`. It calls `act(values, form)` if all fields are valid. The buttons are disabled until `act` has
- * finished. If `act` throws, the problem shows at its field or above the form.
+ * A form's `onsubmit`. It calls `act(values, form)` if all fields are valid. The buttons are
+ * disabled until `act` has finished. If `act` throws, the problem shows at its field or above the
+ * form.
  */
 export function submits(act) {
   return async event => {
@@ -109,7 +114,8 @@ export async function whileBusy(form, work) {
   }
 }
 
-// `aria-disabled` instead of `disabled`: the button keeps the focus, and its clicks are stopped here.
+// `aria-disabled` instead of `disabled`: the button keeps the focus, and its clicks are stopped
+// here.
 document.addEventListener('click', event => {
   if (event.target.closest?.('[aria-disabled=true]')) {
     event.preventDefault();
@@ -117,7 +123,10 @@ document.addEventListener('click', event => {
   }
 }, true);
 
-/** Whether every field is valid. Shows the errors of the others, and moves the focus to the first of them. */
+/**
+ * Whether every field is valid. Shows the errors of the others, and moves the focus to the first of
+ * them.
+ */
 export function isComplete(root) {
   const invalid = [...root.querySelectorAll('input, select, textarea')].filter(control => !control.disabled && !control.validity.valid);
   for (const control of invalid) setError(control, control.validationMessage);
@@ -147,7 +156,10 @@ export function clearProblem(root) {
   for (const problem of root.querySelectorAll('.form-problem')) problem.remove();
 }
 
-/** Shows each error at the field that its pointer names (`/card/number` names `number`), and a problem without fields on top. */
+/**
+ * Shows each error at the field that its pointer names (`/card/number` names `number`), and a
+ * problem without fields on top.
+ */
 export function showProblem(root, problem) {
   const shown = problem.errors?.filter(({ pointer, reason }) => {
     const control = root.querySelector(`[name="${CSS.escape(pointer.split('/').pop())}"]`);

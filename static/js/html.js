@@ -1,8 +1,9 @@
 // Markup whose values are escaped by construction.
 //
-//   html`<a href=${path} class="card">${name}</a>`               text and attributes are escaped
-//   html`<ul>${lines.map(line => html`<li>${line}</li>`)}</ul>`  nodes and arrays of nodes are inserted as they are
-//   html`<button onclick=${() => buy()} disabled=${soldOut}>`    a function becomes a listener; `false` omits an attribute
+//   html`<a href=${path} class="card">${name}</a>`             text and attributes are escaped
+//   html`<ul>${all.map(each => html`<li>${each}</li>`)}</ul>`  nodes and arrays of nodes stay nodes
+//   html`<button onclick=${() => buy()}>`                      a function becomes a listener
+//   html`<input disabled=${isSoldOut}>`                        `false` omits the attribute
 //
 // Within a tag, write `>` only at its end.
 
@@ -30,7 +31,10 @@ function insert(fragment, nodes) {
   for (const place of places) place.replaceWith(nodes[Number(place.data.slice(PLACE.length))]);
 }
 
-/** Replaces the content of the element. The focus stays on the element with the same id, if there is one. */
+/**
+ * Replaces the content of the element. The focus stays on the element with the same id, if there is
+ * one.
+ */
 export function render(element, ...contents) {
   const focused = element.contains(document.activeElement) ? document.activeElement.id : '';
   element.replaceChildren(...contents.filter(content => content !== null && content !== undefined));

@@ -67,7 +67,9 @@ const DECLINES = {
   card_velocity_exceeded: 'the card was used too often in a short time',
 };
 
-/** Why an order was rejected or cancelled. A lost or stolen card reads as any declined one, so that a thief learns nothing. */
+/**
+ * Why an order was rejected or cancelled. A lost or stolen card reads like any other declined card.
+ */
 export function reason({ reason: code, decline_code, detail }) {
   switch (code) {
     case 'out_of_stock': return 'A product was sold out before it could be reserved. Nothing was charged.';

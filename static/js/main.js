@@ -1,9 +1,9 @@
 // Starts the shop in the browser: which address shows which page, and the header around the pages.
 //
 // The component model:
-//   A page (pages/) is a function: it loads its data, returns `{ title, body }`, and remembers nothing.
-//   An element that changes over time is a custom element (parts/): its state is in #private fields.
-//   A custom element tells its parent about a change by an event, and stops its timers in disconnectedCallback.
+//   A page (pages/) is a function: it loads data, returns `{ title, body }`, and remembers nothing.
+//   What holds state over time is a custom element (parts/), with its state in #private fields.
+//   A custom element sends events to its parent, and stops its timers in disconnectedCallback.
 //   Everything else in parts/ is a function that returns markup.
 //   Data that several pages show (user, cart, unread messages) is in shop.js, which sends `change`.
 //

@@ -1,11 +1,16 @@
-// The text of an `html` template: values become escaped text, and everything else becomes a marked place. Pure.
+// The text of an `html` template: values become escaped text, and everything else becomes a marked
+// place. Pure.
 //
-// The template itself is the only text that is read as markup. A value can never add an element, an attribute or a script.
+// The template itself is the only text that is read as markup. A value can never add an element, an
+// attribute or a script.
 
 const ESCAPES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 const escape = value => String(value).replace(/[&<>"']/g, character => ESCAPES[character]);
 
-/** Attributes that contain a URL. Allowed are paths of this site, fragments, http(s) URLs and images as data. */
+/**
+ * Attributes that contain a URL. Allowed are paths of this site, fragments, http(s) URLs and images
+ * as data.
+ */
 const IS_URL = /^(?:href|src|action)$/;
 const SAFE_URL = /^(?:[/#?]|https?:|data:image\/)/i;
 
@@ -16,7 +21,8 @@ export const LISTENS = 'data-listens-';
 
 /**
  * @param strings the parts of the template between its values
- * @returns `{ source, nodes, listeners }`: the markup, and by the numbers in it the nodes and the `{ type, listener }`
+ * @returns `{ source, nodes, listeners }`: the markup, and by the numbers in it the nodes and the
+ *   `{ type, listener }`
  * @throws {TypeError} where a value stands in a tag but not as an attribute's value
  */
 export function markup(strings, values) {

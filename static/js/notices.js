@@ -18,7 +18,10 @@ export function announce(text) {
 /** @param kind `bad`, `good` or nothing */
 export const notice = (contents, kind = '') => html`<div class=${`notice ${kind}`}>${contents}</div>`;
 
-/** What went wrong, when to try again, and in small print the trace id, by which the operator finds the request in the log. */
+/**
+ * What went wrong, when to try again, and in small print the trace id, by which the operator finds
+ * the request in the log.
+ */
 export function problemText(problem) {
   const text = problem.detail ?? 'An error occurred on this page.';
   const later = problem.retryAfter && html`<p>Try again in ${span(problem.retryAfter)}.</p>`;

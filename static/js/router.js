@@ -6,11 +6,14 @@ import { decoded, queryOf, routeAt, routesOf } from './routes.js';
 
 /**
  * A page is a module whose default export is a function `(visit) => view`:
- * - `visit.params`, `visit.query` and `visit.path` are read from the address; `visit.state` comes from the link;
- * - `visit.signal` is aborted when the reader leaves the page: the page's requests and timers end with it;
+ * - `visit.params`, `visit.query` and `visit.path` are read from the address; `visit.state` comes
+ *   from the link;
+ * - `visit.signal` is aborted when the reader leaves the page: the page's requests and timers end
+ *   with it;
  * - the view is `{ title, body }`.
  *
- * The module may also export `outline(visit)`: grey shapes that are shown while the page is loading.
+ * The module may also export `outline(visit)`: grey shapes that are shown while the page is
+ * loading.
  */
 let routes = [];
 let showFailure;
@@ -99,7 +102,8 @@ async function show({ scrollTo = 0, keepFocus = false, whileTyping = false } = {
   // An element that is shown already has updated itself.
   if (view.body.parentNode !== main) render(main, view.body);
   dispatchEvent(new CustomEvent('page-shown', { detail: { whileTyping } }));
-  // A list whose filters change keeps the focus and the scroll position; every other page starts at its heading.
+  // A list whose filters change keeps the focus and the scroll position; every other page starts at
+  // its heading.
   if (isSamePage && document.activeElement !== document.body && main.contains(document.activeElement)) return;
   if (!keepFocus && !whileTyping) focusHeading();
   window.scrollTo({ top: scrollTo, behavior: 'instant' });
@@ -107,7 +111,8 @@ async function show({ scrollTo = 0, keepFocus = false, whileTyping = false } = {
 
 function notLoaded(error) {
   console.error(error);
-  // A browser does not load a module again after a failure; only loading the whole document again helps.
+  // A browser does not load a module again after a failure; only loading the whole document again
+  // helps.
   throw Object.assign(unreachable(), { needsReload: true });
 }
 

@@ -1,4 +1,5 @@
-// Which page an address asks for. Pure: the address is a value, so this file is tested without a browser.
+// Which page an address asks for. Pure: the address is a value, so this file is tested without a
+// browser.
 
 /**
  * @param table [['/orders/:id', load], …]; `:id` stands for one part of the path
@@ -15,7 +16,10 @@ export function routeAt(routes, path) {
   return pattern ? { load, params: { ...path.match(pattern).groups } } : null;
 }
 
-/** Without percent encoding. A path that is not encoded correctly stays as it is and leads to the missing page. */
+/**
+ * Without percent encoding. A path that is not encoded correctly stays as it is and leads to the
+ * missing page.
+ */
 export function decoded(path) {
   try {
     return decodeURI(path);
@@ -24,5 +28,8 @@ export function decoded(path) {
   }
 }
 
-/** `?q=lamp&sort=price` is `{ q: 'lamp', sort: 'price' }`; of a name that appears twice the last value counts. */
+/**
+ * `?q=lamp&sort=price` is `{ q: 'lamp', sort: 'price' }`; of a name that appears twice the last
+ * value counts.
+ */
 export const queryOf = search => Object.fromEntries(new URLSearchParams(search));

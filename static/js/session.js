@@ -1,9 +1,11 @@
-// The session's expiry. The tokens are in HttpOnly cookies, which scripts cannot read. localStorage holds only the time at
-// which the access token expires, for all windows of the browser.
+// The session's expiry. The tokens are in HttpOnly cookies, which scripts cannot read. localStorage
+// holds only the time at which the access token expires, for all windows of the browser.
 
 const EXPIRES_AT = 'galleria.session.expires_at';
 const LOCK = 'galleria.session';
-/** The token is renewed this long before it expires, so that it does not expire during a request. */
+/**
+ * The token is renewed this long before it expires, so that it does not expire during a request.
+ */
 const MARGIN_MS = 20_000;
 
 const expiresAt = () => Number(localStorage.getItem(EXPIRES_AT) ?? 0);
@@ -21,8 +23,8 @@ export function endSession() {
 }
 
 /**
- * Renews the session with the refresh cookie. All callers, in all windows, share one renewal: the API ends a session whose
- * refresh token is used twice.
+ * Renews the session with the refresh cookie. All callers, in all windows, share one renewal: the
+ * API ends a session whose refresh token is used twice.
  * @returns {Promise<boolean>} whether the session continues
  */
 export function renewSession() {

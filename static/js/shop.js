@@ -20,7 +20,10 @@ class Shop extends EventTarget {
     return this.user?.role === 'operator';
   }
 
-  /** Loads the home page's content, the user and the cart. @param maxAge milliseconds that an earlier answer is reused */
+  /**
+   * Loads the home page's content, the user and the cart.
+   * @param maxAge milliseconds that an earlier answer is reused
+   */
   async storefront({ maxAge = 0 } = {}) {
     if (this.#storefront && Date.now() - this.#loadedAt < maxAge) return this.#storefront;
     const storefront = await get('/storefront');

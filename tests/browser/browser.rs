@@ -1,7 +1,8 @@
-//! A browser as a shopper uses it: one method for each thing that people do with a page, by the text that they see.
+//! A browser as a shopper uses it: one method for each thing that people do with a page, by the
+//! text that they see.
 //!
-//! Dropping it checks the console: an unexpected error there fails the test. A test that fails prints the page's text and
-//! writes a screenshot.
+//! Dropping it checks the console: an unexpected error there fails the test. A test that fails
+//! prints the page's text and writes a screenshot.
 
 mod inspection;
 mod session;
@@ -36,7 +37,8 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// A browser without a past, in front of this shop. `name` is the name of its screenshots, `driver` chromedriver's address.
+    /// A browser without a past, in front of this shop. `name` is the name of its screenshots,
+    /// `driver` chromedriver's address.
     pub fn open(name: &str, driver: &str, shop: &Shop) -> Self {
         let origin = format!("http://{}", shop.address());
         let browser = Self {
@@ -53,7 +55,7 @@ impl Browser {
 
     fn wait<T, E: std::fmt::Display>(&self, what: impl Future<Output = Result<T, E>>) -> T {
         self.block_on(what).unwrap_or_else(|error| {
-            // The driver's stack trace helps no reader.
+            // The driver's own stack trace is left out.
             panic!("the browser: {}", error.to_string().split("Stacktrace").next().unwrap_or_default().trim())
         })
     }
@@ -70,9 +72,9 @@ impl Browser {
         self.session().runtime.block_on(what)
     }
 
-    // Going somewhere.
+    // Navigation.
 
-    /// By the address bar; until the page is drawn.
+    /// Opens a path, and waits until the page is drawn.
     #[track_caller]
     pub fn go_to(&self, path: &str) {
         self.wait(self.driver().goto(format!("{}{path}", self.origin)));
@@ -100,7 +102,7 @@ impl Browser {
         self.wait(self.driver().title())
     }
 
-    /// Until the page has its heading and nothing is awaited.
+    /// Waits until the page has its heading and has loaded its data.
     #[track_caller]
     pub fn settle(&self) {
         const IS_SETTLED: &str = "const main = document.querySelector('main'); \
@@ -109,20 +111,20 @@ impl Browser {
         self.until("the page is drawn", || (self.run(IS_SETTLED, &[]) == true).then_some(()));
     }
 
-    // What hands do.
+    // Mouse and keyboard.
 
-    /// A button, a link, a summary, or what is written beside a box to tick.
+    /// Clicks a button, a link, a summary, or the label of a checkbox.
     #[track_caller]
     pub fn click(&self, words: &str) {
         self.until(&format!("“{words}” to click"), || {
-            // What is covered, moves or is drawn anew at this moment can be clicked at the next.
+            // An element that is covered, moving or replaced at this moment is tried again.
             let target = self.find("press", words)?;
             self.block_on(target.click()).ok()
         });
         self.count();
     }
 
-    /// Types it in place of what the field holds.
+    /// Replaces the text of a field.
     #[track_caller]
     pub fn fill(&self, label: &str, text: &str) {
         self.until(&format!("a field “{label}”"), || {
@@ -136,7 +138,7 @@ impl Browser {
         self.count();
     }
 
-    /// One of a list's entries.
+    /// Chooses an entry of a select.
     #[track_caller]
     pub fn choose(&self, label: &str, entry: &str) {
         self.until(&format!("“{entry}” in a list “{label}”"), || {
@@ -147,7 +149,7 @@ impl Browser {
         self.count();
     }
 
-    /// Keys, one after the other, to whatever has the focus.
+    /// Presses keys, one after the other. The element with the focus gets them.
     #[track_caller]
     pub fn press(&self, keys: impl AsRef<str>) {
         self.wait(self.driver().action_chain().send_keys(keys.as_ref()).perform());
@@ -163,7 +165,7 @@ impl Browser {
         self.interactions.set(self.interactions.get() + 1);
     }
 
-    /// How many times it was clicked and typed so far.
+    /// The number of clicks and filled-in fields so far.
     pub fn interactions(&self) -> usize {
         self.interactions.get()
     }
@@ -178,7 +180,7 @@ impl Browser {
         self.settle();
     }
 
-    // What eyes do.
+    // Reading the page.
 
     #[track_caller]
     pub fn see(&self, words: &str) {
@@ -200,7 +202,7 @@ impl Browser {
         }
     }
 
-    /// The words of the whole page, as they can be seen.
+    /// The visible text of the whole page, with single spaces.
     pub fn text(&self) -> String {
         let text = self.run("return document.body.innerText", &[]);
         text.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")

@@ -1,4 +1,4 @@
-//! Finding something among many things.
+//! Finding a product in a list.
 
 use crate::{Open, browser::Browser, harness::Shop};
 
@@ -12,7 +12,7 @@ pub fn a_list_follows_what_is_typed_and_the_back_button_leads_through_its_pages(
     browser.go_to("/products");
     browser.see("24 of");
 
-    // While one types, the list is read anew; the field keeps its words and the focus.
+    // The list is updated during typing; the field keeps its text and the focus.
     browser.fill("Search the shop", "lamp");
     has_address(&browser, "q=lamp");
     browser.see("2 products");
@@ -21,7 +21,7 @@ pub fn a_list_follows_what_is_typed_and_the_back_button_leads_through_its_pages(
     let typed = browser.run("return document.activeElement.value", &[]);
     assert_eq!(typed, "lamp x");
 
-    // Each filter can be taken away by itself.
+    // Each filter can be removed alone.
     browser.go_to("/products?q=lamp&max=100");
     browser.see("1 product");
     browser.click("up to €100");
@@ -34,7 +34,7 @@ pub fn a_list_follows_what_is_typed_and_the_back_button_leads_through_its_pages(
     has_address(&browser, "min=100");
     browser.see("1 product");
 
-    // Pages forwards and back, by the shop's button and the browser's.
+    // Forwards and back through the pages, by the shop's buttons and the browser's.
     browser.go_to("/products?sort=price");
     browser.see("24 of");
     let first = browser.text();

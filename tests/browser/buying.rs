@@ -1,4 +1,4 @@
-//! From the door to the parcel, and back again.
+//! A purchase from registration to delivery, and the return of the items.
 
 use crate::{
     Open,
@@ -120,7 +120,7 @@ fn pay_at_the_second_try(browser: &Browser) {
     browser.see("Thank you");
 }
 
-/// The page says how the order stands without being asked again.
+/// The page shows a new status without being loaded again.
 fn follow(browser: &Browser, operator: &Client, order: &str) {
     browser.see("Confirmed");
     operator.fulfil(order, "packed").ok();

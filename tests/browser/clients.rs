@@ -1,4 +1,4 @@
-//! Clients that others make of the OpenAPI document.
+//! Programs of other makers that work with the OpenAPI document.
 
 use crate::{
     Open, driver,
@@ -6,12 +6,13 @@ use crate::{
 };
 use std::{fs, process::Command};
 
-/// Swagger UI, under the shop's Content-Security-Policy.
+/// Swagger UI, under the shop's Content-Security-Policy, from the footer's link.
 pub fn the_api_is_read_and_tried_out_at_docs(open: &Open) {
     let shop = Shop::open();
     shop.operator().stock_up(25_00, 10);
     let browser = open(&shop);
-    browser.go_to("/docs");
+    browser.go_to("/");
+    browser.click("API documentation");
     browser.see("a tree of its own on disk");
     browser.click("products");
     browser.click("get /api/v1/products");
@@ -25,7 +26,8 @@ pub fn the_api_is_read_and_tried_out_at_docs(open: &Open) {
 pub const GENERATOR: &str = "openapi-typescript/bin/cli.js";
 const COMPILER: &str = "typescript/bin/tsc";
 
-/// openapi-typescript makes it, the TypeScript compiler holds a purchase against its types, and node runs that.
+/// openapi-typescript generates the client, the TypeScript compiler checks a purchase against its
+/// types, and Node.js runs it.
 pub fn a_generated_client_buys_something(_: &Open) {
     let folder = driver::output().join("client");
     fs::create_dir_all(&folder).expect("a folder");
@@ -47,7 +49,7 @@ pub fn a_generated_client_buys_something(_: &Open) {
     let compile = ["--strict", "--target", "es2022", "--lib", "es2022,dom", "--module", "nodenext", "--skipLibCheck"];
     let compiled = |source: &str| node(&tool(COMPILER), &[&compile[..], &[source]].concat());
     done(compiled("purchase.ts"));
-    // The types are not such that anything goes.
+    // The types also refuse a mistake.
     write("mistaken.ts", &include_str!("clients/purchase.ts").replace("quantity: 2", "quantity: 'two'"));
     let (succeeded, said) = compiled("mistaken.ts");
     assert!(!succeeded && said.contains("Type 'string' is not assignable to type 'number'"), "{said}");

@@ -1,4 +1,5 @@
-//! The one chromedriver of a test run, and the tools that it is not: axe and Lighthouse, where they are installed.
+//! The one chromedriver of a test run, and where the other tools are: axe, Lighthouse, the client
+//! generator.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -8,19 +9,19 @@ use std::{
     time::Duration,
 };
 
-/// So long its browsers may take to close when it is told to end.
+/// The longest that its browsers may take to close at the end.
 const CLOSING: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(50);
 
 pub struct Driver {
     child: Child,
     pub url: String,
-    /// What it still has to say: it may not find the pipe closed.
+    /// Its output. The pipe stays open, since chromedriver ends when it cannot write.
     _words: BufReader<ChildStdout>,
 }
 
 impl Driver {
-    /// On a port that it finds free. `None` where it is not installed.
+    /// Starts it on a free port. `None` if it is not installed.
     pub fn start() -> Option<Self> {
         let mut command = Command::new(chromedriver()?);
         let mut child = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
@@ -34,7 +35,7 @@ impl Driver {
     }
 }
 
-/// It takes its browsers along.
+/// Ends it and its browsers.
 impl Drop for Driver {
     fn drop(&mut self) {
         let _ = ureq::get(format!("{}/shutdown", self.url)).call();
@@ -62,12 +63,12 @@ pub fn on_the_path(names: &[&str]) -> Option<PathBuf> {
     names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.is_file())
 }
 
-/// A file of a tool that `tests/run` installs. `None` where it has not been.
+/// A file of a tool that `tests/run` installs. `None` if it is not installed.
 pub fn tool(file: &str) -> Option<PathBuf> {
     Some(output().join("node_modules").join(file)).filter(|path| path.is_file())
 }
 
-/// Where screenshots and reports go, and where the tools are.
+/// The folder for screenshots, reports and the installed tools.
 pub fn output() -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/browser");
     std::fs::create_dir_all(&folder).expect("room for screenshots");

@@ -1,6 +1,6 @@
-// The body of a function (kind, words): the element that a user means by these words, or null while there is none.
-// What is called exactly so goes before what begins so, and that before what contains it; a dialog before the page under
-// it, and the page before the header and the footer around it.
+// The body of a function (kind, words): the element that a user means by this text, or null. An
+// element with exactly this name is preferred to a name that starts with it, and that to a name
+// that contains it; a dialog is preferred to the page, and the page to its header and footer.
 
 const [kind, words] = arguments;
 const KINDS = {

@@ -1,4 +1,4 @@
-//! The shop without a mouse.
+//! A purchase by the keyboard alone.
 
 use crate::{
     Open,
@@ -8,11 +8,11 @@ use crate::{
 };
 use thirtyfour::Key;
 
-/// More stops than any page has.
+/// More than any page has focusable elements.
 const STOPS: usize = 120;
 
-/// What has the focus: what it is called, and what a visible ring is missing. A box that is drawn by its label has the
-/// ring there.
+/// The element with the focus: its tag, its name, and whether a focus ring is visible. The ring of
+/// a checkbox may be at its label.
 const FOCUS: &str = r#"
     const it = document.activeElement;
     const plain = text => (text ?? '').replace(/\s+/g, ' ').trim().toLowerCase();
@@ -67,7 +67,7 @@ pub fn a_purchase_needs_no_mouse_and_always_shows_where_the_focus_is(open: &Open
     browser.see("Thank you");
 }
 
-/// One of several is picked by arrows, and the sum follows.
+/// The arrow keys pick another delivery, and the total changes.
 fn pick_the_next_delivery(browser: &Browser) {
     let total = || {
         let text = browser.text();
@@ -84,7 +84,8 @@ fn press(browser: &Browser, key: Key) {
     browser.press(char::from(key).to_string());
 }
 
-/// By Tab and Tab alone. On the way there is always something with the focus, and it can be seen.
+/// Presses Tab until the element with this name has the focus. At each step an element has the
+/// focus, and it is visible.
 #[track_caller]
 fn tab_to(browser: &Browser, words: &str) {
     let mut passed = Vec::new();

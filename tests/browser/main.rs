@@ -1,8 +1,10 @@
-//! The shop in a real browser: what shoppers and operators do with its pages, by the text that they see.
+//! The shop in a real browser: what shoppers and operators do with its pages, by the text that they
+//! see.
 //!
-//! Each journey has a shop of its own and a browser without a past. One chromedriver serves them all, and a browser serves
-//! one journey after the other. Without a browser the tests are reported as ignored; with `TEST_BROWSER=required` that is a
-//! failure. A test that fails prints the page's text and writes a screenshot to `target/browser`.
+//! Each journey has a shop of its own and a browser without a past. One chromedriver serves them
+//! all, and a browser serves one journey after the other. Without a browser the tests are reported
+//! as ignored; with `TEST_BROWSER=required` that is a failure. A test that fails prints the page's
+//! text and writes a screenshot to `target/browser`.
 
 mod browser;
 mod browsing;
@@ -25,10 +27,11 @@ use harness::Shop;
 use libtest_mimic::{Arguments, Completion, Trial};
 use std::{process::ExitCode, sync::RwLock};
 
-/// Gives the journey a browser in front of that shop.
+/// Opens a browser in front of this shop.
 type Open<'a> = dyn Fn(&Shop) -> Browser + 'a;
 
-/// A journey, the tool that it needs besides a browser, and whether it runs alone because it measures.
+/// A journey, the tool that it needs besides a browser, and whether it runs alone because it
+/// measures.
 struct Test {
     name: &'static str,
     run: fn(&Open),
@@ -94,7 +97,8 @@ fn trial(test: &'static Test, driver: Option<String>) -> Trial {
             assert!(!is_required, "{missing} not found: tests/run installs what the tests in a browser need");
             return Ok(Completion::ignored_with(format!("no {missing}; tests/run installs it")));
         }
-        // A test that measures waits until the others are done. A test that failed does not affect the next.
+        // A test that measures waits until the others are done. A test that failed does not affect
+        // the next.
         let _shared = (!test.alone).then(|| MACHINE.read().unwrap_or_else(|broken| broken.into_inner()));
         let _alone = test.alone.then(|| MACHINE.write().unwrap_or_else(|broken| broken.into_inner()));
         if test.alone {

@@ -1,4 +1,4 @@
-//! A day behind the counter.
+//! What an operator does in a day: a new product, its stock, an order, a refund.
 
 use crate::{
     Open,

@@ -1,4 +1,4 @@
-//! Every page of the shop, and what holds on all of them.
+//! Every page of the shop, and the rules that hold on all of them.
 
 use crate::{
     Open,
@@ -15,7 +15,7 @@ pub enum Who {
 }
 use Who::*;
 
-/// Who looks at it; its path, with `{…}` for what [`World`] knows; how its heading begins.
+/// Who opens the page; its path, with `{…}` for an id of [`World`]; the start of its heading.
 #[rustfmt::skip]
 const PAGES: [(Who, &str, &str); 30] = [
     (Guest,    "/",                            "Well-made products"),
@@ -50,7 +50,7 @@ const PAGES: [(Who, &str, &str); 30] = [
     (Operator, "/operator/events",             "Events"),
 ];
 
-/// A shop in which every page has something on it.
+/// A shop in which every page has content.
 pub struct World {
     pub shop: Shop,
     pub customer: Customer,
@@ -64,7 +64,8 @@ pub const PRODUCT: &str = "cast-iron-skillet";
 
 impl World {
     pub fn new() -> Self {
-        // At the speed of the world, so that a page that is looked at twice is the same: else the parcel is an hour further each second.
+        // The carrier moves in real time, so that a page is the same when it is opened twice. By
+        // default a parcel moves an hour each second.
         let shop = Shop::options().demo().flag("--carrier-speed", "1").open();
         let (operator, customer) = (shop.operator(), shop.customer());
         let skillet = customer.product(PRODUCT).ok().id();
@@ -92,11 +93,11 @@ impl World {
         }
     }
 
-    /// Goes to each page, as whom it is for, and there does `look`.
+    /// Opens each page as the visitor that it is for, and calls `look` there.
     pub fn walk(&self, open: &Open, mut look: impl FnMut(&Browser, &str)) {
         for visitor in [Guest, Shopper, Operator] {
             let browser = open(&self.shop);
-            // Browsers log what was not found, and that is what two pages are about.
+            // A browser logs every 404, and two of the pages are about one.
             browser.expect_error("/products/no-such-thing");
             browser.expect_error("/no/such/page");
             self.sign_in(&browser, visitor);
@@ -118,7 +119,7 @@ pub fn begins(browser: &Browser, heading: &str) {
     });
 }
 
-/// So that none is forgotten: the shop's own table of pages, `['/orders/:id', () => …],`, against the one above.
+/// Compares the table above with the shop's own table of pages, `['/orders/:id', () => …],`.
 pub fn every_page_of_the_shop_is_among_those_looked_at(_: &Open) {
     let is_at = |pattern: &str, path: &str| {
         let path = path.split('?').next().unwrap_or_default();
@@ -132,7 +133,7 @@ pub fn every_page_of_the_shop_is_among_those_looked_at(_: &Open) {
     assert_eq!(forgotten.collect::<Vec<_>>(), Vec::<&&str>::new());
 }
 
-/// The words of the page; where it stands in time is not what is compared.
+/// The visible text of the page without header and footer.
 fn words(browser: &Browser) -> String {
     browser.run("return document.querySelector('main').innerText", &[]).as_str().unwrap_or_default().to_owned()
 }
@@ -148,7 +149,8 @@ pub fn every_page_is_the_same_after_a_reload_and_by_the_back_button(open: &Open)
         };
         browser.reload();
         same("after a reload");
-        // The header's way to the shop leads nowhere from there.
+        // On the list of products the header's link to the list changes nothing, so the home page
+        // is opened instead.
         let (elsewhere, heading) =
             if path == "/products" { ("Galleria", "Well-made products") } else { ("Shop", "All products") };
         browser.click(elsewhere);
@@ -159,7 +161,7 @@ pub fn every_page_is_the_same_after_a_reload_and_by_the_back_button(open: &Open)
 }
 
 pub fn no_page_scrolls_sideways_at_any_width(open: &Open) {
-    /// What sticks out and is not cut off or scrolled by something around it, for whoever has to find the cause.
+    /// The elements that are wider than the page and not clipped or scrolled by a parent.
     const TOO_WIDE: &str = "const { clientWidth: width, scrollWidth } = document.documentElement; \
         const isFree = it => it === document.body || (getComputedStyle(it).overflowX === 'visible' && isFree(it.parentElement)); \
         return scrollWidth <= width ? [] : [...document.querySelectorAll('body *')] \

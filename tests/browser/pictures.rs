@@ -1,4 +1,5 @@
-//! The README's picture of the shop: a screenshot of the home page. `UPDATE_PICTURES=1` takes it anew.
+//! The README's picture of the shop: a screenshot of the home page. `UPDATE_PICTURES=1` takes it
+//! anew.
 
 use crate::{Open, browser::Browser, harness::Shop};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -8,8 +9,8 @@ use std::path::PathBuf;
 const PATH: &str = "static/images/shop.webp";
 const SIZE: (u32, u32) = (1280, 800);
 const LIMIT_BYTES: usize = 150_000;
-/// The mean difference of the two pictures' pixels, 0 to 255 for each colour, after both are scaled down. Another machine's
-/// fonts stay below it; another page, theme or layout does not.
+/// The mean difference of the two pictures' pixels, 0 to 255 for each colour, after both are scaled
+/// down. Another machine's fonts stay below it; another page, theme or layout does not.
 const TOLERANCE: f64 = 8.0;
 
 pub fn the_picture_of_the_readme_shows_the_shop_as_it_is(open: &Open) {

@@ -1,4 +1,5 @@
-//! What independent judges say of the pages: axe of their accessibility, Lighthouse of all in all.
+//! What independent tools find on the pages: axe on accessibility, Lighthouse on performance and
+//! more.
 
 use crate::{
     Open, driver,
@@ -13,7 +14,7 @@ pub const LIGHTHOUSE: &str = "lighthouse/cli/index.js";
 
 pub fn the_first_page_is_light(open: &Open) {
     const LIMIT: u64 = 100_000;
-    /// All that is transferred, pictures apart: headers count, and what is packed counts as packed.
+    /// The bytes that are transferred, without pictures: with headers, and compressed.
     const TRANSFERRED: &str = "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')] \
         .filter(({ name }) => !new URL(name).pathname.match(/\\.(svg|png|jpe?g|webp|avif|ico)$/)) \
         .reduce((sum, { transferSize }) => sum + transferSize, 0)";
@@ -39,7 +40,7 @@ fn axe_finds_nothing(open: &Open, theme: &str) {
     let mut found = Vec::new();
     World::new().walk(open, |browser, path| {
         browser.set_theme(theme);
-        // Colours that are on their way to the other theme are none to judge.
+        // A reload ends the transition of the colours, which axe would measure.
         browser.reload();
         browser.run(&axe, &[]);
         let report = browser.promised("axe.run()");
@@ -52,7 +53,7 @@ fn axe_finds_nothing(open: &Open, theme: &str) {
     assert!(found.is_empty(), "in the {theme}:\n{}", found.join("\n"));
 }
 
-/// Hundredths that are enough.
+/// The least scores, out of 100.
 #[rustfmt::skip]
 const ENOUGH: [(&str, u64); 4] = [
     ("performance",    95),
@@ -70,7 +71,7 @@ pub fn lighthouse_finds_the_pages_fast_and_sound(_: &Open) {
         let url = format!("http://{}{path}", world.shop.address());
         let mut report = lighthouse(&url, &cookie);
         if score(&report, "performance") < ENOUGH[0].1 {
-            // Something else may have been done at that moment: the middle one of three counts.
+            // The machine may have been busy: the median of three runs counts.
             let mut reports = vec![report, lighthouse(&url, &cookie), lighthouse(&url, &cookie)];
             reports.sort_by_key(|report| score(report, "performance"));
             report = reports.swap_remove(1);
@@ -88,7 +89,7 @@ pub fn lighthouse_finds_the_pages_fast_and_sound(_: &Open) {
 
 fn lighthouse(url: &str, cookie: &str) -> Value {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    // Into a pipe it has been seen to write but the beginning.
+    // Through a pipe Lighthouse wrote only the start of the report.
     let report = folder.path().join("report.json");
     let run = Command::new(driver::on_the_path(&["node"]).expect("node, which runs it"))
         .arg(driver::tool(LIGHTHOUSE).expect("it was looked for"))
@@ -100,7 +101,7 @@ fn lighthouse(url: &str, cookie: &str) -> Value {
             "--max-wait-for-load=20000",
             "--chrome-flags=--headless=new --no-sandbox --disable-gpu --disable-quic",
         ])
-        // A checkout is no page for search engines, and says so.
+        // The checkout excludes search engines on purpose.
         .args(url.ends_with("/checkout").then_some("--skip-audits=is-crawlable"))
         .arg(format!("--extra-headers={}", serde_json::json!({ "Cookie": cookie })))
         .env("CHROME_PATH", driver::chromium().expect("a browser"))
@@ -115,7 +116,7 @@ fn score(report: &Value, category: &str) -> u64 {
     (report["categories"][category]["score"].as_f64().unwrap_or(0.0) * 100.0).round() as u64
 }
 
-/// What cost points.
+/// The audits that lowered the score.
 fn shortcomings(report: &Value, category: &str) -> Vec<String> {
     let audits = report["categories"][category]["auditRefs"].as_array().expect("audits");
     let weighs = audits.iter().filter(|audit| audit["weight"].as_f64().is_some_and(|weight| weight > 0.0));

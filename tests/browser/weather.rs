@@ -1,4 +1,4 @@
-//! Pages while a part of the shop is away.
+//! Pages while a service does not answer.
 
 use crate::{
     Open,
@@ -19,7 +19,7 @@ pub fn a_page_says_what_is_missing_shows_the_rest_and_is_whole_again(open: &Open
     browser.expect_error("503 (Service Unavailable)");
     browser.sign_in(&world.customer.email, GOOD_PASSWORD);
 
-    // A part of a page is missed in its place.
+    // A missing part is named on the page.
     let_be(operator, "products", json!("open"));
     browser.go_to("/");
     browser.see("featured products");
@@ -28,7 +28,7 @@ pub fn a_page_says_what_is_missing_shows_the_rest_and_is_whole_again(open: &Open
     browser.reload();
     browser.see("Fennick Cast-Iron Skillet");
 
-    // A page is none without what it is about, and says so; the others are as always.
+    // A page whose main content is missing says so; the other pages work.
     let_be(operator, "carts", json!("open"));
     browser.go_to("/cart");
     browser.see("Something went wrong");
@@ -48,7 +48,7 @@ pub fn a_page_says_what_is_missing_shows_the_rest_and_is_whole_again(open: &Open
     browser.click("Go to the cart");
     browser.settle();
 
-    // Who crashes is there again before anybody has looked twice.
+    // A service that crashes is restarted at once.
     for instance in ["carts-1", "carts-2"] {
         operator.crash(instance);
     }

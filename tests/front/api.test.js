@@ -1,4 +1,5 @@
-// api.js and session.js: problems as exceptions, retries only where they are safe, one renewal of a session.
+// api.js and session.js: problems as exceptions, retries only where they are safe, one renewal of a
+// session.
 
 import { answers, events, stored, withoutWaiting } from './fake-page.js';
 import assert from 'node:assert/strict';

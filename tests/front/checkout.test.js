@@ -1,4 +1,5 @@
-// parts/checkout/refusals.js: what the customer reads after a failed order. parts/card-fields.js: the card's number.
+// parts/checkout/refusals.js: what the customer reads after a failed order. parts/card-fields.js:
+// the card's number.
 
 import './fake-page.js';
 import assert from 'node:assert/strict';

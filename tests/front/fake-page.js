@@ -30,7 +30,10 @@ Object.assign(globalThis, {
 // Newer versions of Node have a navigator of their own.
 Object.defineProperty(globalThis, 'navigator', { value: { language: 'en-GB' }, configurable: true });
 
-/** Answers each request with the next of these: `[status, body, headers]`, or an Error. @returns the requests so far */
+/**
+ * Answers each request with the next of these: `[status, body, headers]`, or an Error.
+ * @returns the requests so far
+ */
 export function answers(...prepared) {
   const requests = [];
   globalThis.fetch = async (path, { method, headers = {}, body } = {}) => {

@@ -1,4 +1,5 @@
-// format.js: money, dates and numbers as text. The time zone is fixed, since dates are shown in the reader's own.
+// format.js: money, dates and numbers as text. The time zone is fixed, since dates are shown in the
+// reader's own.
 
 process.env.TZ = 'UTC';
 

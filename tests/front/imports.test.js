@@ -1,4 +1,5 @@
-// The imports of static/js: every imported file exists, and no file imports itself through other files.
+// The imports of static/js: every imported file exists, and no file imports itself through other
+// files.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -22,7 +23,9 @@ function importsOfAll() {
   }));
 }
 
-/** @returns {string[]} the files of one circle, its first file twice; empty if there is no circle */
+/**
+ * @returns {string[]} the files of one circle, its first file twice; empty if there is no circle
+ */
 function circleIn(imports) {
   const finished = new Set();
   const visit = (file, trail) => {

@@ -1,4 +1,5 @@
-// parts/listing/query.js: the filters of a list, from the address and back, and as the API takes them.
+// parts/listing/query.js: the filters of a list, from the address and back, and as the API takes
+// them.
 
 import './fake-page.js';
 import assert from 'node:assert/strict';

@@ -1,4 +1,4 @@
-// markup.js: whatever a value contains, it is text or an attribute's value, and never markup.
+// markup.js: a value is text or an attribute's value and never markup, regardless of its content.
 
 import './fake-page.js';
 import assert from 'node:assert/strict';

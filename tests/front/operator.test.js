@@ -1,4 +1,5 @@
-// parts/operator: typed prices, slugs, checks of a product, and changes that never overwrite another operator's.
+// parts/operator: typed prices, slugs, checks of a product, and changes that never overwrite
+// another operator's.
 
 import { answers } from './fake-page.js';
 import assert from 'node:assert/strict';

@@ -1,4 +1,5 @@
-// A list of products, by category, search text, price, stock and sort order. The address holds all of these.
+// A list of products, by category, search text, price, stock and sort order. The address holds all
+// of these.
 
 import { get, Problem } from '../api.js';
 import { productListing } from '../parts/listing/product-listing.js';

@@ -1,4 +1,5 @@
-// The operator's dashboard: open orders, low stock, undelivered events, reconciliation. Each tile loads by itself.
+// The operator's dashboard: open orders, low stock, undelivered events, reconciliation. Each tile
+// loads by itself.
 
 import { html, render } from '../html.js';
 import { get, withQuery } from '../api.js';

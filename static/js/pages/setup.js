@@ -1,4 +1,5 @@
-// Creates the first operator's account. It works once, with the link that the shop prints at its first start.
+// Creates the first operator's account. It works once, with the link that the shop prints at its
+// first start.
 
 import { html } from '../html.js';
 import { openSession } from '../api.js';

@@ -1,4 +1,5 @@
-// <delivery-estimate>: delivery dates and prices of one product, for a country that the customer chooses.
+// <delivery-estimate>: delivery dates and prices of one product, for a country that the customer
+// chooses.
 
 import { html, render } from '../html.js';
 import { post } from '../api.js';

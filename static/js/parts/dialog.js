@@ -6,7 +6,8 @@ let opened = 0;
 
 /**
  * Opens a dialog. It closes by `close(answer)`, by Escape, or when the page is left.
- * @param options `{ title, kind, signal }`; `kind` is its class, `signal` is aborted when the page is left
+ * @param options `{ title, kind, signal }`; `kind` is its class, `signal` is aborted when the page
+ *   is left
  * @param contents `(close) => markup`
  * @returns {Promise<*>} the answer; null without one
  */

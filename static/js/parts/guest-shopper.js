@@ -1,4 +1,5 @@
-// <guest-shopper>: creates a demonstration account with an address and a test card by one click. Sends `signed-in`.
+// <guest-shopper>: creates a demonstration account with an address and a test card by one click.
+// Sends `signed-in`.
 
 import { html, render } from '../html.js';
 import { Attempt, openSession, post } from '../api.js';
@@ -38,7 +39,8 @@ class GuestShopper extends HTMLElement {
         announce(`You are signed in as ${this.#name}, with an address and a test card.`);
         this.#done();
       } catch (problem) {
-        // The account may exist already; then the customer can continue without the address and the card.
+        // The account may exist already; then the customer can continue without the address and the
+        // card.
         const skip = this.#user && html`<button type="button" onclick=${() => this.#done()}>Continue without address and card</button>`;
         render(this.#outcome, problemNotice(problem, skip));
       }

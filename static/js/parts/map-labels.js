@@ -2,12 +2,18 @@
 
 import { html } from '../html.js';
 
-/** Sizes on the smallest map, as a share of its width or height: a letter, a line, the space around a dot. */
+/**
+ * Sizes on the smallest map, as a share of its width or height: a letter, a line, the space around
+ * a dot.
+ */
 const LETTER = .028;
 const LINE = .1;
 const DOT = .03;
 
-/** The sides of a dot where its name can stand, as [right, down]. The style sheet has a class for each. */
+/**
+ * The sides of a dot where its name can stand, as [right, down]. The style sheet has a class for
+ * each.
+ */
 const SIDES = { above: [0, -1], below: [0, 1], right: [1, 0], left: [-1, 0] };
 
 /**
@@ -17,7 +23,8 @@ const SIDES = { above: [0, -1], below: [0, 1], right: [1, 0], left: [-1, 0] };
 export function labelsOf(route, stops, at, ways, frame) {
   const inFrame = ([x, y]) => [(x - frame.x) / frame.width, (y - frame.y) / frame.height];
   const dots = stops.map(inFrame);
-  // Slightly smaller than the space that names leave around a dot, so that rounding never makes them overlap.
+  // Slightly smaller than the space that names leave around a dot, so that rounding never makes
+  // them overlap.
   const taken = dots.map(dot => box(dot, DOT * .9, DOT * .9));
   const better = ways.map(inFrame).map(point => box(point, 0, 0));
   const named = [...new Set([route.length - 1, 0, at])].filter(place => place >= 0);

@@ -1,4 +1,5 @@
-// The lines of a route's legs on the map. Points are [x, y] as in /pictures/land.svg: Mercator, 20 units a degree, north up. Pure.
+// The lines of a route's legs on the map. Points are [x, y] as in /pictures/land.svg: Mercator, 20
+// units a degree, north up. Pure.
 
 const UNITS = 20;
 
@@ -51,7 +52,10 @@ function curve([x1, y1], [x2, y2]) {
   });
 }
 
-/** @returns {[number[][], number[][]]} the line up to this share of its length (0 to 1), and the rest */
+/**
+ * @returns {[number[][], number[][]]} the line up to this share of its length (0 to 1), and the
+ *   rest
+ */
 export function split(way, share) {
   const lengths = way.slice(1).map(([x, y], at) => Math.hypot(x - way[at][0], y - way[at][1]));
   let left = share * lengths.reduce((total, length) => total + length, 0);

@@ -15,8 +15,9 @@ export const isOver = ({ status }) => FINAL.includes(status);
 
 /**
  * How far the parcel is on its route.
- * @returns {{at: number, since: number | null}} `at` is the index of the last stop that it reached, -1 before the first;
- *   `since` is the time in ms when it left that stop, or null while it is at a stop
+ * @returns {{at: number, since: number | null}} `at` is the index of the last stop that it reached,
+ *   -1 before the first; `since` is the time in ms when it left that stop, or null while it is at a
+ *   stop
  */
 export function progressOf({ status, route, events }) {
   const hub = events.findLast(event => event.hub)?.hub;
@@ -66,7 +67,8 @@ function eventText({ status, hub }) {
 
 /**
  * Polls the parcel until its status is final, and only while the page is visible.
- * @param {{signal: AbortSignal, onUpdate: (parcel: object) => void, onLive?: (isLive: boolean) => void}} options
+ * @param {{signal: AbortSignal, onUpdate: (parcel: object) => void, onLive?: (isLive: boolean) =>
+ *   void}} options
  */
 export async function followParcel(parcel, { signal, onUpdate, onLive = () => {} }) {
   let known = parcel;

@@ -8,7 +8,10 @@ export function stockLabel(available) {
   return available <= 5 ? `Only ${available} left` : 'In stock';
 }
 
-/** The folder of this version of the files (`/v/…/`): a browser caches its files without asking again. */
+/**
+ * The folder of this version of the files (`/v/…/`): a browser caches its files without asking
+ * again.
+ */
 const VERSION_FOLDER = new URL('../..', import.meta.url).pathname;
 const versioned = src => (src.startsWith('/pictures/') ? VERSION_FOLDER + src.slice(1) : src);
 

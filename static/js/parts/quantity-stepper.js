@@ -1,4 +1,5 @@
-// <quantity-stepper>: a quantity, by buttons or by typing. Sends `change` when the quantity changes.
+// <quantity-stepper>: a quantity, by buttons or by typing. Sends `change` when the quantity
+// changes.
 
 import { html } from '../html.js';
 
@@ -7,7 +8,10 @@ class QuantityStepper extends HTMLElement {
   #least;
   #most;
 
-  /** @param {{id: string, label: string, name?: string, value: number, least?: number, most?: number}} options */
+  /**
+   * @param {{id: string, label: string, name?: string, value: number, least?: number, most?:
+   *   number}} options
+   */
   static of({ id, label, name = 'quantity', value, least = 1, most = 999 }) {
     const stepper = document.createElement('quantity-stepper');
     stepper.#least = least;

@@ -53,7 +53,8 @@ class RouteMap extends HTMLElement {
     this.#legs = route.slice(1).map(({ hub, by }, at) => wayOf(route[at].hub, hub, by?.mode));
     const frame = frameOf([...stops, ...this.#legs.flat()]);
     const { at } = progressOf(this.#parcel);
-    // Each kind of dot is one path of points: the round line caps draw dots of the same size at every scale.
+    // Each kind of dot is one path of points: the round line caps draw dots of the same size at
+    // every scale.
     render(this, html`
       <svg viewBox=${`${frame.x} ${frame.y} ${frame.width} ${frame.height}`} role="img" aria-label=${this.#label()}>
         <use class="land" href="/pictures/land.svg#land"/>

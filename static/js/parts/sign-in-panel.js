@@ -49,7 +49,10 @@ class SignInPanel extends HTMLElement {
   }
 }
 
-/** @param isNew whether it is a new password: then its rules are shown, and browsers offer to save it */
+/**
+ * @param isNew whether it is a new password: then its rules are shown, and browsers offer to save
+ *   it
+ */
 export const passwordField = (name, label, { scope, isNew }) => field(name, label, {
   scope,
   type: 'password',

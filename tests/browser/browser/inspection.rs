@@ -41,7 +41,8 @@ impl Browser {
         self.expected.borrow_mut().push(part);
     }
 
-    /// The unexpected errors: exceptions, failed requests, violations of the Content-Security-Policy.
+    /// The unexpected errors: exceptions, failed requests, violations of the
+    /// Content-Security-Policy.
     fn unexpected_errors(&self) -> Vec<String> {
         let entries = self.block_on(self.driver().browser_log()).unwrap_or_default();
         let mut console = self.console.borrow_mut();
@@ -72,7 +73,8 @@ impl Drop for Browser {
         if is_failing {
             self.report();
         }
-        // After a failure the state of the browser is unknown, so the next journey gets another one.
+        // After a failure the state of the browser is unknown, so the next journey gets another
+        // one.
         match self.session.take() {
             Some(session) if is_failing => session.quit(),
             Some(session) => session.give_back(),

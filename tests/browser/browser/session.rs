@@ -1,5 +1,6 @@
-//! A browser process with the driver's session. A process is started once and serves one journey after the other: each gets
-//! a new tab without cookies, storage or cache, which is what a new browser would be, without the second that it takes to start.
+//! A browser process with the driver's session. A process is started once and serves one journey
+//! after the other: each gets a new tab without cookies, storage or cache, which is what a new
+//! browser would be, without the second that it takes to start.
 
 use crate::driver;
 use serde_json::json;
@@ -21,7 +22,8 @@ const FLAGS: [&str; 10] = [
     "--lang=en-GB",
 ];
 
-/// The browsers that no journey uses at the moment. There are as many in all as journeys ran at the same time.
+/// The browsers that no journey uses at the moment. There are as many in all as journeys ran at the
+/// same time.
 static IDLE: Mutex<Vec<Session>> = Mutex::new(Vec::new());
 
 pub struct Session {
@@ -58,7 +60,8 @@ impl Session {
         }
     }
 
-    /// For the next journey: a new tab, so that no history, emulation or script of this one is left.
+    /// For the next journey: a new tab, so that no history, emulation or script of this one is
+    /// left.
     pub fn give_back(self) {
         let renewed: WebDriverResult<()> = self.runtime.block_on(async {
             let old = self.driver.windows().await?;
@@ -89,7 +92,8 @@ pub fn quit_idle() {
     idle.into_iter().for_each(Session::quit);
 }
 
-/// The browser that is started: with a new profile, and with everything that its console says in the log.
+/// The browser that is started: with a new profile, and with everything that its console says in
+/// the log.
 fn wanted(profile: &TempDir) -> Capabilities {
     let mut wanted = DesiredCapabilities::chrome();
     let set = |wanted: &mut ChromeCapabilities| {

@@ -1,4 +1,5 @@
-// A purchase by a client that was generated from the OpenAPI document: every path, body and answer here is checked by its types.
+// A purchase with a client that was generated from the OpenAPI document. Its types check every
+// path, body and answer.
 import createClient from 'openapi-fetch';
 import type { components, paths } from './api.js';
 

@@ -1,4 +1,5 @@
-// The dead letters: events that a service refused at every attempt, until an operator redelivers them.
+// The dead letters: events that a service refused at every attempt, until an operator redelivers
+// them.
 
 import { html, render } from '../../html.js';
 import { get, withQuery } from '../../api.js';

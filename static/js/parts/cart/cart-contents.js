@@ -1,4 +1,5 @@
-// <cart-contents>: the items of the cart, which the customer changes in place: on the cart's page and in the drawer.
+// <cart-contents>: the items of the cart, which the customer changes in place: on the cart's page
+// and in the drawer.
 
 import { html, render } from '../../html.js';
 import { put, remove } from '../../api.js';

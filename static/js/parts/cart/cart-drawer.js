@@ -1,4 +1,5 @@
-// <cart-drawer>: the cart in a dialog at the side of the page. Opens from the header and after an item was added.
+// <cart-drawer>: the cart in a dialog at the side of the page. Opens from the header and after an
+// item was added.
 
 import { html, render } from '../../html.js';
 import { get } from '../../api.js';

@@ -32,14 +32,20 @@ class AddressStep extends CheckoutStep {
       ${choice('keep', 'Save this address in my account', { scope: 'address', checked: true })}`);
   }
 
-  /** The parts of the address that decide the delivery's price; `null` while country or postal code is missing. */
+  /**
+   * The parts of the address that decide the delivery's price; `null` while country or postal code
+   * is missing.
+   */
   get destination() {
     const saved = this.#saved.find(({ id }) => id === this.picked);
     const { country, postal_code, city } = addressOf(saved ?? valuesOf(this.form));
     return country && postal_code ? { country, postal_code, city } : null;
   }
 
-  /** @returns what an order says of its address: the id of a saved one, or the address itself. Saves a new one on request. */
+  /**
+   * @returns what an order says of its address: the id of a saved one, or the address itself. Saves
+   *   a new one on request.
+   */
   async forOrder() {
     if (this.picked !== NEW) return { address_id: this.picked };
     const values = valuesOf(this.form);

@@ -88,7 +88,10 @@ class CheckoutForm extends HTMLElement {
     else part.tell(problem);
   }
 
-  /** A session can end during the checkout. The fields keep their text until the customer is signed in again. */
+  /**
+   * A session can end during the checkout. The fields keep their text until the customer is signed
+   * in again.
+   */
   async #signInAgain() {
     const user = await signInAgain('Your session has ended. Sign in again to place the order. Everything that you entered is still here.');
     if (user?.id === this.#user) await this.#place();

@@ -1,4 +1,5 @@
-// <delivery-step>: the delivery services with price and date. Sends `quote-changed` when another quote is picked or known.
+// <delivery-step>: the delivery services with price and date. Sends `quote-changed` when another
+// quote is picked or known.
 
 import { html } from '../../html.js';
 import { post } from '../../api.js';

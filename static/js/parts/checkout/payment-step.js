@@ -32,7 +32,9 @@ class PaymentStep extends CheckoutStep {
       <p class="hint">The card is saved in your account without its full number and security code. You can remove it there at any time. A declined card is not saved.</p>`);
   }
 
-  /** @returns `{ id, added }`: the id to pay with; `added` is the payment method if the card is new */
+  /**
+   * @returns `{ id, added }`: the id to pay with; `added` is the payment method if the card is new
+   */
   async forOrder() {
     if (this.picked !== NEW) return { id: this.picked };
     const body = { card: cardOf(valuesOf(this.form)) };
@@ -41,7 +43,10 @@ class PaymentStep extends CheckoutStep {
     return { id: method.id, added: method };
   }
 
-  /** After a decline: a new card is removed from the account. Its fields keep their text, except the security code. */
+  /**
+   * After a decline: a new card is removed from the account. Its fields keep their text, except the
+   * security code.
+   */
   async drop(added) {
     if (!added) return;
     this.#attempt.settle();

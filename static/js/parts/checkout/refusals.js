@@ -1,8 +1,9 @@
 // What a failed attempt to place an order means. Pure: a problem is a value.
 
 /**
- * Whether the shop has decided about the order: then the next attempt is a new order with a new Idempotency-Key. Without a
- * decision the next attempt repeats the key, so that the order is placed at most once.
+ * Whether the shop has decided about the order: then the next attempt is a new order with a new
+ * Idempotency-Key. Without a decision the next attempt repeats the key, so that the order is placed
+ * at most once.
  */
 export function isDecided({ status, code }) {
   if (status === 0 || status === 502 || status === 504 || code === 'idempotency_in_flight') return false;

@@ -1,4 +1,5 @@
-// What the three steps of the checkout have in common: a heading, a form, and errors that are shown in the step.
+// What the three steps of the checkout have in common: a heading, a form, and errors that are shown
+// in the step.
 
 import { html, render } from '../../html.js';
 import { choice, clearProblem, isComplete, showProblem } from '../../forms.js';
@@ -31,7 +32,10 @@ export class CheckoutStep extends HTMLElement {
     render(this.#content, contents);
   }
 
-  /** Whether all fields are valid. Fields that are hidden, because a saved entry is picked, do not count. */
+  /**
+   * Whether all fields are valid. Fields that are hidden, because a saved entry is picked, do not
+   * count.
+   */
   get isComplete() {
     return this.querySelector('.new')?.hidden || isComplete(this.#form);
   }
@@ -50,8 +54,10 @@ export class CheckoutStep extends HTMLElement {
   }
 
   /**
-   * Radio buttons for the saved entries and for a new one, whose fields show only while it is picked.
-   * @param options `{ name, saved, labelOf, picked, newLabel }`; without a saved entry only the fields show
+   * Radio buttons for the saved entries and for a new one, whose fields show only while it is
+   * picked.
+   * @param options `{ name, saved, labelOf, picked, newLabel }`; without a saved entry only the
+   *   fields show
    */
   showChoices({ name, saved, labelOf, picked, newLabel }, fields) {
     if (saved.length === 0) {

@@ -1,4 +1,5 @@
-// <listing-filters>: categories, prices and stock. Sends `filters-changed` with `{ min, max, inStock }` in its detail.
+// <listing-filters>: categories, prices and stock. Sends `filters-changed` with `{ min, max,
+// inStock }` in its detail.
 
 import { html, render } from '../../html.js';
 import { clearProblem, setError } from '../../forms.js';
@@ -56,7 +57,10 @@ class ListingFilters extends HTMLElement {
     this.#unfold();
   }
 
-  /** On wide screens the filters are always open beside the list; on small screens they are folded above it. */
+  /**
+   * On wide screens the filters are always open beside the list; on small screens they are folded
+   * above it.
+   */
   connectedCallback() {
     WIDE.addEventListener('change', this.#unfold);
   }

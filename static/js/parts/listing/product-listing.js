@@ -1,4 +1,5 @@
-// <product-listing>: the list with its filters, sort order and pages. It stays in the page while its content changes.
+// <product-listing>: the list with its filters, sort order and pages. It stays in the page while
+// its content changes.
 
 import { html, render } from '../../html.js';
 import { get } from '../../api.js';
@@ -15,7 +16,10 @@ class ProductListing extends HTMLElement {
   #filters;
   #sidebar;
   #categories = null;
-  /** The address that the list's own fields led to. The fields are not filled from it: the customer may be typing. */
+  /**
+   * The address that the list's own fields led to. The fields are not filled from it: the customer
+   * may be typing.
+   */
   #ownAddress = null;
   #parts;
 
@@ -52,7 +56,10 @@ class ProductListing extends HTMLElement {
     this.#followSearch(signal);
   }
 
-  /** Loaded once while the list is shown, since they rarely change; loaded again only after a failure. */
+  /**
+   * Loaded once while the list is shown, since they rarely change; loaded again only after a
+   * failure.
+   */
   categories() {
     this.#categories ??= get('/categories?limit=100').then(({ items }) => items, () => {
       this.#categories = null;
@@ -100,7 +107,10 @@ class ProductListing extends HTMLElement {
     navigate(address, how);
   }
 
-  /** The list is updated while the customer types, in the same entry of the history, and the focus stays in the field. */
+  /**
+   * The list is updated while the customer types, in the same entry of the history, and the focus
+   * stays in the field.
+   */
   #followSearch(signal) {
     let typing;
     searchField.addEventListener('input', () => {

@@ -1,4 +1,5 @@
-// The filters of a product list: read from the page's address, written to an address, sent to the API. Pure.
+// The filters of a product list: read from the page's address, written to an address, sent to the
+// API. Pure.
 
 import { withQuery } from '../../api.js';
 import { plural } from '../../format.js';
@@ -31,7 +32,10 @@ export function filtersOf({ params, query }) {
 
 export const usualSort = q => (q ? 'relevance' : 'name');
 
-/** @returns `min` and `max` in whole euros, `null` where empty or invalid, and an error text for each invalid field */
+/**
+ * @returns `min` and `max` in whole euros, `null` where empty or invalid, and an error text for
+ *   each invalid field
+ */
 export function pricesOf(typed) {
   const errors = {};
   const euros = name => {
@@ -75,8 +79,8 @@ export function chipsOf(filters, categoryName) {
 export const addressOfAll = filters => addressOf({ ...filters, ...NO_FILTERS });
 
 /**
- * The number of products, as far as it is known. The API does not count a filtered list: without filters the categories'
- * counts are added, and on the last page the previous pages are.
+ * The number of products, as far as it is known. The API does not count a filtered list: without
+ * filters the categories' counts are added, and on the last page the previous pages are.
  */
 export function countText(filters, { items, next_cursor: next }, categories) {
   const { category, q, inStock, min, max, before } = filters;

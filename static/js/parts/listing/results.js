@@ -38,8 +38,8 @@ function nothing(filters, categoryName) {
 }
 
 /**
- * The API's cursors lead only forwards. “Previous page” is the browser's back button, and shows only on a page that was
- * opened by “Next page”.
+ * The API's cursors lead only forwards. “Previous page” is the browser's back button, and shows
+ * only on a page that was opened by “Next page”.
  */
 export function paging(filters, { items = [], next_cursor: next }, { followsPage }) {
   const before = filters.before === null ? null : filters.before + items.length;

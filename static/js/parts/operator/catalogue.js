@@ -15,7 +15,10 @@ export function stockKind(available) {
 const PAGE_SIZE = 100;
 const MAX_PAGES = 20;
 
-/** @returns {Promise<{items: object[], isAll: boolean}>} the products that match `q`; `isAll` is false if there are more than 2,000 */
+/**
+ * @returns {Promise<{items: object[], isAll: boolean}>} the products that match `q`; `isAll` is
+ *   false if there are more than 2,000
+ */
 export async function wholeCatalogue({ q, signal }) {
   const items = [];
   let cursor = null;

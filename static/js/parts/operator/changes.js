@@ -1,4 +1,5 @@
-// Changes a product only if it is still as the operator saw it (If-Match): another operator's change is never overwritten.
+// Changes a product only if it is still as the operator saw it (If-Match): another operator's
+// change is never overwritten.
 
 import { getTagged, remove } from '../../api.js';
 import { money, weight } from '../../format.js';
@@ -20,7 +21,10 @@ export class ChangedMeanwhile extends Error {
   }
 }
 
-/** The entity tag also changes with every sale. Then the same change is tried again with the new tag. */
+/**
+ * The entity tag also changes with every sale. Then the same change is tried again with the new
+ * tag.
+ */
 const MAX_TRIES = 5;
 
 /** @param change `(path, etag) => Promise`: sends the change with this entity tag */

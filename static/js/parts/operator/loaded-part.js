@@ -1,4 +1,5 @@
-// <loaded-part>: a part of a page that loads its own data. After a failure it offers to try again; the rest of the page works.
+// <loaded-part>: a part of a page that loads its own data. After a failure it offers to try again;
+// the rest of the page works.
 
 import { html, render } from '../../html.js';
 import { problemNotice } from '../../notices.js';
@@ -12,7 +13,8 @@ class LoadedPart extends HTMLElement {
   /**
    * @param load `() => Promise<data>`
    * @param draw `(data) => markup`
-   * @param options `{ signal, label }`: aborted when the page is left; what is loaded, as it is called after “the”
+   * @param options `{ signal, label }`: aborted when the page is left; what is loaded, as it is
+   *   called after “the”
    */
   static of(load, draw, { signal, label }) {
     const part = document.createElement('loaded-part');

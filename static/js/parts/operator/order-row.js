@@ -1,4 +1,5 @@
-// <order-row>: one order for the operator: packs, ships, refunds or cancels it, and shows its parcel's label.
+// <order-row>: one order for the operator: packs, ships, refunds or cancels it, and shows its
+// parcel's label.
 
 import { html, render } from '../../html.js';
 import { get, post } from '../../api.js';
@@ -72,7 +73,10 @@ class OrderRow extends HTMLElement {
     return html`<button type="button" class=${kind} id=${`${action}-${this.#order.id}`} aria-label=${`${label}: ${this.#name}`} onclick=${pressed}>${label}</button>`;
   }
 
-  /** Runs an action, then shows the order and the action's result: `work` returns a sentence, or nothing. */
+  /**
+   * Runs an action, then shows the order and the action's result: `work` returns a sentence, or
+   * nothing.
+   */
   #run(work) {
     return whileBusy(this, async () => {
       let message = null;

@@ -1,4 +1,5 @@
-// <product-editor>: the form of a product, new or existing, with a preview. Never overwrites another operator's change unasked.
+// <product-editor>: the form of a product, new or existing, with a preview. Never overwrites
+// another operator's change unasked.
 
 import { html, render } from '../../html.js';
 import { Attempt, patch, post } from '../../api.js';

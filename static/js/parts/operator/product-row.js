@@ -1,4 +1,5 @@
-// <product-row>: one product for the operator: links to edit and to see it, and a button to retire it.
+// <product-row>: one product for the operator: links to edit and to see it, and a button to retire
+// it.
 
 import { html, render } from '../../html.js';
 import { money } from '../../format.js';

@@ -1,4 +1,5 @@
-// <stock-row>: the stock of one product. Opened, it shows the items on hand and reserved, and changes them.
+// <stock-row>: the stock of one product. Opened, it shows the items on hand and reserved, and
+// changes them.
 
 import { html, render } from '../../html.js';
 import { put } from '../../api.js';

@@ -1,4 +1,5 @@
-// <order-view>: an order whose status is updated live, and what the customer can still do: cancel it, return items.
+// <order-view>: an order whose status is updated live, and what the customer can still do: cancel
+// it, return items.
 
 import { html, render } from '../../html.js';
 import { get, post } from '../../api.js';
@@ -89,7 +90,10 @@ class OrderView extends HTMLElement {
     announce(text);
   }
 
-  /** Subscribes to the order's events until its status is final. An event's id is the number of its timeline entry, from 1. */
+  /**
+   * Subscribes to the order's events until its status is final. An event's id is the number of its
+   * timeline entry, from 1.
+   */
   #follow(order, signal) {
     if (FINAL.includes(order.status) || signal.aborted) return;
     let known = order.timeline.length;
@@ -106,7 +110,8 @@ class OrderView extends HTMLElement {
       shop.countUnread().catch(() => {});
     });
     events.addEventListener('error', () => {
-      // After an HTTP error, such as 401 for an expired session, the browser does not reconnect by itself.
+      // After an HTTP error, such as 401 for an expired session, the browser does not reconnect by
+      // itself.
       if (events.readyState === EventSource.CLOSED) this.#reconnect(order, known, signal);
     });
   }
