@@ -7,12 +7,7 @@ use super::{
     network::{Leg, NETWORK, WAREHOUSE, place_of},
 };
 use crate::env::Env;
-use petgraph::{
-    Direction::Incoming,
-    algo::dijkstra,
-    graph::NodeIndex,
-    visit::{EdgeFiltered, EdgeRef},
-};
+use petgraph::{algo::dijkstra, graph::NodeIndex, visit::EdgeFiltered};
 use std::sync::OnceLock;
 
 /// The heaviest parcel that the shop sends, in kilograms.
@@ -108,22 +103,28 @@ fn extend(routes: &mut [Vec<Route>], graph: &Graph, service: ShippingService, kg
     let open = EdgeFiltered::from_fn(graph, |edge| edge.weight().most_kg >= kg);
     let effort = |leg: &Leg| effort(service, leg, kg);
     let start = NodeIndex::new(place_of(WAREHOUSE));
-    let efforts = dijkstra(&open, start, None, |edge| effort(edge.weight()));
-    // Back from each hub along the legs that made its effort.
-    let last_ride = |hub: NodeIndex| {
-        let legs = graph.edges_directed(hub, Incoming).filter(|edge| edge.weight().most_kg >= kg);
-        legs.filter(|edge| efforts.get(&edge.source()).is_some_and(|sum| sum + effort(edge.weight()) == efforts[&hub]))
-            .min_by_key(|edge| edge.id())
-    };
-    for hub in graph.node_indices().filter(|hub| efforts.contains_key(hub)) {
+    let mut efforts = vec![None; graph.node_count()];
+    for (hub, sum) in dijkstra(&open, start, None, |edge| effort(edge.weight())) {
+        efforts[hub.index()] = Some(sum);
+    }
+    // The leg that made each hub's effort: the first one in the network, where several did.
+    let mut last_legs = vec![None; graph.node_count()];
+    for edge in graph.raw_edges().iter().filter(|edge| edge.weight.most_kg >= kg) {
+        let (from, to) = (edge.source().index(), edge.target().index());
+        if efforts[from].is_some_and(|sum| Some(sum + effort(edge.weight)) == efforts[to]) {
+            last_legs[to].get_or_insert((from, edge.weight));
+        }
+    }
+    for hub in (0..efforts.len()).filter(|hub| efforts[*hub].is_some()) {
+        // Back from the hub to the warehouse, then the other way round.
         let mut rides = Vec::new();
         let mut at = hub;
-        while let Some(edge) = last_ride(at) {
-            rides.push(RideTo { hub: at.index(), leg: edge.weight() });
-            at = edge.source();
+        while let Some((from, leg)) = last_legs[at] {
+            rides.push(RideTo { hub: at, leg });
+            at = from;
         }
         rides.reverse();
-        let routes = &mut routes[hub.index()];
+        let routes = &mut routes[hub];
         match routes.last_mut() {
             Some(same) if same.rides == rides => same.most_kg = kg,
             lighter => {
