@@ -3,9 +3,9 @@
 //! After each restart all that was acknowledged is there, and the books balance; whoever got no answer asks again with the same key,
 //! and nobody is charged twice. The same without commits finds orders that are lost: the proof that this can find any.
 //!
-//! `TEST_KILLS=1000` for a longer look, `TEST_SEED=7` for other moments.
+//! `TEST_FULL=1` for 30 kills, `TEST_KILLS=1000` for a longer look, `TEST_SEED=7` for other moments.
 
-use crate::harness::{Client, Customer, Shop, eventually, number, within};
+use crate::harness::{Client, Customer, Shop, eventually, number, repeats, within};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::{
     collections::BTreeSet,
@@ -139,7 +139,7 @@ impl Street {
 #[test]
 fn however_often_the_shop_is_killed_no_acknowledged_order_is_lost_and_nobody_pays_twice() {
     let mut street = Street::open(BUYERS);
-    let kills = number("TEST_KILLS", 30);
+    let kills = repeats("TEST_KILLS", 8, 30);
     for kill in 1..=kills {
         // At any moment, also before the first order; but on a slow machine not always.
         street.buy_until_killed(kill % 3, Duration::from_millis(1500));

@@ -18,8 +18,9 @@ pub use wire::Wire;
 
 use std::time::{Duration, Instant};
 
-/// What is done in the background has this long to come about.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// A test waits this long for an event before it gives up and fails. It is a bound for a hanging program on a busy machine,
+/// many times longer than any of these events takes; no test measures with it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Looks until there is something to see.
 #[track_caller]
@@ -47,7 +48,18 @@ pub fn instant(value: &serde_json::Value) -> jiff::Timestamp {
     text.parse().expect("a moment")
 }
 
-/// How many of something a heavy test takes: `GALLERIA_TEST_…` would be a setting of the shop's, so it is `TEST_…`.
+/// A number that the tester chooses. `GALLERIA_TEST_…` would be a setting of the shop, so it is `TEST_…`.
 pub fn number(variable: &str, default: usize) -> usize {
     std::env::var(variable).ok().map_or(default, |value| value.parse().expect("a whole number"))
+}
+
+/// How often a long test repeats: the variable says it; without it, `TEST_FULL=1` takes the full count, and otherwise the short one
+/// is taken. Both counts meet the same kinds of things.
+pub fn repeats(variable: &str, short: usize, full: usize) -> usize {
+    number(variable, if is_full() { full } else { short })
+}
+
+/// Whether long tests take their full counts.
+pub fn is_full() -> bool {
+    std::env::var("TEST_FULL").is_ok_and(|value| value == "1")
 }

@@ -1,5 +1,6 @@
 //! The program as it is started from a shell: what it is given, what it says, how it ends.
 
+use super::PATIENCE;
 use std::{
     fs::File,
     io::{Read, Write},
@@ -9,9 +10,6 @@ use std::{
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_galleria");
-/// Longer than any command takes, short enough to notice one that hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// A start of the program in a folder of its own, with nothing of the tester's settings.
 pub struct Program(Command);
 

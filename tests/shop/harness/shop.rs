@@ -1,6 +1,7 @@
 //! A running shop of a test's own: the real program on a free port and a folder that goes away.
 
 use super::{
+    PATIENCE,
     client::{Client, Customer, fresh},
     program::{Program, Ran, wait},
     wire::Wire,
@@ -16,16 +17,11 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    time::Duration,
 };
 use tempfile::TempDir;
 
 pub const OPERATOR_EMAIL: &str = "operator@galleria.example";
 pub const OPERATOR_PASSWORD: &str = "keys to every till";
-
-/// So long the shop may take to open, on a machine that builds something else.
-const OPENING: Duration = Duration::from_secs(60);
-const CLOSING: Duration = Duration::from_secs(45);
 
 /// How the shop is opened.
 #[derive(Clone)]
@@ -242,7 +238,7 @@ impl Shop {
 
     #[track_caller]
     pub fn wait(&mut self) -> Option<i32> {
-        let ended = wait(self.child.as_mut().expect("a running shop"), CLOSING);
+        let ended = wait(self.child.as_mut().expect("a running shop"), PATIENCE);
         let code = ended.unwrap_or_else(|| panic!("the shop does not close\n{}", self.log()));
         self.child = None;
         code
@@ -327,7 +323,7 @@ fn banner(child: &mut Child) -> Vec<String> {
     });
     let mut banner = Vec::new();
     while !banner.last().is_some_and(|line: &String| line.trim().starts_with("Stop")) {
-        match told.recv_timeout(OPENING) {
+        match told.recv_timeout(PATIENCE) {
             Ok(line) => banner.push(line),
             Err(_) => break,
         }

@@ -170,7 +170,11 @@ fn an_authorization_that_was_left_behind_is_given_back_when_it_lapses_also_after
     });
     on_one_thread(async {
         let shop = Shop::open(left_behind.path(), simulated(), 2);
-        wait(week - 60).await;
+        // The clock jumps over the week. With `TEST_FULL=1` it ticks, and so does everything that looks at it every second.
+        match std::env::var("TEST_FULL").as_deref() {
+            Ok("1") => wait(week - 60).await,
+            _ => tokio::time::advance(Duration::from_secs(week - 60)).await,
+        }
         assert_eq!(shop.payment(1).await.status, PaymentStatus::Authorized);
         // Not by those who look at the clock: it is written down, and the provider knows.
         shop.sandbox.set_faults(NOTHING_WORKS);
