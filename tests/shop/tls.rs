@@ -252,7 +252,7 @@ fn who_does_not_speak_tls_is_hung_up_on_and_nobody_else_minds() {
     let answer = get(&shop, trusting(&certificate, &[&TLS13], &[]), "/livez").expect("a handshake");
     assert!(answer.starts_with("HTTP/1.1 200 "));
     let hung_up = silent.listen();
-    assert!(hung_up.after < std::time::Duration::from_secs(20), "{hung_up:#?}");
+    assert_eq!((hung_up.status, &*hung_up.text), (None, ""), "it says nothing to one that says nothing");
 }
 
 #[test]

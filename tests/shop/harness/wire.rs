@@ -1,9 +1,9 @@
 //! Bytes on the wire, for requests that no decent client sends.
 
+use super::PATIENCE;
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
-    time::{Duration, Instant},
 };
 
 /// A connection on which anything can be said.
@@ -17,13 +17,12 @@ pub struct Wire {
 pub struct Raw {
     pub status: Option<u16>,
     pub text: String,
-    pub after: Duration,
 }
 
 impl Wire {
     pub fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(10)).expect("the door is open");
-        stream.set_read_timeout(Some(Duration::from_secs(40))).expect("a time-out");
+        let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the door is open");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         Self { stream, address }
     }
 
@@ -31,6 +30,20 @@ impl Wire {
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         let _ = self.stream.write_all(bytes.as_ref());
         self
+    }
+
+    /// Sends one piece after another until the shop closes the connection. Gives the number of pieces that were sent before; `None`
+    /// where the shop took all of them.
+    pub fn pour(&mut self, pieces: impl IntoIterator<Item = String>) -> Option<usize> {
+        pieces.into_iter().position(|piece| self.stream.write_all(piece.as_bytes()).is_err())
+    }
+
+    /// Whether the shop has answered, or closed the connection. It reads nothing.
+    pub fn is_answered(&self) -> bool {
+        self.stream.set_nonblocking(true).expect("a socket");
+        let seen = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("a socket");
+        !seen.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
     /// A request line and the headers that any request has.
@@ -42,10 +55,9 @@ impl Wire {
     /// Reads until the shop hangs up.
     #[track_caller]
     pub fn listen(&mut self) -> Raw {
-        let begun = Instant::now();
         let mut bytes = Vec::new();
         match self.stream.read_to_end(&mut bytes) {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 panic!("the shop neither answers nor hangs up")
             }
             _ => {}
@@ -53,6 +65,6 @@ impl Wire {
         let _ = self.stream.shutdown(Shutdown::Both);
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let status = text.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
-        Raw { status, text, after: begun.elapsed() }
+        Raw { status, text }
     }
 }
