@@ -3,7 +3,10 @@
 //! [`SETTINGS`] is the list; each setting has one name, spelled `carrier_speed` in the file, `GALLERIA_CARRIER_SPEED` in the
 //! environment and `--carrier-speed` on the command line.
 
-use crate::types::{Certificate, Email, Faults, Network, Secret, Service, Throttling, throttling::parse_bool};
+use crate::{
+    gateway::{CertificateSource, Throttling},
+    types::{Email, Faults, Network, Secret, Service, parse_bool},
+};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -50,7 +53,7 @@ pub struct Settings {
     pub carrier_speed: f64,
     pub provider_faults: Faults,
     pub throttling: Throttling,
-    pub certificate: Option<Certificate>,
+    pub certificate: Option<CertificateSource>,
     pub cors_origins: Vec<String>,
     pub allowed_hosts: Vec<String>,
     pub trusted_proxies: Vec<Network>,
@@ -327,11 +330,11 @@ fn parse_memory(text: &str) -> Result<usize, String> {
 fn certificate(
     self_signed: bool,
     files: (Option<PathBuf>, Option<PathBuf>),
-) -> Result<Option<Certificate>, BadSetting> {
+) -> Result<Option<CertificateSource>, BadSetting> {
     match (self_signed, files) {
         (false, (None, None)) => Ok(None),
-        (true, (None, None)) => Ok(Some(Certificate::SelfSigned)),
-        (false, (Some(chain), Some(key))) => Ok(Some(Certificate::Files { chain, key })),
+        (true, (None, None)) => Ok(Some(CertificateSource::SelfSigned)),
+        (false, (Some(chain), Some(key))) => Ok(Some(CertificateSource::Files { chain, key })),
         (is_self_signed, _) => {
             let reason = match is_self_signed {
                 true => "`self-signed` makes a certificate of its own; leave out tls_cert and tls_key",
@@ -378,7 +381,7 @@ fn parse_workers(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Class;
+    use crate::gateway::Class;
 
     fn environment(pairs: &[(&str, &str)]) -> Result<Given, BadSetting> {
         Given::of_environment(pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())))

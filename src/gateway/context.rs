@@ -1,16 +1,20 @@
-//! One request at the door: who asks, for what, in which trace, until when.
+//! The context of one request: the route, the caller, the trace, the deadline, and what became of it.
+//!
+//! Filters fill it in on the way to the handler; handlers take it as a parameter. What only one
+//! filter needs between request and response is a field of that filter, not of the context.
 
-use super::{Gateway, Route, client, controls::RouteSettings, duties::access_log, problem::Problem};
+use super::{
+    client_address,
+    respond::{CacheTag, Problem},
+    routing::{Parameter, Route, RouteSettings},
+    state::Gateway,
+};
 use crate::{
     mesh::{CallError, Context, Request, TraceId},
-    telemetry::Open,
-    types::{Principal, SessionId, SpanId, UserId},
+    telemetry::CacheStatus,
+    types::{Principal, Role, SessionId, SpanId, Timestamp, UserId},
 };
-use actix_web::{
-    FromRequest, HttpMessage, HttpRequest,
-    dev::{Extensions, Payload},
-    web::Bytes,
-};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web::Bytes};
 use std::{
     cell::{Cell, RefCell},
     future::{Ready, ready},
@@ -21,97 +25,138 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Handlers take it as a parameter; duties fill it in on the way.
+/// Cheap to clone: all clones are the same context.
 #[derive(Clone)]
-pub struct Visit(Rc<Parts>);
+pub struct RequestContext(Rc<ContextFields>);
 
-pub struct Parts {
+pub struct ContextFields {
     pub gateway: Arc<Gateway>,
-    /// One that routes have, or `_OTHER`.
+    /// One of the known methods, or `_OTHER`.
     pub method: &'static str,
     pub route: &'static Route,
-    /// As they were when the request came.
+    /// The settings at the moment when the request came.
     pub settings: Arc<RouteSettings>,
     pub trace: TraceId,
-    /// The span that stands for all of it, until it ends,
-    pub span: Cell<Option<Open>>,
-    /// and its id.
-    pub span_id: Option<SpanId>,
+    /// The caller's span, from `traceparent`.
+    pub parent: Option<SpanId>,
+    /// The span of this request, once the access log has opened it.
+    pub span_id: Cell<Option<SpanId>>,
     pub begun: Instant,
-    /// When the whole of the request was there: from then on the route's deadline runs.
+    /// When the body was there. The route's deadline counts from this moment.
     pub complete: Cell<Instant>,
-    /// Where the request comes from, behind the proxies that are trusted.
+    /// The client's address, behind the trusted proxies.
     pub client: IpAddr,
     pub principal: Cell<Principal>,
-    /// The session that the access token belongs to.
-    pub session: Cell<Option<SessionId>>,
-    /// Whether the sender is a browser that keeps its tokens in cookies out of scripts' reach.
+    /// The verified access token of the caller.
+    pub bearer: Cell<Option<Bearer>>,
+    /// Whether the client is a browser, which keeps its tokens in cookies that scripts cannot read.
     pub is_browser: Cell<bool>,
-    /// The instances that answered on the way.
-    served_by: RefCell<Vec<Arc<str>>>,
-    /// Whether its line is in the log.
-    pub is_logged: Cell<bool>,
-    /// Read whole by the limits, before anything is done.
+    /// The whole body, at most 64 KB: the filter `body` reads it.
     pub body: RefCell<Bytes>,
-    /// What a duty remembers on the way in for the way out, by its type.
-    notes: RefCell<Extensions>,
+    /// The request's `Idempotency-Key`, on routes that have one.
+    pub idempotency_key: RefCell<Option<IdempotencyKey>>,
+    /// What the response is about, for the cache.
+    pub cache_tags: RefCell<Vec<CacheTag>>,
+    pub outcome: RequestOutcome,
+    /// The instances that answered calls of this request.
+    served_by: RefCell<Vec<Arc<str>>>,
 }
 
-/// Of a client that hangs up before there is an answer, the request is dropped wherever it stands.
-impl Drop for Parts {
-    fn drop(&mut self) {
-        access_log::hung_up(self);
+/// What became of the request.
+#[derive(Default)]
+pub struct RequestOutcome {
+    /// `None` on routes without a cache.
+    pub cache: Cell<Option<CacheStatus>>,
+    /// `None` for responses that are not composed.
+    pub completeness: Cell<Option<Completeness>>,
+    /// The code of the problem document, if the response is one.
+    pub problem: Cell<Option<&'static str>>,
+    /// The filter that responded instead of the handler.
+    pub stopped_by: Cell<Option<&'static str>>,
+}
+
+/// Whether every part of a composed response is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completeness {
+    Complete,
+    Degraded,
+}
+
+/// The owner of a verified access token.
+#[derive(Debug, Clone, Copy)]
+pub struct Bearer {
+    pub user_id: UserId,
+    pub session_id: SessionId,
+    pub role: Role,
+    /// The token's `exp` and the leeway, in seconds since 1970.
+    pub expires: i64,
+}
+
+impl Bearer {
+    pub fn expires_at(&self) -> Timestamp {
+        Timestamp::from_second(self.expires).unwrap_or(Timestamp::MAX)
     }
 }
 
-impl std::ops::Deref for Visit {
-    type Target = Parts;
-    fn deref(&self) -> &Parts {
+/// An `Idempotency-Key` and the caller that it belongs to: keys of different callers never meet.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKey {
+    pub scope: String,
+    pub key: String,
+}
+
+/// What is known about a request when the first filter gets it.
+pub struct RequestHead {
+    pub method: &'static str,
+    pub route: &'static Route,
+    pub settings: Arc<RouteSettings>,
+    pub trace: TraceId,
+    pub parent: Option<SpanId>,
+    pub client: IpAddr,
+}
+
+impl std::ops::Deref for RequestContext {
+    type Target = ContextFields;
+    fn deref(&self) -> &ContextFields {
         &self.0
     }
 }
 
-impl Visit {
-    pub fn new(
-        gateway: Arc<Gateway>,
-        method: &'static str,
-        route: &'static Route,
-        settings: Arc<RouteSettings>,
-        trace: TraceId,
-        span: Open,
-        client: IpAddr,
-    ) -> Self {
+impl RequestContext {
+    pub fn new(gateway: Arc<Gateway>, head: RequestHead) -> Self {
         let begun = Instant::now();
-        Self(Rc::new(Parts {
+        let RequestHead { method, route, settings, trace, parent, client } = head;
+        Self(Rc::new(ContextFields {
             gateway,
             method,
             route,
             settings,
             trace,
-            span_id: span.id(),
-            span: Cell::new(Some(span)),
+            parent,
+            span_id: Cell::new(None),
             begun,
             complete: Cell::new(begun),
             client,
             principal: Cell::new(Principal::Anonymous),
-            session: Cell::new(None),
+            bearer: Cell::new(None),
             is_browser: Cell::new(false),
-            served_by: RefCell::default(),
-            is_logged: Cell::new(false),
             body: RefCell::default(),
-            notes: RefCell::default(),
+            idempotency_key: RefCell::default(),
+            cache_tags: RefCell::default(),
+            outcome: RequestOutcome::default(),
+            served_by: RefCell::default(),
         }))
     }
 
-    /// Asks a service on behalf of whoever is at the door.
+    /// Calls a service on behalf of the caller.
     pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply, Problem>
     where
         Problem: From<R::Error>,
     {
-        Ok(self.ask(&self.context(), request).await?)
+        Ok(self.ask(&self.call_context(), request).await?)
     }
 
-    /// The same with a context of the caller's making, and the answer as it came.
+    /// Calls a service with another call context, and gives the error as it came.
     pub async fn ask<R: Request>(&self, context: &Context, request: R) -> Result<R::Reply, CallError<R::Error>> {
         let (by, answer) = self.gateway.mesh.call_served(context, request).await;
         if let Some(by) = by {
@@ -123,56 +168,62 @@ impl Visit {
         answer
     }
 
-    /// The names of the instances that answered, for `X-Served-By`; empty where nobody was asked.
+    /// The names of the instances that answered, for `X-Served-By`; empty if no service was called.
     pub fn served_by(&self) -> String {
         self.served_by.borrow().join(", ")
     }
 
-    /// How long the whole of it may take.
+    /// The time limit of the whole request.
     pub fn deadline(&self) -> Duration {
         self.settings.deadline(self.route)
     }
 
-    pub fn note<T: 'static>(&self, note: T) {
-        self.notes.borrow_mut().insert(note);
-    }
-
-    pub fn noted<T: Clone + 'static>(&self) -> Option<T> {
-        self.notes.borrow().get().cloned()
-    }
-
-    pub fn take_note<T: 'static>(&self) -> Option<T> {
-        self.notes.borrow_mut().remove()
-    }
-
-    pub fn context(&self) -> Context {
+    /// The context of the calls that this request makes.
+    pub fn call_context(&self) -> Context {
         Context {
             principal: self.principal.get(),
             deadline: self.complete.get() + self.deadline(),
             trace: self.trace,
-            span: self.span_id,
+            span: self.span_id.get(),
         }
     }
 
-    /// The client as far as it can be told from others.
+    /// The client's address, or its network where one client has many addresses.
     pub fn network(&self) -> IpAddr {
-        client::network(self.client)
+        client_address::network(self.client)
     }
 
-    /// Who is signed in. Routes that need it are not reached without.
+    /// The caller's session.
+    pub fn session(&self) -> Option<SessionId> {
+        self.bearer.get().map(|bearer| bearer.session_id)
+    }
+
+    /// The signed-in user. The handler of a route that requires one never gets the error.
     pub fn user(&self) -> Result<UserId, Problem> {
         let user = self.principal.get().user_id();
         user.ok_or_else(|| Problem::unauthorized("unauthorized", "Sign in first."))
     }
+
+    /// The idempotency key together with its scope, as one text: unique among all callers.
+    pub fn scoped_idempotency_key(&self) -> Option<String> {
+        self.idempotency_key.borrow().as_ref().map(|key| format!("{}:{}", key.scope, key.key))
+    }
+
+    /// Names what the response is about: a change of it purges the stored response.
+    pub fn tag_response(&self, tags: impl IntoIterator<Item = CacheTag>) {
+        *self.cache_tags.borrow_mut() = tags.into_iter().collect();
+    }
 }
 
-impl FromRequest for Visit {
+impl Parameter for RequestContext {}
+
+impl FromRequest for RequestContext {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let visit = request.extensions().get::<Visit>().cloned();
-        // Every route is wrapped by the duties; one that is not would answer a 404 rather than let somebody in.
-        ready(visit.ok_or_else(Problem::not_found))
+        let context = request.extensions().get::<RequestContext>().cloned();
+        // Every route runs behind the filters. A route that does not would answer 404 rather than admit a caller unchecked.
+        ready(context.ok_or_else(Problem::not_found))
     }
 }

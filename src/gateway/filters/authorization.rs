@@ -1,28 +1,24 @@
-//! May they call this route. Whose record it is, the service decides that owns it.
+//! Whether the caller may call the route. Whether a record is the caller's own, the service decides that owns the record.
 
-use super::{Duty, Step};
+use super::filter::{Filter, RequestAction};
 use crate::{
-    gateway::{Access, problem::Problem, visit::Visit},
+    gateway::{context::RequestContext, respond::Problem, routing::Access},
     types::{Principal, Role},
 };
 use actix_web::dev::ServiceRequest;
 
 pub struct Authorization;
 
-impl Duty for Authorization {
-    fn name(&self) -> &'static str {
-        "authorization"
-    }
-
-    fn enter<'a>(&'a self, visit: &'a Visit, _: &'a mut ServiceRequest) -> Step<'a> {
-        match (visit.route.access, visit.principal.get()) {
-            (Access::Public, _) => Step::On,
-            (_, Principal::User { role: Role::Operator, .. }) => Step::On,
-            (Access::SignedIn, Principal::User { .. }) => Step::On,
+impl Filter for Authorization {
+    fn on_request<'a>(&'a mut self, context: &'a RequestContext, _: &'a mut ServiceRequest) -> RequestAction<'a> {
+        match (context.route.access, context.principal.get()) {
+            (Access::Public, _) => RequestAction::Continue,
+            (_, Principal::User { role: Role::Operator, .. }) => RequestAction::Continue,
+            (Access::SignedIn, Principal::User { .. }) => RequestAction::Continue,
             (Access::Operator, Principal::User { .. }) => {
-                Step::Stop(Problem::forbidden("forbidden", "Only operators of the shop may do this."))
+                RequestAction::Reject(Problem::forbidden("forbidden", "Only operators of the shop may do this."))
             }
-            _ => Step::Stop(Problem::unauthorized("unauthorized", "Sign in first.")),
+            _ => RequestAction::Reject(Problem::unauthorized("unauthorized", "Sign in first.")),
         }
     }
 }

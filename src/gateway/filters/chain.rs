@@ -1,30 +1,47 @@
-//! The duties of the door, each in one file, in one order.
+//! The filter chain: the list of the filters, and how a request runs through it.
 
-pub mod access_log;
-pub mod authentication;
-pub mod authorization;
-pub mod cache;
-pub mod closed;
-pub mod conditional;
-pub mod cors;
-pub mod headers;
-pub mod idempotency;
-pub mod limits;
-pub mod problems;
-pub mod throttling;
-pub mod unasked;
-
-use super::{Gateway, Route, client, controls::RouteSettings, problem::Problem, visit::Visit};
-use crate::telemetry::traceparent;
+use super::{
+    access_log::AccessLog,
+    admission::{Admission, body_reads::BodyReads, concurrency_limit::ConcurrencyLimit},
+    allowed_hosts::AllowedHosts,
+    authentication::{Authentication, token_verifier::TokenVerifier},
+    authorization::Authorization,
+    body::Body,
+    cache::{Cache, store::ResponseCache},
+    conditional::Conditional,
+    cors::Cors,
+    cross_site::CrossSite,
+    disabled_routes::DisabledRoutes,
+    filter::{Filter, RequestAction, ResponseAction},
+    headers::Headers,
+    idempotency::{FingerprintKey, Idempotency},
+    in_flight::{InFlight, RequestsInFlight},
+    problems::Problems,
+    rate_limit::{RateLimit, limiter::RateLimiter},
+    unexpected_input::UnexpectedInput,
+};
+use crate::{
+    gateway::{
+        client_address,
+        context::{RequestContext, RequestHead},
+        respond::Problem,
+        routing::{Route, RouteSettings},
+        state::Gateway,
+    },
+    telemetry::traceparent,
+};
 use actix_web::{
     Error, HttpMessage, HttpResponse, ResponseError,
     body::{BodySize, BoxBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
-    http::{StatusCode, header::HeaderValue},
+    http::{
+        Method, StatusCode,
+        header::{HeaderMap, HeaderValue},
+    },
     middleware::Next,
     web::Bytes,
 };
-use futures_util::{FutureExt, future::LocalBoxFuture};
+use futures_util::FutureExt;
 use std::{
     net::IpAddr,
     panic::AssertUnwindSafe,
@@ -33,128 +50,172 @@ use std::{
     task::{Context, Poll},
 };
 
-/// From the outside in. A request meets them in this order, its answer in the reverse: so an answer that a duty gives
-/// (a refusal, a kept answer) is still logged, rendered and headed by those before it.
+/// A request meets the filters in this order, its response in the reverse order. So a response that a
+/// filter gives (a rejection, a cached response) still passes through the filters before it: it is
+/// logged, it gets its headers, and a problem is written out.
 #[rustfmt::skip]
-pub const DUTIES: &[&dyn Duty] = &[
-    &access_log::AccessLog,         // around everything: one line a request
-    &headers::Headers,              // every answer names its trace and is locked down
-    &problems::Problems,            // every refusal becomes a problem document
-    &cors::Cors,                    // pages of other sites, where they may
-    &limits::Limits,                // not too many, too large, too slow; the right host and site
-    &closed::Closed,                // unless an operator has closed the route
-    &authentication::Authentication,// who is it
-    &authorization::Authorization,  // may they call this
-    &throttling::Throttling,        // not too often
-    &unasked::Unasked,              // no query and no body that nobody looks at
-    &idempotency::Idempotency,      // the same key, the same answer
-    &conditional::Conditional,      // what the client has already is not sent again
-    &cache::Cache,                  // what was answered before is answered again
+pub const FILTERS: &[(&str, MakeFilter)] = &[
+    ("access_log",       |_| Box::new(AccessLog::default())),                                                    // one line and one span a request
+    ("headers",          |s| Box::new(Headers { uses_hsts: s.uses_hsts })),                                      // the trace and the browser's security fields
+    ("problems",         |_| Box::new(Problems)),                                                                // writes problem documents
+    ("cors",             |_| Box::new(Cors)),                                                                    // pages of other sites, if they are allowed
+    ("in_flight",        |s| Box::new(InFlight::new(&s.in_flight))),                                             // 503 while draining or full
+    ("allowed_hosts",    |_| Box::new(AllowedHosts)),                                                            // the `Host` header names this shop
+    ("cross_site",       |_| Box::new(CrossSite)),                                                               // no changes from pages of other sites
+    ("body",             |s| Box::new(Body { reads: s.body_reads.clone() })),                                    // not too large, not too slow
+    ("admission",        |s| Box::new(Admission::new(&s.concurrency))),                                          // as many at a time as finish in time
+    ("disabled_routes",  |_| Box::new(DisabledRoutes)),                                                          // 503 for routes that an operator disabled
+    ("authentication",   |s| Box::new(Authentication { verifier: s.verifier.clone(), limiter: s.limiter.clone() })), // who is it
+    ("authorization",    |_| Box::new(Authorization)),                                                           // may they call this route
+    ("rate_limit",       |s| Box::new(RateLimit::new(&s.limiter))),                                              // not too often
+    ("unexpected_input", |_| Box::new(UnexpectedInput)),                                                         // no query and no body that the route ignores
+    ("idempotency",      |s| Box::new(Idempotency::new(&s.fingerprint_key))),                                    // the same key, the same response
+    ("conditional",      |_| Box::new(Conditional)),                                                             // entity tags and preconditions
+    ("cache",            |s| Box::new(Cache::new(&s.cache))),                                                    // stored responses
 ];
 
-/// One thing that the door does for every request.
-pub trait Duty: Sync {
-    fn name(&self) -> &'static str;
+type MakeFilter = fn(&FilterState) -> Box<dyn Filter>;
 
-    /// On the way in. What it answers in the handler's stead goes out through the duties before it.
-    fn enter<'a>(&'a self, _visit: &'a Visit, _request: &'a mut ServiceRequest) -> Step<'a> {
-        Step::On
-    }
-
-    /// On the way out.
-    fn leave<'a>(&'a self, _visit: &'a Visit, _request: &'a actix_web::HttpRequest, answer: HttpResponse) -> Leave<'a> {
-        Leave::With(answer)
-    }
+/// What the filters keep from one request to the next. All workers share it.
+pub struct FilterState {
+    /// Whether browsers are told to insist on TLS.
+    pub uses_hsts: bool,
+    pub in_flight: Arc<RequestsInFlight>,
+    pub body_reads: BodyReads,
+    pub concurrency: Arc<ConcurrencyLimit>,
+    pub verifier: Arc<TokenVerifier>,
+    pub limiter: Arc<RateLimiter>,
+    pub fingerprint_key: Arc<FingerprintKey>,
+    pub cache: Arc<ResponseCache>,
 }
 
-/// Most duties need not wait for anybody, and then cost no allocation.
-pub enum Step<'a> {
-    On,
-    Stop(Problem),
-    Answer(HttpResponse),
-    /// The answer for now, while the handler is asked for a new one that goes to the cache.
-    AnswerAndGoOn(HttpResponse),
-    Wait(LocalBoxFuture<'a, Result<Option<HttpResponse>, Problem>>),
-}
-
-pub enum Leave<'a> {
-    With(HttpResponse),
-    Wait(LocalBoxFuture<'a, HttpResponse>),
-}
-
-/// Takes a request through the duties to its handler, and the answer back.
+/// Runs a request through the filters to its handler, and the response back.
 ///
-/// Of a client that hangs up actix-web drops the future, wherever it stands. For who only reads that is right: nobody wants the
-/// answer. What may change something goes through to its end in a task of its own, so that no write is left half awaited and
-/// the next who sends the same `Idempotency-Key` finds the answer of this one.
-pub async fn pass(
+/// When a client disconnects, actix-web drops this future, wherever it stands. That is right for a
+/// request that only reads. A request that may change something runs to its end in a task of its own,
+/// so that no write is left half awaited and a retry with the same `Idempotency-Key` finds the response
+/// of this one.
+pub async fn run(
     gateway: Arc<Gateway>,
+    state: Arc<FilterState>,
     route: &'static Route,
     settings: Arc<RouteSettings>,
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let head = head(&gateway, route, settings, &request);
     if request.method().is_safe() {
-        return go_through(gateway, route, settings, request, next).await;
+        return run_filters(gateway, state, head, request, next).await;
     }
-    let task = actix_web::rt::spawn(go_through(gateway, route, settings, request, next));
+    let task = actix_web::rt::spawn(run_filters(gateway, state, head, request, next));
     task.await.map_err(actix_web::error::ErrorInternalServerError)?
 }
 
-async fn go_through(
-    gateway: Arc<Gateway>,
+fn head(
+    gateway: &Gateway,
     route: &'static Route,
     settings: Arc<RouteSettings>,
+    request: &ServiceRequest,
+) -> RequestHead {
+    let traceparent = request.headers().get("traceparent").and_then(|value: &HeaderValue| value.to_str().ok());
+    let (trace, parent) = traceparent::read(traceparent, &gateway.env);
+    let client = client(gateway, request.peer_addr().map(|peer| peer.ip()), request.headers());
+    RequestHead { method: known_method(request.method()), route, settings, trace, parent, client }
+}
+
+fn client(gateway: &Gateway, peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
+    let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+    client_address::address(peer, headers, &gateway.trust.load().proxies)
+}
+
+/// Metrics and logs count by method. A client can send any text as a method, so an unknown one becomes `_OTHER`.
+fn known_method(method: &Method) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    known.into_iter().find(|known| method == *known).unwrap_or("_OTHER")
+}
+
+async fn run_filters(
+    gateway: Arc<Gateway>,
+    state: Arc<FilterState>,
+    head: RequestHead,
     mut request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let traceparent = request.headers().get("traceparent").and_then(|value: &HeaderValue| value.to_str().ok());
-    let (trace, parent) = traceparent::read(traceparent, &gateway.env);
-    let peer = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-    let client = client::address(peer, request.headers(), &gateway.trust.load().proxies);
-    let method = access_log::known_method(request.method());
-    let span = access_log::span(&gateway, trace, parent, method, route, client);
-    let visit = Visit::new(gateway, method, route, settings, trace, span, client);
-    request.extensions_mut().insert(visit.clone());
+    let context = RequestContext::new(gateway, head);
+    request.extensions_mut().insert(context.clone());
+    let mut filters: Vec<Box<dyn Filter>> = FILTERS.iter().map(|(_, make)| make(&state)).collect();
 
-    let (entered, outcome) = enter(&visit, &mut request).await;
-    let (http_request, unread, mut answer) = match outcome {
-        Outcome::Stopped(answer) => {
+    let outcome = on_request(&mut filters, &context, &mut request).await;
+    let (http_request, unread, mut response) = match outcome {
+        ChainOutcome::Stopped(response) => {
             let (http_request, payload) = request.into_parts();
-            (http_request, Some(payload), answer)
+            (http_request, Some(payload), response)
         }
-        Outcome::Meanwhile(answer) => {
-            let (http_request, visit, fill) = (request.request().clone(), visit.clone(), visit.take_note());
+        ChainOutcome::Revalidating(response, revalidated) => {
+            let http_request = request.request().clone();
             actix_web::rt::spawn(async move {
-                if let Ok(fresh) = handled(next.call(request)).await {
-                    cache::keep(&visit, fill, fresh);
+                if let Ok(fresh) = handle(next.call(request)).await {
+                    revalidated(fresh);
                 }
             });
-            (http_request, None, answer)
+            (http_request, None, response)
         }
-        Outcome::Through => {
+        ChainOutcome::Passed => {
             let http_request = request.request().clone();
-            (http_request, None, handled(next.call(request)).await?)
+            (http_request, None, handle(next.call(request)).await?)
         }
     };
-    for duty in DUTIES[..entered].iter().rev() {
-        answer = match duty.leave(&visit, &http_request, answer) {
-            Leave::With(answer) => answer,
-            Leave::Wait(answer) => answer.await,
+    for filter in filters.iter_mut().rev() {
+        response = match filter.on_response(&context, &http_request, response) {
+            ResponseAction::Continue(response) => response,
+            ResponseAction::Await(response) => response.await,
         };
     }
     if let Some(unread) = unread {
-        answer = answer.map_body(|_, body| LastWord { body, _unread: unread }.boxed());
+        response = response.map_body(|_, body| WithUnreadRequest { body, _unread: unread }.boxed());
     }
-    Ok(ServiceResponse::new(http_request, answer))
+    Ok(ServiceResponse::new(http_request, response))
 }
 
-/// The handler's answer. If it panics, that is a bug, and this request alone pays for it: what it claimed is still given back.
-async fn handled(
-    handler: impl Future<Output = Result<ServiceResponse<BoxBody>, Error>>,
-) -> Result<HttpResponse, Error> {
+/// How a request came through the filters.
+enum ChainOutcome {
+    /// To its handler.
+    Passed,
+    /// A filter has responded instead of the handler.
+    Stopped(HttpResponse),
+    /// A filter has responded, and the handler's response goes to the function.
+    Revalidating(HttpResponse, Box<dyn FnOnce(HttpResponse)>),
+}
+
+/// Runs the filters until one responds. Filters after that one have not seen the request, and are removed.
+async fn on_request(
+    filters: &mut Vec<Box<dyn Filter>>,
+    context: &RequestContext,
+    request: &mut ServiceRequest,
+) -> ChainOutcome {
+    for at in 0..filters.len() {
+        let outcome = match filters[at].on_request(context, request) {
+            RequestAction::Continue => continue,
+            RequestAction::Reject(problem) => ChainOutcome::Stopped(problem.error_response()),
+            RequestAction::Respond(response) => ChainOutcome::Stopped(response),
+            RequestAction::RespondAndRevalidate(response, then) => ChainOutcome::Revalidating(response, then),
+            RequestAction::Await(result) => match result.await {
+                Ok(None) => continue,
+                Ok(Some(response)) => ChainOutcome::Stopped(response),
+                Err(problem) => ChainOutcome::Stopped(problem.error_response()),
+            },
+        };
+        context.outcome.stopped_by.set(Some(FILTERS[at].0));
+        filters.truncate(at + 1);
+        return outcome;
+    }
+    ChainOutcome::Passed
+}
+
+/// The handler's response. A panic of a handler is a bug: it fails this request alone, and the filters still see the response.
+async fn handle(handler: impl Future<Output = Result<ServiceResponse<BoxBody>, Error>>) -> Result<HttpResponse, Error> {
     match AssertUnwindSafe(handler).catch_unwind().await {
-        // Only actix-web itself fails here, and never for a route of ours.
+        // Only actix-web itself fails here, and never for a route of the table.
         Ok(answered) => answered.map(|response| response.into_parts().1),
         Err(_) => Ok(Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -165,14 +226,17 @@ async fn handled(
     }
 }
 
-/// The body of a refusal, with what was not read of the request. While that is held, actix-web knows that it was not read and hangs
-/// up after the answer; once it is let go, actix-web waits for the rest of a chunked body, as long as the client likes.
-struct LastWord {
+/// The body of a response to a request that was not read to its end.
+///
+/// While actix-web sees that the request's payload is held, it closes the connection after the response.
+/// If the payload were dropped first, actix-web would wait for the rest of a chunked body, as long as
+/// the client likes.
+struct WithUnreadRequest {
     body: BoxBody,
     _unread: Payload,
 }
 
-impl MessageBody for LastWord {
+impl MessageBody for WithUnreadRequest {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {
@@ -184,35 +248,6 @@ impl MessageBody for LastWord {
     }
 }
 
-/// How a request came through the duties.
-enum Outcome {
-    /// To its handler.
-    Through,
-    /// One of them has answered in the handler's stead,
-    Stopped(HttpResponse),
-    /// and has the handler asked all the same.
-    Meanwhile(HttpResponse),
-}
-
-/// How many duties were entered, and how it ended.
-async fn enter(visit: &Visit, request: &mut ServiceRequest) -> (usize, Outcome) {
-    for (at, duty) in DUTIES.iter().enumerate() {
-        let outcome = match duty.enter(visit, request) {
-            Step::On => continue,
-            Step::Stop(problem) => Outcome::Stopped(problem.error_response()),
-            Step::Answer(answer) => Outcome::Stopped(answer),
-            Step::AnswerAndGoOn(answer) => Outcome::Meanwhile(answer),
-            Step::Wait(step) => match step.await {
-                Ok(None) => continue,
-                Ok(Some(answer)) => Outcome::Stopped(answer),
-                Err(problem) => Outcome::Stopped(problem.error_response()),
-            },
-        };
-        return (at + 1, outcome);
-    }
-    (DUTIES.len(), Outcome::Through)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,30 +256,34 @@ mod tests {
     #[actix_web::test]
     async fn a_handler_that_panics_is_a_plain_500_for_its_caller_alone() {
         let panics = async { panic!("a planted bug") };
-        let answer = handled(panics).await.unwrap();
+        let answer = handle(panics).await.unwrap();
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let works = async { Ok(TestRequest::default().to_srv_response(HttpResponse::Created().finish())) };
-        assert_eq!(handled(works).await.unwrap().status(), StatusCode::CREATED);
+        assert_eq!(handle(works).await.unwrap().status(), StatusCode::CREATED);
     }
 
-    /// The order is part of what the door promises: a refusal costs no more than it must, and nothing is answered to
-    /// somebody who may not have it.
+    /// The order is part of what the gateway promises: a rejection costs no more than it must, and no response
+    /// goes to a caller who may not have it.
     #[test]
-    fn the_duties_stand_in_this_order() {
-        let names: Vec<_> = DUTIES.iter().map(|duty| duty.name()).collect();
+    fn the_filters_stand_in_this_order() {
+        let names: Vec<_> = FILTERS.iter().map(|(name, _)| *name).collect();
         assert_eq!(
             names,
             [
-                "access log",
+                "access_log",
                 "headers",
                 "problems",
                 "cors",
-                "limits",
-                "closed",
+                "in_flight",
+                "allowed_hosts",
+                "cross_site",
+                "body",
+                "admission",
+                "disabled_routes",
                 "authentication",
                 "authorization",
-                "throttling",
-                "unasked",
+                "rate_limit",
+                "unexpected_input",
                 "idempotency",
                 "conditional",
                 "cache"

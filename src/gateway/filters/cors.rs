@@ -1,8 +1,10 @@
-//! Pages of other sites, where the shop lets them (the Fetch standard's CORS protocol): exact origins, never a wildcard, and no
-//! cookies: such a page signs in with a token of its own. Without configured origins this says nothing, and browsers keep them out.
+//! Pages of other sites (the Fetch standard's CORS protocol).
+//!
+//! The allowed origins are exact, never a wildcard, and get no cookies: such a page signs in with a token
+//! of its own. Without configured origins this filter does nothing, and browsers keep other sites out.
 
-use super::{Duty, Leave, Step};
-use crate::gateway::visit::Visit;
+use super::filter::{Filter, RequestAction, ResponseAction};
+use crate::gateway::context::RequestContext;
 use actix_web::{
     HttpRequest, HttpResponse,
     dev::ServiceRequest,
@@ -14,49 +16,50 @@ use actix_web::{
 
 pub struct Cors;
 
-/// What a page may send and read beside what every page may.
+/// Fields that a page of an allowed origin may send and read, beside those that every page may.
 const HEADERS: &str =
     "authorization, cache-control, content-type, idempotency-key, if-match, if-none-match, traceparent";
 const EXPOSED: &str = "age, cache-status, etag, idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, traceparent, \
      x-completed, x-request-id, x-served-by";
-/// How long a browser may go by the answer to a preflight: Chromium's own bound.
+/// How long a browser may use the response to a preflight: Chromium's own bound.
 const PREFLIGHT_SECONDS: &str = "7200";
 
-impl Duty for Cors {
-    fn name(&self) -> &'static str {
-        "cors"
-    }
-
-    fn enter<'a>(&'a self, visit: &'a Visit, request: &'a mut ServiceRequest) -> Step<'a> {
+impl Filter for Cors {
+    fn on_request<'a>(&'a mut self, context: &'a RequestContext, request: &'a mut ServiceRequest) -> RequestAction<'a> {
         let is_preflight = *request.method() == Method::OPTIONS
             && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-            && allowed(visit, request.headers()).is_some();
+            && allowed(context, request.headers()).is_some();
         if !is_preflight {
-            return Step::On;
+            return RequestAction::Continue;
         }
-        let mut answer = HttpResponse::NoContent();
-        answer.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, PATCH, DELETE"));
-        answer.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS));
-        answer.insert_header((header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS));
-        Step::Answer(answer.finish())
+        let mut response = HttpResponse::NoContent();
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST, PUT, PATCH, DELETE"));
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS));
+        response.insert_header((header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS));
+        RequestAction::Respond(response.finish())
     }
 
-    fn leave<'a>(&'a self, visit: &'a Visit, request: &'a HttpRequest, mut answer: HttpResponse) -> Leave<'a> {
-        if visit.gateway.trust.load().origins.is_empty() {
-            return Leave::With(answer);
+    fn on_response<'a>(
+        &'a mut self,
+        context: &'a RequestContext,
+        request: &'a HttpRequest,
+        mut response: HttpResponse,
+    ) -> ResponseAction<'a> {
+        if context.gateway.trust.load().origins.is_empty() {
+            return ResponseAction::Continue(response);
         }
-        // The answer is another for another origin, also where there was none.
-        answer.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
-        if let Some(origin) = allowed(visit, request.headers()) {
-            answer.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            answer.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        // The response differs by origin, also for a request without one.
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = allowed(context, request.headers()) {
+            response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            response.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
         }
-        Leave::With(answer)
+        ResponseAction::Continue(response)
     }
 }
 
-/// The origin of the page that asks, if it is one of those that may.
-fn allowed<'a>(visit: &Visit, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
-    let trust = visit.gateway.trust.load();
+/// The origin of the page that sent the request, if it is allowed.
+fn allowed<'a>(context: &RequestContext, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+    let trust = context.gateway.trust.load();
     headers.get(header::ORIGIN).filter(|origin| trust.origins.iter().any(|known| known.as_bytes() == origin.as_bytes()))
 }

@@ -1,27 +1,22 @@
-//! A route that an operator has closed says so, to everybody.
+//! A route that an operator has disabled answers every call with 503.
 
-use super::{Duty, Step};
-use crate::gateway::{problem::Problem, visit::Visit};
+use super::filter::{Filter, RequestAction};
+use crate::gateway::{context::RequestContext, respond::Problem};
 use actix_web::dev::ServiceRequest;
 
-pub struct Closed;
+pub struct DisabledRoutes;
 
-/// Nobody knows when it will be open again.
-const LOOK_AGAIN_IN: u64 = 60;
+/// When the route will be enabled again is not known; clients ask once a minute.
+const RETRY_AFTER_SECONDS: u64 = 60;
 
-impl Duty for Closed {
-    fn name(&self) -> &'static str {
-        "closed"
-    }
-
-    fn enter<'a>(&'a self, visit: &'a Visit, _: &'a mut ServiceRequest) -> Step<'a> {
-        match visit.settings.enabled {
-            true => Step::On,
-            false => {
-                let words = visit.settings.words.as_str().trim();
-                let end = if words.ends_with(['.', '!', '?']) { "" } else { "." };
-                Step::Stop(Problem::unavailable("route_closed", format!("{words}{end}"), LOOK_AGAIN_IN))
-            }
+impl Filter for DisabledRoutes {
+    fn on_request<'a>(&'a mut self, context: &'a RequestContext, _: &'a mut ServiceRequest) -> RequestAction<'a> {
+        if context.settings.enabled {
+            return RequestAction::Continue;
         }
+        let message = context.settings.message.as_str().trim();
+        let end = if message.ends_with(['.', '!', '?']) { "" } else { "." };
+        let detail = format!("{message}{end}");
+        RequestAction::Reject(Problem::unavailable("route_closed", detail, RETRY_AFTER_SECONDS))
     }
 }

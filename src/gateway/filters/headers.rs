@@ -1,17 +1,19 @@
-//! What every answer carries: the trace that it belongs to, and the fields that lock a browser down.
+//! Fields of every response: the trace that it belongs to, and the fields that restrict what a browser does with it.
 
-use super::{Duty, Leave};
-use crate::{gateway::visit::Visit, telemetry::traceparent, types::Principal};
+use super::filter::{Filter, ResponseAction};
+use crate::{gateway::context::RequestContext, telemetry::traceparent, types::Principal};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY},
 };
 
-pub struct Headers;
+pub struct Headers {
+    pub uses_hsts: bool,
+}
 
-/// No inline scripts or styles, nothing from elsewhere, no frames (OWASP Secure Headers, ASVS 3.4).
+/// No inline scripts or styles, nothing from other sites, no frames (OWASP Secure Headers, ASVS 3.4).
 #[rustfmt::skip]
-const LOCKS: [(HeaderName, &str); 6] = [
+const SECURITY: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("content-security-policy"),      "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
     (HeaderName::from_static("x-content-type-options"),       "nosniff"),
     (HeaderName::from_static("referrer-policy"),              "strict-origin-when-cross-origin"),
@@ -20,38 +22,39 @@ const LOCKS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("permissions-policy"),           "geolocation=(), camera=(), microphone=()"),
 ];
 
-impl Duty for Headers {
-    fn name(&self) -> &'static str {
-        "headers"
-    }
-
-    fn leave<'a>(&'a self, visit: &'a Visit, _: &'a HttpRequest, mut answer: HttpResponse) -> Leave<'a> {
-        let headers = answer.headers_mut();
-        for (name, value) in LOCKS {
+impl Filter for Headers {
+    fn on_response<'a>(
+        &'a mut self,
+        context: &'a RequestContext,
+        _: &'a HttpRequest,
+        mut response: HttpResponse,
+    ) -> ResponseAction<'a> {
+        let headers = response.headers_mut();
+        for (name, value) in SECURITY {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        // Not for a certificate that was made here: a browser that insists lets nobody past it.
-        if visit.gateway.certificates.as_ref().is_some_and(|certificates| certificates.is_lasting()) {
+        // Not with a self-signed certificate: a browser that insists on TLS lets no user past its warning.
+        if self.uses_hsts {
             headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
         }
-        let told = [
-            ("x-request-id", visit.trace.to_string()),
-            ("traceparent", traceparent::write(visit.trace, visit.span_id, &visit.gateway.env)),
-            ("x-served-by", visit.served_by()),
+        let fields = [
+            ("x-request-id", context.trace.to_string()),
+            ("traceparent", traceparent::write(context.trace, context.span_id.get(), &context.gateway.env)),
+            ("x-served-by", context.served_by()),
         ];
-        for (name, value) in told.into_iter().filter(|(_, value)| !value.is_empty()) {
+        for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
-        // What was made for somebody must not lie in anybody's cache; a route that knows better has said so.
+        // A response for one user must not stay in a shared cache. A route that allows more has set the field itself.
         if !headers.contains_key(CACHE_CONTROL) {
-            let value = match visit.principal.get() {
+            let value = match context.principal.get() {
                 Principal::Anonymous => "no-cache",
                 _ => "no-store",
             };
             headers.insert(CACHE_CONTROL, HeaderValue::from_static(value));
         }
-        Leave::With(answer)
+        ResponseAction::Continue(response)
     }
 }

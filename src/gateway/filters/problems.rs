@@ -1,7 +1,7 @@
-//! Every refusal becomes a problem document that names the request and its trace; its cause goes to the log.
+//! Writes problem documents, with the request's path and trace; the cause of a problem goes to the log.
 
-use super::{Duty, Leave};
-use crate::gateway::{problem::Problem, visit::Visit};
+use super::filter::{Filter, ResponseAction};
+use crate::gateway::{context::RequestContext, respond::Problem};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header::CONTENT_TYPE},
@@ -9,42 +9,39 @@ use actix_web::{
 
 pub struct Problems;
 
-/// The code of the problem that the answer is.
-#[derive(Clone, Copy)]
-pub struct ProblemCode(pub &'static str);
-
-impl Duty for Problems {
-    fn name(&self) -> &'static str {
-        "problems"
-    }
-
-    fn leave<'a>(&'a self, visit: &'a Visit, request: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
-        Leave::With(render(visit, request.path(), answer))
+impl Filter for Problems {
+    fn on_response<'a>(
+        &'a mut self,
+        context: &'a RequestContext,
+        request: &'a HttpRequest,
+        response: HttpResponse,
+    ) -> ResponseAction<'a> {
+        ResponseAction::Continue(render(context, request.path(), response))
     }
 }
 
-/// The answer with its problem written out, if it carries one; as it is otherwise.
-pub fn render(visit: &Visit, path: &str, mut answer: HttpResponse) -> HttpResponse {
-    let refused = answer.status().is_client_error() || answer.status().is_server_error();
-    let problem = answer.extensions_mut().remove::<Problem>();
+/// The response with its problem written out, if it carries one; else the response as it is.
+pub fn render(context: &RequestContext, path: &str, mut response: HttpResponse) -> HttpResponse {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    let problem = response.extensions_mut().remove::<Problem>();
     let problem = match problem {
         Some(problem) => problem,
-        None if refused && !answer.headers().contains_key(CONTENT_TYPE) => of_status(answer.status()),
-        None => return answer,
+        None if is_error && !response.headers().contains_key(CONTENT_TYPE) => of_status(response.status()),
+        None => return response,
     };
-    visit.note(ProblemCode(problem.code()));
+    context.outcome.problem.set(Some(problem.code()));
     if let Some(cause) = problem.cause() {
-        log::warn!(trace = visit.trace.to_string().as_str(), route = visit.route.path; "{}: {cause}", problem.code());
+        log::warn!(trace = context.trace.to_string().as_str(), route = context.route.path; "{}: {cause}", problem.code());
     }
-    let mut rendered = problem.render(path, &visit.trace.to_string());
-    // What the duties within have said about it (rate limits, cookies) still holds.
-    for (name, value) in answer.headers() {
+    let mut rendered = problem.render(path, &context.trace.to_string());
+    // Fields that later filters have set (rate limits, cookies) stay.
+    for (name, value) in response.headers() {
         rendered.headers_mut().append(name.clone(), value.clone());
     }
     rendered
 }
 
-/// An answer of actix-web's own that says no more than its status.
+/// For an error of actix-web itself, which has a status and nothing more.
 fn of_status(status: StatusCode) -> Problem {
     Problem::new(status, "refused", status.canonical_reason().unwrap_or("The request was refused"))
 }

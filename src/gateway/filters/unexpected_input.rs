@@ -1,26 +1,25 @@
-//! What a route does not take is refused: a query, a body, of which nobody would ever look at a word.
+//! Rejects a query or a body that the route does not read: the client expects it to have an effect.
 
-use super::{Duty, Step};
-use crate::gateway::{body, visit::Visit};
+use super::filter::{Filter, RequestAction};
+use crate::gateway::{
+    context::RequestContext,
+    extract::{body::must_be_empty, query::must_be_absent},
+};
 use actix_web::dev::ServiceRequest;
 
-pub struct Unasked;
+pub struct UnexpectedInput;
 
-impl Duty for Unasked {
-    fn name(&self) -> &'static str {
-        "unasked"
-    }
-
-    fn enter<'a>(&'a self, visit: &'a Visit, request: &'a mut ServiceRequest) -> Step<'a> {
-        let takes = (visit.route.handler.takes)();
-        let asks = if takes.query { Ok(()) } else { body::asks_nothing(request.uri()) };
-        let says = || match takes.body {
+impl Filter for UnexpectedInput {
+    fn on_request<'a>(&'a mut self, context: &'a RequestContext, request: &'a mut ServiceRequest) -> RequestAction<'a> {
+        let accepts = (context.route.handler.accepts)();
+        let query = if accepts.query { Ok(()) } else { must_be_absent(request.uri()) };
+        let body = || match accepts.body {
             true => Ok(()),
-            false => body::says_nothing(request.headers(), &visit.body.borrow()),
+            false => must_be_empty(request.headers(), &context.body.borrow()),
         };
-        match asks.and_then(|()| says()) {
-            Ok(()) => Step::On,
-            Err(problem) => Step::Stop(problem),
+        match query.and_then(|()| body()) {
+            Ok(()) => RequestAction::Continue,
+            Err(problem) => RequestAction::Reject(problem),
         }
     }
 }

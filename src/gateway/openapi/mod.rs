@@ -2,38 +2,41 @@
 //!
 //! It is made of the route table and of the handlers' types. What follows from a row (who may call, how often, with which header
 //! fields, why it may be refused) is said by the row alone; what a handler takes and gives, by its parameters and its answer; what is
-//! left are words, in [`words`]. Every answer that a test of the shop receives is held against it (`tests/shop/harness/contract.rs`).
+//! left is text, in [`operation_docs`]. Every answer that a test of the shop receives is held against it (`tests/shop/harness/contract.rs`).
 
 mod examples;
 mod headers;
+mod operation_docs;
 mod problems;
 mod schemas;
-mod words;
 
 use super::{
-    Access, CachePolicy, Class, Route,
-    parameters::{Given, Signature},
+    filters::{authentication::cookies, rate_limit::policy::Class},
     routes::ROUTES,
+    routing::{Access, CachePolicy, ReplyShape, Route, Signature},
 };
 use examples::Shown;
+use operation_docs::{OPERATIONS, OperationDoc, TAGS};
 use schemas::Schemas;
 use serde_json::{Map, Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::LazyLock,
 };
-use words::{TAGS, WORDS, Words};
 
-/// The document, made when somebody first asks for it.
-pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
+/// The document as JSON text, made at the first call.
+pub fn document() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| made().to_string());
+    &TEXT
+}
 
-fn document() -> Value {
-    let mut parts = Parts::default();
+fn made() -> Value {
+    let mut parts = DocumentParts::default();
     let mut operations = Vec::new();
     for route in ROUTES {
         operations.push((route, parts.operation(route)));
     }
-    let Parts { mut schemas, responses } = parts;
+    let DocumentParts { mut schemas, responses } = parts;
     schemas.insert("Problem", problems::schema());
     let schemas = schemas.finished();
     let responses: Map<_, _> = responses.into_values().collect();
@@ -61,7 +64,7 @@ fn document() -> Value {
             "headers": headers::headers(),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The `access_token` that signing in gives: RFC 9068, signed with EdDSA."},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": super::cookies::ACCESS, "description": "For browsers: set by signing in, out of scripts' reach."},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": cookies::ACCESS, "description": "For browsers: set by signing in, out of scripts' reach."},
             },
         },
     })
@@ -69,30 +72,30 @@ fn document() -> Value {
 
 const ABOUT: &str = "A complete web shop in one binary: seven services, each an actor with a tree of its own on disk, behind one gateway.
 
-Every request goes through the gateway's duties in one order: limits, authentication, authorization, throttling, idempotency, conditions, \
-cache. Ids carry their kind (`ord_…`), amounts of money are in minor units, times are RFC 3339 in UTC. Lists come in pages: \
+Every request runs through the gateway's filters in one order: limits, authentication, authorization, rate limits, idempotency, \
+preconditions, cache. Ids carry their kind (`ord_…`), amounts of money are in minor units, times are RFC 3339 in UTC. Lists come in pages: \
 `next_cursor` of one is `cursor` of the next. Whatever is refused is a problem document (RFC 9457) with a `code` for programs. \
 Fields that are not known here are refused in requests; in answers, expect new ones.";
 
 /// What the operations share.
 #[derive(Default)]
-struct Parts {
+struct DocumentParts {
     schemas: Schemas,
     /// By their content: name and response.
     responses: BTreeMap<String, (String, Value)>,
 }
 
-impl Parts {
+impl DocumentParts {
     fn operation(&mut self, route: &Route) -> Value {
         let signature = (route.handler.signature)();
-        let words = WORDS.iter().find(|words| words.handler == route.handler.name).unwrap_or(&Words::NONE);
+        let doc = OPERATIONS.iter().find(|doc| doc.handler == route.handler.name).unwrap_or(&OperationDoc::NONE);
         let mut operation = json!({
             "tags": [tag(route)],
             "operationId": route.id().replace('.', "_"),
-            "summary": words.summary,
-            "description": description(route, words),
-            "parameters": self.parameters(route, words, &signature),
-            "responses": self.responses(route, words, &signature),
+            "summary": doc.summary,
+            "description": description(route, doc),
+            "parameters": self.parameters(route, doc, &signature),
+            "responses": self.responses(route, doc, &signature),
             "security": match route.access {
                 Access::Public => json!([{}, {"bearer": []}, {"cookie": []}]),
                 Access::SignedIn | Access::Operator => json!([{"bearer": []}, {"cookie": []}]),
@@ -106,7 +109,7 @@ impl Parts {
         operation
     }
 
-    fn parameters(&mut self, route: &Route, words: &Words, signature: &Signature) -> Value {
+    fn parameters(&mut self, route: &Route, doc: &OperationDoc, signature: &Signature) -> Value {
         let mut parameters = Vec::new();
         if let Some(id) = &signature.id {
             parameters.push(json!({"name": "id", "in": "path", "required": true, "schema": self.schemas.add(id)}));
@@ -115,49 +118,49 @@ impl Parts {
             let query = self.schemas.add_parts(query);
             let required = query["required"].as_array().cloned().unwrap_or_default();
             for (name, schema) in query["properties"].as_object().into_iter().flatten() {
-                let mut parameter = json!({"name": name, "in": "query", "required": required.contains(&json!(name)), "schema": given(schema)});
-                if let Some(words) = schema.get("description") {
-                    parameter["description"] = words.clone();
+                let mut parameter = json!({"name": name, "in": "query", "required": required.contains(&json!(name)), "schema": without_null(schema)});
+                if let Some(text) = schema.get("description") {
+                    parameter["description"] = text.clone();
                 }
                 parameters.push(parameter);
             }
         }
-        let is_stream = signature.answers.iter().any(|given| given.media_type == "text/event-stream");
-        parameters.extend(headers::looked_at(route, words, is_stream));
+        let is_stream = signature.replies.iter().any(|reply| reply.media_type == "text/event-stream");
+        parameters.extend(headers::looked_at(route, doc, is_stream));
         parameters.into()
     }
 
-    fn responses(&mut self, route: &Route, words: &Words, signature: &Signature) -> Value {
+    fn responses(&mut self, route: &Route, doc: &OperationDoc, signature: &Signature) -> Value {
         let mut responses = BTreeMap::new();
-        responses.insert("default".to_owned(), self.shared(None, &problems::of_the_door()));
-        let refusals = problems::refusals(route, signature, words.refusals);
+        responses.insert("default".to_owned(), self.shared(None, &problems::of_the_gateway()));
+        let refusals = problems::refusals(route, signature, doc.refusals);
         for (status, codes) in &refusals {
             responses.insert(status.to_string(), self.shared(Some(*status), codes));
         }
-        for given in &signature.answers {
-            let headers = headers::of_answer(route, words, given);
+        for reply in &signature.replies {
+            let headers = headers::of_reply(route, doc, reply);
             if headers.get("ETag").is_some() {
                 responses.insert("304".into(), json!({"description": "You have it already.", "headers": headers}));
             }
             // A status that is an answer here may be a refusal all the same.
-            let refused = refusals.get(&given.status).map(|codes| problems::response(Some(given.status), codes));
+            let refused = refusals.get(&reply.status).map(|codes| problems::response(Some(reply.status), codes));
             let mut content = refused.map_or(json!({}), |mut refused| refused["content"].take());
-            let mut response = json!({"description": problems::reason(given.status), "headers": headers});
-            if !given.media_type.is_empty() {
+            let mut response = json!({"description": problems::reason(reply.status), "headers": headers});
+            if !reply.media_type.is_empty() {
                 // What is said after the media type is none of its name.
-                let media_type = given.media_type.split(';').next().unwrap_or_default();
-                content[media_type] = json!({"schema": self.schema_of(given)});
+                let media_type = reply.media_type.split(';').next().unwrap_or_default();
+                content[media_type] = json!({"schema": self.schema_of(reply)});
                 response["content"] = content;
             }
-            responses.insert(given.status.to_string(), response);
+            responses.insert(reply.status.to_string(), response);
         }
         responses.into_iter().collect::<Map<_, _>>().into()
     }
 
-    fn schema_of(&mut self, given: &Given) -> Value {
-        match &given.shape {
+    fn schema_of(&mut self, reply: &ReplyShape) -> Value {
+        match &reply.shape {
             Some(shape) => self.schemas.add(shape),
-            None if given.media_type == "application/json" => json!({"type": "object"}),
+            None if reply.media_type == "application/json" => json!({"type": "object"}),
             None => json!({"type": "string"}),
         }
     }
@@ -185,7 +188,7 @@ fn tag(route: &Route) -> &'static str {
     }
 }
 
-fn description(route: &Route, words: &Words) -> String {
+fn description(route: &Route, doc: &OperationDoc) -> String {
     let who = match route.access {
         Access::Public => "Anybody may call it.",
         Access::SignedIn => "For who is signed in; somebody else's record is not found.",
@@ -205,11 +208,11 @@ fn description(route: &Route, words: &Words) -> String {
         }
     };
     let deadline = route.deadline.as_secs();
-    format!("{}\n\n{who} {often} It is answered within {deadline} seconds.{kept}", words.description).trim().to_owned()
+    format!("{}\n\n{who} {often} It is answered within {deadline} seconds.{kept}", doc.description).trim().to_owned()
 }
 
 /// A parameter that is there is no `null`.
-fn given(schema: &Value) -> Value {
+fn without_null(schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(variants) = schema.get("oneOf").and_then(Value::as_array) {
         let some = variants.iter().find(|variant| variant["type"] != "null").cloned();

@@ -1,22 +1,22 @@
-//! What the OpenAPI document says of each operation beside what follows from its row of the route table and from its handler's types.
+//! The texts of the OpenAPI document for each operation: what does not follow from the route table and the handler's types.
 
-/// Of one operation.
-pub struct Words {
+/// The texts of one operation.
+pub struct OperationDoc {
     pub handler: &'static str,
     pub summary: &'static str,
-    /// Why else it may be refused than by the door: codes of [`super::problems::CODES`].
+    /// The codes of refusals beside those of the gateway: of [`super::problems::CODES`].
     pub refusals: &'static [&'static str],
-    /// What happens behind it, where the summary does not say all.
+    /// What happens behind it, if the summary does not say everything.
     pub description: &'static str,
-    /// Headers that its answers carry and others do not.
+    /// Headers of its replies that other operations do not have.
     pub headers: &'static [&'static str],
 }
 
-const fn of(handler: &'static str, summary: &'static str, refusals: &'static [&'static str]) -> Words {
-    Words { handler, summary, refusals, description: "", headers: &[] }
+const fn of(handler: &'static str, summary: &'static str, refusals: &'static [&'static str]) -> OperationDoc {
+    OperationDoc { handler, summary, refusals, description: "", headers: &[] }
 }
 
-impl Words {
+impl OperationDoc {
     pub const NONE: Self = of("", "", &[]);
 
     const fn more(self, description: &'static str) -> Self {
@@ -50,7 +50,7 @@ pub const TAGS: &[(&str, &str)] = &[
 const PASSWORDS: &str = "busy";
 
 #[rustfmt::skip]
-pub const WORDS: &[Words] = &[
+pub const OPERATIONS: &[OperationDoc] = &[
     of("users::register",            "Open an account, and sign in",                    &["email_taken", PASSWORDS]).with(&["Set-Cookie"])
         .more("Sent again with its `Idempotency-Key` it signs in again. Browsers (whoever sends `Sec-Fetch-Site`) get their tokens as cookies alone, programs in the body too."),
     of("users::sign_in",             "Sign in",                                         &["invalid_credentials", "too_many_guesses", PASSWORDS]).with(&["Set-Cookie"])
@@ -113,7 +113,7 @@ pub const WORDS: &[Words] = &[
     of("events::list_dead",          "Events that were put aside",                      &[]),
     of("events::replay_dead",        "Deliver such an event once more",                 &["not_delivered"]),
     of("controls::list_routes",      "The route table, and how each route is served",   &[]),
-    of("controls::change_route",     "Change how a route is served",                    &[]).more("Close it with words of your own, give it another deadline, keep its answers for longer."),
+    of("controls::change_route",     "Change how a route is served",                    &[]).more("Disable it with a message of your own, give it another deadline, keep its answers for longer."),
     of("controls::list_services",    "The services and their instances",                &[]),
     of("controls::change_service",   "Change how a service runs",                       &[]).more("Scale it, spread its calls in another way, say when an instance is ejected."),
     of("controls::change_instance",  "Drain, eject or weigh an instance",               &["last_instance"]),

@@ -1,6 +1,7 @@
-//! What each service has to say against a request, as problem documents: one match a service.
+//! The one table from an error to a problem document and its status: of the mesh, and of each service.
 
 use super::problem::Problem;
+use crate::mesh::{CallError, MeshError};
 use crate::services::{
     carts::messages::CartsError, notifications::messages::NotificationsError, orders::messages::OrdersError,
     payments::messages::PaymentsError, products::messages::ProductsError, shipping::messages::ShippingError,
@@ -8,24 +9,65 @@ use crate::services::{
 };
 use actix_web::http::StatusCode;
 
+impl<E: std::error::Error> From<CallError<E>> for Problem
+where
+    Problem: From<E>,
+{
+    fn from(error: CallError<E>) -> Self {
+        match error {
+            CallError::Domain(error) => error.into(),
+            CallError::Mesh(error) => error.into(),
+        }
+    }
+}
+
+impl From<MeshError> for Problem {
+    fn from(error: MeshError) -> Self {
+        match &error {
+            MeshError::TimedOut => Self::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "timed_out",
+                "The answer took too long. It may still have been carried out.",
+            ),
+            MeshError::Overloaded => {
+                Self::unavailable("overloaded", "There is too much to do at the moment. Try again shortly.", 1)
+            }
+            MeshError::CircuitOpen { retry_after } => Self::unavailable(
+                "circuit_open",
+                "This part of the shop is in trouble, and is given a rest. Try again shortly.",
+                retry_after.as_secs_f64().ceil().max(1.0) as u64,
+            ),
+            MeshError::NoInstance | MeshError::Refused => Self::unavailable(
+                "unavailable",
+                "This part of the shop is not available at the moment. Try again shortly.",
+                2,
+            ),
+            MeshError::Crashed | MeshError::Failed(_) => {
+                Self::unavailable("service_failed", "This part of the shop failed. Try again shortly.", 1)
+            }
+        }
+        .because(error)
+    }
+}
+
 impl From<UsersError> for Problem {
     fn from(error: UsersError) -> Self {
         use UsersError::*;
-        let words = sentence(&error);
+        let detail = sentence(&error);
         match error {
-            EmailTaken => Self::conflict("email_taken", words),
+            EmailTaken => Self::conflict("email_taken", detail),
             PasswordLength | PasswordTooCommon => Self::invalid("/password", error.to_string()),
-            InvalidCredentials => Self::unauthorized("invalid_credentials", words),
+            InvalidCredentials => Self::unauthorized("invalid_credentials", detail),
             WrongPassword => Self::invalid("/current_password", error.to_string()),
-            RefreshTokenInvalid => Self::unauthorized("refresh_token_invalid", words),
-            RefreshTokenReused { .. } => Self::unauthorized("refresh_token_reused", words),
+            RefreshTokenInvalid => Self::unauthorized("refresh_token_invalid", detail),
+            RefreshTokenReused { .. } => Self::unauthorized("refresh_token_reused", detail),
             UserNotFound | AddressNotFound => Self::not_found(),
-            AddressBookFull { .. } => Self::conflict("address_book_full", words),
-            SetupTokenInvalid => Self::forbidden("setup_token_invalid", words),
-            Busy => Self::unavailable("busy", words, 1),
-            TooManyGuesses { wait } => Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_guesses", words)
+            AddressBookFull { .. } => Self::conflict("address_book_full", detail),
+            SetupTokenInvalid => Self::forbidden("setup_token_invalid", detail),
+            Busy => Self::unavailable("busy", detail, 1),
+            TooManyGuesses { wait } => Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_guesses", detail)
                 .with_header("Retry-After", wait.as_secs_f64().ceil().to_string()),
-            Forbidden => Self::forbidden("forbidden", words),
+            Forbidden => Self::forbidden("forbidden", detail),
         }
     }
 }
@@ -33,19 +75,19 @@ impl From<UsersError> for Problem {
 impl From<ProductsError> for Problem {
     fn from(error: ProductsError) -> Self {
         use ProductsError::*;
-        let words = sentence(&error);
+        let detail = sentence(&error);
         match error {
             ProductNotFound => Self::not_found(),
-            SlugTaken => Self::conflict("slug_taken", words),
+            SlugTaken => Self::conflict("slug_taken", detail),
             Invalid { field, reason } => Self::invalid(format!("/{field}"), reason),
-            VersionConflict { .. } => Self::new(StatusCode::PRECONDITION_FAILED, "stale", words),
-            BelowReserved { reserved } => Self::conflict("below_reserved", words).with("reserved", reserved),
-            OutOfStock { lines } => Self::conflict("out_of_stock", words).with("lines", lines),
+            VersionConflict { .. } => Self::new(StatusCode::PRECONDITION_FAILED, "stale", detail),
+            BelowReserved { reserved } => Self::conflict("below_reserved", detail).with("reserved", reserved),
+            OutOfStock { lines } => Self::conflict("out_of_stock", detail).with("lines", lines),
             ReservationReleased | ReservationNotFound | ReservationCommitted => {
-                Self::conflict("reservation_gone", words)
+                Self::conflict("reservation_gone", detail)
             }
-            Forbidden => Self::forbidden("forbidden", words),
-            BadCursor => Self::bad_request("bad_cursor", words),
+            Forbidden => Self::forbidden("forbidden", detail),
+            BadCursor => Self::bad_request("bad_cursor", detail),
         }
     }
 }
@@ -53,11 +95,11 @@ impl From<ProductsError> for Problem {
 impl From<CartsError> for Problem {
     fn from(error: CartsError) -> Self {
         use CartsError::*;
-        let words = sentence(&error);
+        let detail = sentence(&error);
         match error {
             ProductNotFound => Self::not_found(),
-            CartFull { .. } => Self::conflict("cart_full", words),
-            TooExpensive => Self::unprocessable("too_expensive", words),
+            CartFull { .. } => Self::conflict("cart_full", detail),
+            TooExpensive => Self::unprocessable("too_expensive", detail),
         }
     }
 }
@@ -65,28 +107,28 @@ impl From<CartsError> for Problem {
 impl From<OrdersError> for Problem {
     fn from(error: OrdersError) -> Self {
         use OrdersError::*;
-        let words = sentence(&error);
+        let detail = sentence(&error);
         match error {
             OrderNotFound => Self::not_found(),
-            EmptyOrder => Self::unprocessable("empty_order", words),
-            CartInCheckout { order_id } => Self::conflict("cart_in_checkout", words).with("order_id", order_id),
+            EmptyOrder => Self::unprocessable("empty_order", detail),
+            CartInCheckout { order_id } => Self::conflict("cart_in_checkout", detail).with("order_id", order_id),
             BadLines { .. } => Self::invalid("/items", error.to_string()),
             ProductNotFound { product_id } => Self::invalid("/items", error.to_string()).with("product_id", product_id),
             AddressNotFound => Self::invalid("/address_id", error.to_string()),
             MethodNotFound => Self::invalid("/payment_method_id", error.to_string()),
-            Undeliverable { .. } => Self::unprocessable("undeliverable", words),
-            TooExpensive => Self::unprocessable("too_expensive", words),
-            NotCancellable { .. } => Self::conflict("not_cancellable", words),
-            NotReturnable { .. } => Self::conflict("not_returnable", words),
+            Undeliverable { .. } => Self::unprocessable("undeliverable", detail),
+            TooExpensive => Self::unprocessable("too_expensive", detail),
+            NotCancellable { .. } => Self::conflict("not_cancellable", detail),
+            NotReturnable { .. } => Self::conflict("not_returnable", detail),
             TooManyReturned { product_id, left } => {
-                Self::conflict("too_many_returned", words).with("product_id", product_id).with("left", left)
+                Self::conflict("too_many_returned", detail).with("product_id", product_id).with("left", left)
             }
-            RefundTooLarge { left } => Self::conflict("refund_too_large", words).with("left", left),
-            IllegalTransition { .. } => Self::conflict("illegal_transition", words),
-            Busy => Self::conflict("busy", words),
-            KeyReused => Self::unprocessable("idempotency_key_reused", words),
-            BadCursor => Self::bad_request("bad_cursor", words),
-            Forbidden => Self::forbidden("forbidden", words),
+            RefundTooLarge { left } => Self::conflict("refund_too_large", detail).with("left", left),
+            IllegalTransition { .. } => Self::conflict("illegal_transition", detail),
+            Busy => Self::conflict("busy", detail),
+            KeyReused => Self::unprocessable("idempotency_key_reused", detail),
+            BadCursor => Self::bad_request("bad_cursor", detail),
+            Forbidden => Self::forbidden("forbidden", detail),
         }
     }
 }
@@ -94,20 +136,20 @@ impl From<OrdersError> for Problem {
 impl From<PaymentsError> for Problem {
     fn from(error: PaymentsError) -> Self {
         use PaymentsError::*;
-        let words = sentence(&error);
+        let detail = sentence(&error);
         match error {
             InvalidCard { field, code, reason } => {
                 Self::invalid(format!("/card/{field}"), reason).with("card_code", code)
             }
             MethodNotFound | PaymentNotFound => Self::not_found(),
-            TooManyMethods { .. } => Self::conflict("too_many_methods", words),
+            TooManyMethods { .. } => Self::conflict("too_many_methods", detail),
             Declined { code } => Self::declined(&code),
-            AlreadyVoided => Self::conflict("already_voided", words),
-            AlreadyCaptured => Self::conflict("already_captured", words),
-            NotCaptured => Self::conflict("not_captured", words),
-            RefundTooLarge { left } => Self::conflict("refund_too_large", words).with("left", left),
+            AlreadyVoided => Self::conflict("already_voided", detail),
+            AlreadyCaptured => Self::conflict("already_captured", detail),
+            NotCaptured => Self::conflict("not_captured", detail),
+            RefundTooLarge { left } => Self::conflict("refund_too_large", detail).with("left", left),
             RefundAmount => Self::invalid("/amount", error.to_string()),
-            KeyReused => Self::unprocessable("idempotency_key_reused", words),
+            KeyReused => Self::unprocessable("idempotency_key_reused", detail),
         }
     }
 }
@@ -115,12 +157,12 @@ impl From<PaymentsError> for Problem {
 impl From<ShippingError> for Problem {
     fn from(error: ShippingError) -> Self {
         use ShippingError::*;
-        let words = sentence(&error);
+        let detail = sentence(&error);
         match error {
-            Undeliverable { .. } => Self::unprocessable("undeliverable", words),
+            Undeliverable { .. } => Self::unprocessable("undeliverable", detail),
             ShipmentNotFound => Self::not_found(),
-            AlreadyCancelled => Self::conflict("already_cancelled", words),
-            AlreadyHandedOver => Self::conflict("already_handed_over", words),
+            AlreadyCancelled => Self::conflict("already_cancelled", detail),
+            AlreadyHandedOver => Self::conflict("already_handed_over", detail),
         }
     }
 }
@@ -128,10 +170,10 @@ impl From<ShippingError> for Problem {
 impl From<NotificationsError> for Problem {
     fn from(error: NotificationsError) -> Self {
         use NotificationsError::*;
-        let words = sentence(&error);
+        let detail = sentence(&error);
         match error {
             NotificationNotFound => Self::not_found(),
-            BadCursor => Self::bad_request("bad_cursor", words),
+            BadCursor => Self::bad_request("bad_cursor", detail),
         }
     }
 }
@@ -154,10 +196,10 @@ impl Problem {
     }
 }
 
-/// A domain error's words as a sentence of their own.
+/// The text of a domain error as a sentence.
 fn sentence(error: &impl std::error::Error) -> String {
-    let words = error.to_string();
-    let mut letters = words.chars();
+    let text = error.to_string();
+    let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
 }

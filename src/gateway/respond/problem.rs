@@ -1,16 +1,15 @@
-//! Problem documents (RFC 9457): the only form in which this door says no.
+//! Problem documents (RFC 9457): the form of every refusal of the gateway.
 
-use crate::mesh::{CallError, MeshError};
 use actix_web::{HttpResponse, ResponseError, body::BoxBody, http::StatusCode};
 use serde_json::{Map, Value, json};
 use std::fmt;
 
-/// An error as a client sees it: a status, a stable code, and words that say what to do. No stack, no internal name.
+/// An error as a client sees it: a status, a stable code, and a sentence that says what to do. No stack, no internal name.
 #[derive(Debug, Clone)]
-pub struct Problem(Box<Parts>);
+pub struct Problem(Box<ProblemParts>);
 
 #[derive(Debug, Clone)]
-struct Parts {
+struct ProblemParts {
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -20,7 +19,7 @@ struct Parts {
     errors: Vec<(String, String)>,
     more: Map<String, Value>,
     headers: Vec<(&'static str, String)>,
-    /// Whether nothing more is wanted on this connection.
+    /// Whether the connection is closed after the response.
     hangs_up: bool,
     /// For the log only.
     cause: Option<String>,
@@ -28,7 +27,7 @@ struct Parts {
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self(Box::new(Parts {
+        Self(Box::new(ProblemParts {
             status,
             code,
             detail: detail.into(),
@@ -101,7 +100,7 @@ impl Problem {
         self
     }
 
-    /// The connection ends with this answer: the rest of the request is not waited for.
+    /// Closes the connection after the response: the rest of the request is not read.
     pub fn and_hang_up(mut self) -> Self {
         self.0.hangs_up = true;
         self
@@ -122,7 +121,7 @@ impl Problem {
 
     /// The document, for the request at `instance` in the trace `trace_id`.
     pub fn render(&self, instance: &str, trace_id: &str) -> HttpResponse {
-        let Parts { status, code, detail, kind, errors, more, headers, hangs_up, .. } = self.0.as_ref();
+        let ProblemParts { status, code, detail, kind, errors, more, headers, hangs_up, .. } = self.0.as_ref();
         let mut document = json!({
             "type": kind,
             "title": status.canonical_reason().unwrap_or("Error"),
@@ -162,51 +161,10 @@ impl ResponseError for Problem {
         self.0.status
     }
 
-    /// Carries the problem to the duty that knows the request and renders it.
+    /// Carries the problem to the filter `problems`, which knows the request and writes the document.
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::new(self.0.status);
         response.extensions_mut().insert(self.clone());
         response
-    }
-}
-
-impl<E: std::error::Error> From<CallError<E>> for Problem
-where
-    Problem: From<E>,
-{
-    fn from(error: CallError<E>) -> Self {
-        match error {
-            CallError::Domain(error) => error.into(),
-            CallError::Mesh(error) => error.into(),
-        }
-    }
-}
-
-impl From<MeshError> for Problem {
-    fn from(error: MeshError) -> Self {
-        match &error {
-            MeshError::TimedOut => Self::new(
-                StatusCode::GATEWAY_TIMEOUT,
-                "timed_out",
-                "The answer took too long. It may still have been carried out.",
-            ),
-            MeshError::Overloaded => {
-                Self::unavailable("overloaded", "There is too much to do at the moment. Try again shortly.", 1)
-            }
-            MeshError::CircuitOpen { retry_after } => Self::unavailable(
-                "circuit_open",
-                "This part of the shop is in trouble, and is given a rest. Try again shortly.",
-                retry_after.as_secs_f64().ceil().max(1.0) as u64,
-            ),
-            MeshError::NoInstance | MeshError::Refused => Self::unavailable(
-                "unavailable",
-                "This part of the shop is not available at the moment. Try again shortly.",
-                2,
-            ),
-            MeshError::Crashed | MeshError::Failed(_) => {
-                Self::unavailable("service_failed", "This part of the shop failed. Try again shortly.", 1)
-            }
-        }
-        .because(error)
     }
 }

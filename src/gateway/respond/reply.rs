@@ -1,6 +1,7 @@
-//! What handlers give. An answer says by its type what it is: the status is taken from there, and so is what the OpenAPI document says.
+//! What handlers return. The type of a reply names its status and its content; the OpenAPI document is made from that type.
 
 use super::problem::Problem;
+use crate::gateway::routing::signature::{Replies, ReplyShape, Shape};
 use actix_web::{
     HttpRequest, HttpResponse, Responder,
     body::BoxBody,
@@ -9,25 +10,22 @@ use actix_web::{
 };
 use serde::Serialize;
 use std::marker::PhantomData;
-use utoipa::{
-    ToSchema,
-    openapi::{RefOr, Schema},
-};
+use utoipa::ToSchema;
 
-/// A `T` with the status `STATUS`, or with `OR` where that has happened which the other status is for; or the reason why not.
-pub type Answer<T, const STATUS: u16 = 200, const OR: u16 = STATUS> = Result<Told<T, STATUS, OR>, Problem>;
+/// The return type of a handler: a successful reply, or a problem.
+pub type ReplyResult<T, const STATUS: u16 = 200, const OR: u16 = STATUS> = Result<Reply<T, STATUS, OR>, Problem>;
 
-/// An answer in the making.
-pub struct Told<T, const STATUS: u16 = 200, const OR: u16 = STATUS> {
+/// A successful response with the content `T` and the status `STATUS`, or `OR` for a handler that has two: 201 and 200.
+pub struct Reply<T, const STATUS: u16 = 200, const OR: u16 = STATUS> {
     response: HttpResponse,
     content: PhantomData<T>,
 }
 
-/// What can be in an answer. All that has a schema is told as JSON.
+/// What a reply can contain. Every type with a schema is sent as JSON.
 pub trait Content {
     const MEDIA_TYPE: &'static str;
 
-    /// `None` for what is no JSON.
+    /// `None` if the content is not JSON.
     fn shape() -> Option<Shape> {
         None
     }
@@ -38,21 +36,6 @@ impl<T: ToSchema> Content for T {
 
     fn shape() -> Option<Shape> {
         Some(Shape::of::<T>())
-    }
-}
-
-/// A type's schema, and those that it speaks of.
-pub struct Shape {
-    pub name: String,
-    pub schema: RefOr<Schema>,
-    pub needs: Vec<(String, RefOr<Schema>)>,
-}
-
-impl Shape {
-    pub fn of<T: ToSchema>() -> Self {
-        let mut needs = Vec::new();
-        T::schemas(&mut needs);
-        Self { name: T::name().into_owned(), schema: T::schema(), needs }
     }
 }
 
@@ -68,10 +51,10 @@ macro_rules! content {
 }
 
 content! {
-    /// The status says all.
+    /// No body.
     Nothing "";
     Plain "text/plain; charset=utf-8";
-    /// Prometheus' text, version 0.0.4.
+    /// Prometheus' text format, version 0.0.4.
     Exposition "text/plain; version=0.0.4; charset=utf-8";
     OpenApi "application/json";
     Svg "image/svg+xml; charset=utf-8";
@@ -79,8 +62,8 @@ content! {
     Events "text/event-stream";
 }
 
-impl<T: Content, const STATUS: u16, const OR: u16> Told<T, STATUS, OR> {
-    /// One whose body is there already, or is a stream.
+impl<T: Content, const STATUS: u16, const OR: u16> Reply<T, STATUS, OR> {
+    /// From a response whose body is made already, or is a stream.
     pub fn of(mut response: HttpResponse) -> Self {
         *response.status_mut() = status(STATUS);
         Self { response, content: PhantomData }
@@ -91,7 +74,7 @@ impl<T: Content, const STATUS: u16, const OR: u16> Told<T, STATUS, OR> {
     }
 
     pub fn with(mut self, header: impl TryIntoHeaderPair) -> Self {
-        // The names and values of handlers are plain ones.
+        // The names and values that handlers give are valid ones.
         if let Ok((name, value)) = header.try_into_pair() {
             self.response.headers_mut().insert(name, value);
         }
@@ -100,12 +83,12 @@ impl<T: Content, const STATUS: u16, const OR: u16> Told<T, STATUS, OR> {
 
     pub fn cookie(mut self, cookie: Cookie<'_>) -> Self {
         if let Err(error) = self.response.add_cookie(&cookie) {
-            log::error!("a cookie that is none: {error}");
+            log::error!("a cookie is invalid: {error}");
         }
         self
     }
 
-    /// With the other status, if it is so.
+    /// With the status `OR`, if the condition holds.
     pub fn or_if(mut self, is_so: bool) -> Self {
         if is_so {
             *self.response.status_mut() = status(OR);
@@ -118,13 +101,13 @@ impl<T: Content, const STATUS: u16, const OR: u16> Told<T, STATUS, OR> {
     }
 }
 
-impl<T: Content + Serialize, const STATUS: u16, const OR: u16> Told<T, STATUS, OR> {
+impl<T: Content + Serialize, const STATUS: u16, const OR: u16> Reply<T, STATUS, OR> {
     pub fn json(body: T) -> Self {
         Self::of(HttpResponse::Ok().json(body))
     }
 }
 
-impl<T, const STATUS: u16, const OR: u16> Responder for Told<T, STATUS, OR> {
+impl<T, const STATUS: u16, const OR: u16> Responder for Reply<T, STATUS, OR> {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
@@ -132,7 +115,33 @@ impl<T, const STATUS: u16, const OR: u16> Responder for Told<T, STATUS, OR> {
     }
 }
 
-/// Those that stand in the types of handlers are statuses.
+/// The codes in the types of handlers are valid statuses.
 fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+impl<T: Content, const STATUS: u16, const OR: u16> Replies for ReplyResult<T, STATUS, OR> {
+    fn replies() -> Vec<ReplyShape> {
+        let shape = |status| match status {
+            204 => ReplyShape { status, media_type: "", shape: None },
+            _ => ReplyShape { status, media_type: T::MEDIA_TYPE, shape: T::shape() },
+        };
+        let mut replies = vec![shape(STATUS)];
+        replies.extend((OR != STATUS).then(|| shape(OR)));
+        replies
+    }
+}
+
+/// `200` with JSON.
+pub fn ok<T: Serialize + ToSchema>(body: T) -> ReplyResult<T> {
+    Ok(Reply::json(body))
+}
+
+/// `201` with JSON and the place of the new resource.
+pub fn created<T: Serialize + ToSchema>(location: String, body: T) -> ReplyResult<T, 201> {
+    Ok(Reply::json(body).with(("Location", location)))
+}
+
+pub fn no_content() -> ReplyResult<Nothing, 204> {
+    Ok(Reply::of(HttpResponse::Ok().finish()))
 }

@@ -1,42 +1,42 @@
-//! What a row of the route table says.
+//! A row of the route table.
 
-use super::parameters::{Signature, Takes};
-use crate::types::Class;
+use super::signature::{Accepts, Signature};
+use crate::gateway::filters::rate_limit::policy::Class;
 use actix_web::http::Method;
 use std::{fmt, time::Duration};
 
-/// One route: all that is to be known about it before its handler runs.
+/// One route: everything that the filters need to know before its handler runs.
 pub struct Route {
     pub method: Method,
-    /// As actix-web has it: `/api/v1/orders/{id}`.
+    /// A template in the syntax of actix-web: `/api/v1/orders/{id}`.
     pub path: &'static str,
     pub access: Access,
     pub class: Class,
     pub key: KeyUse,
     pub cache: CachePolicy,
-    /// Covers everything that is done for a request.
+    /// The time limit of one request, from the moment when its body is there.
     pub deadline: Duration,
     pub handler: Handler,
 }
 
 impl Route {
-    /// What it is called where it is changed: `products.get`, after its handler.
+    /// The name of the route in `/api/v1/gateway/routes`, made from its handler: `products.get`.
     pub fn id(&self) -> String {
         self.handler.name.replace("::", ".")
     }
 }
 
-/// Who answers.
+/// The function that answers, and what its types say.
 #[derive(Clone, Copy)]
 pub struct Handler {
     /// `products::get`
     pub name: &'static str,
     pub route: fn() -> actix_web::Route,
-    pub takes: fn() -> Takes,
+    pub accepts: fn() -> Accepts,
     pub signature: fn() -> Signature,
 }
 
-/// Who may call.
+/// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     Public,
@@ -47,21 +47,21 @@ pub enum Access {
 /// What an `Idempotency-Key` means to the route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyUse {
-    /// It is not looked at: a safe method, an idempotent one, or an answer full of secrets that must not be kept.
+    /// The key is not read: the method is safe or idempotent, or the answer holds secrets that must not be stored.
     Ignored,
     Optional,
     Required,
-    /// It may be there, and the service itself minds it.
+    /// The key is optional, and the service itself stores it.
     Own,
 }
 
-/// Whether answers are kept to be given again, and for how many seconds. It is for `GET` alone.
+/// Whether responses are stored in the cache, and for how many seconds. Only for `GET`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CachePolicy {
     Never,
-    /// The same for everybody who may ask, signed in or not.
+    /// One response for all callers, signed in or not.
     Shared(u32),
-    /// For whom it was made, and nobody else.
+    /// One response for each user.
     Private(u32),
 }
 

@@ -1,30 +1,47 @@
-//! What a handler looks at and what it gives, read off its types: a route cannot be wrong about itself, and a new one cannot forget to say.
+//! What a handler takes and gives, read off its types.
+//!
+//! A handler's parameters say whether the route accepts a query or a body, and its return type says
+//! which replies it gives. The filter `unexpected_input` and the OpenAPI document read both from here,
+//! so neither can contradict the code.
 
-use super::{
-    answer::{Answer, Content, Shape},
-    body::{Body, MaybeBody, PathId, Query},
-    visit::Visit,
+use actix_web::{Handler, HttpRequest, web::Data};
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, Schema},
 };
-use actix_web::{Handler, HttpRequest};
-use utoipa::ToSchema;
 
-/// What a route takes beside its path. The rest is refused: what nobody looks at, its sender expects something of in vain.
+/// What a route accepts beside its path. The filter `unexpected_input` rejects anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Takes {
+pub struct Accepts {
     pub query: bool,
     pub body: bool,
 }
 
-impl Takes {
+impl Accepts {
     pub const NOTHING: Self = Self { query: false, body: false };
     pub const ANYTHING: Self = Self { query: true, body: true };
 
     pub fn by<F: Handler<P>, P: Parameters>(_: &F) -> Self {
-        P::TAKES
+        P::ACCEPTS
     }
 
     const fn or(self, other: Self) -> Self {
         Self { query: self.query || other.query, body: self.body || other.body }
+    }
+}
+
+/// A type's schema, and the schemas that it refers to.
+pub struct Shape {
+    pub name: String,
+    pub schema: RefOr<Schema>,
+    pub needs: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Shape {
+    pub fn of<T: ToSchema>() -> Self {
+        let mut needs = Vec::new();
+        T::schemas(&mut needs);
+        Self { name: T::name().into_owned(), schema: T::schema(), needs }
     }
 }
 
@@ -34,91 +51,49 @@ pub struct Signature {
     pub id: Option<Shape>,
     pub query: Option<Shape>,
     pub body: Option<Shape>,
-    /// The body may be missing.
+    /// Whether the body may be missing.
     pub body_is_optional: bool,
-    pub answers: Vec<Given>,
+    pub replies: Vec<ReplyShape>,
 }
 
-/// One way in which a handler answers, if nothing is wrong.
-pub struct Given {
+/// One of the replies that a handler gives on success.
+pub struct ReplyShape {
     pub status: u16,
-    /// Empty where the status says all.
+    /// Empty for a reply without a body.
     pub media_type: &'static str,
-    /// `None` where it is no JSON.
+    /// `None` if the body is not JSON.
     pub shape: Option<Shape>,
 }
 
 impl Signature {
     pub fn of<F: Handler<P>, P: Parameters>(_: &F) -> Self
     where
-        F::Output: Answers,
+        F::Output: Replies,
     {
-        let mut signature = Self { answers: F::Output::answers(), ..Self::default() };
+        let mut signature = Self { replies: F::Output::replies(), ..Self::default() };
         P::describe(&mut signature);
         signature
     }
 }
 
-/// What a handler can be given.
+/// A parameter of a handler.
 pub trait Parameter {
-    const TAKES: Takes = Takes::NOTHING;
+    const ACCEPTS: Accepts = Accepts::NOTHING;
 
     fn describe(_: &mut Signature) {}
 }
 
-impl Parameter for Visit {}
 impl Parameter for HttpRequest {}
+impl<T: ?Sized> Parameter for Data<T> {}
 
-impl<T: ToSchema> Parameter for PathId<T> {
-    fn describe(signature: &mut Signature) {
-        signature.id = Some(Shape::of::<T>());
-    }
+/// The return type of a handler.
+pub trait Replies {
+    fn replies() -> Vec<ReplyShape>;
 }
 
-impl<T: ToSchema> Parameter for Query<T> {
-    const TAKES: Takes = Takes { query: true, ..Takes::NOTHING };
-
-    fn describe(signature: &mut Signature) {
-        signature.query = Some(Shape::of::<T>());
-    }
-}
-
-impl<T: ToSchema> Parameter for Body<T> {
-    const TAKES: Takes = Takes { body: true, ..Takes::NOTHING };
-
-    fn describe(signature: &mut Signature) {
-        signature.body = Some(Shape::of::<T>());
-    }
-}
-
-impl<T: ToSchema> Parameter for MaybeBody<T> {
-    const TAKES: Takes = Takes { body: true, ..Takes::NOTHING };
-
-    fn describe(signature: &mut Signature) {
-        (signature.body, signature.body_is_optional) = (Some(Shape::of::<T>()), true);
-    }
-}
-
-/// What a handler can give.
-pub trait Answers {
-    fn answers() -> Vec<Given>;
-}
-
-impl<T: Content, const STATUS: u16, const OR: u16> Answers for Answer<T, STATUS, OR> {
-    fn answers() -> Vec<Given> {
-        let given = |status| match status {
-            204 => Given { status, media_type: "", shape: None },
-            _ => Given { status, media_type: T::MEDIA_TYPE, shape: T::shape() },
-        };
-        let mut answers = vec![given(STATUS)];
-        answers.extend((OR != STATUS).then(|| given(OR)));
-        answers
-    }
-}
-
-/// All of a handler's.
+/// All parameters of a handler.
 pub trait Parameters {
-    const TAKES: Takes;
+    const ACCEPTS: Accepts;
 
     fn describe(signature: &mut Signature);
 }
@@ -126,7 +101,7 @@ pub trait Parameters {
 macro_rules! parameters {
     ($($parameter:ident)*) => {
         impl<$($parameter: Parameter),*> Parameters for ($($parameter,)*) {
-            const TAKES: Takes = Takes::NOTHING$(.or($parameter::TAKES))*;
+            const ACCEPTS: Accepts = Accepts::NOTHING$(.or($parameter::ACCEPTS))*;
 
             fn describe(_signature: &mut Signature) {
                 $($parameter::describe(_signature);)*
@@ -141,20 +116,3 @@ parameters! { A B }
 parameters! { A B C }
 parameters! { A B C D }
 parameters! { A B C D E }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_handler_says_by_its_parameters_what_it_takes() {
-        async fn plain(_: Visit, _: PathId<String>) -> &'static str {
-            ""
-        }
-        async fn asked(_: Visit, _: Query<()>, _: Body<()>) -> &'static str {
-            ""
-        }
-        assert_eq!(Takes::by(&plain), Takes::NOTHING);
-        assert_eq!(Takes::by(&asked), Takes::ANYTHING);
-    }
-}

@@ -1,6 +1,6 @@
-//! TLS at the door (RFC 8446, RFC 5246): 1.3 and 1.2, HTTP/2 by ALPN, a certificate that can be changed without closing the shop.
+//! TLS (RFC 8446, RFC 5246): 1.3 and 1.2, HTTP/2 by ALPN, and a certificate that can be changed while the shop runs.
 
-use crate::types::{Certificate, Timestamp};
+use crate::types::Timestamp;
 use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
@@ -10,11 +10,24 @@ use rustls::{
     sign::CertifiedKey,
 };
 use sha2::{Digest, Sha256};
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Where the certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// Made at each start: for trying out TLS without an authority.
+    SelfSigned,
+    /// PEM files: the chain, its own certificate first, and the private key. They can be read again while the shop runs.
+    Files { chain: PathBuf, key: PathBuf },
+}
 
 /// The certificate that clients are shown.
 pub struct Certificates {
-    from: Certificate,
+    from: CertificateSource,
     provider: Arc<CryptoProvider>,
     current: ArcSwap<CertifiedKey>,
 }
@@ -29,18 +42,18 @@ const SELF_SIGNED_DAYS: i64 = 397;
 
 impl Certificates {
     /// `names` are those that the shop goes by beside localhost; for a certificate that is made here.
-    pub fn load(from: Certificate, names: &[String], now: Timestamp) -> Result<Self, BadCertificate> {
+    pub fn load(from: CertificateSource, names: &[String], now: Timestamp) -> Result<Self, BadCertificate> {
         let provider = Arc::new(ring::default_provider());
         let key = match &from {
-            Certificate::SelfSigned => self_signed(names, now, &provider)?,
-            Certificate::Files { chain, key } => read(chain, key, &provider)?,
+            CertificateSource::SelfSigned => self_signed(names, now, &provider)?,
+            CertificateSource::Files { chain, key } => read(chain, key, &provider)?,
         };
         Ok(Self { from, provider, current: ArcSwap::from_pointee(key) })
     }
 
     /// Reads the files again. Handshakes from then on show what is in them; what is no good changes nothing.
     pub fn reload(&self) -> Result<(), BadCertificate> {
-        if let Certificate::Files { chain, key } = &self.from {
+        if let CertificateSource::Files { chain, key } = &self.from {
             self.current.store(Arc::new(read(chain, key, &self.provider)?));
         }
         Ok(())
@@ -48,7 +61,7 @@ impl Certificates {
 
     /// Whether it comes from somewhere: browsers may be told to insist on it.
     pub fn is_lasting(&self) -> bool {
-        self.from != Certificate::SelfSigned
+        self.from != CertificateSource::SelfSigned
     }
 
     /// SHA-256 of the certificate, as browsers show it, for who wants to compare.
@@ -137,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_certificate_made_here_is_another_each_time() {
-        let make = || Certificates::load(Certificate::SelfSigned, &["shop.example".into()], now()).unwrap();
+        let make = || Certificates::load(CertificateSource::SelfSigned, &["shop.example".into()], now()).unwrap();
         let (one, two) = (make(), make());
         assert_ne!(one.fingerprint(), two.fingerprint());
         assert_eq!(one.fingerprint().len(), 32 * 3 - 1);
@@ -157,7 +170,7 @@ mod tests {
         };
         let (first, second) = (pair(), pair());
         write(&first);
-        let from = Certificate::Files { chain: chain.clone(), key: key.clone() };
+        let from = CertificateSource::Files { chain: chain.clone(), key: key.clone() };
         let certificates = Certificates::load(from, &[], now()).unwrap();
         assert!(certificates.is_lasting());
         let before = certificates.fingerprint();

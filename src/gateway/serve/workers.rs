@@ -1,7 +1,9 @@
-//! The workers of the door: the threads that serve HTTP. They are there before there is a gateway to serve, and nobody is let in until
-//! then, for the services' instances live on them, too (see [`crate::mesh::Mesh::living_on`]).
+//! The workers: the threads that serve HTTP.
+//!
+//! The instances of services live on them too (see [`crate::mesh::Mesh::living_on`]). So they start before
+//! there is a router, and serve no request until it is there.
 
-use super::{Certificates, Gateway, server};
+use super::{router::Router, tls::Certificates};
 use actix::{Arbiter, ArbiterHandle};
 use actix_service::{IntoServiceFactory, ServiceFactory, fn_factory_with_config};
 use actix_web::{
@@ -14,30 +16,30 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub struct Workers {
     threads: Vec<ArbiterHandle>,
     server: ServerHandle,
-    /// What they all wait for.
-    gateway: watch::Sender<Option<Arc<Gateway>>>,
+    /// All workers wait for it.
+    router: watch::Sender<Option<Arc<Router>>>,
     ended: oneshot::Receiver<io::Result<()>>,
 }
 
 impl Workers {
-    /// So many threads, which speak TLS where there are certificates.
+    /// Starts `count` threads. They speak TLS if there are certificates.
     pub async fn start(
         listener: TcpListener,
         count: usize,
         certificates: Option<&Arc<Certificates>>,
     ) -> io::Result<Self> {
-        let (gateway, awaited) = watch::channel(None::<Arc<Gateway>>);
+        let (router, awaited) = watch::channel(None::<Arc<Router>>);
         let (here, mut started) = mpsc::unbounded_channel();
         let server = HttpServer::new(move || {
-            // A worker that takes the place of a broken one comes when nobody listens any more: it serves HTTP and nothing else.
+            // A worker that replaces a broken one starts after the receiver is gone: it serves HTTP, and no instance lives on it.
             let _ = here.send(Arbiter::current());
             let awaited = awaited.clone();
             fn_factory_with_config(move |config: AppConfig| {
                 let mut awaited = awaited.clone();
                 async move {
-                    // Nobody will serve any more where it never comes.
-                    let gateway = awaited.wait_for(Option::is_some).await.map_err(drop)?.clone().ok_or(())?;
-                    server::app(&gateway).into_factory().new_service(config).await
+                    // If the sender is gone, there will never be a router.
+                    let router = awaited.wait_for(Option::is_some).await.map_err(drop)?.clone().ok_or(())?;
+                    router.app().into_factory().new_service(config).await
                 }
             })
         })
@@ -55,7 +57,7 @@ impl Workers {
         .run();
         let handle = server.handle();
         let (end, mut ended) = oneshot::channel();
-        // On a thread of its own: whoever polls a server for the first time is held up until all its workers serve.
+        // On its own thread: the first poll of a server blocks until all workers serve.
         Arbiter::new().spawn(async move {
             let _ = end.send(server.await);
             Arbiter::current().stop();
@@ -64,23 +66,23 @@ impl Workers {
         while threads.len() < count {
             tokio::select! {
                 Some(thread) = started.recv() => threads.push(thread),
-                result = &mut ended => return Err(why(result).err().unwrap_or_else(|| io::Error::other("no worker has started"))),
+                ended_early = &mut ended => return Err(result(ended_early).err().unwrap_or_else(|| io::Error::other("no worker has started"))),
             }
         }
-        Ok(Self { threads, server: handle, gateway, ended })
+        Ok(Self { threads, server: handle, router, ended })
     }
 
     pub fn threads(&self) -> &[ArbiterHandle] {
         &self.threads
     }
 
-    /// Lets people in. The second part ends when the server is stopped.
-    pub fn serve(self, gateway: Arc<Gateway>) -> (ServerHandle, impl Future<Output = io::Result<()>> + use<>) {
-        self.gateway.send_replace(Some(gateway));
-        (self.server, async { why(self.ended.await) })
+    /// Begins to serve requests. The future ends when the server is stopped.
+    pub fn serve(self, router: Arc<Router>) -> (ServerHandle, impl Future<Output = io::Result<()>> + use<>) {
+        self.router.send_replace(Some(router));
+        (self.server, async { result(self.ended.await) })
     }
 }
 
-fn why(ended: Result<io::Result<()>, oneshot::error::RecvError>) -> io::Result<()> {
+fn result(ended: Result<io::Result<()>, oneshot::error::RecvError>) -> io::Result<()> {
     ended.unwrap_or_else(|_| Err(io::Error::other("the server has gone")))
 }

@@ -1,6 +1,6 @@
 //! `/docs`: the OpenAPI document for people, by Swagger UI. Its files come out of its makers' archive, unpacked at first use.
 
-use super::{Found, tag};
+use super::{StaticFile, tag};
 use sha2::{Digest, Sha256};
 use std::{
     io::{Cursor, Read},
@@ -34,7 +34,7 @@ struct File {
 }
 
 /// The file of that path, if it is one of them.
-pub fn at(path: &str) -> Option<Found> {
+pub fn at(path: &str) -> Option<StaticFile> {
     if !FILES.iter().any(|(known, ..)| *known == path) {
         return None;
     }
@@ -43,7 +43,7 @@ pub fn at(path: &str) -> Option<Found> {
     // What is text is told by the name.
     let name = if file.mime == "text/html" { "index.html" } else { path };
     let (name, mime, tag) = (name.to_owned(), file.mime.to_owned(), file.tag.clone());
-    Some(Found { name, mime, data: file.data.as_slice().into(), tag, lasts: false })
+    Some(StaticFile { name, mime, data: file.data.as_slice().into(), tag, lasts: false })
 }
 
 fn unpack() -> Vec<File> {

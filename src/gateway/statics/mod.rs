@@ -3,7 +3,7 @@
 mod docs;
 mod pages;
 
-use super::{problem::Problem, visit::Visit};
+use super::{context::RequestContext, respond::Problem};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, StatusCode, header},
@@ -32,7 +32,7 @@ static LASTING: LazyLock<String> = LazyLock::new(|| format!("/v/{}", version()))
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// What is found under a path.
-struct Found {
+struct StaticFile {
     name: String,
     mime: String,
     data: Cow<'static, [u8]>,
@@ -42,16 +42,16 @@ struct Found {
 }
 
 /// What no route answers: a file, a page of the shop, or nothing.
-pub async fn serve(visit: Visit, request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub async fn serve(context: RequestContext, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let is_read = *request.method() == Method::GET || *request.method() == Method::HEAD;
-    let Some(Found { name, mime, data, tag, lasts }) = find(request.path()) else {
+    let Some(StaticFile { name, mime, data, tag, lasts }) = find(request.path()) else {
         return if is_read && wants_a_page(&request) { Ok(no_such_page()) } else { Err(Problem::not_found()) };
     };
     if !is_read {
         return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This can only be read.")
             .with_header("Allow", "GET, HEAD".into()));
     }
-    drop(visit);
+    drop(context);
     let packs = is_text(&name) && accepts_gzip(&request);
     let mut response = HttpResponse::Ok();
     response
@@ -115,9 +115,9 @@ fn packed(tag: &str, data: &[u8]) -> Bytes {
     packed.entry(tag.to_owned()).or_insert_with(pack).clone()
 }
 
-fn find(path: &str) -> Option<Found> {
+fn find(path: &str) -> Option<StaticFile> {
     if let Some(page) = pages::at(path) {
-        return Some(Found {
+        return Some(StaticFile {
             name: "index.html".to_owned(),
             mime: "text/html".to_owned(),
             data: page.document.as_bytes().into(),
@@ -138,7 +138,7 @@ fn find(path: &str) -> Option<Found> {
     let name = path.strip_prefix('/')?.to_owned();
     let file = Files::get(&name)?;
     let (tag, mime) = (tag(&file.metadata.sha256_hash()), file.metadata.mimetype().to_owned());
-    Some(Found { name, mime, data: file.data, tag, lasts })
+    Some(StaticFile { name, mime, data: file.data, tag, lasts })
 }
 
 fn tag(hash: &[u8]) -> String {

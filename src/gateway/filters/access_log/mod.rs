@@ -1,102 +1,108 @@
 //! One log line and one span for each request.
 
-use super::{Duty, Leave, cache::CACHE_STATUS, problems::ProblemCode};
+mod line;
+
+use super::filter::{Filter, RequestAction, ResponseAction};
 use crate::{
-    gateway::{
-        Gateway, Route,
-        api::composed::COMPLETED,
-        visit::{Parts, Visit},
-    },
-    telemetry::{Open, Outcome, What, logs::Access},
-    types::{SpanId, TraceId},
+    gateway::context::{Completeness, RequestContext},
+    telemetry::{Open, Outcome, What},
 };
-use actix_web::{HttpRequest, HttpResponse, http::Method};
-use std::net::IpAddr;
+use actix_web::{HttpRequest, HttpResponse, dev::ServiceRequest};
+use line::AccessLine;
 
-pub struct AccessLog;
+#[derive(Default)]
+pub struct AccessLog(Option<PendingEntry>);
 
-/// Begins the request's span, as soon as there is a trace that it belongs to.
-pub fn span(
-    gateway: &Gateway,
-    trace: TraceId,
-    parent: Option<SpanId>,
-    method: &'static str,
-    route: &'static Route,
-    client: IpAddr,
-) -> Open {
-    gateway.mesh.tracer().open(trace, parent, || What::Request {
-        method,
-        route: route.path,
+/// The entry of a request that has no response yet.
+///
+/// When a client disconnects, actix-web drops the request's future, and this with it: then it writes
+/// the line itself, with the status that nginx uses for that.
+struct PendingEntry {
+    context: RequestContext,
+    span: Open,
+    is_written: bool,
+}
+
+impl Filter for AccessLog {
+    fn on_request<'a>(&'a mut self, context: &'a RequestContext, _: &'a mut ServiceRequest) -> RequestAction<'a> {
+        let span = open_span(context);
+        context.span_id.set(span.id());
+        self.0 = Some(PendingEntry { context: context.clone(), span, is_written: false });
+        RequestAction::Continue
+    }
+
+    fn on_response<'a>(
+        &'a mut self,
+        _: &'a RequestContext,
+        _: &'a HttpRequest,
+        response: HttpResponse,
+    ) -> ResponseAction<'a> {
+        if let Some(entry) = self.0.take() {
+            entry.finish(&response);
+        }
+        ResponseAction::Continue(response)
+    }
+}
+
+fn open_span(context: &RequestContext) -> Open {
+    context.gateway.mesh.tracer().open(context.trace, context.parent, || What::Request {
+        method: context.method,
+        route: context.route.path,
         status: 0,
-        client,
+        client: context.client,
         user_id: None,
         cache: None,
+        stopped_by: None,
         degraded: false,
     })
 }
 
-/// A method that no route has could be anything, and as long.
-pub fn known_method(method: &Method) -> &'static str {
-    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    known.into_iter().find(|known| method == *known).unwrap_or("_OTHER")
-}
-
-impl Duty for AccessLog {
-    fn name(&self) -> &'static str {
-        "access log"
+impl PendingEntry {
+    fn finish(mut self, response: &HttpResponse) {
+        let outcome = &self.context.outcome;
+        let problem = outcome.problem.get();
+        self.span.tell(|what| {
+            if let What::Request { status, user_id, cache, stopped_by, degraded, .. } = what {
+                *status = response.status().as_u16();
+                *user_id = self.context.principal.get().user_id();
+                *cache = outcome.cache.get();
+                *stopped_by = outcome.stopped_by.get();
+                *degraded = outcome.completeness.get() == Some(Completeness::Degraded);
+            }
+        });
+        std::mem::replace(&mut self.span, Open::nothing()).end(|| match problem {
+            None => Outcome::OK,
+            Some(code) if response.status().is_server_error() => Outcome::new("failed", code),
+            Some(code) => Outcome::new("refused", code),
+        });
+        self.write(response.status().as_u16(), problem.unwrap_or_default());
     }
 
-    fn leave<'a>(&'a self, visit: &'a Visit, _: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
-        let problem = visit.noted::<ProblemCode>().map(|ProblemCode(code)| code);
-        end_span(visit, &answer, problem);
-        let cache = cache_status(&answer).unwrap_or_default();
-        write(visit, answer.status().as_u16(), cache, problem.unwrap_or_default());
-        Leave::With(answer)
-    }
-}
-
-/// The line of a request whose client did not wait for its answer, with nginx' status for that.
-pub fn hung_up(visit: &Parts) {
-    if !visit.is_logged.get() {
-        write(visit, 499, "", "hung_up");
-    }
-}
-
-fn write(visit: &Parts, status: u16, cache: &str, problem: &str) {
-    visit.is_logged.set(true);
-    if log::log_enabled!(target: "access", log::Level::Info) {
-        Access {
-            method: visit.method,
-            route: visit.route.path,
-            status,
-            duration: visit.begun.elapsed(),
-            trace: visit.trace,
-            client: visit.client,
-            user: visit.principal.get().user_id(),
-            cache,
-            problem,
+    fn write(&mut self, status: u16, problem: &str) {
+        self.is_written = true;
+        if log::log_enabled!(target: "access", log::Level::Info) {
+            let context = &self.context;
+            AccessLine {
+                method: context.method,
+                route: context.route.path,
+                status,
+                duration: context.begun.elapsed(),
+                trace: context.trace,
+                client: context.client,
+                user: context.principal.get().user_id(),
+                cache: context.outcome.cache.get(),
+                problem,
+            }
+            .write();
         }
-        .write();
     }
 }
 
-fn end_span(visit: &Visit, answer: &HttpResponse, problem: Option<&'static str>) {
-    let Some(mut span) = visit.span.take() else { return };
-    span.tell(|what| {
-        if let What::Request { status, user_id, cache, degraded, .. } = what {
-            *status = answer.status().as_u16();
-            *user_id = visit.principal.get().user_id();
-            *cache = cache_status(answer).map(Into::into);
-            *degraded = answer.headers().get(COMPLETED).is_some_and(|it| it == "false");
+impl Drop for PendingEntry {
+    fn drop(&mut self) {
+        if !self.is_written {
+            // 499 is nginx's status for a client that did not wait.
+            self.write(499, "hung_up");
         }
-    });
-    span.end(|| match problem {
-        None => Outcome::OK,
-        Some(code) if answer.status().is_server_error() => Outcome::new("failed", code),
-        Some(code) => Outcome::new("refused", code),
-    });
-}
-
-fn cache_status(answer: &HttpResponse) -> Option<&str> {
-    answer.headers().get(CACHE_STATUS)?.to_str().ok()
+    }
 }

@@ -1,4 +1,4 @@
-//! How many bodies are waited for at a time: a client that sends one slowly, or never, keeps nobody else from sending his.
+//! Bounds the bodies that are awaited at one time, so that a client that sends slowly, or never, does not keep others from sending.
 
 use std::{
     collections::HashMap,
@@ -6,32 +6,32 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Of one client, which may be a proxy with many behind it.
+/// Bodies of one client, which may be a proxy with many clients behind it.
 const MOST_OF_A_CLIENT: usize = 256;
-/// Of all: at 64 KB each that is 64 MB. Requests without a body find their way past them.
+/// Bodies of all clients: with 64 KB each, 64 MB. Requests without a body are not counted.
 const MOST: usize = 1024;
 
-/// The bodies that have not come yet. What all workers of the door share.
+/// The bodies that have not arrived yet. All workers share it.
 #[derive(Clone, Default)]
-pub struct Readers(Arc<Mutex<HashMap<IpAddr, usize>>>);
+pub struct BodyReads(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
-/// One of them, until this is dropped.
-pub struct Reader {
-    readers: Readers,
+/// One awaited body, until this is dropped.
+pub struct BodyRead {
+    reads: BodyReads,
     client: IpAddr,
 }
 
-impl Readers {
-    /// `None` where too many are waited for.
-    pub fn begin(&self, client: IpAddr) -> Option<Reader> {
+impl BodyReads {
+    /// `None` if too many are awaited.
+    pub fn begin(&self, client: IpAddr) -> Option<BodyRead> {
         let mut waiting = self.lock();
         let own = waiting.get(&client).copied().unwrap_or(0);
-        // There are never more clients than bodies: this is a short sum.
+        // There are never more clients than bodies, so this sum is short.
         if own >= MOST_OF_A_CLIENT || waiting.values().sum::<usize>() >= MOST {
             return None;
         }
         waiting.insert(client, own + 1);
-        Some(Reader { readers: self.clone(), client })
+        Some(BodyRead { reads: self.clone(), client })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -39,9 +39,9 @@ impl Readers {
     }
 }
 
-impl Drop for Reader {
+impl Drop for BodyRead {
     fn drop(&mut self) {
-        let mut waiting = self.readers.lock();
+        let mut waiting = self.reads.lock();
         let left = waiting.get_mut(&self.client).map_or(0, |own| {
             *own -= 1;
             *own
@@ -58,15 +58,15 @@ mod tests {
 
     #[test]
     fn one_client_leaves_room_for_the_others_and_all_of_them_end_somewhere() {
-        let readers = Readers::default();
-        let of = |n: u8| std::iter::from_fn(|| readers.begin([127, 0, 0, n].into())).collect::<Vec<_>>();
+        let reads = BodyReads::default();
+        let of = |n: u8| std::iter::from_fn(|| reads.begin([127, 0, 0, n].into())).collect::<Vec<_>>();
         let first = of(1);
         assert_eq!(first.len(), MOST_OF_A_CLIENT);
         let all: Vec<_> = (2..100).map(of).collect();
         assert_eq!(all.iter().flatten().count(), MOST - MOST_OF_A_CLIENT);
         drop(first);
-        assert_eq!(of(1).len(), MOST_OF_A_CLIENT, "who is done makes room");
+        assert_eq!(of(1).len(), MOST_OF_A_CLIENT, "a finished read makes room");
         drop(all);
-        assert!(readers.lock().is_empty());
+        assert!(reads.lock().is_empty());
     }
 }

@@ -1,123 +1,125 @@
-//! How many requests of a class are worked on at a time: as many as are answered in time, and no more.
+//! Bounds the requests of a class that are worked on at one time: to as many as the shop answers in time.
 //!
-//! A shop that takes in more than it can do answers all of them late. How many it can do depends on the machine, the disk and the
-//! request, so no number can be set beforehand that is right: one that suits a page from memory lets orders queue for seconds.
-//! So the door watches how long answers take, and goes by that, as TCP goes by lost packets (additive increase, multiplicative
-//! decrease): answers late → fewer at a time, the rest is told to come again; all in time and every place taken → more.
+//! A shop that takes in more than it can do answers all requests late. How many it can do depends on the
+//! machine, the disk and the request, so no fixed number is right: one that suits a page from memory lets
+//! orders queue for seconds. Therefore the limit is learnt from how long responses take, as TCP learns from
+//! lost packets (additive increase, multiplicative decrease). If responses are late, the limit falls, and
+//! further requests get 503 with `Retry-After`. If all are in time and every permit is taken, it rises.
+//! Netflix's concurrency-limits and Envoy's adaptive concurrency filter do the same.
 //!
-//! A slow link looks like too much work. Therefore some are let in however long it takes ([`LEAST`]).
+//! A slow network looks like overload. Therefore the limit never falls below [`LEAST`].
 
-use super::Class;
+use crate::gateway::filters::rate_limit::policy::Class;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
 
-/// The places of each class: many who browse leave room for those who pay.
-pub struct Places([Mutex<Room>; Class::COUNTED]);
+/// One limit for each class, so that many requests that browse leave room for those that pay.
+pub struct ConcurrencyLimit([Mutex<ClassLimit>; Class::COUNTED]);
 
-/// What is begun with: hundreds who come in one moment are let in.
+/// The first limit: hundreds of requests that come in one moment are admitted.
 const START: usize = 512;
-/// A commit to disk serves all who wait for it: with fewer at a time the shop would do less, not the same sooner.
+/// The lowest limit. One commit to disk serves all requests that wait for it: with fewer at one time the shop would do less,
+/// not the same sooner.
 const LEAST: usize = 32;
 const MOST: usize = 1024;
-/// So many answers are looked at before the number is changed.
+/// Responses that are measured before the limit is changed.
 const SAMPLE: u32 = 32;
-/// One in so many may be late.
+/// One of so many responses may be late.
 const ONE_IN: u32 = 10;
-/// Answers that are late for less than that are a crowd that came in one moment, and is soon served; not too much work (as CoDel has
-/// it for packets).
+/// Responses that are late for less time than this are a short burst, not overload (as CoDel has it for packets).
 const PATIENCE: Duration = Duration::from_millis(500);
-/// What was learnt from a crowd is forgotten when nobody has been there for so long.
+/// The limit starts again after so long without a request.
 const FORGET_AFTER: Duration = Duration::from_secs(1);
 
-struct Room {
-    /// `None`: their number stays as it is.
+struct ClassLimit {
+    /// Responses that take longer are late; `None`: the limit is fixed.
     within: Option<Duration>,
     taken: usize,
     limit: usize,
-    /// Since the limit was last looked at.
+    /// When the current sample began.
     since: Instant,
     most_taken: usize,
     answered: u32,
     late: u32,
-    /// Since when too many are late.
+    /// When too many responses began to be late.
     late_since: Option<Instant>,
 }
 
-/// One of them, until this is dropped.
-pub struct Place {
-    places: Arc<Places>,
+/// The permission to work on one request, until this is dropped.
+pub struct Permit {
+    limit: Arc<ConcurrencyLimit>,
     class: Class,
     taken_at: Instant,
 }
 
-impl Default for Places {
+impl Default for ConcurrencyLimit {
     fn default() -> Self {
-        Self(Class::ALL.map(|class| Mutex::new(Room::new(class.answered_within()))))
+        Self(Class::ALL.map(|class| Mutex::new(ClassLimit::new(class.answered_within()))))
     }
 }
 
-impl Places {
-    /// `None` where all are taken.
-    pub fn take(self: &Arc<Self>, class: Class) -> Option<Place> {
+impl ConcurrencyLimit {
+    /// `None` if all permits of the class are taken, or the class is not counted.
+    pub fn acquire(self: &Arc<Self>, class: Class) -> Option<Permit> {
         let now = Instant::now();
-        self.room(class)?.enter(now).then(|| Place { places: self.clone(), class, taken_at: now })
+        self.of(class)?.admit(now).then(|| Permit { limit: self.clone(), class, taken_at: now })
     }
 
-    /// How many are taken, and how many there are.
+    /// How many permits are taken, and how many there are.
     pub fn load(&self, class: Class) -> Option<(usize, usize)> {
-        let room = self.room(class)?;
-        Some((room.taken, room.limit))
+        let limit = self.of(class)?;
+        Some((limit.taken, limit.limit))
     }
 
     pub fn within(&self, class: Class) -> Option<Duration> {
-        self.room(class)?.within
+        self.of(class)?.within
     }
 
-    /// Answers that take longer are late from now on; `None`: how long they take is not looked at.
+    /// Responses that take longer are late from now on; `None` fixes the limit.
     pub fn set_within(&self, class: Class, within: Option<Duration>) {
-        if let Some(mut room) = self.room(class)
-            && room.within != within
+        if let Some(mut limit) = self.of(class)
+            && limit.within != within
         {
-            // Those who are in stay in.
-            *room = Room { taken: room.taken, ..Room::new(within) };
+            // The permits that are taken stay taken.
+            *limit = ClassLimit { taken: limit.taken, ..ClassLimit::new(within) };
         }
     }
 
-    fn room(&self, class: Class) -> Option<MutexGuard<'_, Room>> {
+    fn of(&self, class: Class) -> Option<MutexGuard<'_, ClassLimit>> {
         Some(self.0.get(class as usize)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Place {
-    /// The request was answered; or it failed for want of room further in, which is as good as late.
-    pub fn answered(self, in_time: bool) {
-        if let Some(mut room) = self.places.room(self.class) {
-            room.learn(self.taken_at, Instant::now(), in_time);
+impl Permit {
+    /// Ends the request and learns from it. `in_time` is false if a service behind the gateway was overloaded, which counts as late.
+    pub fn release(self, in_time: bool) {
+        if let Some(mut limit) = self.limit.of(self.class) {
+            limit.learn(self.taken_at, Instant::now(), in_time);
         }
     }
 }
 
-/// Of a client that hung up nothing is learnt.
-impl Drop for Place {
+/// A request whose client disconnected does not change the limit.
+impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(mut room) = self.places.room(self.class) {
-            room.taken -= 1;
+        if let Some(mut limit) = self.limit.of(self.class) {
+            limit.taken -= 1;
         }
     }
 }
 
-impl Room {
+impl ClassLimit {
     fn new(within: Option<Duration>) -> Self {
         let limit = if within.is_some() { START } else { MOST };
         Self { within, taken: 0, limit, since: Instant::now(), most_taken: 0, answered: 0, late: 0, late_since: None }
     }
 
-    fn enter(&mut self, now: Instant) -> bool {
+    fn admit(&mut self, now: Instant) -> bool {
         if self.taken == 0 && now - self.since > FORGET_AFTER {
-            self.look_anew(self.limit.max(START), now);
+            self.restart(self.limit.max(START), now);
         }
         if self.taken >= self.limit {
             return false;
@@ -129,7 +131,7 @@ impl Room {
 
     fn learn(&mut self, taken_at: Instant, now: Instant, in_time: bool) {
         let Some(within) = self.within else { return };
-        // Who came in under another limit says nothing about this one.
+        // Ignore requests that started before the limit was last changed.
         if taken_at < self.since {
             return;
         }
@@ -148,10 +150,10 @@ impl Room {
             false if used == self.limit => (self.limit + self.limit / 16 + 1).min(MOST),
             _ => self.limit,
         };
-        self.look_anew(limit, now);
+        self.restart(limit, now);
     }
 
-    fn look_anew(&mut self, limit: usize, now: Instant) {
+    fn restart(&mut self, limit: usize, now: Instant) {
         (self.limit, self.since) = (limit, now);
         (self.most_taken, self.answered, self.late) = (self.taken, 0, 0);
     }
@@ -174,7 +176,7 @@ mod tests {
     }
 
     /// So many times what it can do comes in for eight seconds, at even chances; what is seen of the last five.
-    async fn under(load: f64, places: Arc<Places>) -> Seen {
+    async fn under(load: f64, limit: Arc<ConcurrencyLimit>) -> Seen {
         let (workers, took) = (Rc::new(Semaphore::new(AT_ONCE)), Rc::new(RefCell::new(Vec::new())));
         let (local, begun, mut refused, mut random) = (LocalSet::new(), Instant::now(), 0, 12345_u64);
         let mut due = 0.0;
@@ -186,7 +188,7 @@ mod tests {
                     due -= even.ln() / (CAPACITY * load);
                     tokio::time::sleep_until(begun + Duration::from_secs_f64(due)).await;
                     let is_seen = due > 3.0;
-                    let Some(place) = places.take(Class::Browse) else {
+                    let Some(permit) = limit.acquire(Class::Browse) else {
                         refused += usize::from(is_seen);
                         continue;
                     };
@@ -196,7 +198,7 @@ mod tests {
                         let came = Instant::now();
                         let _worker = workers.acquire().await;
                         tokio::time::sleep(work).await;
-                        place.answered(true);
+                        permit.release(true);
                         if is_seen {
                             took.borrow_mut().push(came.elapsed());
                         }
@@ -210,8 +212,8 @@ mod tests {
         Seen { p99: took[took.len() * 99 / 100], served: took.len(), refused }
     }
 
-    fn fixed(limit: usize) -> Arc<Places> {
-        Arc::new(Places(Class::ALL.map(|_| Mutex::new(Room { limit, ..Room::new(None) }))))
+    fn fixed(limit: usize) -> Arc<ConcurrencyLimit> {
+        Arc::new(ConcurrencyLimit(Class::ALL.map(|_| Mutex::new(ClassLimit { limit, ..ClassLimit::new(None) }))))
     }
 
     #[tokio::test(start_paused = true)]
@@ -232,7 +234,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn more_are_let_in_where_an_operator_thinks_that_later_is_soon_enough() {
-        let patient = Arc::<Places>::default();
+        let patient = Arc::<ConcurrencyLimit>::default();
         patient.set_within(Class::Browse, Some(Duration::from_secs(60)));
         let (strict, patient) = (under(3.0, Arc::default()).await, under(3.0, patient).await);
         assert!(patient.p99 > strict.p99 * 5, "{:?} against {:?}", patient.p99, strict.p99);
@@ -240,17 +242,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_crowd_is_let_in_again_after_a_while_and_a_slow_link_shuts_nobody_out() {
-        let places = Arc::new(Places::default());
-        let crowd = || std::iter::from_fn(|| places.take(Class::Checkout)).collect::<Vec<_>>();
+        let limit = Arc::new(ConcurrencyLimit::default());
+        let crowd = || std::iter::from_fn(|| limit.acquire(Class::Checkout)).collect::<Vec<_>>();
         assert_eq!(crowd().len(), START);
         for _ in 0..100 {
             let all = crowd();
             tokio::time::advance(Duration::from_secs(5)).await;
-            all.into_iter().for_each(|place| place.answered(true));
+            all.into_iter().for_each(|permit| permit.release(true));
             // Somebody always comes: nothing is forgotten.
-            let _one = places.take(Class::Checkout);
+            let _one = limit.acquire(Class::Checkout);
         }
-        let one = places.take(Class::Checkout).unwrap();
+        let one = limit.acquire(Class::Checkout).unwrap();
         assert!(crowd().len() >= LEAST - 1);
         drop(one);
         tokio::time::advance(FORGET_AFTER * 2).await;
@@ -259,20 +261,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_crowd_that_comes_in_one_moment_is_let_in_however_late_it_is_answered() {
-        let places = Arc::new(Places::default());
-        let first: Vec<_> = (0..START / 2).map(|_| places.take(Class::Browse).unwrap()).collect();
+        let limit = Arc::new(ConcurrencyLimit::default());
+        let first: Vec<_> = (0..START / 2).map(|_| limit.acquire(Class::Browse).unwrap()).collect();
         tokio::time::advance(Duration::from_millis(200)).await;
-        first.into_iter().for_each(|place| place.answered(true));
-        let second: Vec<_> = std::iter::from_fn(|| places.take(Class::Browse)).collect();
+        first.into_iter().for_each(|permit| permit.release(true));
+        let second: Vec<_> = std::iter::from_fn(|| limit.acquire(Class::Browse)).collect();
         assert_eq!(second.len(), START, "it was late for less than half a second");
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_class_that_is_full_leaves_the_others_their_places() {
-        let places = Arc::new(Places::default());
-        let all: Vec<_> = std::iter::from_fn(|| places.take(Class::Browse)).collect();
-        assert!(places.take(Class::Browse).is_none() && places.take(Class::Checkout).is_some());
+        let limit = Arc::new(ConcurrencyLimit::default());
+        let all: Vec<_> = std::iter::from_fn(|| limit.acquire(Class::Browse)).collect();
+        assert!(limit.acquire(Class::Browse).is_none() && limit.acquire(Class::Checkout).is_some());
         drop(all);
-        assert!(places.take(Class::Browse).is_some(), "who hangs up makes room");
+        assert!(limit.acquire(Class::Browse).is_some(), "who hangs up makes room");
     }
 }

@@ -1,56 +1,55 @@
-//! Streams stay open as long as the client likes: how many there may be.
+//! Bounds the streams that are open at one time: a client can keep one open as long as it likes.
 
-use super::problem::Problem;
-use crate::types::UserId;
+use crate::{gateway::respond::Problem, types::UserId};
 use actix_web::http::StatusCode;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// More than anybody has windows open on orders that are under way.
+/// OpenStreams of one user: more than a user has windows open on orders that are under way.
 const MOST_OF_A_USER: usize = 16;
-/// Each is a connection, some kilobytes, and a look at its order every few seconds.
+/// OpenStreams of all users. Each is a connection, some kilobytes, and a call to orders every few seconds.
 const MOST: usize = 1000;
-/// When to come again: that a client is gone shows at its second sign of life that nobody takes.
-const COME_AGAIN_SECONDS: u64 = 20;
+/// `Retry-After`. A client that is gone is noticed when its second heartbeat cannot be delivered.
+const RETRY_AFTER_SECONDS: u64 = 20;
 
-/// The streams that are open. What all workers of the door share.
+/// The streams that are open. All workers share it.
 #[derive(Clone, Default)]
-pub struct Streams(Arc<Mutex<Open>>);
+pub struct OpenStreams(Arc<Mutex<StreamCounts>>);
 
 #[derive(Default)]
-struct Open {
+struct StreamCounts {
     count: usize,
-    /// Only users that have some.
+    /// Users with at least one.
     by_user: HashMap<UserId, usize>,
 }
 
-/// One of them, until this is dropped.
+/// One open stream, until this is dropped.
 pub struct OpenStream {
-    streams: Streams,
+    streams: OpenStreams,
     user: UserId,
 }
 
-impl Streams {
+impl OpenStreams {
     pub fn open(&self, user: UserId) -> Result<OpenStream, Problem> {
         let mut open = self.lock();
         if open.by_user.get(&user).is_some_and(|own| *own >= MOST_OF_A_USER) {
-            let words =
+            let detail =
                 format!("You follow {MOST_OF_A_USER} orders already, in this window or another. Close one of them.");
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", words)
-                .with_header("Retry-After", COME_AGAIN_SECONDS.to_string()));
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail)
+                .with_header("Retry-After", RETRY_AFTER_SECONDS.to_string()));
         }
         if open.count >= MOST {
-            let words = "Too many people follow their orders at the moment. Look again in a while.";
-            return Err(Problem::unavailable("overloaded", words, COME_AGAIN_SECONDS));
+            let detail = "Too many people follow their orders at the moment. Look again in a while.";
+            return Err(Problem::unavailable("overloaded", detail, RETRY_AFTER_SECONDS));
         }
         open.count += 1;
         *open.by_user.entry(user).or_default() += 1;
         Ok(OpenStream { streams: self.clone(), user })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, StreamCounts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_user_has_so_many_streams_and_no_more_until_one_is_closed() {
-        let streams = Streams::default();
+        let streams = OpenStreams::default();
         let mut own: Vec<_> = (0..MOST_OF_A_USER).map(|_| streams.open(user(1)).unwrap()).collect();
         assert_eq!(streams.open(user(1)).err().map(|problem| problem.code()), Some("too_many_streams"));
         assert!(streams.open(user(2)).is_ok(), "that is nobody else's concern");
@@ -93,7 +92,7 @@ mod tests {
 
     #[test]
     fn the_shop_has_so_many_streams_and_no_more() {
-        let streams = Streams::default();
+        let streams = OpenStreams::default();
         let all: Vec<_> = (0..MOST).map(|n| streams.open(user(n / MOST_OF_A_USER)).unwrap()).collect();
         assert_eq!(streams.open(user(MOST)).err().map(|problem| problem.code()), Some("overloaded"));
         drop(all);

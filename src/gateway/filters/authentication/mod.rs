@@ -1,52 +1,61 @@
-//! Who is it: a bearer token, or the browser's cookie.
+//! Who the caller is: by a bearer token, or by the browser's cookie.
 
-use super::{Duty, Step, throttling};
+pub mod bearer;
+pub mod cookies;
+pub mod token_verifier;
+
+use super::{
+    filter::{Filter, RequestAction},
+    rate_limit::{count_bad_token, limiter::RateLimiter},
+};
 use crate::{
-    gateway::{Access, cookies, problem::Problem, visit::Visit},
+    gateway::{context::RequestContext, respond::Problem, routing::Access},
     types::Principal,
 };
 use actix_web::{
+    HttpResponse,
     dev::ServiceRequest,
-    http::header::{self, HeaderValue},
+    http::header::{AUTHORIZATION, COOKIE},
 };
+use bearer::bearer;
+use std::sync::Arc;
+use token_verifier::TokenVerifier;
 
-pub struct Authentication;
+pub struct Authentication {
+    pub verifier: Arc<TokenVerifier>,
+    pub limiter: Arc<RateLimiter>,
+}
 
-impl Duty for Authentication {
-    fn name(&self) -> &'static str {
-        "authentication"
+impl Filter for Authentication {
+    fn on_request<'a>(&'a mut self, context: &'a RequestContext, request: &'a mut ServiceRequest) -> RequestAction<'a> {
+        match token(request) {
+            Ok(None) => RequestAction::Continue,
+            Ok(Some(token)) => RequestAction::Await(Box::pin(self.authenticate(context, token))),
+            Err(problem) => RequestAction::Reject(problem),
+        }
     }
+}
 
-    fn enter<'a>(&'a self, visit: &'a Visit, request: &'a mut ServiceRequest) -> Step<'a> {
-        let token = match token(request) {
-            Ok(None) => return Step::On,
-            Ok(Some(token)) => token,
-            Err(problem) => return Step::Stop(problem),
+impl Authentication {
+    async fn authenticate(&self, context: &RequestContext, token: Token) -> Result<Option<HttpResponse>, Problem> {
+        let (text, from_cookie) = match &token {
+            Token::Bearer(text) => (text, false),
+            Token::Cookie(text) => (text, true),
         };
-        Step::Wait(Box::pin(async move {
-            let gateway = &visit.gateway;
-            let (text, from_cookie) = match &token {
-                Token::Bearer(text) => (text, false),
-                Token::Cookie(text) => (text, true),
-            };
-            match gateway.keys.verify(text, &gateway.mesh, &visit.context()).await {
-                Some(bearer) => {
-                    visit.principal.set(Principal::User { id: bearer.user_id, role: bearer.role });
-                    visit.session.set(Some(bearer.session_id));
-                    visit.note(bearer);
-                    Ok(None)
-                }
-                // A browser whose cookie has run out is a guest where guests may go.
-                None if from_cookie && visit.route.access == Access::Public => Ok(None),
-                None => {
-                    throttling::bad_token(visit)?;
-                    Err(Problem::unauthorized(
-                        "invalid_token",
-                        "The access token is not good, or not any longer. Sign in again.",
-                    ))
-                }
+        match self.verifier.verify(text, &context.gateway.mesh, &context.call_context()).await {
+            Some(bearer) => {
+                context.principal.set(Principal::User { id: bearer.user_id, role: bearer.role });
+                context.bearer.set(Some(bearer));
+                Ok(None)
             }
-        }))
+            // A browser with an expired cookie is a guest, on routes that guests may call.
+            None if from_cookie && context.route.access == Access::Public => Ok(None),
+            None => {
+                count_bad_token(&self.limiter, context)?;
+                let detail = "The access token is not good, or not any longer. Sign in again.";
+                Err(Problem::unauthorized("invalid_token", detail))
+            }
+        }
     }
 }
 
@@ -55,14 +64,14 @@ enum Token {
     Cookie(String),
 }
 
-/// A bearer token, or else the browser's cookie. Credentials of another scheme are none here: whoever sends them is a guest, and
-/// not with a cookie either, as a browser sends both unasked.
+/// A bearer token, or else the browser's cookie. Credentials of another scheme make the caller a guest,
+/// even with a cookie: a browser sends both by itself.
 fn token(request: &ServiceRequest) -> Result<Option<Token>, Problem> {
-    let mut credentials = request.headers().get_all(header::AUTHORIZATION);
+    let mut credentials = request.headers().get_all(AUTHORIZATION);
     let (first, second) = (credentials.next(), credentials.next());
     let unreadable = || Problem::unauthorized("invalid_token", "Send one `Authorization: Bearer` and an access token.");
     let Some(value) = first else {
-        if !request.headers().contains_key(header::COOKIE) {
+        if !request.headers().contains_key(COOKIE) {
             return Ok(None);
         }
         return Ok(request
@@ -77,11 +86,4 @@ fn token(request: &ServiceRequest) -> Result<Option<Token>, Problem> {
         Some("") => Err(unreadable()),
         token => Ok(token.map(|token| Token::Bearer(token.to_owned()))),
     }
-}
-
-/// What is said after `Bearer`. RFC 9110: the scheme is case-insensitive.
-pub fn bearer(credentials: &HeaderValue) -> Option<&str> {
-    let text = credentials.to_str().ok()?.trim();
-    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }

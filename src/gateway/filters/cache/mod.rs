@@ -1,15 +1,26 @@
-//! What was answered before is answered again, where the route table lets it (RFC 9111), and said to be so (`Cache-Status`, RFC 9211).
+//! The response cache (RFC 9111): gives stored responses again, on the routes that the route table names.
 //!
-//! Who asks was authenticated, authorized and counted before: a cached answer is no way around that.
+//! It is the last filter: a caller is authenticated, authorized and counted before, so a stored response
+//! is no way around these. `Cache-Status` (RFC 9211) says what it did.
 
-use super::{Duty, Leave, Step, conditional::tag_of};
+pub mod directives;
+pub mod freshness;
+pub mod key;
+pub mod single_flight;
+pub mod store;
+
+use super::{
+    conditional::entity_tags::tag_of,
+    filter::{Filter, RequestAction, ResponseAction},
+};
 use crate::{
     gateway::{
-        cache::{self, Entry, Fill, Freshness, Key, Landing, STALE_IF_ERROR, Tag, Turn},
-        problem::Problem,
-        route::CachePolicy,
-        visit::Visit,
+        context::{Completeness, RequestContext},
+        respond::Problem,
+        routing::CachePolicy,
     },
+    mesh::MeshError,
+    telemetry::{CacheStatus, Forward},
     types::Principal,
 };
 use actix_web::{
@@ -18,204 +29,223 @@ use actix_web::{
     dev::ServiceRequest,
     http::{
         Method, StatusCode,
-        header::{self, AGE, CACHE_CONTROL, ETAG, HeaderMap, HeaderName, HeaderValue, SET_COOKIE},
+        header::{AGE, CACHE_CONTROL, ETAG, HeaderName, HeaderValue, SET_COOKIE},
     },
 };
-use std::{fmt, time::Duration};
+use directives::CacheDirectives;
+use freshness::{Freshness, STALE_IF_ERROR};
+use key::CacheKey;
+use single_flight::Landing;
+use std::{sync::Arc, time::Duration};
+use store::{CachedResponse, Fill, Lookup, ResponseCache};
+use tokio::sync::watch;
 
-pub struct Cache;
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-pub const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+pub struct Cache {
+    store: Arc<ResponseCache>,
+    /// Set if the request goes on to the handler.
+    forwarded: Option<Forwarded>,
+    /// Set if the handler's response is to be stored.
+    fill: Option<Fill>,
+}
 
-/// A question that the cache did not answer.
 struct Forwarded {
-    /// Why, for `Cache-Status`.
-    why: &'static str,
-    /// Whose old answer takes the place of a failure; `None` where the client wants it anew, and would rather have the error.
-    or_old: Option<Key>,
+    why: Forward,
+    /// The stored response that replaces a failure; `None` if the client asks for a new one, and would rather have the error.
+    or_stale: Option<CacheKey>,
 }
 
-/// What the client wants of caches (RFC 9111 §5.2.1).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Wishes {
-    no_cache: bool,
-    no_store: bool,
-    only_if_cached: bool,
-    max_age: Option<u64>,
-}
-
-impl Wishes {
-    fn of(headers: &HeaderMap) -> Self {
-        let mut wishes = Self::default();
-        let lines = || headers.get_all(CACHE_CONTROL).filter_map(|line| line.to_str().ok());
-        for directive in lines().flat_map(|line| line.split(',')) {
-            let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-            match name.trim().to_ascii_lowercase().as_str() {
-                "no-cache" => wishes.no_cache = true,
-                "no-store" => wishes.no_store = true,
-                "only-if-cached" => wishes.only_if_cached = true,
-                // What is no number is taken for the strictest.
-                "max-age" => wishes.max_age = Some(value.trim().trim_matches('"').parse().unwrap_or(0)),
-                _ => {}
-            }
-        }
-        // What HTTP/1.0 had for it counts only where there is nothing newer (§5.4).
-        let is_old_way =
-            || headers.get(header::PRAGMA).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"no-cache"));
-        wishes.no_cache |= lines().next().is_none() && is_old_way();
-        wishes
-    }
-
-    fn takes(&self, age: Duration) -> bool {
-        !self.no_cache && self.max_age.is_none_or(|most| age.as_secs() <= most && most > 0)
+impl Cache {
+    pub fn new(store: &Arc<ResponseCache>) -> Self {
+        Self { store: store.clone(), forwarded: None, fill: None }
     }
 }
 
-impl Duty for Cache {
-    fn name(&self) -> &'static str {
-        "cache"
-    }
-
-    fn enter<'a>(&'a self, visit: &'a Visit, request: &'a mut ServiceRequest) -> Step<'a> {
+impl Filter for Cache {
+    fn on_request<'a>(&'a mut self, context: &'a RequestContext, request: &'a mut ServiceRequest) -> RequestAction<'a> {
         let is_read = *request.method() == Method::GET || *request.method() == Method::HEAD;
-        let Some(ttl) = cache::ttl(visit.route.cache, visit.settings.cache_ttl_ms).filter(|_| is_read) else {
-            return Step::On;
-        };
-        let wishes = Wishes::of(request.headers());
-        if wishes.no_store {
-            visit.note(Forwarded { why: "fwd=request", or_old: None });
-            return Step::On;
+        let Some(ttl) = ttl(context).filter(|_| is_read) else { return RequestAction::Continue };
+        let directives = CacheDirectives::of(request.headers());
+        if directives.no_store {
+            self.forwarded = Some(Forwarded { why: Forward::Request, or_stale: None });
+            return RequestAction::Continue;
         }
-        let key = key_of(visit, request);
-        let found = visit.gateway.cache.get(&key);
-        if let Some(entry) = found.as_ref().filter(|entry| wishes.takes(entry.made.elapsed())) {
+        let key = key_of(context, request);
+        let stored = self.store.get(&key);
+        if let Some(entry) = stored.as_ref().filter(|entry| directives.accepts(entry.made.elapsed())) {
             match Freshness::of(entry.made.elapsed(), ttl) {
-                Freshness::Fresh(left) => return Step::Answer(hit(entry, format_args!("hit; ttl={left}"))),
-                // Who says how old it may be wants it fresh besides (RFC 9111 §5.2.1.1).
-                Freshness::Stale(past) if wishes.max_age.is_none() => {
-                    let answer = hit(entry, format_args!("hit; ttl=-{past}"));
-                    // One fetches the new one for all.
-                    return match visit.gateway.cache.begin(&key) {
-                        Turn::Lead(fill) => {
-                            visit.note(fill);
-                            Step::AnswerAndGoOn(answer)
-                        }
-                        Turn::Follow(_) => Step::Answer(answer),
-                    };
+                Freshness::Fresh(ttl) => {
+                    return RequestAction::Respond(hit(context, entry, CacheStatus::Fresh { ttl }));
+                }
+                // A client that names a greatest age wants a fresh response besides (RFC 9111 §5.2.1.1).
+                Freshness::Stale(past) if directives.max_age.is_none() => {
+                    return self.stale_while_revalidate(context, &key, entry, past);
                 }
                 Freshness::Stale(_) | Freshness::Old(_) => {}
             }
         }
-        if wishes.only_if_cached {
-            return Step::Stop(Problem::new(
-                StatusCode::GATEWAY_TIMEOUT,
-                "not_cached",
-                "There is no answer in the cache that would do.",
-            ));
+        if directives.only_if_cached {
+            let detail = "There is no answer in the cache that would do.";
+            return RequestAction::Reject(Problem::new(StatusCode::GATEWAY_TIMEOUT, "not_cached", detail));
         }
-        let asks_anew = wishes.no_cache || wishes.max_age.is_some();
-        visit.note(match &found {
-            _ if asks_anew => Forwarded { why: "fwd=request", or_old: None },
-            Some(_) => Forwarded { why: "fwd=stale", or_old: Some(key.clone()) },
-            None => Forwarded { why: "fwd=miss", or_old: Some(key.clone()) },
-        });
-        match visit.gateway.cache.begin(&key) {
-            Turn::Lead(fill) => {
-                visit.note(fill);
-                Step::On
-            }
-            // Who wants it anew is not served with what was asked for before he came.
-            Turn::Follow(_) if asks_anew => Step::On,
-            Turn::Follow(landing) => Step::Wait(Box::pin(follow(visit, key, landing))),
-        }
+        self.forward(context, key, stored.is_some(), directives.no_cache || directives.max_age.is_some())
     }
 
-    fn leave<'a>(&'a self, visit: &'a Visit, _: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
-        Leave::With(keep(visit, visit.take_note(), answer))
+    fn on_response<'a>(
+        &'a mut self,
+        context: &'a RequestContext,
+        _: &'a HttpRequest,
+        response: HttpResponse,
+    ) -> ResponseAction<'a> {
+        ResponseAction::Continue(self.finish(context, response))
     }
 }
 
-/// Waits for the answer that another has asked for.
-async fn follow(
-    visit: &Visit,
-    key: Key,
-    mut landing: tokio::sync::watch::Receiver<Landing>,
-) -> Result<Option<HttpResponse>, Problem> {
-    loop {
-        // The sender is dropped when it has landed, whatever came of it.
-        let landed = async { while landing.changed().await.is_ok() {} };
-        if tokio::time::timeout_at(visit.context().deadline, landed).await.is_err() {
-            return Err(crate::mesh::MeshError::TimedOut.into());
+impl Cache {
+    /// Gives the expired response; of the requests that get it, one has the handler make a new one.
+    fn stale_while_revalidate<'a>(
+        &self,
+        context: &RequestContext,
+        key: &CacheKey,
+        entry: &CachedResponse,
+        past: u64,
+    ) -> RequestAction<'a> {
+        let response = hit(context, entry, CacheStatus::Stale { past });
+        match self.store.begin(key) {
+            Lookup::Lead(fill) => {
+                let context = context.clone();
+                RequestAction::RespondAndRevalidate(response, Box::new(move |fresh| _ = store(&context, fill, fresh)))
+            }
+            Lookup::Follow(_) => RequestAction::Respond(response),
         }
-        let landed = *landing.borrow();
-        if landed == Landing::Kept
-            && let Some(entry) = visit.gateway.cache.get(&key)
-        {
-            let why = visit.take_note().map_or("fwd=miss", |Forwarded { why, .. }| why);
-            return Ok(Some(hit(&entry, format_args!("{why}; collapsed"))));
+    }
+
+    /// Asks the handler, or waits for a request that is asking it.
+    fn forward<'a>(
+        &'a mut self,
+        context: &'a RequestContext,
+        key: CacheKey,
+        is_stored: bool,
+        wants_new: bool,
+    ) -> RequestAction<'a> {
+        self.forwarded = Some(match is_stored {
+            _ if wants_new => Forwarded { why: Forward::Request, or_stale: None },
+            true => Forwarded { why: Forward::Stale, or_stale: Some(key.clone()) },
+            false => Forwarded { why: Forward::Miss, or_stale: Some(key.clone()) },
+        });
+        match self.store.begin(&key) {
+            Lookup::Lead(fill) => {
+                self.fill = Some(fill);
+                RequestAction::Continue
+            }
+            // A response that was requested before this client came is not new enough for it.
+            Lookup::Follow(_) if wants_new => RequestAction::Continue,
+            Lookup::Follow(landing) => RequestAction::Await(Box::pin(self.follow(context, key, landing))),
         }
-        if landed == Landing::Unkept {
-            // What the other got is nobody else's, or nothing to keep: all those who waited ask for themselves, at once.
-            return Ok(None);
-        }
-        match visit.gateway.cache.begin(&key) {
-            Turn::Lead(fill) => {
-                visit.note(fill);
+    }
+
+    /// Waits for the response that another request is asking for.
+    async fn follow(
+        &mut self,
+        context: &RequestContext,
+        key: CacheKey,
+        mut landing: watch::Receiver<Landing>,
+    ) -> Result<Option<HttpResponse>, Problem> {
+        loop {
+            // The sender is dropped at the end of the flight, however it ends.
+            let landed = async { while landing.changed().await.is_ok() {} };
+            if tokio::time::timeout_at(context.call_context().deadline, landed).await.is_err() {
+                return Err(MeshError::TimedOut.into());
+            }
+            let landed = *landing.borrow();
+            if landed == Landing::Stored
+                && let Some(entry) = self.store.get(&key)
+            {
+                let why = self.forwarded.take().map_or(Forward::Miss, |forwarded| forwarded.why);
+                return Ok(Some(hit(context, &entry, CacheStatus::Collapsed(why))));
+            }
+            if landed == Landing::NotStored {
+                // The leader's response is for its caller alone, or cannot be stored: all followers ask the handler, at once.
                 return Ok(None);
             }
-            Turn::Follow(next) => landing = next,
+            match self.store.begin(&key) {
+                Lookup::Lead(fill) => {
+                    self.fill = Some(fill);
+                    return Ok(None);
+                }
+                Lookup::Follow(next) => landing = next,
+            }
         }
+    }
+
+    /// Stores the handler's response; in place of a failure it gives the stored one.
+    fn finish(&mut self, context: &RequestContext, response: HttpResponse) -> HttpResponse {
+        let fill = self.fill.take();
+        let Some(Forwarded { why, or_stale }) = self.forwarded.take() else { return response };
+        if let Some(stale) = or_stale.and_then(|key| self.instead_of(context, &key, &response)) {
+            fill.into_iter().for_each(Fill::store_nothing);
+            return stale;
+        }
+        let (mut response, stored) = match fill {
+            Some(fill) => store(context, fill, response),
+            None => (response, false),
+        };
+        set_status(context, &mut response, CacheStatus::Forwarded { why, stored });
+        response
+    }
+
+    /// The stored response, if the handler's is a failure and the stored one has not expired too long ago (RFC 5861 §4).
+    fn instead_of(&self, context: &RequestContext, key: &CacheKey, failure: &HttpResponse) -> Option<HttpResponse> {
+        if !failure.status().is_server_error() {
+            return None;
+        }
+        let entry = self.store.get(key)?;
+        let past = entry.made.elapsed().saturating_sub(ttl(context)?);
+        let status = CacheStatus::StaleIfError { status: failure.status().as_u16(), past: past.as_secs() };
+        (past < STALE_IF_ERROR).then(|| hit(context, &entry, status))
     }
 }
 
-fn key_of(visit: &Visit, request: &ServiceRequest) -> Key {
-    let user = match (visit.route.cache, visit.principal.get()) {
+fn ttl(context: &RequestContext) -> Option<Duration> {
+    freshness::ttl(context.route.cache, context.settings.cache_ttl_ms)
+}
+
+fn key_of(context: &RequestContext, request: &ServiceRequest) -> CacheKey {
+    let user = match (context.route.cache, context.principal.get()) {
         (CachePolicy::Private(_), Principal::User { id, .. }) => Some(id),
         _ => None,
     };
-    Key::new(visit.route.path, request.match_info().get("id").unwrap_or_default(), request.query_string(), user)
+    let id = request.match_info().get("id").unwrap_or_default();
+    CacheKey::new(context.route.path, id, request.query_string(), user)
 }
 
-fn hit(entry: &Entry, status: impl fmt::Display) -> HttpResponse {
-    let mut answer = entry.answer();
-    let age = entry.made.elapsed().as_secs();
-    answer.headers_mut().insert(AGE, age.into());
-    say(&mut answer, status);
-    answer
+fn hit(context: &RequestContext, entry: &CachedResponse, status: CacheStatus) -> HttpResponse {
+    let mut response = entry.response();
+    response.headers_mut().insert(AGE, entry.made.elapsed().as_secs().into());
+    set_status(context, &mut response, status);
+    response
 }
 
-fn say(answer: &mut HttpResponse, status: impl fmt::Display) {
-    if let Ok(value) = HeaderValue::try_from(format!("galleria; {status}")) {
-        answer.headers_mut().insert(CACHE_STATUS, value);
+fn set_status(context: &RequestContext, response: &mut HttpResponse, status: CacheStatus) {
+    context.outcome.cache.set(Some(status));
+    if let Ok(value) = HeaderValue::try_from(status.to_string()) {
+        response.headers_mut().insert(CACHE_STATUS, value);
     }
 }
 
-/// Keeps the handler's answer where it was asked for to be kept; where it is a failure, what was kept earlier takes its place.
-pub fn keep(visit: &Visit, fill: Option<Fill>, mut answer: HttpResponse) -> HttpResponse {
-    let forwarded = visit.take_note::<Forwarded>();
-    if let Some(old) = forwarded.as_ref().and_then(|forwarded| instead_of(visit, forwarded, &answer)) {
-        fill.into_iter().for_each(Fill::keep_nothing);
-        return old;
+/// Stores the handler's response if it may be stored, and says whether it was.
+fn store(context: &RequestContext, fill: Fill, response: HttpResponse) -> (HttpResponse, bool) {
+    if !may_be_stored(&response, context.outcome.completeness.get()) {
+        fill.store_nothing();
+        return (response, false);
     }
-    let why = forwarded.map(|forwarded| forwarded.why);
-    let Some(fill) = fill else {
-        if let Some(why) = why {
-            say(&mut answer, why);
-        }
-        return answer;
-    };
-    let why = why.unwrap_or("fwd=stale");
-    if !is_to_be_kept(&answer) {
-        fill.keep_nothing();
-        say(&mut answer, why);
-        return answer;
-    }
-    let (mut head, body) = answer.into_parts();
+    let (mut head, body) = response.into_parts();
     let body = match body.try_into_bytes() {
         Ok(body) => body,
         Err(stream) => {
-            fill.keep_nothing();
-            return head.set_body(stream);
+            fill.store_nothing();
+            return (head.set_body(stream), false);
         }
     };
     if !head.headers().contains_key(ETAG)
@@ -223,105 +253,47 @@ pub fn keep(visit: &Visit, fill: Option<Fill>, mut answer: HttpResponse) -> Http
     {
         head.headers_mut().insert(ETAG, tag);
     }
-    if let (CachePolicy::Shared(_), false) = (visit.route.cache, head.headers().contains_key(CACHE_CONTROL)) {
-        // Clients' own caches ask each time whether it is still so: no purge reaches them.
+    if let (CachePolicy::Shared(_), false) = (context.route.cache, head.headers().contains_key(CACHE_CONTROL)) {
+        // Clients' own caches ask each time whether the response has changed: no purge reaches them.
         head.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, public"));
     }
     let headers = head.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let is_kept =
-        fill.keep(headers, body.clone(), visit.take_note::<Tags>().map(|Tags(tags)| tags).unwrap_or_default());
-    let mut answer = head.set_body(BoxBody::new(body));
-    say(&mut answer, if is_kept { format!("{why}; stored") } else { why.to_owned() });
-    answer
+    let is_stored = fill.store(headers, body.clone(), context.cache_tags.take());
+    (head.set_body(BoxBody::new(body)), is_stored)
 }
 
-/// What was kept earlier, where the answer is a failure and the client takes what is old.
-fn instead_of(visit: &Visit, forwarded: &Forwarded, failure: &HttpResponse) -> Option<HttpResponse> {
-    let key = forwarded.or_old.as_ref().filter(|_| failure.status().is_server_error())?;
-    let entry = visit.gateway.cache.get(key)?;
-    let ttl = cache::ttl(visit.route.cache, visit.settings.cache_ttl_ms)?;
-    let past = entry.made.elapsed().saturating_sub(ttl);
-    let status = format!("fwd=stale; fwd-status={}; ttl=-{}", failure.status().as_u16(), past.as_secs());
-    (past < STALE_IF_ERROR).then(|| hit(&entry, status))
-}
-
-fn is_to_be_kept(answer: &HttpResponse) -> bool {
-    let headers = answer.headers();
-    let is_whole = headers.get("x-completed").is_none_or(|value| value != "false");
-    let may_be = |line: &HeaderValue| {
+/// Only a complete 200 for all callers of the route (RFC 9111 §3).
+fn may_be_stored(response: &HttpResponse, completeness: Option<Completeness>) -> bool {
+    let headers = response.headers();
+    let allows = |line: &HeaderValue| {
         line.to_str().is_ok_and(|line| {
             line.split(',')
                 .all(|directive| !matches!(directive.trim().to_ascii_lowercase().as_str(), "no-store" | "private"))
         })
     };
-    answer.status() == StatusCode::OK
-        && is_whole
+    response.status() == StatusCode::OK
+        && completeness != Some(Completeness::Degraded)
         && !headers.contains_key(SET_COOKIE)
-        && headers.get_all(CACHE_CONTROL).all(may_be)
-}
-
-/// What the answer is about, said by its handler.
-struct Tags(Vec<Tag>);
-
-impl Visit {
-    /// What the answer is about: when that changes, the answer is not given again.
-    pub fn is_about(&self, tags: impl IntoIterator<Item = Tag>) {
-        self.note(Tags(tags.into_iter().collect()));
-    }
-
-    /// To be called by who has changed something, before he says so.
-    pub fn has_changed(&self, tags: impl IntoIterator<Item = Tag>) {
-        tags.into_iter().for_each(|tag| self.gateway.cache.purge(tag));
-    }
+        && headers.get_all(CACHE_CONTROL).all(allows)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::test::TestRequest;
-
-    fn wishes(lines: &[&str]) -> Wishes {
-        let request =
-            lines.iter().fold(TestRequest::default(), |request, line| request.append_header((CACHE_CONTROL, *line)));
-        Wishes::of(request.to_http_request().headers())
-    }
-
-    #[test]
-    fn what_a_client_wants_is_read_directive_by_directive() {
-        assert_eq!(wishes(&[]), Wishes::default());
-        assert_eq!(
-            wishes(&["private, MAX-AGE=60", "no-store"]),
-            Wishes { max_age: Some(60), no_store: true, ..Wishes::default() }
-        );
-        assert_eq!(wishes(&["no-cachet, xno-cache"]), Wishes::default(), "no substring of it counts");
-        assert_eq!(wishes(&["max-age=soon"]).max_age, Some(0));
-        assert!(wishes(&["only-if-cached , no-cache"]).only_if_cached);
-        let old = TestRequest::default().insert_header((header::PRAGMA, "no-cache")).to_http_request();
-        assert!(Wishes::of(old.headers()).no_cache);
-    }
-
-    #[test]
-    fn an_answer_is_taken_up_to_the_age_that_is_wanted() {
-        let second = Duration::from_secs(1);
-        assert!(wishes(&[]).takes(999 * second));
-        assert!(wishes(&["max-age=5"]).takes(5 * second) && !wishes(&["max-age=5"]).takes(6 * second));
-        assert!(!wishes(&["max-age=0"]).takes(Duration::ZERO) && !wishes(&["no-cache"]).takes(Duration::ZERO));
-    }
 
     #[test]
     fn only_whole_answers_for_everybody_are_kept() {
-        assert!(is_to_be_kept(&HttpResponse::Ok().finish()));
-        assert!(is_to_be_kept(&HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache, public")).finish()));
-        assert!(is_to_be_kept(&HttpResponse::Ok().insert_header(("x-completed", "true")).finish()));
-        for (name, value) in [
-            ("cache-control", "max-age=60, private"),
-            ("cache-control", "No-Store"),
-            ("set-cookie", "a=b"),
-            ("x-completed", "false"),
-        ] {
-            assert!(!is_to_be_kept(&HttpResponse::Ok().insert_header((name, value)).finish()), "{name}: {value}");
+        let may = |response: &HttpResponse| may_be_stored(response, None);
+        let ok = HttpResponse::Ok().finish();
+        assert!(may(&ok) && may_be_stored(&ok, Some(Completeness::Complete)));
+        assert!(!may_be_stored(&ok, Some(Completeness::Degraded)));
+        assert!(may(&HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-cache, public")).finish()));
+        for (name, value) in
+            [("cache-control", "max-age=60, private"), ("cache-control", "No-Store"), ("set-cookie", "a=b")]
+        {
+            assert!(!may(&HttpResponse::Ok().insert_header((name, value)).finish()), "{name}: {value}");
         }
-        assert!(!is_to_be_kept(&HttpResponse::NotFound().finish()));
-        assert!(!is_to_be_kept(&HttpResponse::PartialContent().finish()));
+        assert!(!may(&HttpResponse::NotFound().finish()));
+        assert!(!may(&HttpResponse::PartialContent().finish()));
     }
 }

@@ -4,11 +4,15 @@
 //! themselves make sure that doing the work again does it once.
 
 use super::{
-    Duty, Leave, Step,
-    problems::{self, ProblemCode},
+    filter::{Filter, RequestAction, ResponseAction},
+    problems,
 };
 use crate::{
-    gateway::{KeyUse, api::composed::COMPLETED, problem::Problem, visit::Visit},
+    gateway::{
+        context::{Completeness, IdempotencyKey, RequestContext},
+        respond::Problem,
+        routing::KeyUse,
+    },
     mesh::Context,
     services::orders::messages::{Claim, ClaimKey, DropClaim, KeepAnswer, KeptAnswer},
     types::Principal,
@@ -19,15 +23,24 @@ use actix_web::{
     dev::ServiceRequest,
     http::{
         StatusCode,
-        header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION},
+        header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION},
     },
 };
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-pub struct Idempotency;
+pub struct Idempotency {
+    fingerprint_key: Arc<FingerprintKey>,
+    held: Option<Held>,
+}
+
+impl Idempotency {
+    pub fn new(fingerprint_key: &Arc<FingerprintKey>) -> Self {
+        Self { fingerprint_key: fingerprint_key.clone(), held: None }
+    }
+}
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -39,47 +52,46 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(2);
 
 /// A claim that this request holds.
 #[derive(Clone)]
-pub struct Held {
-    pub scope: String,
-    pub key: String,
+struct Held {
+    scope: String,
+    key: String,
     fingerprint: String,
 }
 
-/// The key of a request whose service minds it itself.
-#[derive(Clone)]
-pub struct GivenKey(pub String);
-
-impl Duty for Idempotency {
-    fn name(&self) -> &'static str {
-        "idempotency"
-    }
-
-    fn enter<'a>(&'a self, visit: &'a Visit, request: &'a mut ServiceRequest) -> Step<'a> {
-        if visit.route.key == KeyUse::Ignored {
-            return Step::On;
+impl Filter for Idempotency {
+    fn on_request<'a>(&'a mut self, context: &'a RequestContext, request: &'a mut ServiceRequest) -> RequestAction<'a> {
+        if context.route.key == KeyUse::Ignored {
+            return RequestAction::Continue;
         }
-        let held = match key(request.headers().get(KEY)) {
-            Err(problem) => return Step::Stop(problem),
-            Ok(Some(key)) if visit.route.key == KeyUse::Own => {
-                visit.note(GivenKey(key));
-                return Step::On;
-            }
-            Ok(Some(key)) => Held { scope: scope(visit), fingerprint: fingerprint(visit, request), key },
-            Ok(None) if visit.route.key == KeyUse::Required => {
-                return Step::Stop(Problem::bad_request(
+        let key = match key(request.headers().get(KEY)) {
+            Err(problem) => return RequestAction::Reject(problem),
+            Ok(Some(key)) => IdempotencyKey { scope: scope(context), key },
+            Ok(None) if context.route.key == KeyUse::Required => {
+                return RequestAction::Reject(Problem::bad_request(
                     "idempotency_key_required",
                     "Send an `Idempotency-Key` header: a name of your own for this request, so that sending it again cannot do it twice.",
                 ));
             }
-            Ok(None) => return Step::On,
+            Ok(None) => return RequestAction::Continue,
         };
-        Step::Wait(Box::pin(claim(visit, held)))
+        *context.idempotency_key.borrow_mut() = Some(key.clone());
+        if context.route.key == KeyUse::Own {
+            return RequestAction::Continue;
+        }
+        let fingerprint = self.fingerprint_key.of(request.method().as_str(), request.path(), &context.body.borrow());
+        let IdempotencyKey { scope, key } = key;
+        RequestAction::Await(Box::pin(self.claim(context, Held { scope, key, fingerprint })))
     }
 
-    fn leave<'a>(&'a self, visit: &'a Visit, request: &'a HttpRequest, answer: HttpResponse) -> Leave<'a> {
-        match visit.take_note::<Held>() {
-            Some(held) => Leave::Wait(Box::pin(settle(visit, request.path(), held, answer))),
-            None => Leave::With(answer),
+    fn on_response<'a>(
+        &'a mut self,
+        context: &'a RequestContext,
+        request: &'a HttpRequest,
+        response: HttpResponse,
+    ) -> ResponseAction<'a> {
+        match self.held.take() {
+            Some(held) => ResponseAction::Await(Box::pin(settle(context, request.path(), held, response))),
+            None => ResponseAction::Continue(response),
         }
     }
 }
@@ -97,8 +109,8 @@ fn key(header: Option<&HeaderValue>) -> Result<Option<String>, Problem> {
 }
 
 /// Keys of different clients do not meet.
-fn scope(visit: &Visit) -> String {
-    match visit.principal.get() {
+fn scope(context: &RequestContext) -> String {
+    match context.principal.get() {
         Principal::User { id, .. } => id.to_string(),
         _ => "anonymous".to_owned(),
     }
@@ -124,28 +136,26 @@ impl FingerprintKey {
     }
 }
 
-fn fingerprint(visit: &Visit, request: &ServiceRequest) -> String {
-    visit.gateway.fingerprint_key.of(request.method().as_str(), request.path(), &visit.body.borrow())
-}
-
-async fn claim(visit: &Visit, held: Held) -> Result<Option<HttpResponse>, Problem> {
-    let lease_seconds = visit.deadline().as_secs() + LEASE_BEYOND_DEADLINE;
-    let Held { scope, key, fingerprint } = held.clone();
-    match visit.call(ClaimKey { scope, key, fingerprint, lease_seconds }).await? {
-        Claim::Granted => {
-            visit.note(held);
-            Ok(None)
+impl Idempotency {
+    async fn claim(&mut self, context: &RequestContext, held: Held) -> Result<Option<HttpResponse>, Problem> {
+        let lease_seconds = context.deadline().as_secs() + LEASE_BEYOND_DEADLINE;
+        let Held { scope, key, fingerprint } = held.clone();
+        match context.call(ClaimKey { scope, key, fingerprint, lease_seconds }).await? {
+            Claim::Granted => {
+                self.held = Some(held);
+                Ok(None)
+            }
+            Claim::Answered(answer) => Ok(Some(replay(answer))),
+            Claim::InFlight => Err(Problem::conflict(
+                "idempotency_in_flight",
+                "A request with this key is being worked on. Ask again in a moment.",
+            )
+            .with_header("Retry-After", "1".into())),
+            Claim::Reused => Err(Problem::unprocessable(
+                "idempotency_key_reused",
+                "This key was used with another request. Use a new key for a new request.",
+            )),
         }
-        Claim::Answered(answer) => Ok(Some(replay(answer))),
-        Claim::InFlight => Err(Problem::conflict(
-            "idempotency_in_flight",
-            "A request with this key is being worked on. Ask again in a moment.",
-        )
-        .with_header("Retry-After", "1".into())),
-        Claim::Reused => Err(Problem::unprocessable(
-            "idempotency_key_reused",
-            "This key was used with another request. Use a new key for a new request.",
-        )),
     }
 }
 
@@ -168,16 +178,16 @@ pub fn mark_replayed(answer: &mut HttpResponse) {
 }
 
 /// Keeps what was decided; gives the key back where nothing was.
-async fn settle(visit: &Visit, path: &str, held: Held, answer: HttpResponse) -> HttpResponse {
-    let (answer, body) = problems::render(visit, path, answer).into_parts();
+async fn settle(context: &RequestContext, path: &str, held: Held, answer: HttpResponse) -> HttpResponse {
+    let (answer, body) = problems::render(context, path, answer).into_parts();
     let body = match body.try_into_bytes() {
         Ok(body) => body,
         Err(stream) => return answer.set_body(stream),
     };
     let Held { scope, key, fingerprint } = held;
-    let code = visit.noted().map(|ProblemCode(code)| code);
-    let context = Context { deadline: Instant::now() + SETTLE_WITHIN, ..visit.context() };
-    let settled = if is_decided(answer.status(), code) && is_whole(answer.headers()) {
+    let code = context.outcome.problem.get();
+    let call_context = Context { deadline: Instant::now() + SETTLE_WITHIN, ..context.call_context() };
+    let settled = if is_decided(answer.status(), code) && is_whole(context.outcome.completeness.get()) {
         let text =
             |name| answer.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
         let kept = KeptAnswer {
@@ -187,12 +197,12 @@ async fn settle(visit: &Visit, path: &str, held: Held, answer: HttpResponse) -> 
             content_type: text(CONTENT_TYPE).unwrap_or_default(),
             body: String::from_utf8_lossy(&body).into_owned(),
         };
-        visit.gateway.mesh.call(&context, KeepAnswer { scope, key, fingerprint, answer: kept }).await
+        context.gateway.mesh.call(&call_context, KeepAnswer { scope, key, fingerprint, answer: kept }).await
     } else {
-        visit.gateway.mesh.call(&context, DropClaim { scope, key, fingerprint }).await
+        context.gateway.mesh.call(&call_context, DropClaim { scope, key, fingerprint }).await
     };
     if let Err(problem) = settled {
-        log::warn!(trace = visit.trace.to_string().as_str(); "an answer could not be kept for its idempotency key: {problem}");
+        log::warn!(trace = context.trace.to_string().as_str(); "an answer could not be kept for its idempotency key: {problem}");
     }
     answer.set_body(BoxBody::new(body))
 }
@@ -210,8 +220,8 @@ fn is_decided(status: StatusCode, problem: Option<&str>) -> bool {
 }
 
 /// An answer of which a part was missing is not the one to give for a day: what was done is done, and its service will say so again.
-fn is_whole(headers: &HeaderMap) -> bool {
-    headers.get(COMPLETED).is_none_or(|completed| completed == "true")
+fn is_whole(completeness: Option<Completeness>) -> bool {
+    completeness != Some(Completeness::Degraded)
 }
 
 #[cfg(test)]
@@ -230,9 +240,8 @@ mod tests {
 
     #[test]
     fn an_answer_with_a_missing_part_is_not_kept() {
-        let with = |completed| HttpResponse::Created().insert_header((COMPLETED, completed)).finish();
-        assert!(is_whole(HttpResponse::Created().finish().headers()) && is_whole(with("true").headers()));
-        assert!(!is_whole(with("false").headers()));
+        assert!(is_whole(None) && is_whole(Some(Completeness::Complete)));
+        assert!(!is_whole(Some(Completeness::Degraded)));
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! How often a client may call: classes of requests, the rate of each, and how they are set.
+//! How often a client may call: the classes of requests, the rate and the message of each, and how they are set.
 
+use crate::types::parse_bool;
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
-/// What kind of request it is: each class has a bucket of its own for every client, and owns its numbers and its words.
+/// A class of requests. Each has its own bucket for every client, its own rate, and its own message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
     Browse,
@@ -10,9 +11,9 @@ pub enum Class {
     SignIn,
     Checkout,
     Lab,
-    /// No route's: requests whose token was not good, of whatever class they would have been.
+    /// Of no route: requests of any class whose token is not valid.
     BadToken,
-    /// Not counted: the probes.
+    /// Not counted: probes.
     Free,
 }
 
@@ -34,7 +35,7 @@ impl Class {
         }
     }
 
-    /// Unless it is set otherwise.
+    /// The rate, unless the settings or an operator give another.
     pub const fn default_rate(self) -> Rate {
         match self {
             Self::Browse => Rate::of(100.0, 1000),
@@ -44,22 +45,22 @@ impl Class {
         }
     }
 
-    /// Most answers do not take longer where there is not too much to do; `None`: some take long by themselves, and only operators
-    /// ask for them. Twice what they take when as many are at it as keep two cores busy: with five times that, whoever is let in at three
-    /// times the load waits three times as long.
+    /// Without overload most responses take no longer than this; `None` for classes whose responses may take
+    /// long by themselves, and which only operators request. It is twice the time at a load that keeps two
+    /// cores busy. With five times, an admitted request waits three times as long at three times the load.
     pub const fn answered_within(self) -> Option<Duration> {
         match self {
             Self::Browse => Some(Duration::from_millis(25)),
             Self::Write => Some(Duration::from_millis(50)),
             Self::Checkout => Some(Duration::from_millis(60)),
-            // A password is hashed.
+            // Hashing a password takes long.
             Self::SignIn => Some(Duration::from_secs(1)),
             Self::Lab | Self::BadToken | Self::Free => None,
         }
     }
 
-    /// What a client that came too often is told.
-    pub const fn words(self) -> &'static str {
+    /// The `detail` of the problem that a client above the rate gets.
+    pub const fn message(self) -> &'static str {
         match self {
             Self::Free | Self::Browse => {
                 "You are looking at more pages than a person can read. Wait a moment and go on."
@@ -73,25 +74,25 @@ impl Class {
     }
 }
 
-/// So many requests a second for as long as one likes, and so many at once by who has been away.
+/// Requests a second that a client can send for any time, and a burst that it can send at once after a pause.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Rate {
     per_second: f64,
     burst: NonZeroU32,
 }
 
-/// One an hour: a client that waits longer than that has been turned away.
+/// One request an hour: no client waits longer than that.
 const LEAST_PER_SECOND: f64 = 1.0 / 3600.0;
 /// More than any machine serves.
 const MOST_PER_SECOND: f64 = 1e6;
 const MOST_BURST: u32 = 1_000_000;
 
 impl Rate {
-    /// For the rates that are written here.
+    /// For the constants of this file.
     const fn of(per_second: f64, burst: u32) -> Self {
         match NonZeroU32::new(burst) {
             Some(burst) => Self { per_second, burst },
-            None => panic!("a burst of none lets nobody in"),
+            None => panic!("a burst of 0 admits no request"),
         }
     }
 
@@ -114,9 +115,9 @@ impl Rate {
         self.burst
     }
 
-    /// After so many seconds whoever has used up the burst has all of it again.
+    /// After so many seconds a client that has used up its burst has the whole burst again.
     pub fn window_seconds(self) -> u64 {
-        // What a float leaves over of 1000 / 100 is no second more.
+        // The rounding error of 1000.0 / 100.0 must not add a second.
         (f64::from(self.burst.get()) / self.per_second - 1e-6).ceil().max(1.0) as u64
     }
 }
@@ -127,7 +128,7 @@ impl fmt::Debug for Rate {
     }
 }
 
-/// Whether and how clients that call too often are told to wait.
+/// Whether rate limits are on, and the rate of each class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Throttling {
     pub on: bool,
@@ -141,12 +142,12 @@ impl Default for Throttling {
 }
 
 impl Throttling {
-    /// `None` for what is not counted.
+    /// `None` for a class that is not counted.
     pub fn rate(&self, class: Class) -> Option<Rate> {
         self.rates.get(class as usize).copied()
     }
 
-    /// `true`, `false`, or `browse.rate=100,browse.burst=1000` and so on; what is not named stays as it is.
+    /// Reads `true`, `false`, or `browse.rate=100,browse.burst=1000` and so on. A value that is not named stays as it is.
     pub fn set(&mut self, text: &str) -> Result<(), String> {
         for part in text.split(',').map(str::trim) {
             match part.split_once('=') {
@@ -176,15 +177,6 @@ impl Throttling {
 
 fn number<N: FromStr>(text: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("`{text}` is no number that it can be"))
-}
-
-/// As people write it.
-pub fn parse_bool(text: &str) -> Result<bool, String> {
-    match text {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(format!("`{text}` is neither true nor false")),
-    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
-//! The public keys that access tokens are verified with, the tokens that were, and the sessions that have ended.
+//! Verifies access tokens: with the public keys of users, and without the tokens of sessions that have ended.
 //!
 //! RFC 8725: the algorithm, type, issuer and audience are pinned here, never taken from the token.
 
 use crate::{
     env::{Env, since},
+    gateway::context::Bearer,
     mesh::{Context, Mesh},
     services::users::messages::{
         AUDIENCE, AccessClaims, EndedSessions, GetKeys, ISSUER, LEEWAY, ListRevoked, PublicKey, TOKEN_TYPE,
     },
-    types::{Principal, Role, SessionId, Timestamp, UserId},
+    types::{Principal, SessionId, Timestamp},
 };
 use arc_swap::ArcSwap;
 use futures_util::future::select;
@@ -22,34 +23,24 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// Verified tokens that are remembered, so that the hot path pays a look-up and not a signature.
+/// Verified tokens that are remembered, so that most requests cost a look-up and not the check of a signature.
 const REMEMBERED: usize = 10_000;
-/// How long a session's end is remembered: longer than any access token lives.
+/// How long the end of a session is remembered: longer than any access token lives.
 const REMEMBER_END: Duration = Duration::from_secs(20 * 60);
-/// Between two looks for keys that are not known yet: made-up key ids must not turn into calls.
+/// The least time between two calls for unknown keys, so that made-up key ids do not turn into calls.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-pub struct KeyRing {
+pub struct TokenVerifier {
     env: Env,
     keys: ArcSwap<Vec<PublicKey>>,
     looked: Mutex<Option<Timestamp>>,
     verified: RwLock<HashMap<[u8; 32], Bearer>>,
     ended: RwLock<HashMap<SessionId, Timestamp>>,
-    /// Wakes those who wait for a session's end.
+    /// Wakes the streams that wait for the end of a session.
     more_ended: Notify,
 }
 
-/// Whom a good token belongs to.
-#[derive(Debug, Clone, Copy)]
-pub struct Bearer {
-    pub user_id: UserId,
-    pub session_id: SessionId,
-    pub role: Role,
-    /// The token's `exp`, and the leeway.
-    expires: i64,
-}
-
-impl KeyRing {
+impl TokenVerifier {
     pub fn new(env: Env) -> Self {
         Self {
             env,
@@ -61,7 +52,7 @@ impl KeyRing {
         }
     }
 
-    /// Learns the keys and the sessions that ended lately, also before this process began.
+    /// Reads the keys, and the sessions that have ended lately, also before this process began.
     pub async fn learn(&self, mesh: &Mesh, context: &Context) {
         if let Ok(keys) = mesh.call(context, GetKeys {}).await {
             self.keys.store(keys.into());
@@ -78,7 +69,7 @@ impl KeyRing {
         self.keys.load().as_ref().clone()
     }
 
-    /// Refuses the tokens of these sessions from now on.
+    /// Rejects the tokens of these sessions from now on.
     pub fn forget(&self, sessions: &EndedSessions) {
         let now = self.env.now();
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
@@ -87,17 +78,16 @@ impl KeyRing {
         self.more_ended.notify_waiters();
     }
 
-    /// Returns when the token that the bearer has shown is good no longer: its session has ended, or its time is over.
+    /// Returns when the bearer's token is no longer valid: its session has ended, or it has expired.
     pub async fn end_of(&self, bearer: &Bearer) {
-        let expires = Timestamp::from_second(bearer.expires).unwrap_or(Timestamp::MAX);
-        let expiry = tokio::time::sleep(since(expires, self.env.now()));
+        let expiry = tokio::time::sleep(since(bearer.expires_at(), self.env.now()));
         select(pin!(self.end_of_session(bearer.session_id)), pin!(expiry)).await;
     }
 
     async fn end_of_session(&self, session: SessionId) {
         loop {
             let mut told = pin!(self.more_ended.notified());
-            // In line before the look, so that no end falls in between.
+            // Subscribe before reading, so that no end between the two is missed.
             told.as_mut().enable();
             if self.has_ended(session) {
                 return;
@@ -110,7 +100,7 @@ impl KeyRing {
         self.ended.read().unwrap_or_else(PoisonError::into_inner).contains_key(&session)
     }
 
-    /// Whom the token belongs to; `None` where it is not good (any longer).
+    /// The owner of the token; `None` if it is not valid, or no longer.
     pub async fn verify(&self, token: &str, mesh: &Mesh, context: &Context) -> Option<Bearer> {
         let fingerprint: [u8; 32] = Sha256::digest(token).into();
         let known = self.verified.read().unwrap_or_else(PoisonError::into_inner).get(&fingerprint).copied();
@@ -134,7 +124,7 @@ impl KeyRing {
         let key = keys.iter().find(|key| key.kid == kid)?;
         let claims =
             decode::<AccessClaims>(token, &DecodingKey::from_ed_components(&key.x).ok()?, &rules()).ok()?.claims;
-        // One whose time has yet to come is not remembered: it is looked at anew then.
+        // A token that is not valid yet is not remembered: it is checked again when it is.
         if !claims.hold_at(self.env.now()) {
             return None;
         }
@@ -167,8 +157,8 @@ impl KeyRing {
     }
 }
 
-/// The signature is jsonwebtoken's to check, by this algorithm and no other; what the claims say is checked by
-/// [`AccessClaims::hold_at`], by the clock of this world.
+/// jsonwebtoken checks the signature, with this algorithm and no other. [`AccessClaims::hold_at`] checks the times, by the clock of
+/// `env`.
 fn rules() -> Validation {
     let mut rules = Validation::new(Algorithm::EdDSA);
     rules.validate_exp = false;

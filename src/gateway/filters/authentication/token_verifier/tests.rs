@@ -1,4 +1,4 @@
-//! What the door thinks of tokens, with a double of users that publishes the keys which a test wants.
+//! Which tokens are accepted, with a double of users that publishes the keys that a test wants.
 
 use super::*;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
         CALLS, HEARS,
         users::messages::{ACCESS_TOKEN_LIFE, LEEWAY},
     },
-    types::{Id, Service},
+    types::{Id, Role, Service, UserId},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signer, SigningKey};
@@ -56,11 +56,11 @@ fn session(n: u128) -> SessionId {
     SessionId::from_uuid(Uuid::from_u128(n))
 }
 
-/// A door that knows the key 1.
+/// A verifier that knows the key 1.
 struct House {
     env: Env,
     mesh: Mesh,
-    ring: KeyRing,
+    verifier: TokenVerifier,
     publisher: Publisher,
 }
 
@@ -70,8 +70,8 @@ impl House {
         let (mesh, publisher) = (Mesh::new(env.clone(), CALLS, HEARS), Publisher::default());
         publisher.keys.lock().unwrap().push(1);
         mesh.register(Service::Users, start(&publisher, &actix::Arbiter::current()));
-        let house = Self { ring: KeyRing::new(env.clone()), env, mesh, publisher };
-        house.ring.learn(&house.mesh, &house.context()).await;
+        let house = Self { verifier: TokenVerifier::new(env.clone()), env, mesh, publisher };
+        house.verifier.learn(&house.mesh, &house.context()).await;
         house
     }
 
@@ -89,7 +89,7 @@ impl House {
     }
 
     async fn lets_in(&self, token: &str) -> bool {
-        self.ring.verify(token, &self.mesh, &self.context()).await.is_some()
+        self.verifier.verify(token, &self.mesh, &self.context()).await.is_some()
     }
 
     fn asked(&self) -> u32 {
@@ -206,19 +206,19 @@ fn a_token_of_a_session_that_has_ended_is_refused_though_it_is_remembered() {
         let token = signed(1, &header(1), &house.claims());
         let other = signed(1, &header(1), &with(&house.claims(), "sid", json!(session(2))));
         assert!(house.lets_in(&token).await && house.lets_in(&other).await);
-        house.ring.forget(&EndedSessions { sessions: vec![session(1)] });
+        house.verifier.forget(&EndedSessions { sessions: vec![session(1)] });
         assert!(!house.lets_in(&token).await && house.lets_in(&other).await);
         // Until after the last token of it is over.
         tokio::time::advance(ACCESS_TOKEN_LIFE + LEEWAY).await;
-        house.ring.forget(&EndedSessions { sessions: vec![session(3)] });
-        assert!(house.ring.has_ended(session(1)));
+        house.verifier.forget(&EndedSessions { sessions: vec![session(3)] });
+        assert!(house.verifier.has_ended(session(1)));
     });
 }
 
 #[test]
 fn a_token_ends_when_its_time_is_over_or_its_session_ends_and_with_no_other() {
     in_simulated_time(async |house| {
-        let (env, ring) = (house.env.clone(), &house.ring);
+        let (env, ring) = (house.env.clone(), &house.verifier);
         let began = env.now();
         let user_id = UserId::from_uuid(Uuid::nil());
         let bearer = Bearer { user_id, session_id: session(1), role: Role::Customer, expires: began.as_second() + 60 };
