@@ -54,7 +54,7 @@ pub struct ContextFields {
     /// The whole body, at most 64 KB: the filter `body` reads it.
     pub body: RefCell<Bytes>,
     /// The request's `Idempotency-Key`, on routes that have one.
-    pub idempotency_key: RefCell<Option<IdempotencyKey>>,
+    pub idempotency_key: RefCell<Option<ScopedKey>>,
     /// What the response is about, for the cache.
     pub cache_tags: RefCell<Vec<CacheTag>>,
     pub outcome: RequestOutcome,
@@ -100,7 +100,7 @@ impl Bearer {
 
 /// An `Idempotency-Key` and the caller that it belongs to: keys of different callers never meet.
 #[derive(Debug, Clone)]
-pub struct IdempotencyKey {
+pub struct ScopedKey {
     pub scope: String,
     pub key: String,
 }

@@ -1,4 +1,4 @@
-//! The order of the duties, as a client meets it: of two that would both have something to say, the earlier one says it.
+//! The order of the filters, as a client meets it: of two filters that would both reject a request, the earlier one rejects it.
 
 use crate::harness::{Client, OPERATOR_EMAIL, Shop, eventually, fresh};
 use serde_json::json;

@@ -146,7 +146,7 @@ pub async fn cancel(
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Return {
+pub struct NewReturn {
     lines: Vec<StockLine>,
     reason: Text<1, 200>,
 }
@@ -155,7 +155,7 @@ pub async fn return_items(
     context: RequestContext,
     cache: Data<ResponseCache>,
     PathId(order_id): PathId<OrderId>,
-    Body(Return { lines, reason }): Body<Return>,
+    Body(NewReturn { lines, reason }): Body<NewReturn>,
 ) -> ReplyResult<Refund, 201> {
     let given = context.scoped_idempotency_key();
     // Without a key of the client's, each request is a return of its own. Its trace would not do: the client names that.

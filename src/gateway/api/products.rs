@@ -29,7 +29,7 @@ use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Search {
+pub struct ProductSearch {
     /// Words; each must begin a word of the name, the description, the tags or the category.
     #[schema(example = "kettle")]
     q: Option<String>,
@@ -49,7 +49,7 @@ pub struct Search {
     cursor: Option<Cursor>,
 }
 
-pub async fn find(context: RequestContext, Query(search): Query<Search>) -> ReplyResult<Page<Product>> {
+pub async fn find(context: RequestContext, Query(search): Query<ProductSearch>) -> ReplyResult<Page<Product>> {
     let find = FindProducts {
         q: search.q.filter(|q| !q.trim().is_empty()),
         category: search.category,

@@ -141,7 +141,7 @@ pub async fn update_me(context: RequestContext, Body(Profile { name, email }): B
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Passwords {
+pub struct PasswordChange {
     current_password: Secret,
     new_password: Secret,
 }
@@ -149,9 +149,9 @@ pub struct Passwords {
 pub async fn change_password(
     context: RequestContext,
     verifier: Data<TokenVerifier>,
-    Body(passwords): Body<Passwords>,
+    Body(passwords): Body<PasswordChange>,
 ) -> ReplyResult<Nothing, 204> {
-    let Passwords { current_password, new_password } = passwords;
+    let PasswordChange { current_password, new_password } = passwords;
     let change =
         ChangePassword { user_id: context.user()?, session_id: context.session(), current_password, new_password };
     let ended = context.ask(&context.call_context(), change).await.map_err(|error| match error {

@@ -7,9 +7,9 @@ use crate::{
 };
 use actix_web::dev::ServiceRequest;
 
-pub struct Authorization;
+pub struct RouteAuthorization;
 
-impl Filter for Authorization {
+impl Filter for RouteAuthorization {
     fn on_request<'a>(&'a mut self, context: &'a RequestContext, _: &'a mut ServiceRequest) -> RequestAction<'a> {
         match (context.route.access, context.principal.get()) {
             (Access::Public, _) => RequestAction::Continue,

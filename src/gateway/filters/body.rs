@@ -15,8 +15,14 @@ use futures_util::StreamExt;
 use std::{task::Poll, time::Duration};
 use tokio::time::Instant;
 
-pub struct Body {
-    pub reads: BodyReads,
+pub struct BodyReader {
+    reads: BodyReads,
+}
+
+impl BodyReader {
+    pub fn new(reads: &BodyReads) -> Self {
+        Self { reads: reads.clone() }
+    }
 }
 
 /// The largest body, in bytes. The largest that any route needs is an order of fifty lines, with 5 KB.
@@ -24,7 +30,7 @@ const MOST_BODY: usize = 64 * 1024;
 /// actix-web ends a connection whose head comes too slowly, but not one whose body does. This filter ends that one.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
-impl Filter for Body {
+impl Filter for BodyReader {
     fn on_request<'a>(&'a mut self, context: &'a RequestContext, request: &'a mut ServiceRequest) -> RequestAction<'a> {
         if !has_body(request) {
             return RequestAction::Continue;
@@ -41,7 +47,7 @@ impl Filter for Body {
     }
 }
 
-impl Body {
+impl BodyReader {
     async fn read_in_time(
         &self,
         context: &RequestContext,

@@ -5,8 +5,8 @@ use super::{
     admission::{Admission, body_reads::BodyReads, concurrency_limit::ConcurrencyLimit},
     allowed_hosts::AllowedHosts,
     authentication::{Authentication, token_verifier::TokenVerifier},
-    authorization::Authorization,
-    body::Body,
+    authorization::RouteAuthorization,
+    body::BodyReader,
     cache::{Cache, store::ResponseCache},
     conditional::Conditional,
     cors::Cors,
@@ -55,23 +55,23 @@ use std::{
 /// logged, it gets its headers, and a problem is written out.
 #[rustfmt::skip]
 pub const FILTERS: &[(&str, MakeFilter)] = &[
-    ("access_log",       |_| Box::new(AccessLog::default())),                                                    // one line and one span a request
-    ("headers",          |s| Box::new(Headers { uses_hsts: s.uses_hsts })),                                      // the trace and the browser's security fields
-    ("problems",         |_| Box::new(Problems)),                                                                // writes problem documents
-    ("cors",             |_| Box::new(Cors)),                                                                    // pages of other sites, if they are allowed
-    ("in_flight",        |s| Box::new(InFlight::new(&s.in_flight))),                                             // 503 while draining or full
-    ("allowed_hosts",    |_| Box::new(AllowedHosts)),                                                            // the `Host` header names this shop
-    ("cross_site",       |_| Box::new(CrossSite)),                                                               // no changes from pages of other sites
-    ("body",             |s| Box::new(Body { reads: s.body_reads.clone() })),                                    // not too large, not too slow
-    ("admission",        |s| Box::new(Admission::new(&s.concurrency))),                                          // as many at a time as finish in time
-    ("disabled_routes",  |_| Box::new(DisabledRoutes)),                                                          // 503 for routes that an operator disabled
-    ("authentication",   |s| Box::new(Authentication { verifier: s.verifier.clone(), limiter: s.limiter.clone() })), // who is it
-    ("authorization",    |_| Box::new(Authorization)),                                                           // may they call this route
-    ("rate_limit",       |s| Box::new(RateLimit::new(&s.limiter))),                                              // not too often
-    ("unexpected_input", |_| Box::new(UnexpectedInput)),                                                         // no query and no body that the route ignores
-    ("idempotency",      |s| Box::new(Idempotency::new(&s.fingerprint_key))),                                    // the same key, the same response
-    ("conditional",      |_| Box::new(Conditional)),                                                             // entity tags and preconditions
-    ("cache",            |s| Box::new(Cache::new(&s.cache))),                                                    // stored responses
+    ("access_log",       |_| Box::new(AccessLog::default())),                         // one log line and one span
+    ("headers",          |s| Box::new(Headers { uses_hsts: s.uses_hsts })),           // the trace, and fields for browsers
+    ("problems",         |_| Box::new(Problems)),                                     // writes problem documents
+    ("cors",             |_| Box::new(Cors)),                                         // pages of allowed sites
+    ("in_flight",        |s| Box::new(InFlight::new(&s.in_flight))),                  // not while draining, and not too many in all
+    ("allowed_hosts",    |_| Box::new(AllowedHosts)),                                 // the `Host` header names this shop
+    ("cross_site",       |_| Box::new(CrossSite)),                                    // no changes by pages of other sites
+    ("body",             |s| Box::new(BodyReader::new(&s.body_reads))),               // not too large, and not too slow
+    ("admission",        |s| Box::new(Admission::new(&s.concurrency))),               // as many at one time as finish in time
+    ("disabled_routes",  |_| Box::new(DisabledRoutes)),                               // not if an operator disabled the route
+    ("authentication",   |s| Box::new(Authentication::new(&s.verifier, &s.limiter))), // who is the caller
+    ("authorization",    |_| Box::new(RouteAuthorization)),                           // may the caller call this route
+    ("rate_limit",       |s| Box::new(RateLimit::new(&s.limiter))),                   // not too often
+    ("unexpected_input", |_| Box::new(UnexpectedInput)),                              // no query or body that the route ignores
+    ("idempotency",      |s| Box::new(Idempotency::new(&s.fingerprint_key))),         // the same key, the same response
+    ("conditional",      |_| Box::new(Conditional)),                                  // entity tags and preconditions
+    ("cache",            |s| Box::new(Cache::new(&s.cache))),                         // stored responses
 ];
 
 type MakeFilter = fn(&FilterState) -> Box<dyn Filter>;

@@ -22,8 +22,8 @@ use std::sync::Arc;
 use token_verifier::TokenVerifier;
 
 pub struct Authentication {
-    pub verifier: Arc<TokenVerifier>,
-    pub limiter: Arc<RateLimiter>,
+    verifier: Arc<TokenVerifier>,
+    limiter: Arc<RateLimiter>,
 }
 
 impl Filter for Authentication {
@@ -37,6 +37,10 @@ impl Filter for Authentication {
 }
 
 impl Authentication {
+    pub fn new(verifier: &Arc<TokenVerifier>, limiter: &Arc<RateLimiter>) -> Self {
+        Self { verifier: verifier.clone(), limiter: limiter.clone() }
+    }
+
     async fn authenticate(&self, context: &RequestContext, token: Token) -> Result<Option<HttpResponse>, Problem> {
         let (text, from_cookie) = match &token {
             Token::Bearer(text) => (text, false),

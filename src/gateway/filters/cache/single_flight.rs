@@ -12,7 +12,7 @@ use tokio::sync::watch;
 pub struct Flights(Mutex<HashMap<CacheKey, watch::Receiver<Landing>>>);
 
 /// What a request is in its flight.
-pub enum Role {
+pub enum FlightRole {
     Leader(Flight),
     Follower(watch::Receiver<Landing>),
 }
@@ -37,14 +37,14 @@ pub struct Flight {
 
 impl Flights {
     /// The first request for a key becomes the leader, until its flight is over.
-    pub fn join(self: &Arc<Self>, key: &CacheKey) -> Role {
+    pub fn join(self: &Arc<Self>, key: &CacheKey) -> FlightRole {
         let mut flights = self.lock();
         if let Some(landing) = flights.get(key) {
-            return Role::Follower(landing.clone());
+            return FlightRole::Follower(landing.clone());
         }
         let (landing, follower) = watch::channel(Landing::Lost);
         flights.insert(key.clone(), follower);
-        Role::Leader(Flight { flights: self.clone(), key: key.clone(), landing })
+        FlightRole::Leader(Flight { flights: self.clone(), key: key.clone(), landing })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, watch::Receiver<Landing>>> {

@@ -8,7 +8,7 @@
 use super::{
     freshness::{MOST_TTL, STALE_IF_ERROR},
     key::CacheKey,
-    single_flight::{Flight, Flights, Landing, Role},
+    single_flight::{Flight, FlightRole, Flights, Landing},
 };
 use crate::gateway::respond::CacheTag;
 use actix_web::{
@@ -119,11 +119,11 @@ impl ResponseCache {
     /// Begins to ask the handler; or, if another request is asking already, gives the place to wait for it.
     pub fn begin(self: &Arc<Self>, key: &CacheKey) -> Lookup {
         match self.flights.join(key) {
-            Role::Leader(flight) => {
+            FlightRole::Leader(flight) => {
                 let requested_after = self.purges.load(Ordering::SeqCst);
                 Lookup::Lead(Fill { cache: self.clone(), flight, requested_after })
             }
-            Role::Follower(landing) => Lookup::Follow(landing),
+            FlightRole::Follower(landing) => Lookup::Follow(landing),
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     gateway::{
-        context::{Completeness, IdempotencyKey, RequestContext},
+        context::{Completeness, RequestContext, ScopedKey},
         respond::Problem,
         routing::KeyUse,
     },
@@ -65,7 +65,7 @@ impl Filter for Idempotency {
         }
         let key = match key(request.headers().get(KEY)) {
             Err(problem) => return RequestAction::Reject(problem),
-            Ok(Some(key)) => IdempotencyKey { scope: scope(context), key },
+            Ok(Some(key)) => ScopedKey { scope: scope(context), key },
             Ok(None) if context.route.key == KeyUse::Required => {
                 return RequestAction::Reject(Problem::bad_request(
                     "idempotency_key_required",
@@ -79,7 +79,7 @@ impl Filter for Idempotency {
             return RequestAction::Continue;
         }
         let fingerprint = self.fingerprint_key.of(request.method().as_str(), request.path(), &context.body.borrow());
-        let IdempotencyKey { scope, key } = key;
+        let ScopedKey { scope, key } = key;
         RequestAction::Await(Box::pin(self.claim(context, Held { scope, key, fingerprint })))
     }
 

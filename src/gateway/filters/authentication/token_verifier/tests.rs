@@ -218,26 +218,26 @@ fn a_token_of_a_session_that_has_ended_is_refused_though_it_is_remembered() {
 #[test]
 fn a_token_ends_when_its_time_is_over_or_its_session_ends_and_with_no_other() {
     in_simulated_time(async |house| {
-        let (env, ring) = (house.env.clone(), &house.verifier);
+        let (env, verifier) = (house.env.clone(), &house.verifier);
         let began = env.now();
         let user_id = UserId::from_uuid(Uuid::nil());
         let bearer = Bearer { user_id, session_id: session(1), role: Role::Customer, expires: began.as_second() + 60 };
         let others = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            ring.forget(&EndedSessions { sessions: vec![session(2)] });
+            verifier.forget(&EndedSessions { sessions: vec![session(2)] });
         };
-        futures_util::future::join(ring.end_of(&bearer), others).await;
+        futures_util::future::join(verifier.end_of(&bearer), others).await;
         assert_eq!(since(env.now(), began), Duration::from_secs(60));
 
         let later = Bearer { expires: began.as_second() + 3600, ..bearer };
         let own = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
-            ring.forget(&EndedSessions { sessions: vec![session(1)] });
+            verifier.forget(&EndedSessions { sessions: vec![session(1)] });
         };
-        futures_util::future::join(ring.end_of(&later), own).await;
+        futures_util::future::join(verifier.end_of(&later), own).await;
         assert_eq!(since(env.now(), began), Duration::from_secs(65));
         // What has ended before is not waited for.
-        ring.end_of(&later).await;
+        verifier.end_of(&later).await;
         assert_eq!(since(env.now(), began), Duration::from_secs(65));
     });
 }

@@ -12,8 +12,8 @@ use zip::ZipArchive;
 /// Paths, media types, and what is there.
 #[rustfmt::skip]
 const FILES: [(&str, &str, Source); 5] = [
-    ("/docs",                      "text/html",       Source::Ours(include_str!("docs/index.html"))),
-    ("/docs/start.js",             "text/javascript", Source::Ours(include_str!("docs/start.js"))),
+    ("/docs",                      "text/html",       Source::Ours(include_str!("index.html"))),
+    ("/docs/start.js",             "text/javascript", Source::Ours(include_str!("start.js"))),
     ("/docs/index.css",            "text/css",        Source::Theirs("/dist/index.css")),
     ("/docs/swagger-ui.css",       "text/css",        Source::Theirs("/dist/swagger-ui.css")),
     ("/docs/swagger-ui-bundle.js", "text/javascript", Source::Theirs("/dist/swagger-ui-bundle.js")),
