@@ -5,7 +5,7 @@ use crate::{
     config::{FirstOperator, Settings},
     demo,
     env::Env,
-    gateway::{self, Certificates, Door, DoorSettings, Trust, Workers, controls::Shelf},
+    gateway::{self, Certificates, GatewaySettings, HttpServer, Trust, Workers, controls::ControlStore},
     mesh::{CallError, Caller, Context, DeadLetter, Mesh, MeshError, TraceId},
     services::{
         self, ALLOWED_CALLS, SUBSCRIPTIONS, ServiceDeps,
@@ -280,19 +280,19 @@ impl Record for KeptControl {
     type Key = String;
 }
 
-/// Where they are kept: in the gateway's own tree.
-struct ControlShelf {
+/// Stores the changes of operators in the gateway's own tree.
+struct ControlTree {
     tree: Tree,
     env: Env,
 }
 
-impl Shelf for ControlShelf {
+impl ControlStore for ControlTree {
     fn all(&self) -> Result<Vec<(String, Value)>, MeshError> {
         let kept = self.tree.table::<KeptControl>().all(None).collect::<Result<Vec<_>, _>>()?;
         Ok(kept.into_iter().map(|(name, control)| (name, control.patch)).collect())
     }
 
-    fn keep<'a>(
+    fn store<'a>(
         &'a self,
         name: &'a str,
         patch: Value,
@@ -311,34 +311,34 @@ impl Shelf for ControlShelf {
 /// An open shop.
 pub struct Open {
     pub shop: Shop,
-    pub door: Door,
+    pub server: HttpServer,
     pub address: SocketAddr,
     /// Where the first operator's account is made, if there is none yet.
     pub setup_token: Option<Secret>,
 }
 
-/// What stays while the folder behind it is opened anew: whoever comes then waits a moment and is served.
-pub struct Doorway {
-    listener: TcpListener,
+/// The listening socket. It stays open while the data folder is opened again: new connections wait a moment and are served.
+pub struct Listener {
+    socket: TcpListener,
     /// Kept, too: files that have become bad meanwhile change nothing, and one made on the spot is the one that people know.
     certificates: Option<Arc<Certificates>>,
     /// What was done before the disk failed is still to be seen.
     tracer: Tracer,
 }
 
-impl Doorway {
-    /// Lets nobody in any more. What it gives is to be closed last: spans are exported until then.
+impl Listener {
+    /// Closes the socket. Close the tracer last: spans are exported until then.
     pub fn close(self) -> Tracer {
         self.tracer
     }
 
-    /// Takes the address and reads the certificate. To be done first: who cannot have them should not touch the data.
+    /// Takes the address and reads the certificate. Do this first: a start that fails here has not touched the data.
     pub fn take(settings: &Settings, env: &Env) -> Result<Self, Fatal> {
         let cannot = |error: io::Error| cannot_listen(settings, &error);
-        let listener = TcpListener::bind(settings.listen).map_err(cannot)?;
+        let socket = TcpListener::bind(settings.listen).map_err(cannot)?;
         // Said again, with more room than the 128 that the standard library asks for: whoever finds no room tries again after a second.
-        rustix::net::listen(&listener, BACKLOG).map_err(|error| cannot(error.into()))?;
-        Ok(Self { listener, certificates: certificates(settings, env)?, tracer: tracer(settings, env)? })
+        rustix::net::listen(&socket, BACKLOG).map_err(|error| cannot(error.into()))?;
+        Ok(Self { socket, certificates: certificates(settings, env)?, tracer: tracer(settings, env)? })
     }
 }
 
@@ -349,21 +349,21 @@ fn cannot_listen(settings: &Settings, error: &io::Error) -> Fatal {
     Fatal::Listen { address: settings.listen, reason: error.to_string() }
 }
 
-/// Opens the shop behind that doorway. The second part serves until the door is closed.
+/// Opens the shop behind the listener. The future serves until the server is closed.
 pub async fn open(
     settings: &Settings,
-    doorway: &Doorway,
+    listener: &Listener,
     operator: Option<FirstOperator>,
     env: Env,
 ) -> Result<(Open, impl Future<Output = io::Result<()>> + use<>), Fatal> {
     let cannot = |error: io::Error| cannot_listen(settings, &error);
-    let listener = doorway.listener.try_clone().map_err(cannot)?;
-    let address = listener.local_addr().map_err(cannot)?;
+    let socket = listener.socket.try_clone().map_err(cannot)?;
+    let address = socket.local_addr().map_err(cannot)?;
     let storage = Storage::open(&settings.data_dir, &env)?;
-    let workers = Workers::start(listener, settings.workers, doorway.certificates.as_ref()).await.map_err(cannot)?;
-    let shop = Shop::over(storage, settings, env.clone(), doorway.tracer.clone(), workers.threads())?;
-    match open_door(settings, doorway, operator, env, &shop, workers).await {
-        Ok((door, setup_token, serving)) => Ok((Open { shop, door, address, setup_token }, serving)),
+    let workers = Workers::start(socket, settings.workers, listener.certificates.as_ref()).await.map_err(cannot)?;
+    let shop = Shop::over(storage, settings, env.clone(), listener.tracer.clone(), workers.threads())?;
+    match open_gateway(settings, listener, operator, env, &shop, workers).await {
+        Ok((server, setup_token, serving)) => Ok((Open { shop, server, address, setup_token }, serving)),
         Err(error) => {
             // Whoever tries again is to find the folder free.
             shop.mesh.stop();
@@ -372,14 +372,14 @@ pub async fn open(
     }
 }
 
-async fn open_door(
+async fn open_gateway(
     settings: &Settings,
-    doorway: &Doorway,
+    listener: &Listener,
     operator: Option<FirstOperator>,
     env: Env,
     shop: &Shop,
     workers: Workers,
-) -> Result<(Door, Option<Secret>, impl Future<Output = io::Result<()>> + use<>), Fatal> {
+) -> Result<(HttpServer, Option<Secret>, impl Future<Output = io::Result<()>> + use<>), Fatal> {
     if settings.demo {
         shop.stock_demo().await?;
     }
@@ -389,20 +389,20 @@ async fn open_door(
     }
     let storage = Arc::downgrade(&shop.storage);
     let reporting = storage.clone();
-    let door_settings = DoorSettings {
+    let gateway_settings = GatewaySettings {
         workers,
         throttling: settings.throttling.clone(),
         trust: trust(settings),
-        certificates: doorway.certificates.clone(),
+        certificates: listener.certificates.clone(),
         secret: shop.door_secret().await?,
-        shelf: Box::new(ControlShelf { tree: shop.storage.outside_tree("gateway")?, env: env.clone() }),
+        control_store: Box::new(ControlTree { tree: shop.storage.outside_tree("gateway")?, env: env.clone() }),
         storage_is_healthy: Box::new(move || storage.upgrade().is_some_and(|storage| storage.is_healthy())),
         storage_report: Box::new(move || reporting.upgrade().map(|storage| storage.report()).unwrap_or_default()),
     };
     let mesh = shop.mesh.for_caller(Caller::Outside("gateway"));
-    let opened = gateway::open(door_settings, env, mesh).await;
-    let (door, serving) = opened.map_err(|error| cannot_listen(settings, &error))?;
-    Ok((door, setup_token, serving))
+    let opened = gateway::open(gateway_settings, env, mesh).await;
+    let (server, serving) = opened.map_err(|error| cannot_listen(settings, &error))?;
+    Ok((server, setup_token, serving))
 }
 
 /// How long a span is kept, where there is room for it.
@@ -431,10 +431,10 @@ impl Open {
     /// Puts into force what can be changed while the shop runs, and says of the rest that it waits for the next start. The certificate's
     /// files are read again in any case.
     pub async fn change(&self, settings: &mut Settings, new: Settings) {
-        if let Err(error) = self.door.reload_certificates() {
+        if let Err(error) = self.server.reload_certificates() {
             log::error!("the certificate stays as it is: {error}");
         }
-        self.door.change(trust(&new), &new.throttling, |service| new.instances.of(service)).await;
+        self.server.change(trust(&new), &new.throttling, |service| new.instances.of(service)).await;
         self.shop.provider.set_faults(new.provider_faults);
         let Settings { allowed_hosts, cors_origins, trusted_proxies, throttling, provider_faults, instances, .. } =
             new.clone();

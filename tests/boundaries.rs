@@ -25,7 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("lab",       &["types", "env", "mesh", "telemetry", "services::messages"]),
     ("gateway",   &["types", "env", "mesh", "telemetry", "services::messages", "audit", "lab"]),
     ("demo",      &["types", "services::messages"]),
-    ("config",    &["types"]),
+    ("config",    &["types", "gateway"]),
 ];
 /// Who may name everybody; nobody below may name them.
 const COMPOSERS: [&str; 3] = ["app", "commands", "main"];

@@ -27,7 +27,7 @@ use std::{
 
 fn routes() -> Result<ExitCode, Fatal> {
     let mut table =
-        format!("# every request goes through: {}\n", gateway::duty_names().collect::<Vec<_>>().join(" > "));
+        format!("# every request runs through: {}\n", gateway::filter_names().collect::<Vec<_>>().join(" > "));
     let width = ROUTES.iter().map(|route| route.path.len()).max().unwrap_or_default();
     for route in ROUTES {
         let (access, class, key, cache) = (route.access.name(), route.class.name(), route.key.name(), route.cache);

@@ -3,11 +3,11 @@
 
 use super::say;
 use crate::{
-    app::{self, Doorway, Fatal, Open},
+    app::{self, Fatal, Listener, Open},
     config::{BadSetting, FirstOperator, Settings},
     env::Env,
+    gateway::CertificateSource,
     storage::StorageError,
-    types::Certificate,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{io, process::ExitCode, time::Duration};
@@ -20,8 +20,8 @@ pub fn serve(
 ) -> Result<ExitCode, Fatal> {
     open_all_files();
     actix::System::new().block_on(async {
-        let doorway = Doorway::take(settings, &Env::system())?;
-        let (open, serving) = app::open(settings, &doorway, operator.clone(), Env::system()).await?;
+        let listener = Listener::take(settings, &Env::system())?;
+        let (open, serving) = app::open(settings, &listener, operator.clone(), Env::system()).await?;
         greet(settings, &open);
         // Forgotten once only: a folder that is opened again keeps the changes made since.
         let settings = &Settings { reset_controls: false, ..settings.clone() };
@@ -43,9 +43,9 @@ pub fn serve(
             if let Err(error) = serving.close().await {
                 log::warn!("not closed in order: {error}");
             }
-            serving = open_again(&settings, &doorway, operator.clone()).await?;
+            serving = open_again(&settings, &listener, operator.clone()).await?;
         }
-        let tracer = doorway.close();
+        let tracer = listener.close();
         log::info!("closing: new requests are refused, requests in flight finish");
         actix::spawn(async {
             until_told_to_stop().await;
@@ -77,18 +77,22 @@ struct Serving {
 
 impl Serving {
     async fn close(self) -> Result<(), StorageError> {
-        let Open { shop, door, .. } = self.open;
-        door.close().await;
+        let Open { shop, server, .. } = self.open;
+        server.close().await;
         let _ = self.ends.await;
-        drop(door);
+        drop(server);
         shop.close()
     }
 }
 
 /// Tries every second until the folder can be opened.
-async fn open_again(settings: &Settings, doorway: &Doorway, operator: Option<FirstOperator>) -> Result<Serving, Fatal> {
+async fn open_again(
+    settings: &Settings,
+    listener: &Listener,
+    operator: Option<FirstOperator>,
+) -> Result<Serving, Fatal> {
     loop {
-        match app::open(settings, doorway, operator.clone(), Env::system()).await {
+        match app::open(settings, listener, operator.clone(), Env::system()).await {
             Ok((open, serving)) => {
                 log::info!("open again");
                 return Ok(Serving { open, ends: actix::spawn(serving) });
@@ -102,7 +106,7 @@ async fn open_again(settings: &Settings, doorway: &Doorway, operator: Option<Fir
 
 fn greet(settings: &Settings, open: &Open) {
     let address = open.address;
-    let fingerprint = open.door.fingerprint();
+    let fingerprint = open.server.fingerprint();
     let scheme = if fingerprint.is_some() { "https" } else { "http" };
     let operator = match &open.setup_token {
         Some(token) => {
@@ -119,7 +123,7 @@ fn greet(settings: &Settings, open: &Open) {
     if let Err(error) = say(&greeting) {
         log::warn!("{error}");
     }
-    if let (Some(Certificate::SelfSigned), Some(fingerprint)) = (settings.certificate(), &fingerprint) {
+    if let (Some(CertificateSource::SelfSigned), Some(fingerprint)) = (settings.certificate(), &fingerprint) {
         eprintln!(
             "galleria: the certificate was made just now; browsers will warn about it. Its SHA-256 fingerprint is {fingerprint}"
         );

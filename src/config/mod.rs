@@ -17,7 +17,10 @@ mod sources;
 pub use parse::{Instances, LogFormat};
 pub use sources::{BadSetting, Source};
 
-use crate::types::{Certificate, Email, Faults, Network, Secret, Throttling};
+use crate::{
+    gateway::{CertificateSource, Throttling},
+    types::{Email, Faults, Network, Secret},
+};
 use parse::*;
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -146,15 +149,17 @@ impl Settings {
     }
 
     /// The certificate for TLS; `None` for plain HTTP.
-    pub fn certificate(&self) -> Option<Certificate> {
+    pub fn certificate(&self) -> Option<CertificateSource> {
         self.checked_certificate().unwrap_or_default()
     }
 
-    fn checked_certificate(&self) -> Result<Option<Certificate>, &'static str> {
+    fn checked_certificate(&self) -> Result<Option<CertificateSource>, &'static str> {
         match (self.tls, &self.tls_cert, &self.tls_key) {
             (false, None, None) => Ok(None),
-            (true, None, None) => Ok(Some(Certificate::SelfSigned)),
-            (false, Some(chain), Some(key)) => Ok(Some(Certificate::Files { chain: chain.clone(), key: key.clone() })),
+            (true, None, None) => Ok(Some(CertificateSource::SelfSigned)),
+            (false, Some(chain), Some(key)) => {
+                Ok(Some(CertificateSource::Files { chain: chain.clone(), key: key.clone() }))
+            }
             (true, ..) => Err("`self-signed` makes its own certificate; leave out tls_cert and tls_key"),
             (false, ..) => Err("tls_cert and tls_key go together: set both, or neither"),
         }
@@ -164,7 +169,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Class, Service};
+    use crate::{gateway::Class, types::Service};
     use std::fmt::Write;
 
     fn environment(pairs: &[(&str, &str)]) -> Result<Source, BadSetting> {

@@ -1,6 +1,9 @@
 //! From a setting's text to its value. Each parser also takes the value of the sources before, if any.
 
-use crate::types::{Email, Faults, Network, Secret, Service, Throttling, throttling::parse_bool};
+use crate::{
+    gateway::Throttling,
+    types::{Email, Faults, Network, Secret, Service, parse_bool},
+};
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 type Parsed<T> = Result<T, String>;

@@ -1,20 +1,33 @@
-//! What is so at the moment that somebody asks for metrics: instances, breakers, events that wait, memory.
+//! The metrics that are read at the moment of a request: instances, breakers, pending events, memory.
 
-use super::Gateway;
+use super::{
+    filters::{
+        admission::concurrency_limit::ConcurrencyLimit, cache::store::ResponseCache, in_flight::RequestsInFlight,
+        rate_limit::policy::Class,
+    },
+    state::Gateway,
+};
 use crate::{
     mesh::{BreakerState, ClientPolicyReport, InstanceReport, PoolReport, State},
     telemetry::metrics::{Labels, Snapshot},
-    types::{Class, Timestamp},
+    types::Timestamp,
 };
 
-/// Dead letters are counted so far.
+/// Dead letters are counted up to this number.
 const MOST_LETTERS: usize = 10_000;
 
-pub fn snapshot(gateway: &Gateway) -> Snapshot {
+pub fn snapshot(
+    gateway: &Gateway,
+    in_flight: &RequestsInFlight,
+    concurrency: &ConcurrencyLimit,
+    cache: &ResponseCache,
+) -> Snapshot {
     let mut now = Snapshot::new();
     let build = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
     now.gauges("galleria_build_info", "Which build of the shop this is", [(build, 1.0)]);
-    door(gateway, &mut now);
+    now.gauge("galleria_http_requests_in_flight", "Requests that are in the gateway", in_flight.count() as f64);
+    admission(concurrency, &mut now);
+    memory(gateway, cache, &mut now);
     instances(&gateway.mesh.pools().iter().map(|pool| pool.report()).collect::<Vec<_>>(), &mut now);
     breakers(&gateway.mesh.client_policies(), &mut now);
     events(gateway, &mut now);
@@ -23,23 +36,22 @@ pub fn snapshot(gateway: &Gateway) -> Snapshot {
     now
 }
 
-fn door(gateway: &Gateway, now: &mut Snapshot) {
-    now.gauge("galleria_http_requests_in_flight", "Requests that are at the door", gateway.in_flight() as f64);
-    let rooms = || Class::ALL.into_iter().filter_map(|class| Some((class, gateway.places.load(class)?)));
+fn admission(concurrency: &ConcurrencyLimit, now: &mut Snapshot) {
+    let loads = || Class::ALL.into_iter().filter_map(|class| Some((class, concurrency.load(class)?)));
     let of = |class: Class| vec![("class", class.name().to_owned())];
-    let taken = rooms().map(|(class, (taken, _))| (of(class), taken as f64));
-    now.gauges("galleria_places_taken", "Requests that are worked on, by the class of their route", taken);
-    let limits = rooms().map(|(class, (_, limit))| (of(class), limit as f64));
-    now.gauges(
-        "galleria_places_limit",
-        "How many may be worked on at a time, as learnt from how long they take",
-        limits,
-    );
-    let (entries, bytes) = gateway.cache.size();
-    now.gauge("galleria_cache_entries", "Answers in the response cache", entries as f64);
-    now.gauge("galleria_cache_bytes", "What they take", bytes as f64);
+    let taken = loads().map(|(class, (taken, _))| (of(class), taken as f64));
+    now.gauges("galleria_concurrency_permits_taken", "Requests that are worked on, by the class of their route", taken);
+    let limits = loads().map(|(class, (_, limit))| (of(class), limit as f64));
+    let help = "How many requests may be worked on at one time, as learnt from how long they take";
+    now.gauges("galleria_concurrency_limit", help, limits);
+}
+
+fn memory(gateway: &Gateway, cache: &ResponseCache, now: &mut Snapshot) {
+    let (entries, bytes) = cache.size();
+    now.gauge("galleria_cache_entries", "Responses in the response cache", entries as f64);
+    now.gauge("galleria_cache_bytes", "Memory of the response cache", bytes as f64);
     let traced = gateway.mesh.tracer().ring().map_or(0, |ring| ring.bytes());
-    now.gauge("galleria_traces_bytes", "What the spans of the last minutes take", traced as f64);
+    now.gauge("galleria_traces_bytes", "Memory of the spans of the last minutes", traced as f64);
 }
 
 fn instances(pools: &[PoolReport], now: &mut Snapshot) {

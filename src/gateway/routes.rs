@@ -1,17 +1,19 @@
-//! The route table: the API at a glance. The router, `galleria routes` and the tests are derived from it.
+//! The route table: the API at a glance. The router, `galleria routes`, the OpenAPI document and the tests are derived from it.
 
 use super::{
-    Access::{self, *},
-    CachePolicy::{self, *},
-    Class::{self, *},
-    KeyUse::{self, *},
-    Route,
     api::{
         analytics, carts, composed, controls, events, lab, notifications, operation, order_events, orders, payments,
         products, shipping, traces, users,
     },
-    parameters::{Signature, Takes},
-    route::Handler,
+    filters::rate_limit::policy::Class::{self, *},
+    routing::{
+        Accepts,
+        Access::{self, *},
+        CachePolicy::{self, *},
+        Handler,
+        KeyUse::{self, *},
+        Route, Signature,
+    },
 };
 use actix_web::{http::Method, web};
 use std::time::Duration;
@@ -21,7 +23,7 @@ macro_rules! to {
         Handler {
             name: stringify!($handler),
             route: || web::to($handler),
-            takes: || Takes::by(&$handler),
+            accepts: || Accepts::by(&$handler),
             signature: || Signature::of(&$handler),
         }
     };
@@ -33,7 +35,7 @@ const PUT: Method = Method::PUT;
 const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
-/// A row without an access policy does not compile.
+/// A row of the table. One without an access policy does not compile.
 #[expect(clippy::too_many_arguments, reason = "they are the columns of the table")]
 const fn row(
     method: Method,
@@ -48,7 +50,7 @@ const fn row(
     Route { method, path, access, class, key, cache, deadline: Duration::from_secs(seconds), handler }
 }
 
-/// The catalogue first: paths are tried in this order, and that is what is looked at most.
+/// Paths are tried in this order. The catalogue comes first: most requests are for it.
 #[rustfmt::skip]
 pub static ROUTES: &[Route] = &[
 //      method  path                                          who       class     Idempotency-Key  cache        s   handler

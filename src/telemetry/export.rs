@@ -166,13 +166,14 @@ fn attributes(what: &SpanKind) -> Vec<KeyValue> {
         Some(KeyValue::new(key, Value::I64(value.into())))
     }
     let all: Vec<Option<KeyValue>> = match what {
-        SpanKind::Request { method, route, status, client, user_id, cache, degraded } => vec![
+        SpanKind::Request { method, route, status, client, user_id, cache, stopped_by, degraded } => vec![
             text("http.request.method", method),
             text("http.route", route),
             number("http.response.status_code", *status),
             text("client.address", client),
             user_id.and_then(|id| text("user.id", id)),
             cache.as_ref().and_then(|status| text("galleria.cache", status)),
+            stopped_by.and_then(|filter| text("galleria.stopped_by", filter)),
             degraded.then(|| KeyValue::new("galleria.degraded", true)),
         ],
         SpanKind::Call { caller, service, request, instance, attempt, queued, .. } => vec![

@@ -4,7 +4,7 @@
 //! up when somebody asks, and comes as a [`Snapshot`]. Labels have few values: templates of routes and names of the house, nothing that
 //! a client can make up.
 
-use super::{Span, SpanKind};
+use super::{Span, SpanKind, cache_status::CacheStatus};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet, text},
     metrics::{
@@ -110,7 +110,7 @@ impl Metrics {
             SpanKind::Request { method, route, status, cache, .. } => {
                 self.requests.get_or_create(&RequestLabels { method, route, status: *status }).inc();
                 self.request_time.get_or_create(&RouteLabels { method, route }).observe(took);
-                if let Some(result) = cache.as_deref().and_then(cache_result) {
+                if let Some(result) = cache.map(CacheStatus::label) {
                     self.cached.get_or_create(&CacheLabels { route, result }).inc();
                 }
                 if let Some(code) = span.outcome.words.as_deref() {
@@ -193,18 +193,6 @@ fn timed<L: LabelSet>(registry: &mut Registry, name: &str, help: &str) -> Times<
     let family = Family::new_with_constructor(Buckets);
     registry.register_with_unit(name, help, Unit::Seconds, family.clone());
     family
-}
-
-/// What `Cache-Status` (RFC 9211) comes to.
-fn cache_result(status: &str) -> Option<&'static str> {
-    let says = |word| status.split(';').any(|part| part.trim() == word);
-    match () {
-        () if says("fwd=stale") || status.contains("stale") => Some("stale"),
-        () if says("hit") => Some("hit"),
-        () if says("collapsed") => Some("collapsed"),
-        () if status.contains("fwd=") => Some("miss"),
-        () => None,
-    }
 }
 
 /// What is so at the moment of asking.

@@ -6,6 +6,7 @@
 //! trace it stands: the mesh by the context of a call; what is done below a handler finds it where it runs
 //! ([`tracer::current_span`]).
 
+pub mod cache_status;
 pub mod export;
 pub mod logs;
 pub mod metrics;
@@ -14,5 +15,6 @@ pub mod span;
 pub mod traceparent;
 pub mod tracer;
 
+pub use cache_status::{CacheStatus, Forward};
 pub use span::{Payload, Span, SpanKind, SpanStatus};
 pub use tracer::{ActiveSpan, SpanContext, Tracer, current_span};

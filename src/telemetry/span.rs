@@ -1,5 +1,6 @@
 //! Spans: what was done, from when to when, and what became of it.
 
+use super::cache_status::CacheStatus;
 use crate::types::{OrderId, Service, SpanId, SpanRef, Timestamp, UserId};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -43,8 +44,11 @@ pub enum SpanKind {
         #[schema(value_type = String)]
         client: IpAddr,
         user_id: Option<UserId>,
-        /// `Cache-Status` (RFC 9211): whether the answer was an old one, and which fallback it was.
-        cache: Option<Box<str>>,
+        /// What the response cache did, as the `Cache-Status` field says it (RFC 9211).
+        #[schema(value_type = Option<String>)]
+        cache: Option<CacheStatus>,
+        /// The gateway's filter that responded instead of the handler.
+        stopped_by: Option<&'static str>,
         /// Whether parts of a composed answer are missing: the calls in it say which.
         degraded: bool,
     },
@@ -128,9 +132,8 @@ impl Span {
     /// Bytes in memory, as the ring counts them.
     pub fn size(&self) -> usize {
         let more = match &self.what {
-            SpanKind::Request { cache, .. } => cache.as_deref().map_or(0, str::len),
             SpanKind::Call { sent, answer, .. } => sent.0.len() + answer.0.len(),
-            SpanKind::Commit { .. } => 0,
+            SpanKind::Request { .. } | SpanKind::Commit { .. } => 0,
             SpanKind::Delivery { event, record, sent, .. } => event.len() + record.len() + sent.0.len(),
             SpanKind::Step { action, .. } => action.len(),
         };

@@ -4,7 +4,7 @@
 //! (`FromStr`, `TryFrom`, `Deserialize`), so nobody who holds one checks it again.
 
 pub mod address;
-pub mod certificate;
+pub mod boolean;
 pub mod email;
 pub mod faults;
 pub mod id;
@@ -16,11 +16,10 @@ pub mod quantity;
 pub mod secret;
 pub mod service;
 pub mod text;
-pub mod throttling;
 pub mod trace;
 
 pub use address::{Address, Country};
-pub use certificate::Certificate;
+pub use boolean::parse_bool;
 pub use email::Email;
 pub use faults::Faults;
 pub use id::{
@@ -36,5 +35,4 @@ pub use quantity::Quantity;
 pub use secret::Secret;
 pub use service::Service;
 pub use text::{Slug, Text};
-pub use throttling::{Class, Rate, Throttling};
 pub use trace::{SpanId, SpanRef, TraceId};

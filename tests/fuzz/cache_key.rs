@@ -1,13 +1,13 @@
 //! Any query has one key, however it is spelled; two that ask for different things have two.
 #![no_main]
 
-use galleria::gateway::fuzzed::Key;
+use galleria::gateway::fuzzed::CacheKey;
 use libfuzzer_sys::fuzz_target;
 
 type Pairs = Vec<(String, String)>;
 
-fn key(query: &str) -> Key {
-    Key::new("/x", "", query, None)
+fn key(query: &str) -> CacheKey {
+    CacheKey::new("/x", "", query, None)
 }
 
 fn spelled(pairs: &Pairs) -> String {

@@ -22,7 +22,7 @@ fn a_route_that_is_closed_says_so_in_the_operators_words_until_it_is_opened() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up(4990, 5);
-    let closed = json!({"enabled": false, "words": "We are counting the kettles"});
+    let closed = json!({"enabled": false, "message": "We are counting the kettles"});
     let route = operator.change_control("routes", GET_PRODUCT, &closed).ok();
     assert_eq!((&route["settings"]["enabled"], &route["path"]), (&json!(false), &json!("/api/v1/products/{id}")));
     for who in [&guest, &operator] {
@@ -44,7 +44,7 @@ fn a_route_that_is_closed_says_so_in_the_operators_words_until_it_is_opened() {
     }
     assert_eq!(settings_of(&operator, "services", "carts")["outlier"]["base_ms"], 30_000);
     assert_eq!(
-        settings_of(&operator, "routes", GET_PRODUCT)["words"],
+        settings_of(&operator, "routes", GET_PRODUCT)["message"],
         "We are counting the kettles",
         "it was not touched"
     );
@@ -68,9 +68,9 @@ fn a_change_that_makes_no_sense_is_refused_and_changes_nothing() {
     #[rustfmt::skip]
     let cases = [
         ("routes",   GET_PRODUCT,        json!({"enabled": "no"}),                                  "/enabled"),
-        ("routes",   GET_PRODUCT,        json!({"word": "x"}),                                      "/word"),
-        ("routes",   GET_PRODUCT,        json!({"words": ""}),                                      "/words"),
-        ("routes",   GET_PRODUCT,        json!({"words": "a\nb"}),                                  "/words"),
+        ("routes",   GET_PRODUCT,        json!({"words": "x"}),                                     "/words"),
+        ("routes",   GET_PRODUCT,        json!({"message": ""}),                                    "/message"),
+        ("routes",   GET_PRODUCT,        json!({"message": "a\nb"}),                                "/message"),
         ("routes",   GET_PRODUCT,        json!({"enabled": false, "deadline_ms": 5}),               "/deadline_ms"),
         ("routes",   GET_PRODUCT,        json!({"deadline_ms": -5}),                                "/deadline_ms"),
         ("routes",   GET_PRODUCT,        json!([]),                                                 ""),

@@ -1,9 +1,12 @@
 //! How the shop does: what was sold, and what came to the door.
 
-use super::{Answer, ok};
 use crate::{
     audit::{Conversion, Day, Sales},
-    gateway::{body::Query, problem::Problem, visit::Visit},
+    gateway::{
+        context::RequestContext,
+        extract::Query,
+        respond::{Problem, ReplyResult, reply::ok},
+    },
     mesh::Context,
     services::products::messages::GetProducts,
     telemetry::{Span, SpanKind},
@@ -94,17 +97,17 @@ const SLOWEST: usize = 10;
 const MOST_CLIENTS: usize = 20;
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
-pub async fn analytics(visit: Visit, Query(Period { days }): Query<Period>) -> Answer<Analytics> {
+pub async fn analytics(context: RequestContext, Query(Period { days }): Query<Period>) -> ReplyResult<Analytics> {
     let days = days.unwrap_or(7);
     if !(1..=LONGEST).contains(&days) {
         return Err(Problem::bad_request("bad_query", format!("`days` must be from 1 to {LONGEST}.")));
     }
-    let gateway = &visit.gateway;
+    let gateway = &context.gateway;
     let since = crate::env::earlier(gateway.env.now(), A_DAY * days as u32);
     // Everybody's orders and carts: asked on the program's own account, for an operator.
-    let context = Context { principal: Principal::System, ..visit.context() };
-    let sales = Sales::since(&gateway.mesh, &context, since).await?;
-    let names = names(&visit, sales.products.iter().map(|product| product.product_id).collect()).await?;
+    let call_context = Context { principal: Principal::System, ..context.call_context() };
+    let sales = Sales::since(&gateway.mesh, &call_context, since).await?;
+    let names = names(&context, sales.products.iter().map(|product| product.product_id).collect()).await?;
     let top_products = sales.products.iter().map(|product| TopProduct {
         product_id: product.product_id,
         name: names.get(&product.product_id).cloned().unwrap_or_default(),
@@ -124,11 +127,11 @@ pub async fn analytics(visit: Visit, Query(Period { days }): Query<Period>) -> A
     })
 }
 
-async fn names(visit: &Visit, ids: Vec<ProductId>) -> Result<HashMap<ProductId, String>, Problem> {
+async fn names(context: &RequestContext, ids: Vec<ProductId>) -> Result<HashMap<ProductId, String>, Problem> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let products = visit.call(GetProducts { ids }).await?;
+    let products = context.call(GetProducts { ids }).await?;
     Ok(products.into_iter().map(|product| (product.id, product.name.to_string())).collect())
 }
 

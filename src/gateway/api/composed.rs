@@ -1,9 +1,13 @@
 //! One request, several services, side by side, under one deadline. A part that fails is `null` and named in `degraded`, and the rest
 //! is served; but a page without what it is about is none: where a required part fails, so does the whole, for the same reason.
 
-use super::{Answer, carts::owner};
+use super::carts::owner;
 use crate::{
-    gateway::{answer::Told, problem::Problem, visit::Visit},
+    gateway::{
+        context::{Completeness, RequestContext},
+        filters::authentication::cookies::CartKey,
+        respond::{Problem, Reply, ReplyResult},
+    },
     mesh::{CallError, Request},
     services::{
         carts::messages::{Cart, GetCart},
@@ -16,14 +20,14 @@ use crate::{
     },
     types::{CartId, Limit, Money},
 };
-use actix_web::{HttpRequest, http::header::HeaderName};
+use actix_web::{HttpRequest, http::header::HeaderName, web::Data};
 use futures_util::join;
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// Whether every part is there.
-pub const COMPLETED: HeaderName = HeaderName::from_static("x-completed");
+/// `true` if every part is there.
+const COMPLETED: HeaderName = HeaderName::from_static("x-completed");
 
 /// Names of the parts that are missing.
 #[derive(Default)]
@@ -45,21 +49,27 @@ type Part<T> = Result<Option<T>, Problem>;
 
 /// Asks for one part. What the service itself has to say against it ("there is none") leaves the part empty: only a
 /// service that cannot be reached leaves the page incomplete.
-async fn ask<R: Request>(visit: &Visit, request: R) -> Part<R::Reply> {
+async fn ask<R: Request>(context: &RequestContext, request: R) -> Part<R::Reply> {
     // So much of the route's deadline that the page can still be put together (KrakenD's 85 %).
-    let patience: Duration = visit.deadline().mul_f64(0.85);
-    match visit.ask(&visit.context().within(patience), request).await {
+    let patience: Duration = context.deadline().mul_f64(0.85);
+    match context.ask(&context.call_context().within(patience), request).await {
         Ok(reply) => Ok(Some(reply)),
         Err(CallError::Domain(_)) => Ok(None),
         Err(CallError::Mesh(error)) => Err(error.into()),
     }
 }
 
-fn answer<T: Serialize + ToSchema, const STATUS: u16, const OR: u16>(
+fn reply<T: Serialize + ToSchema, const STATUS: u16, const OR: u16>(
+    context: &RequestContext,
     page: T,
-    is_complete: bool,
-) -> Told<T, STATUS, OR> {
-    Told::json(page).with((COMPLETED, if is_complete { "true" } else { "false" }))
+    degraded: &Degraded,
+) -> Reply<T, STATUS, OR> {
+    let (completeness, text) = match degraded.0.is_empty() {
+        true => (Completeness::Complete, "true"),
+        false => (Completeness::Degraded, "false"),
+    };
+    context.outcome.completeness.set(Some(completeness));
+    Reply::json(page).with((COMPLETED, text))
 }
 
 const FEATURED: u64 = 12;
@@ -95,21 +105,25 @@ impl From<Cart> for CartSummary {
 }
 
 /// What the first page of the shop shows.
-pub async fn storefront(visit: Visit, request: HttpRequest) -> Answer<Storefront> {
+pub async fn storefront(
+    context: RequestContext,
+    request: HttpRequest,
+    cart_key: Data<CartKey>,
+) -> ReplyResult<Storefront> {
     let featured = FindProducts {
         featured: true,
         limit: Limit::try_from(FEATURED).unwrap_or_default(),
         ..FindProducts::default()
     };
     let user = async {
-        match visit.principal.get().user_id() {
-            Some(user_id) => ask(&visit, GetUser { user_id }).await,
+        match context.principal.get().user_id() {
+            Some(user_id) => ask(&context, GetUser { user_id }).await,
             None => Ok(None),
         }
     };
-    let (owner, _) = owner(&visit, &request);
+    let (owner, _) = owner(&context, &request, &cart_key);
     let (featured, categories, cart, user) =
-        join!(ask(&visit, featured), ask(&visit, ListCategories {}), ask(&visit, GetCart { owner }), user);
+        join!(ask(&context, featured), ask(&context, ListCategories {}), ask(&context, GetCart { owner }), user);
     let mut degraded = Degraded::default();
     let page = Storefront {
         featured: degraded.part("featured", featured).map(|page| page.items),
@@ -118,7 +132,7 @@ pub async fn storefront(visit: Visit, request: HttpRequest) -> Answer<Storefront
         user: degraded.part("user", user),
         degraded: degraded.0.clone(),
     };
-    Ok(answer(page, degraded.0.is_empty()))
+    Ok(reply(&context, page, &degraded))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -137,8 +151,8 @@ pub struct Account {
 }
 
 /// Everything on the account's page.
-pub async fn account(visit: Visit) -> Answer<Account> {
-    let user_id = visit.user()?;
+pub async fn account(context: RequestContext) -> ReplyResult<Account> {
+    let user_id = context.user()?;
     let latest = ListOrders {
         user_id: Some(user_id),
         status: None,
@@ -146,11 +160,11 @@ pub async fn account(visit: Visit) -> Answer<Account> {
         cursor: None,
     };
     let (user, addresses, methods, orders, unread) = join!(
-        ask(&visit, GetUser { user_id }),
-        ask(&visit, ListAddresses { user_id }),
-        ask(&visit, ListMethods { user_id }),
-        ask(&visit, latest),
-        ask(&visit, CountUnread { user_id }),
+        ask(&context, GetUser { user_id }),
+        ask(&context, ListAddresses { user_id }),
+        ask(&context, ListMethods { user_id }),
+        ask(&context, latest),
+        ask(&context, CountUnread { user_id }),
     );
     let mut degraded = Degraded::default();
     let page = Account {
@@ -162,7 +176,7 @@ pub async fn account(visit: Visit) -> Answer<Account> {
         unread_count: degraded.part("unread_count", unread),
         degraded: degraded.0.clone(),
     };
-    Ok(answer(page, degraded.0.is_empty()))
+    Ok(reply(&context, page, &degraded))
 }
 
 /// An order with its payment and its parcel.
@@ -178,10 +192,13 @@ pub struct OrderPage {
     degraded: Vec<&'static str>,
 }
 
-pub async fn order_page<const STATUS: u16, const OR: u16>(visit: &Visit, order: Order) -> Told<OrderPage, STATUS, OR> {
+pub async fn order_page<const STATUS: u16, const OR: u16>(
+    context: &RequestContext,
+    order: Order,
+) -> Reply<OrderPage, STATUS, OR> {
     let order_id = order.id;
     let (payment, shipment) =
-        join!(ask(visit, GetPaymentOfOrder { order_id }), ask(visit, GetShipmentOfOrder { order_id }));
+        join!(ask(context, GetPaymentOfOrder { order_id }), ask(context, GetShipmentOfOrder { order_id }));
     let mut degraded = Degraded::default();
     let page = OrderPage {
         order,
@@ -189,5 +206,5 @@ pub async fn order_page<const STATUS: u16, const OR: u16>(visit: &Visit, order: 
         shipment: degraded.part("shipment", shipment),
         degraded: degraded.0.clone(),
     };
-    answer(page, degraded.0.is_empty())
+    reply(context, page, &degraded)
 }

@@ -1,15 +1,14 @@
 //! What runs behind the door and how, to look at and to change, for whoever runs the shop. See [`crate::gateway::controls`].
 
-use super::{Answer, ok, whole_list};
+use super::paging::whole_list;
 use crate::{
     gateway::{
-        Class,
-        body::{Body, PathId},
-        controls::{Control, LimitSettings, Patch, RouteSettings, senseless},
-        problem::Problem,
-        route::CachePolicy,
-        routes::ROUTES,
-        visit::Visit,
+        context::RequestContext,
+        controls::{Control, Controls, invalid_setting, limit_settings::LimitSettings, merge_patch::Patch},
+        extract::{Body, PathId},
+        filters::rate_limit::policy::Class,
+        respond::{Problem, ReplyResult, reply::ok},
+        routing::{CachePolicy, RouteSettings},
     },
     mesh::{
         Caller, ClientPolicyReport, ClientPolicySettings, InstanceReport, InstanceSettings, PoolReport, PoolSettings,
@@ -17,6 +16,7 @@ use crate::{
     },
     types::{Page, Service},
 };
+use actix_web::web::Data;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::str::FromStr;
@@ -51,8 +51,8 @@ pub struct CacheView {
     shared: bool,
 }
 
-fn route_view(visit: &Visit, at: usize) -> RouteView {
-    let route = &ROUTES[at];
+fn route_view(controls: &Controls, at: usize) -> RouteView {
+    let route = &controls.table()[at];
     RouteView {
         id: route.id(),
         method: match route.method.as_str() {
@@ -72,40 +72,42 @@ fn route_view(visit: &Visit, at: usize) -> RouteView {
             CachePolicy::Shared(seconds) => Some(CacheView { ttl_ms: u64::from(seconds) * 1000, shared: true }),
             CachePolicy::Private(seconds) => Some(CacheView { ttl_ms: u64::from(seconds) * 1000, shared: false }),
         },
-        settings: visit.gateway.controls.settings(Control::Route(at)),
+        settings: controls.settings(Control::Route(at)),
     }
 }
 
-pub async fn list_routes(visit: Visit) -> Answer<Page<RouteView>> {
-    whole_list((0..ROUTES.len()).map(|at| route_view(&visit, at)).collect())
+pub async fn list_routes(controls: Data<Controls>) -> ReplyResult<Page<RouteView>> {
+    whole_list((0..controls.table().len()).map(|at| route_view(&controls, at)).collect())
 }
 
-/// Closes a route with words of one's own, or gives it another deadline.
+/// Disables a route with a message, or gives it another deadline.
 pub async fn change_route(
-    visit: Visit,
+    context: RequestContext,
+    controls: Data<Controls>,
     PathId(id): PathId<String>,
     Body(patch): Body<Patch<RouteSettings>>,
-) -> Answer<RouteView> {
-    let control = change(&visit, Control::route(&id), patch.0).await?;
+) -> ReplyResult<RouteView> {
+    let control = change(&context, &controls, Control::route(controls.table(), &id), patch.0).await?;
     match control {
-        Control::Route(at) => ok(route_view(&visit, at)),
+        Control::Route(at) => ok(route_view(&controls, at)),
         _ => Err(Problem::not_found()),
     }
 }
 
-pub async fn list_services(visit: Visit) -> Answer<Page<PoolReport>> {
-    whole_list(visit.gateway.mesh.pools().iter().map(|pool| pool.report()).collect())
+pub async fn list_services(context: RequestContext) -> ReplyResult<Page<PoolReport>> {
+    whole_list(context.gateway.mesh.pools().iter().map(|pool| pool.report()).collect())
 }
 
 /// Scales a service, or spreads its calls in another way, or …: see [`PoolSettings`](crate::mesh::PoolSettings).
 pub async fn change_service(
-    visit: Visit,
+    context: RequestContext,
+    controls: Data<Controls>,
     PathId(id): PathId<String>,
     Body(patch): Body<Patch<PoolSettings>>,
-) -> Answer<PoolReport> {
+) -> ReplyResult<PoolReport> {
     let service = Service::from_str(&id).map_err(|_| Problem::not_found())?;
-    change(&visit, Some(Control::Service(service)), patch.0).await?;
-    ok(visit.gateway.mesh.pool(service).report())
+    change(&context, &controls, Some(Control::Service(service)), patch.0).await?;
+    ok(context.gateway.mesh.pool(service).report())
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -126,11 +128,12 @@ pub enum WantedState {
 
 /// Drains or ejects an instance or lets it back, or makes it a canary. All but the ejection, which is over in a while, is kept.
 pub async fn change_instance(
-    visit: Visit,
+    context: RequestContext,
+    controls: Data<Controls>,
     PathId(name): PathId<String>,
     Body(wanted): Body<InstancePatch>,
-) -> Answer<InstanceReport> {
-    let pools = visit.gateway.mesh.pools();
+) -> ReplyResult<InstanceReport> {
+    let pools = context.gateway.mesh.pools();
     let has_it = |pool: &&std::sync::Arc<crate::mesh::Pool>| pool.report().instances.iter().any(|it| *it.name == *name);
     let pool = pools.iter().find(has_it).ok_or_else(Problem::not_found)?;
     let mut settings = pool.settings().instances.get(&name).copied().unwrap_or_default();
@@ -138,7 +141,7 @@ pub async fn change_instance(
     *weight = wanted.weight.unwrap_or(*weight);
     *capacity = wanted.capacity.unwrap_or(*capacity);
     *draining = wanted.state.map_or(*draining, |state| state == WantedState::Draining);
-    let settings = settings.checked().map_err(senseless)?;
+    let settings = settings.checked().map_err(invalid_setting)?;
     if wanted.state == Some(WantedState::Ejected) && !pool.eject(&name) {
         return Err(Problem::conflict("last_instance", "The others could not do without this instance."));
     }
@@ -147,7 +150,7 @@ pub async fn change_instance(
     }
     if pool.settings().instances.get(&name).copied().unwrap_or_default() != settings {
         let patch = json!({"instances": {name.clone(): settings}});
-        change(&visit, Some(Control::Service(pool.service())), patch).await?;
+        change(&context, &controls, Some(Control::Service(pool.service())), patch).await?;
     }
     let report = pool.report().instances.into_iter().find(|it| *it.name == *name && it.state != State::Dead);
     ok(report.ok_or_else(Problem::not_found)?)
@@ -168,23 +171,24 @@ impl BreakerView {
     }
 }
 
-pub async fn list_breakers(visit: Visit) -> Answer<Page<BreakerView>> {
-    whole_list(visit.gateway.mesh.client_policies().into_iter().map(BreakerView::of).collect())
+pub async fn list_breakers(context: RequestContext) -> ReplyResult<Page<BreakerView>> {
+    whole_list(context.gateway.mesh.client_policies().into_iter().map(BreakerView::of).collect())
 }
 
 /// Forces a breaker open or closed, or changes when it opens.
 pub async fn change_breaker(
-    visit: Visit,
+    context: RequestContext,
+    controls: Data<Controls>,
     PathId(id): PathId<String>,
     Body(patch): Body<Patch<ClientPolicySettings>>,
-) -> Answer<BreakerView> {
+) -> ReplyResult<BreakerView> {
     let edge = |caller: Caller, service: Service| {
-        visit.gateway.mesh.client_policies().into_iter().find(|edge| edge.caller == caller && edge.service == service)
+        context.gateway.mesh.client_policies().into_iter().find(|edge| edge.caller == caller && edge.service == service)
     };
     match Control::breaker(&id) {
         // There is none where nobody may call.
         Some(Control::Breaker(caller, service)) if edge(caller, service).is_some() => {
-            change(&visit, Control::breaker(&id), patch.0).await?;
+            change(&context, &controls, Control::breaker(&id), patch.0).await?;
             ok(BreakerView::of(edge(caller, service).ok_or_else(Problem::not_found)?))
         }
         _ => Err(Problem::not_found()),
@@ -196,38 +200,41 @@ pub async fn change_breaker(
 pub struct LimitView {
     #[schema(example = "browse")]
     id: &'static str,
-    words: &'static str,
+    /// The problem's `detail` for a client above the limit.
+    message: &'static str,
     #[schema(value_type = LimitSettings)]
     settings: Value,
 }
 
-fn limit_view(visit: &Visit, class: Class) -> LimitView {
-    LimitView {
-        id: class.name(),
-        words: class.words(),
-        settings: visit.gateway.controls.settings(Control::Limit(class)),
-    }
+fn limit_view(controls: &Controls, class: Class) -> LimitView {
+    LimitView { id: class.name(), message: class.message(), settings: controls.settings(Control::Limit(class)) }
 }
 
 /// How often a client may call: for each class of requests.
-pub async fn list_limits(visit: Visit) -> Answer<Page<LimitView>> {
-    whole_list(Class::ALL.map(|class| limit_view(&visit, class)).into())
+pub async fn list_limits(controls: Data<Controls>) -> ReplyResult<Page<LimitView>> {
+    whole_list(Class::ALL.map(|class| limit_view(&controls, class)).into())
 }
 
 /// Everybody begins anew with a full quota.
 pub async fn change_limit(
-    visit: Visit,
+    context: RequestContext,
+    controls: Data<Controls>,
     PathId(id): PathId<String>,
     Body(patch): Body<Patch<LimitSettings>>,
-) -> Answer<LimitView> {
-    match change(&visit, Control::limit(&id), patch.0).await? {
-        Control::Limit(class) => ok(limit_view(&visit, class)),
+) -> ReplyResult<LimitView> {
+    match change(&context, &controls, Control::limit(&id), patch.0).await? {
+        Control::Limit(class) => ok(limit_view(&controls, class)),
         _ => Err(Problem::not_found()),
     }
 }
 
-async fn change(visit: &Visit, control: Option<Control>, patch: Value) -> Result<Control, Problem> {
+async fn change(
+    context: &RequestContext,
+    controls: &Controls,
+    control: Option<Control>,
+    patch: Value,
+) -> Result<Control, Problem> {
     let control = control.ok_or_else(Problem::not_found)?;
-    visit.gateway.controls.change(control, patch, visit.principal.get().user_id()).await?;
+    controls.change(control, patch, context.principal.get().user_id()).await?;
     Ok(control)
 }

@@ -1,11 +1,11 @@
 //! Events that were put aside because a subscriber would not take them, for whoever runs the shop.
 
-use super::{Answer, Paging, ok, products::limit};
+use super::paging::{Paging, limit};
 use crate::{
     gateway::{
-        body::{PathId, Query},
-        problem::Problem,
-        visit::Visit,
+        context::RequestContext,
+        extract::{PathId, Query},
+        respond::{Problem, ReplyResult, reply::ok},
     },
     mesh::{DeadLetter, DeadLetterId, MeshError, ReplayError},
     types::{BadCursor, Cursor, Page, Service, Timestamp},
@@ -54,11 +54,11 @@ impl View {
 const LIST: &str = "dead letters";
 
 /// Oldest record first, publisher by publisher.
-pub async fn list_dead(visit: Visit, Query(paging): Query<Paging>) -> Answer<Page<View>> {
+pub async fn list_dead(context: RequestContext, Query(paging): Query<Paging>) -> ReplyResult<Page<View>> {
     let bad_cursor = |error: BadCursor| Problem::bad_request("bad_cursor", format!("{error}."));
     let after = paging.cursor.map(|cursor| cursor.position::<DeadLetterId>(LIST)).transpose().map_err(bad_cursor)?;
     let limit = limit(paging.limit)?.get();
-    let mut found = visit.gateway.mesh.dead_letters(after.as_ref(), limit + 1).map_err(MeshError::from)?;
+    let mut found = context.gateway.mesh.dead_letters(after.as_ref(), limit + 1).map_err(MeshError::from)?;
     let has_more = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| has_more).map(|(id, _)| Cursor::after(LIST, id));
@@ -67,8 +67,8 @@ pub async fn list_dead(visit: Visit, Query(paging): Query<Paging>) -> Answer<Pag
 
 /// Delivers one once more: 200 with it when the subscriber has taken it (it is gone from the list), 409 `not_delivered` when it refused
 /// again (it stays).
-pub async fn replay_dead(visit: Visit, PathId(id): PathId<DeadLetterId>) -> Answer<View> {
-    let replayed = visit.gateway.mesh.replay(&visit.context(), &id, visit.gateway.env.now()).await;
+pub async fn replay_dead(context: RequestContext, PathId(id): PathId<DeadLetterId>) -> ReplyResult<View> {
+    let replayed = context.gateway.mesh.replay(&context.call_context(), &id, context.gateway.env.now()).await;
     let letter = replayed.map_err(|error| match error {
         ReplayError::NotFound => Problem::not_found(),
         ReplayError::NotDelivered(error @ (MeshError::Failed(_) | MeshError::Crashed)) => {

@@ -1,11 +1,14 @@
 //! The Lab's first storey: what runs, and what happens when it is disturbed. See [`crate::lab`].
 
-use super::{Answer, Nothing, no_content, whole_list};
+use super::paging::whole_list;
 use crate::{
     gateway::{
-        body::{Body, PathId},
-        problem::Problem,
-        visit::Visit,
+        context::RequestContext,
+        extract::{Body, PathId},
+        respond::{
+            Problem, ReplyResult,
+            reply::{Nothing, no_content},
+        },
     },
     lab::{self, LinkSelector},
     mesh::{Link, PoolReport},
@@ -15,12 +18,12 @@ use serde::Deserialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-pub async fn services(visit: Visit) -> Answer<Page<PoolReport>> {
-    whole_list(lab::services(&visit.gateway.mesh))
+pub async fn services(context: RequestContext) -> ReplyResult<Page<PoolReport>> {
+    whole_list(lab::services(&context.gateway.mesh))
 }
 
-pub async fn crash(visit: Visit, PathId(instance): PathId<String>) -> Answer<Nothing, 204> {
-    if lab::crash(&visit.gateway.mesh, &instance).await { no_content() } else { Err(Problem::not_found()) }
+pub async fn crash(context: RequestContext, PathId(instance): PathId<String>) -> ReplyResult<Nothing, 204> {
+    if lab::crash(&context.gateway.mesh, &instance).await { no_content() } else { Err(Problem::not_found()) }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -34,14 +37,14 @@ pub struct Pause {
 const LONGEST_PAUSE: u64 = 60_000;
 
 pub async fn pause(
-    visit: Visit,
+    context: RequestContext,
     PathId(instance): PathId<String>,
     Body(Pause { ms }): Body<Pause>,
-) -> Answer<Nothing, 204> {
+) -> ReplyResult<Nothing, 204> {
     if !(1..=LONGEST_PAUSE).contains(&ms) {
         return Err(Problem::invalid("/ms", "ms is from 1 to 60,000 (a minute)"));
     }
-    let paused = lab::pause(&visit.gateway.mesh, &instance, Duration::from_millis(ms));
+    let paused = lab::pause(&context.gateway.mesh, &instance, Duration::from_millis(ms));
     if paused { no_content() } else { Err(Problem::not_found()) }
 }
 
@@ -85,15 +88,15 @@ impl LinkFaults {
 
 /// What goes wrong from now on between a caller and a service: `gateway.products`, `any.products`, `any.any`.
 pub async fn set_link(
-    visit: Visit,
+    context: RequestContext,
     PathId(selector): PathId<LinkSelector>,
     Body(faults): Body<LinkFaults>,
-) -> Answer<Nothing, 204> {
-    lab::set_link(&visit.gateway.mesh, selector, Some(faults.link()?));
+) -> ReplyResult<Nothing, 204> {
+    lab::set_link(&context.gateway.mesh, selector, Some(faults.link()?));
     no_content()
 }
 
-pub async fn clear_link(visit: Visit, PathId(selector): PathId<LinkSelector>) -> Answer<Nothing, 204> {
-    lab::set_link(&visit.gateway.mesh, selector, None);
+pub async fn clear_link(context: RequestContext, PathId(selector): PathId<LinkSelector>) -> ReplyResult<Nothing, 204> {
+    lab::set_link(&context.gateway.mesh, selector, None);
     no_content()
 }

@@ -1,20 +1,24 @@
 //! The inbox.
 
-use super::{Answer, Paging, ok, products::limit};
+use super::paging::{Paging, limit};
 use crate::{
     gateway::{
-        body::{PathId, Query},
-        visit::Visit,
+        context::RequestContext,
+        extract::{PathId, Query},
+        respond::{ReplyResult, reply::ok},
     },
     services::notifications::messages::*,
     types::{NotificationId, Page},
 };
 
-pub async fn list(visit: Visit, Query(paging): Query<Paging>) -> Answer<Page<Notification>> {
-    let list = ListNotifications { user_id: visit.user()?, limit: limit(paging.limit)?, cursor: paging.cursor };
-    ok(visit.call(list).await?)
+pub async fn list(context: RequestContext, Query(paging): Query<Paging>) -> ReplyResult<Page<Notification>> {
+    let list = ListNotifications { user_id: context.user()?, limit: limit(paging.limit)?, cursor: paging.cursor };
+    ok(context.call(list).await?)
 }
 
-pub async fn mark_read(visit: Visit, PathId(notification_id): PathId<NotificationId>) -> Answer<Notification> {
-    ok(visit.call(MarkRead { user_id: visit.user()?, notification_id }).await?)
+pub async fn mark_read(
+    context: RequestContext,
+    PathId(notification_id): PathId<NotificationId>,
+) -> ReplyResult<Notification> {
+    ok(context.call(MarkRead { user_id: context.user()?, notification_id }).await?)
 }

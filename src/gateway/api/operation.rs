@@ -1,13 +1,19 @@
 //! For whoever runs the shop: is it alive, is it ready, what keys does it sign with.
 
-use super::{Answer, ok};
 use crate::{
     audit::{self, Audit},
     gateway::{
-        answer::{Exposition, OpenApi, Plain, Told},
-        body::Query,
-        metrics, openapi,
-        visit::Visit,
+        context::RequestContext,
+        extract::Query,
+        filters::{
+            admission::concurrency_limit::ConcurrencyLimit, authentication::token_verifier::TokenVerifier,
+            cache::store::ResponseCache, in_flight::RequestsInFlight,
+        },
+        metrics,
+        respond::{
+            Reply, ReplyResult,
+            reply::{Exposition, OpenApi, Plain, ok},
+        },
     },
     mesh::Context,
     services::{
@@ -16,14 +22,15 @@ use crate::{
     },
     types::Principal,
 };
+use actix_web::web::Data;
 use futures_util::join;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
 
 /// The process turns.
-pub async fn livez() -> Answer<Plain> {
-    Ok(Told::raw("alive\n"))
+pub async fn livez() -> ReplyResult<Plain> {
+    Ok(Reply::raw("alive\n"))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -34,8 +41,11 @@ pub struct Verbosity {
 }
 
 /// Every service has an instance that is ready, the disk takes writes, and the shop is not closing.
-pub async fn readyz(visit: Visit, Query(Verbosity { verbose }): Query<Verbosity>) -> Answer<Plain, 200, 503> {
-    let gateway = &visit.gateway;
+pub async fn readyz(
+    context: RequestContext,
+    Query(Verbosity { verbose }): Query<Verbosity>,
+) -> ReplyResult<Plain, 200, 503> {
+    let gateway = &context.gateway;
     let mut checks: Vec<(String, bool)> =
         gateway.mesh.pools().iter().map(|pool| (format!("service {}", pool.service()), pool.is_ready())).collect();
     checks.push(("storage".into(), (gateway.storage_is_healthy)()));
@@ -44,24 +54,25 @@ pub async fn readyz(visit: Visit, Query(Verbosity { verbose }): Query<Verbosity>
     let body = match verbose {
         None => if ready { "ready\n" } else { "not ready\n" }.to_owned(),
         Some(_) => {
-            checks.extend(orders(&visit).await);
+            checks.extend(orders(&context).await);
             checks.iter().map(|(name, good)| format!("[{}] {name}\n", if *good { '+' } else { '-' })).collect()
         }
     };
-    Ok(Told::raw(body).or_if(!ready))
+    Ok(Reply::raw(body).or_if(!ready))
 }
 
 /// Orders that are under way, also after a restart, and those that people should look at. They make nobody unready: all others are
 /// served.
-async fn orders(visit: &Visit) -> [(String, bool); 2] {
-    let context = Context { principal: Principal::System, ..visit.context().within(TROUBLE_WITHIN) };
-    let mesh = &visit.gateway.mesh;
-    let (open, trouble) = join!(mesh.call(&context, CountUnfinished {}), mesh.call(&context, CountNeedingAttention {}));
-    let words = |count: Option<u64>| count.map_or("not known".to_owned(), |count| count.to_string());
+async fn orders(context: &RequestContext) -> [(String, bool); 2] {
+    let call_context = Context { principal: Principal::System, ..context.call_context().within(TROUBLE_WITHIN) };
+    let mesh = &context.gateway.mesh;
+    let (open, trouble) =
+        join!(mesh.call(&call_context, CountUnfinished {}), mesh.call(&call_context, CountNeedingAttention {}));
+    let text = |count: Option<u64>| count.map_or("not known".to_owned(), |count| count.to_string());
     [
-        (format!("orders that are under way: {}", words(open.as_ref().ok().copied())), open.is_ok()),
+        (format!("orders that are under way: {}", text(open.as_ref().ok().copied())), open.is_ok()),
         (
-            format!("orders that need attention: {}", words(trouble.as_ref().ok().copied())),
+            format!("orders that need attention: {}", text(trouble.as_ref().ok().copied())),
             trouble.is_ok_and(|it| it == 0),
         ),
     ]
@@ -71,23 +82,32 @@ async fn orders(visit: &Visit) -> [(String, bool); 2] {
 const TROUBLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// For Prometheus and its like.
-pub async fn metrics(visit: Visit) -> Answer<Exposition> {
-    let now = metrics::snapshot(&visit.gateway);
-    let told = visit.gateway.mesh.tracer().metrics().map(|metrics| metrics.text(&now));
-    Ok(Told::raw(told.unwrap_or_default()))
+pub async fn metrics(
+    context: RequestContext,
+    in_flight: Data<RequestsInFlight>,
+    concurrency: Data<ConcurrencyLimit>,
+    cache: Data<ResponseCache>,
+) -> ReplyResult<Exposition> {
+    let now = metrics::snapshot(&context.gateway, &in_flight, &concurrency, &cache);
+    let told = context.gateway.mesh.tracer().metrics().map(|metrics| metrics.text(&now));
+    Ok(Reply::raw(told.unwrap_or_default()))
 }
 
 /// The books of the whole shop.
-pub async fn audit(visit: Visit) -> Answer<Audit> {
-    let gateway = &visit.gateway;
+pub async fn audit(context: RequestContext) -> ReplyResult<Audit> {
+    let gateway = &context.gateway;
     // The equations look at everybody's records: asked on the program's own account, for an operator.
-    let context = Context { principal: Principal::System, ..visit.context() };
-    ok(audit::run(&gateway.mesh, &context, || gateway.env.now()).await?)
+    let call_context = Context { principal: Principal::System, ..context.call_context() };
+    ok(audit::run(&gateway.mesh, &call_context, || gateway.env.now()).await?)
 }
 
+/// Makes the OpenAPI document. The server provides it, because the document is made from the route table,
+/// and the route table from the handlers.
+pub struct OpenApiDocument(pub fn() -> &'static str);
+
 /// See [`crate::gateway::openapi`].
-pub async fn openapi() -> Answer<OpenApi> {
-    Ok(Told::raw(openapi::DOCUMENT.as_str()))
+pub async fn openapi(document: Data<OpenApiDocument>) -> ReplyResult<OpenApi> {
+    Ok(Reply::raw((document.0)()))
 }
 
 /// RFC 7517, RFC 8037.
@@ -111,8 +131,8 @@ pub struct Jwk {
     key: PublicKey,
 }
 
-pub async fn jwks(visit: Visit) -> Answer<Jwks> {
-    let keys = visit.gateway.keys.public_keys();
+pub async fn jwks(verifier: Data<TokenVerifier>) -> ReplyResult<Jwks> {
+    let keys = verifier.public_keys();
     let key = |key: &PublicKey| Jwk { kty: "OKP", crv: "Ed25519", usage: "sig", alg: "EdDSA", key: key.clone() };
     ok(Jwks { keys: keys.iter().map(key).collect() })
 }

@@ -1,21 +1,26 @@
 //! An order, live: server-sent events (WHATWG HTML §9.2).
 
-use super::Answer;
 use crate::{
     gateway::{
-        Gateway, InFlight,
-        answer::{Content, Events, Told},
-        body::PathId,
-        keys::Bearer,
-        problem::Problem,
-        streams::OpenStream,
-        visit::Visit,
+        context::{Bearer, RequestContext},
+        extract::PathId,
+        filters::{
+            admission::open_streams::{OpenStream, OpenStreams},
+            authentication::token_verifier::TokenVerifier,
+        },
+        respond::{
+            Problem, Reply, ReplyResult,
+            reply::{Content, Events},
+        },
     },
     mesh::Context,
     services::orders::messages::{AwaitChange, GetOrder, Order, OrderStatus},
     types::OrderId,
 };
-use actix_web::{HttpRequest, HttpResponse, web::Bytes};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Bytes, Data},
+};
 use futures_util::{
     future::{Either, select},
     stream,
@@ -32,22 +37,26 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// an event is its place in the timeline, from 1. To whoever has them all, 204 says that there is nothing to come back for.
 ///
 /// The stream is as good as the token that opened it: it ends with the session, and when the token's time is over.
-pub async fn follow(visit: Visit, request: HttpRequest, PathId(order_id): PathId<OrderId>) -> Answer<Events, 200, 204> {
-    let order = visit.call(GetOrder { order_id }).await?;
+pub async fn follow(
+    context: RequestContext,
+    request: HttpRequest,
+    verifier: Data<TokenVerifier>,
+    streams: Data<OpenStreams>,
+    PathId(order_id): PathId<OrderId>,
+) -> ReplyResult<Events, 200, 204> {
+    let order = context.call(GetOrder { order_id }).await?;
     let seen = seen(&request, &order);
     if is_at_rest(order.status) && seen == order.timeline.len() {
-        return Ok(Told::of(HttpResponse::Ok().finish()).or_if(true));
+        return Ok(Reply::of(HttpResponse::Ok().finish()).or_if(true));
     }
-    let bearer: Bearer = visit.noted().ok_or_else(Problem::not_found)?;
-    let place = visit.gateway.streams.open(bearer.user_id)?;
-    // Whoever only listens takes nobody's place, and does not keep the shop from closing.
-    drop(visit.take_note::<InFlight>());
-    let told = Following { visit, bearer, order, seen, is_first: true, _place: place };
+    let bearer = context.bearer.get().ok_or_else(Problem::not_found)?;
+    let open = streams.open(bearer.user_id)?;
+    let told = Following { context, verifier, bearer, order, seen, is_first: true, _open: open };
     let events = stream::unfold(Some(told), |told| async {
         let (text, told) = told?.go_on().await;
         Some((Ok::<_, std::io::Error>(Bytes::from(text)), told))
     });
-    Ok(Told::of(HttpResponse::Ok().content_type(Events::MEDIA_TYPE).streaming(events))
+    Ok(Reply::of(HttpResponse::Ok().content_type(Events::MEDIA_TYPE).streaming(events))
         .with(("Cache-Control", "no-store"))
         .with(("X-Accel-Buffering", "no")))
 }
@@ -59,14 +68,15 @@ fn seen(request: &HttpRequest, order: &Order) -> usize {
 }
 
 struct Following {
-    visit: Visit,
-    /// Whose token opened it.
+    context: RequestContext,
+    verifier: Data<TokenVerifier>,
+    /// The token that opened the stream.
     bearer: Bearer,
     order: Order,
     /// How many entries of the timeline the client has.
     seen: usize,
     is_first: bool,
-    _place: OpenStream,
+    _open: OpenStream,
 }
 
 impl Following {
@@ -87,11 +97,12 @@ impl Following {
 
     /// Until the order has changed, or for a heartbeat; `None` where the stream is over first.
     async fn wait(&mut self) -> Option<()> {
-        let gateway = &self.visit.gateway;
-        // Its own deadline, not the route's, in the span of the request that opened the stream.
-        let context = Context::new(self.visit.principal.get(), HEARTBEAT, self.visit.trace).in_span(self.visit.span_id);
+        let gateway = &self.context.gateway;
+        // A deadline of its own, not the route's, in the span of the request that opened the stream.
+        let call_context = Context::new(self.context.principal.get(), HEARTBEAT, self.context.trace)
+            .in_span(self.context.span_id.get());
         let change = AwaitChange { order_id: self.order.id, after: self.order.version };
-        match self.or_over(gateway.mesh.call(&context, change)).await? {
+        match self.or_over(gateway.mesh.call(&call_context, change)).await? {
             Ok(order) => self.order = order,
             // The service is away: the client may go on waiting, the next look will tell.
             Err(_) => self.or_over(tokio::time::sleep(LOOK_AGAIN)).await?,
@@ -99,11 +110,11 @@ impl Following {
         Some(())
     }
 
-    /// `None` where the shop closes first, or the token is good no longer: the stream ends in good order then, and the browser comes
-    /// again, with another cookie if it has one.
+    /// `None` if the gateway drains first, or the token is no longer valid. Then the stream ends in good order,
+    /// and the browser connects again, with a new cookie if it has one.
     async fn or_over<F: Future>(&self, waiting: F) -> Option<F::Output> {
-        let gateway: &Gateway = &self.visit.gateway;
-        let (closing, end) = (pin!(gateway.closing()), pin!(gateway.keys.end_of(&self.bearer)));
+        let closing = pin!(self.context.gateway.closing());
+        let end = pin!(self.verifier.end_of(&self.bearer));
         match select(pin!(waiting), select(closing, end)).await {
             Either::Left((done, _)) => Some(done),
             Either::Right(_) => None,

@@ -1,18 +1,18 @@
 //! Orders.
 
 use super::{
-    Answer,
     composed::{self, OrderPage},
-    created, ok,
-    products::limit,
+    paging::limit,
 };
 use crate::{
     gateway::{
-        body::{Body, PathId, Query},
-        cache::Tag,
-        duties::idempotency::Held,
-        problem::Problem,
-        visit::Visit,
+        context::RequestContext,
+        extract::{Body, PathId, Query},
+        filters::cache::store::ResponseCache,
+        respond::{
+            CacheTag, Problem, ReplyResult,
+            reply::{created, ok},
+        },
     },
     services::{
         orders::messages::*, payments::messages::Refund, products::messages::StockLine,
@@ -20,6 +20,7 @@ use crate::{
     },
     types::{Address, AddressId, Cursor, Limit, OrderId, Page, PaymentMethodId, ProductId, RefundId, Text, UserId},
 };
+use actix_web::web::Data;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -41,16 +42,20 @@ pub struct NewOrder {
     payment_method_id: PaymentMethodId,
 }
 
-pub async fn place(visit: Visit, Body(new): Body<NewOrder>) -> Answer<OrderPage, 201, 202> {
+pub async fn place(
+    context: RequestContext,
+    cache: Data<ResponseCache>,
+    Body(new): Body<NewOrder>,
+) -> ReplyResult<OrderPage, 201, 202> {
     let destination = match (new.address_id, new.address) {
         (Some(id), None) => Destination::Saved(id),
         (None, Some(address)) => Destination::Given(address),
         _ => return Err(Problem::invalid("/address_id", "give either address_id or address")),
     };
-    let key = visit.noted::<Held>().map(|held| held.key).unwrap_or_default();
-    let order = visit
+    let key = context.idempotency_key.borrow().as_ref().map(|it| it.key.clone()).unwrap_or_default();
+    let order = context
         .call(PlaceOrder {
-            user_id: visit.user()?,
+            user_id: context.user()?,
             key,
             items: new.items,
             destination,
@@ -58,18 +63,18 @@ pub async fn place(visit: Visit, Body(new): Body<NewOrder>) -> Answer<OrderPage,
             payment_method_id: new.payment_method_id,
         })
         .await?;
-    has_moved(&visit, order.items.iter().map(|item| item.product_id));
+    purge_products(&cache, order.items.iter().map(|item| item.product_id));
     if let (OrderStatus::Rejected, Some(reason)) = (order.status, &order.reason) {
         return Err(rejected(&order, reason));
     }
     let is_pending = order.status == OrderStatus::Pending;
     let location = format!("/api/v1/orders/{}", order.id);
-    Ok(composed::order_page(&visit, order).await.with(("Location", location)).or_if(is_pending))
+    Ok(composed::order_page(&context, order).await.with(("Location", location)).or_if(is_pending))
 }
 
-/// Pieces of these products have left the shelves, or come back.
-fn has_moved(visit: &Visit, products: impl IntoIterator<Item = ProductId>) {
-    visit.has_changed(products.into_iter().map(Tag::Product).chain([Tag::Catalogue]));
+/// The stock of these products has changed.
+fn purge_products(cache: &ResponseCache, products: impl IntoIterator<Item = ProductId>) {
+    cache.purge(products.into_iter().map(CacheTag::Product).chain([CacheTag::Catalogue]));
 }
 
 fn rejected(order: &Order, reason: &Reason) -> Problem {
@@ -93,7 +98,7 @@ fn rejected(order: &Order, reason: &Reason) -> Problem {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Filter {
+pub struct OrderQuery {
     status: Option<OrderStatus>,
     /// For operators: whose.
     user_id: Option<UserId>,
@@ -106,10 +111,10 @@ pub struct Filter {
     cursor: Option<Cursor>,
 }
 
-pub async fn list(visit: Visit, Query(filter): Query<Filter>) -> Answer<Page<Order>> {
-    let own = visit.user()?;
+pub async fn list(context: RequestContext, Query(filter): Query<OrderQuery>) -> ReplyResult<Page<Order>> {
+    let own = context.user()?;
     let asks_for_others = filter.all == Some(true) || filter.user_id.is_some_and(|user| user != own);
-    if asks_for_others && !visit.principal.get().is_staff() {
+    if asks_for_others && !context.principal.get().is_staff() {
         return Err(Problem::forbidden("forbidden", "Only operators may look at other people's orders."));
     }
     let user_id = match (filter.all, filter.user_id) {
@@ -118,41 +123,46 @@ pub async fn list(visit: Visit, Query(filter): Query<Filter>) -> Answer<Page<Ord
         _ => Some(own),
     };
     let list = ListOrders { user_id, status: filter.status, limit: limit(filter.limit)?, cursor: filter.cursor };
-    ok(visit.call(list).await?)
+    ok(context.call(list).await?)
 }
 
-pub async fn get(visit: Visit, PathId(order_id): PathId<OrderId>) -> Answer<OrderPage> {
-    let order = visit.call(GetOrder { order_id }).await?;
-    Ok(composed::order_page(&visit, order).await)
+pub async fn get(context: RequestContext, PathId(order_id): PathId<OrderId>) -> ReplyResult<OrderPage> {
+    let order = context.call(GetOrder { order_id }).await?;
+    Ok(composed::order_page(&context, order).await)
 }
 
-pub async fn cancel(visit: Visit, PathId(order_id): PathId<OrderId>) -> Answer<OrderPage, 200, 202> {
-    let order = visit.call(CancelOrder { order_id }).await?;
-    visit.has_changed([Tag::Labels]);
-    has_moved(&visit, order.items.iter().map(|item| item.product_id));
+pub async fn cancel(
+    context: RequestContext,
+    cache: Data<ResponseCache>,
+    PathId(order_id): PathId<OrderId>,
+) -> ReplyResult<OrderPage, 200, 202> {
+    let order = context.call(CancelOrder { order_id }).await?;
+    cache.purge([CacheTag::Labels]);
+    purge_products(&cache, order.items.iter().map(|item| item.product_id));
     let is_done = order.status == OrderStatus::Cancelled;
     // Where it is not, it is being cancelled, and will be: the order says what is still to be done.
-    Ok(composed::order_page(&visit, order).await.or_if(!is_done))
+    Ok(composed::order_page(&context, order).await.or_if(!is_done))
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Return {
+pub struct NewReturn {
     lines: Vec<StockLine>,
     reason: Text<1, 200>,
 }
 
 pub async fn return_items(
-    visit: Visit,
+    context: RequestContext,
+    cache: Data<ResponseCache>,
     PathId(order_id): PathId<OrderId>,
-    Body(Return { lines, reason }): Body<Return>,
-) -> Answer<Refund, 201> {
-    let given = visit.noted::<Held>().map(|held| format!("{}:{}", held.scope, held.key));
+    Body(NewReturn { lines, reason }): Body<NewReturn>,
+) -> ReplyResult<Refund, 201> {
+    let given = context.scoped_idempotency_key();
     // Without a key of the client's, each request is a return of its own. Its trace would not do: the client names that.
-    let key = given.unwrap_or_else(|| visit.gateway.env.id::<RefundId>().to_string());
+    let key = given.unwrap_or_else(|| context.gateway.env.id::<RefundId>().to_string());
     let returned: Vec<_> = lines.iter().map(|line| line.product_id).collect();
-    let refund = visit.call(ReturnItems { order_id, key, lines, reason }).await?;
-    has_moved(&visit, returned);
+    let refund = context.call(ReturnItems { order_id, key, lines, reason }).await?;
+    purge_products(&cache, returned);
     created(format!("/api/v1/payments/{}", refund.payment_id), refund)
 }
 
@@ -163,10 +173,10 @@ pub struct Fulfil {
 }
 
 pub async fn fulfil(
-    visit: Visit,
+    context: RequestContext,
     PathId(order_id): PathId<OrderId>,
     Body(Fulfil { to }): Body<Fulfil>,
-) -> Answer<OrderPage> {
-    let order = visit.call(FulfilOrder { order_id, to }).await?;
-    Ok(composed::order_page(&visit, order).await)
+) -> ReplyResult<OrderPage> {
+    let order = context.call(FulfilOrder { order_id, to }).await?;
+    Ok(composed::order_page(&context, order).await)
 }

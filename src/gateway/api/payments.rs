@@ -1,11 +1,14 @@
 //! Payment methods, payments, refunds.
 
-use super::{Answer, Nothing, Paging, created, no_content, ok, page_of};
+use super::paging::{Paging, page_of};
 use crate::{
     gateway::{
-        body::{Body, PathId, Query},
-        duties::idempotency::Held,
-        visit::Visit,
+        context::RequestContext,
+        extract::{Body, PathId, Query},
+        respond::{
+            ReplyResult,
+            reply::{Nothing, created, no_content, ok},
+        },
     },
     services::payments::messages::*,
     types::{Money, Page, PaymentId, PaymentMethodId, RefundId, Text},
@@ -13,9 +16,9 @@ use crate::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-pub async fn list_methods(visit: Visit, Query(paging): Query<Paging>) -> Answer<Page<PaymentMethod>> {
-    let user_id = visit.user()?;
-    let methods = visit.call(ListMethods { user_id }).await?;
+pub async fn list_methods(context: RequestContext, Query(paging): Query<Paging>) -> ReplyResult<Page<PaymentMethod>> {
+    let user_id = context.user()?;
+    let methods = context.call(ListMethods { user_id }).await?;
     page_of(&format!("payment methods of {user_id}"), methods, paging, |method| method.id)
 }
 
@@ -25,18 +28,24 @@ pub struct NewMethod {
     card: Card,
 }
 
-pub async fn add_method(visit: Visit, Body(NewMethod { card }): Body<NewMethod>) -> Answer<PaymentMethod, 201> {
-    let method = visit.call(AddMethod { user_id: visit.user()?, card }).await?;
+pub async fn add_method(
+    context: RequestContext,
+    Body(NewMethod { card }): Body<NewMethod>,
+) -> ReplyResult<PaymentMethod, 201> {
+    let method = context.call(AddMethod { user_id: context.user()?, card }).await?;
     created(format!("/api/v1/users/me/payment_methods/{}", method.id), method)
 }
 
-pub async fn remove_method(visit: Visit, PathId(method_id): PathId<PaymentMethodId>) -> Answer<Nothing, 204> {
-    visit.call(RemoveMethod { user_id: visit.user()?, method_id }).await?;
+pub async fn remove_method(
+    context: RequestContext,
+    PathId(method_id): PathId<PaymentMethodId>,
+) -> ReplyResult<Nothing, 204> {
+    context.call(RemoveMethod { user_id: context.user()?, method_id }).await?;
     no_content()
 }
 
-pub async fn get(visit: Visit, PathId(payment_id): PathId<PaymentId>) -> Answer<Payment> {
-    ok(visit.call(GetPayment { payment_id }).await?)
+pub async fn get(context: RequestContext, PathId(payment_id): PathId<PaymentId>) -> ReplyResult<Payment> {
+    ok(context.call(GetPayment { payment_id }).await?)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -48,14 +57,14 @@ pub struct NewRefund {
 }
 
 pub async fn refund(
-    visit: Visit,
+    context: RequestContext,
     PathId(payment_id): PathId<PaymentId>,
     Body(new): Body<NewRefund>,
-) -> Answer<Refund, 201> {
-    let given = visit.noted::<Held>().map(|held| format!("{}:{}", held.scope, held.key));
+) -> ReplyResult<Refund, 201> {
+    let given = context.scoped_idempotency_key();
     // Without a key of the client's, each request is a refund of its own. Its trace would not do: the client names that.
-    let key = given.unwrap_or_else(|| visit.gateway.env.id::<RefundId>().to_string());
+    let key = given.unwrap_or_else(|| context.gateway.env.id::<RefundId>().to_string());
     let NewRefund { amount, reason } = new;
-    let refund = visit.call(IssueRefund { payment: PaymentRef::Id(payment_id), key, amount, reason }).await?;
+    let refund = context.call(IssueRefund { payment: PaymentRef::Id(payment_id), key, amount, reason }).await?;
     created(format!("/api/v1/payments/{payment_id}"), refund)
 }

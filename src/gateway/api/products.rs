@@ -1,13 +1,18 @@
 //! The catalogue.
 
-use super::{Answer, Nothing, Paging, created, no_content, ok, page_of};
+use super::paging::{Paging, limit, page_of};
 use crate::{
     gateway::{
-        body::{Body, PathId, Query},
-        cache::Tag,
-        duties::conditional::{is_listed, is_matched, tag_of},
-        problem::Problem,
-        visit::Visit,
+        context::RequestContext,
+        extract::{Body, PathId, Query},
+        filters::{
+            cache::store::ResponseCache,
+            conditional::entity_tags::{is_listed, is_matched, tag_of},
+        },
+        respond::{
+            CacheTag, Problem, ReplyResult,
+            reply::{Nothing, created, no_content, ok},
+        },
     },
     mesh::CallError,
     services::products::messages::*,
@@ -17,13 +22,14 @@ use actix_web::{
     HttpRequest,
     http::StatusCode,
     http::header::{ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH},
+    web::Data,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Search {
+pub struct ProductSearch {
     /// Words; each must begin a word of the name, the description, the tags or the category.
     #[schema(example = "kettle")]
     q: Option<String>,
@@ -43,7 +49,7 @@ pub struct Search {
     cursor: Option<Cursor>,
 }
 
-pub async fn find(visit: Visit, Query(search): Query<Search>) -> Answer<Page<Product>> {
+pub async fn find(context: RequestContext, Query(search): Query<ProductSearch>) -> ReplyResult<Page<Product>> {
     let find = FindProducts {
         q: search.q.filter(|q| !q.trim().is_empty()),
         category: search.category,
@@ -55,57 +61,61 @@ pub async fn find(visit: Visit, Query(search): Query<Search>) -> Answer<Page<Pro
         limit: limit(search.limit)?,
         cursor: search.cursor,
     };
-    let found = visit.ask(&visit.context(), find).await.map_err(|error| match error {
+    let found = context.ask(&context.call_context(), find).await.map_err(|error| match error {
         // What is a field of the message was a parameter here.
         CallError::Domain(ProductsError::Invalid { field, reason }) => Problem::bad_parameter(&field, &reason),
         error => error.into(),
     })?;
-    visit.is_about([Tag::Catalogue]);
+    context.tag_response([CacheTag::Catalogue]);
     ok(found)
 }
 
-/// `?limit=`, or the default.
-pub fn limit(given: Option<u64>) -> Result<Limit, Problem> {
-    let parsed = given.map_or(Ok(Limit::default()), Limit::try_from);
-    parsed.map_err(|error| Problem::bad_parameter("limit", &error.to_string()))
-}
-
-pub async fn get(visit: Visit, PathId(product): PathId<Named>) -> Answer<Product> {
-    let product = visit.call(GetProduct { product: product.0 }).await?;
-    visit.is_about([Tag::Product(product.id)]);
+pub async fn get(context: RequestContext, PathId(product): PathId<Named>) -> ReplyResult<Product> {
+    let product = context.call(GetProduct { product: product.0 }).await?;
+    context.tag_response([CacheTag::Product(product.id)]);
     ok(product)
 }
 
-pub async fn list_categories(visit: Visit, Query(paging): Query<Paging>) -> Answer<Page<Category>> {
-    let categories = visit.call(ListCategories {}).await?;
-    visit.is_about([Tag::Catalogue]);
+pub async fn list_categories(context: RequestContext, Query(paging): Query<Paging>) -> ReplyResult<Page<Category>> {
+    let categories = context.call(ListCategories {}).await?;
+    context.tag_response([CacheTag::Catalogue]);
     page_of("categories", categories, paging, |category| (category.name.to_lowercase(), category.slug.clone()))
 }
 
-pub async fn create(visit: Visit, Body(new): Body<CreateProduct>) -> Answer<Product, 201> {
-    let product = visit.call(new).await?;
-    visit.has_changed([Tag::Catalogue]);
+pub async fn create(
+    context: RequestContext,
+    cache: Data<ResponseCache>,
+    Body(new): Body<CreateProduct>,
+) -> ReplyResult<Product, 201> {
+    let product = context.call(new).await?;
+    cache.purge([CacheTag::Catalogue]);
     let tag = tag(&product);
     Ok(created(format!("/api/v1/products/{}", product.id), product)?.with(tag))
 }
 
 pub async fn update(
-    visit: Visit,
+    context: RequestContext,
     request: HttpRequest,
+    cache: Data<ResponseCache>,
     PathId(product_id): PathId<ProductId>,
     Body(changes): Body<ProductChanges>,
-) -> Answer<Product> {
-    let expected_version = matched(&visit, &request, product_id).await?.map(|seen| seen.version);
-    let product = visit.call(UpdateProduct { product_id, expected_version, changes }).await?;
-    visit.has_changed([Tag::Product(product_id), Tag::Catalogue]);
+) -> ReplyResult<Product> {
+    let expected_version = matched(&context, &request, product_id).await?.map(|seen| seen.version);
+    let product = context.call(UpdateProduct { product_id, expected_version, changes }).await?;
+    cache.purge([CacheTag::Product(product_id), CacheTag::Catalogue]);
     let tag = tag(&product);
     Ok(ok(product)?.with(tag))
 }
 
-pub async fn retire(visit: Visit, request: HttpRequest, PathId(product_id): PathId<ProductId>) -> Answer<Nothing, 204> {
-    let expected_version = matched(&visit, &request, product_id).await?.map(|seen| seen.version);
-    visit.call(RetireProduct { product_id, expected_version }).await?;
-    visit.has_changed([Tag::Product(product_id), Tag::Catalogue]);
+pub async fn retire(
+    context: RequestContext,
+    request: HttpRequest,
+    cache: Data<ResponseCache>,
+    PathId(product_id): PathId<ProductId>,
+) -> ReplyResult<Nothing, 204> {
+    let expected_version = matched(&context, &request, product_id).await?.map(|seen| seen.version);
+    context.call(RetireProduct { product_id, expected_version }).await?;
+    cache.purge([CacheTag::Product(product_id), CacheTag::Catalogue]);
     no_content()
 }
 
@@ -121,19 +131,20 @@ pub struct StockCount {
 }
 
 pub async fn set_stock(
-    visit: Visit,
+    context: RequestContext,
     request: HttpRequest,
+    cache: Data<ResponseCache>,
     PathId(product_id): PathId<ProductId>,
     Body(stock): Body<StockCount>,
-) -> Answer<StockLevel> {
+) -> ReplyResult<StockLevel> {
     let change = match (stock.on_hand, stock.adjust_by) {
         (Some(pieces), None) => StockChange::OnHand(pieces),
         (None, Some(pieces)) => StockChange::AdjustBy(pieces),
         _ => return Err(Problem::invalid("", "give either on_hand or adjust_by")),
     };
-    let seen = matched(&visit, &request, product_id).await?;
-    let stock = visit.call(SetStock { product_id, seen, change }).await?;
-    visit.has_changed([Tag::Product(product_id), Tag::Catalogue]);
+    let seen = matched(&context, &request, product_id).await?;
+    let stock = context.call(SetStock { product_id, seen, change }).await?;
+    cache.purge([CacheTag::Product(product_id), CacheTag::Catalogue]);
     ok(stock)
 }
 
@@ -141,7 +152,11 @@ pub async fn set_stock(
 /// `412` if it is not.
 ///
 /// Whether it still is when the change is made, the service decides, in the swap that makes it.
-async fn matched(visit: &Visit, request: &HttpRequest, product_id: ProductId) -> Result<Option<Seen>, Problem> {
+async fn matched(
+    context: &RequestContext,
+    request: &HttpRequest,
+    product_id: ProductId,
+) -> Result<Option<Seen>, Problem> {
     let list = |name: HeaderName| {
         let lines: Vec<_> = request.headers().get_all(name).map(|value| value.to_str().unwrap_or_default()).collect();
         (!lines.is_empty()).then(|| lines.join(","))
@@ -152,7 +167,7 @@ async fn matched(visit: &Visit, request: &HttpRequest, product_id: ProductId) ->
     if if_match.is_none() && if_none_match.is_none() {
         return Ok(None);
     }
-    let product = visit.call(GetProduct { product: ProductRef::Id(product_id) }).await?;
+    let product = context.call(GetProduct { product: ProductRef::Id(product_id) }).await?;
     let tag = entity_tag(&product);
     let is_wanted = if_match.is_none_or(|list| is_matched(&list, &tag));
     if is_wanted && !if_none_match.is_some_and(|list| is_listed(&list, &tag)) {

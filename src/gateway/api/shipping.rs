@@ -1,13 +1,14 @@
 //! Quotes, shipments, labels, tracking.
 
-use super::{Answer, ok, whole_list};
+use super::paging::whole_list;
 use crate::{
     gateway::{
-        answer::{Svg, Told},
-        body::{Body, PathId},
-        cache::Tag,
-        problem::Problem,
-        visit::Visit,
+        context::RequestContext,
+        extract::{Body, PathId},
+        respond::{
+            CacheTag, Problem, Reply, ReplyResult,
+            reply::{Svg, ok},
+        },
     },
     services::{
         products::messages::{GetProducts, StockLine},
@@ -42,11 +43,14 @@ pub struct QuoteRequest {
 const MOST_LINES: usize = 50;
 
 /// Weights are the products' to know, routes shipping's: composed here.
-pub async fn quote(visit: Visit, Body(QuoteRequest { address, items }): Body<QuoteRequest>) -> Answer<Page<Quote>> {
+pub async fn quote(
+    context: RequestContext,
+    Body(QuoteRequest { address, items }): Body<QuoteRequest>,
+) -> ReplyResult<Page<Quote>> {
     if items.is_empty() || items.len() > MOST_LINES {
         return Err(Problem::invalid("/items", format!("must have between 1 and {MOST_LINES} lines")));
     }
-    let products = visit.call(GetProducts { ids: items.iter().map(|line| line.product_id).collect() }).await?;
+    let products = context.call(GetProducts { ids: items.iter().map(|line| line.product_id).collect() }).await?;
     let mut weight_grams = 0;
     for (at, line) in items.iter().enumerate() {
         let product = products.iter().find(|product| product.id == line.product_id && !product.retired);
@@ -56,7 +60,7 @@ pub async fn quote(visit: Visit, Body(QuoteRequest { address, items }): Body<Quo
     }
     let text = |text: Option<String>| text.unwrap_or_default();
     whole_list(
-        visit
+        context
             .call(QuoteParcel {
                 country: address.country,
                 postal_code: text(address.postal_code.map(Text::into_string)),
@@ -67,20 +71,20 @@ pub async fn quote(visit: Visit, Body(QuoteRequest { address, items }): Body<Quo
     )
 }
 
-pub async fn network(visit: Visit) -> Answer<Page<Hub>> {
-    whole_list(visit.call(GetNetwork {}).await?)
+pub async fn network(context: RequestContext) -> ReplyResult<Page<Hub>> {
+    whole_list(context.call(GetNetwork {}).await?)
 }
 
-pub async fn get(visit: Visit, PathId(shipment_id): PathId<ShipmentId>) -> Answer<Shipment> {
-    ok(visit.call(GetShipment { shipment_id }).await?)
+pub async fn get(context: RequestContext, PathId(shipment_id): PathId<ShipmentId>) -> ReplyResult<Shipment> {
+    ok(context.call(GetShipment { shipment_id }).await?)
 }
 
-pub async fn label(visit: Visit, PathId(shipment_id): PathId<ShipmentId>) -> Answer<Svg> {
-    let label = visit.call(DrawLabel { shipment_id }).await?;
-    visit.is_about([Tag::Labels]);
-    Ok(Told::raw(label.svg))
+pub async fn label(context: RequestContext, PathId(shipment_id): PathId<ShipmentId>) -> ReplyResult<Svg> {
+    let label = context.call(DrawLabel { shipment_id }).await?;
+    context.tag_response([CacheTag::Labels]);
+    Ok(Reply::raw(label.svg))
 }
 
-pub async fn track(visit: Visit, PathId(tracking_number): PathId<String>) -> Answer<Tracking> {
-    ok(visit.call(Track { tracking_number }).await?)
+pub async fn track(context: RequestContext, PathId(tracking_number): PathId<String>) -> ReplyResult<Tracking> {
+    ok(context.call(Track { tracking_number }).await?)
 }

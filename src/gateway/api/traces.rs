@@ -1,11 +1,11 @@
 //! What was done in the last minutes: every request with every message that it caused.
 
-use super::{Answer, ok, products::limit};
+use super::paging::limit;
 use crate::{
     gateway::{
-        body::{PathId, Query},
-        problem::Problem,
-        visit::Visit,
+        context::RequestContext,
+        extract::{PathId, Query},
+        respond::{Problem, ReplyResult, reply::ok},
     },
     telemetry::{Span, SpanKind, SpanStatus},
     types::{BadCursor, Cursor, Limit, OrderId, Page, Timestamp, TraceId, UserId},
@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 /// Which traces: those that fit all that is given.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Filter {
+pub struct TraceQuery {
     /// A route's template, such as `/api/v1/orders`.
     route: Option<String>,
     #[schema(minimum = 100, maximum = 599)]
@@ -73,13 +73,13 @@ pub struct NamedSpan {
 const LIST: &str = "traces";
 
 /// The newest first.
-pub async fn list(visit: Visit, Query(filter): Query<Filter>) -> Answer<Page<TraceSummary>> {
+pub async fn list(context: RequestContext, Query(filter): Query<TraceQuery>) -> ReplyResult<Page<TraceSummary>> {
     let limit = limit(filter.limit)?.get();
     let bad_cursor = |error: BadCursor| Problem::bad_request("bad_cursor", format!("{error}."));
     let before: Option<(Timestamp, TraceId)> =
         filter.cursor.as_ref().map(|cursor| cursor.position(LIST)).transpose().map_err(bad_cursor)?;
     let mut traces: HashMap<TraceId, Vec<Arc<Span>>> = HashMap::new();
-    for span in visit.gateway.mesh.tracer().ring().map(|ring| ring.all()).unwrap_or_default() {
+    for span in context.gateway.mesh.tracer().ring().map(|ring| ring.all()).unwrap_or_default() {
         traces.entry(span.at.trace).or_default().push(span);
     }
     let mut found: Vec<TraceSummary> =
@@ -93,8 +93,8 @@ pub async fn list(visit: Visit, Query(filter): Query<Filter>) -> Answer<Page<Tra
     ok(Page { items: found, next_cursor })
 }
 
-pub async fn get(visit: Visit, PathId(trace_id): PathId<TraceId>) -> Answer<Trace> {
-    let spans = visit.gateway.mesh.tracer().ring().map(|ring| ring.trace(trace_id)).unwrap_or_default();
+pub async fn get(context: RequestContext, PathId(trace_id): PathId<TraceId>) -> ReplyResult<Trace> {
+    let spans = context.gateway.mesh.tracer().ring().map(|ring| ring.trace(trace_id)).unwrap_or_default();
     if spans.is_empty() {
         return Err(Problem::not_found());
     }
@@ -102,7 +102,7 @@ pub async fn get(visit: Visit, PathId(trace_id): PathId<TraceId>) -> Answer<Trac
     ok(Trace { trace_id, spans })
 }
 
-impl Filter {
+impl TraceQuery {
     fn fits(&self, spans: &[Arc<Span>]) -> bool {
         let any = |is: &dyn Fn(&Span) -> bool| spans.iter().any(|span| is(span));
         let request = |is: &dyn Fn(&str, u16, Option<UserId>) -> bool| {

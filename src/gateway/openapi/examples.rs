@@ -15,7 +15,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("access_token", "eyJhbGciOiJFZERTQSJ9…"), ("refresh_token", "mJ3vWq0c2f…"), ("token", "9f2c51…"),
     ("reason", "It is too loud."), ("note", "Paid, packed tomorrow"), ("title", "Your order is on its way"), ("body", "The carrier has it."),
     ("link", "/orders/ord_019a52b46b7a7d0c8f3e5a1b2c3d4e5f"), ("tracking_number", "GL12345678 5DE"), ("carrier", "Northern Rail"),
-    ("code", "BER"), ("hub", "Berlin"), ("route", "Berlin"), ("degraded", "shipment"), ("words", "Back at noon."),
+    ("code", "BER"), ("hub", "Berlin"), ("route", "Berlin"), ("degraded", "shipment"), ("message", "Back at noon."),
     ("record", "order/ord_019a52b46b7a7d0c8f3e5a1b2c3d4e5f"), ("error", "the service failed"),
     ("subject", "ord_019a52b46b7a7d0c8f3e5a1b2c3d4e5f"), ("left", "EUR 59.90"), ("right", "EUR 59.90"),
     ("next_cursor", "c1Wm9yJvcmRfMDE5YTUyYjQi"), ("kid", "2026-05-04"), ("x", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"), ("verbose", ""),

@@ -1,7 +1,10 @@
 //! The header fields of requests and answers, and which of them follow from a row of the route table.
 
-use super::words::Words;
-use crate::gateway::{CachePolicy, Class, KeyUse, Route, parameters::Given};
+use super::operation_docs::OperationDoc;
+use crate::gateway::{
+    filters::rate_limit::policy::Class,
+    routing::{CachePolicy, KeyUse, ReplyShape, Route},
+};
 use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 
@@ -12,7 +15,7 @@ const HEADERS: &[(&str, bool, &str, &str)] = &[
     ("traceparent",          true,  "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "W3C Trace Context: to go on with the trace."),
     ("Cache-Control",        true,  "no-store", "RFC 9111."),
     ("X-Served-By",          false, "products-1", "The instances that answered."),
-    ("RateLimit",            false, "\"browse\";r=999;t=1", "What is left of the client's quota (draft-ietf-httpapi-ratelimit-headers). Absent where throttling is off."),
+    ("RateLimit",            false, "\"browse\";r=999;t=1", "What is left of the client's quota (draft-ietf-httpapi-ratelimit-headers). Absent if rate limits are off."),
     ("RateLimit-Policy",     false, "\"browse\";q=1000;w=10", "The quota, and its window in seconds."),
     ("Retry-After",          false, "1", "Seconds to wait before trying again."),
     ("ETag",                 true,  "\"HrvyLW4yJu1WmpzKj0IX\"", "Of this very content, for `If-None-Match` and `If-Match`."),
@@ -38,9 +41,9 @@ const PARAMETERS: &[(&str, &str, &str, &str)] = &[
 
 /// `#/components/headers`
 pub fn headers() -> Value {
-    let header = |(name, required, example, words): &(&'static str, bool, &str, &str)| {
+    let header = |(name, required, example, text): &(&'static str, bool, &str, &str)| {
         let header =
-            json!({"description": words, "required": required, "schema": {"type": "string"}, "example": example});
+            json!({"description": text, "required": required, "schema": {"type": "string"}, "example": example});
         ((*name).to_owned(), header)
     };
     HEADERS.iter().map(header).collect::<Map<_, _>>().into()
@@ -48,9 +51,9 @@ pub fn headers() -> Value {
 
 /// `#/components/parameters`
 pub fn parameters() -> Value {
-    let parameter = |(name, field, example, words): &(&'static str, &str, &str, &str)| {
+    let parameter = |(name, field, example, text): &(&'static str, &str, &str, &str)| {
         // In words: an `example` of what may be left out would be sent by whoever tries the API out in its pages.
-        let description = format!("{words} For example: `{example}`.");
+        let description = format!("{text} For example: `{example}`.");
         let parameter = json!({
             "name": field, "in": "header", "required": false, "description": description, "schema": {"type": "string"},
         });
@@ -65,7 +68,7 @@ pub fn parameters() -> Value {
 }
 
 /// The fields that the route looks at in a request.
-pub fn looked_at(route: &Route, words: &Words, is_stream: bool) -> Vec<Value> {
+pub fn looked_at(route: &Route, doc: &OperationDoc, is_stream: bool) -> Vec<Value> {
     let mut names = Vec::new();
     match route.key {
         KeyUse::Ignored => {}
@@ -74,22 +77,22 @@ pub fn looked_at(route: &Route, words: &Words, is_stream: bool) -> Vec<Value> {
     }
     if is_stream {
         names.push("LastEventId");
-    } else if route.method == Method::GET || words.refusals.contains(&"stale") {
+    } else if route.method == Method::GET || doc.refusals.contains(&"stale") {
         names.extend(["IfNoneMatch", "IfMatch"]);
     }
     names.iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")})).collect()
 }
 
-/// The fields of an answer that is no refusal.
-pub fn of_answer(route: &Route, words: &Words, given: &Given) -> Value {
+/// The fields of a reply.
+pub fn of_reply(route: &Route, doc: &OperationDoc, reply: &ReplyShape) -> Value {
     let mut names = vec!["X-Request-Id", "traceparent", "Cache-Control", "X-Served-By"];
     if route.class != Class::Free {
         names.extend(["RateLimit", "RateLimit-Policy"]);
     }
-    if given.status == 201 || (given.status == 202 && route.key == KeyUse::Required) {
+    if reply.status == 201 || (reply.status == 202 && route.key == KeyUse::Required) {
         names.push("Location");
     }
-    if route.method == Method::GET && given.status == 200 && given.media_type != "text/event-stream" {
+    if route.method == Method::GET && reply.status == 200 && reply.media_type != "text/event-stream" {
         names.push("ETag");
     }
     if route.cache != CachePolicy::Never {
@@ -98,11 +101,11 @@ pub fn of_answer(route: &Route, words: &Words, given: &Given) -> Value {
     if route.key != KeyUse::Ignored {
         names.push("Idempotency-Replayed");
     }
-    let schema = given.shape.as_ref().and_then(|shape| serde_json::to_value(&shape.schema).ok()).unwrap_or_default();
+    let schema = reply.shape.as_ref().and_then(|shape| serde_json::to_value(&shape.schema).ok()).unwrap_or_default();
     if schema.to_string().contains("\"degraded\"") {
         names.push("X-Completed");
     }
-    names.extend(words.headers);
+    names.extend(doc.headers);
     references(&names)
 }
 

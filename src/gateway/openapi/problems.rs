@@ -1,6 +1,9 @@
 //! Why the shop refuses: every code of a problem document with its status, and which of them follow from a row of the route table.
 
-use crate::gateway::{Access, CachePolicy, Class, KeyUse, Route, parameters::Signature};
+use crate::gateway::{
+    filters::rate_limit::policy::Class,
+    routing::{Access, CachePolicy, KeyUse, Route, Signature},
+};
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,8 +33,8 @@ pub const CODES: &[(u16, &[&str])] = &[
     (504, &["timed_out", "not_cached"]),
 ];
 
-/// What the door has against any request that does not keep to the document, or that it cannot serve.
-const DOOR: &[&str] = &[
+/// The codes of the gateway for any request that does not follow the document, or that it cannot serve.
+const GATEWAY: &[&str] = &[
     "bad_query",
     "bad_json",
     "bad_body",
@@ -49,7 +52,7 @@ const DOOR: &[&str] = &[
 /// Codes by their status.
 pub type Refusals = BTreeMap<u16, BTreeSet<&'static str>>;
 
-/// Why a request to the route may be refused. `None` stands for what the door has against any.
+/// The codes with which a request to the route may be refused.
 pub fn refusals(route: &Route, signature: &Signature, own: &[&'static str]) -> Refusals {
     let mut codes: BTreeSet<(u16, &'static str)> = BTreeSet::new();
     let mut may = |status: u16, some: &[&'static str]| codes.extend(some.iter().map(|code| (status, *code)));
@@ -111,7 +114,7 @@ pub fn refusals(route: &Route, signature: &Signature, own: &[&'static str]) -> R
         refusals.entry(status).or_default().insert(code);
     }
     for (status, codes) in &mut refusals {
-        codes.extend(DOOR.iter().filter(|code| status_of(code, route) == *status));
+        codes.extend(GATEWAY.iter().filter(|code| status_of(code, route) == *status));
     }
     refusals
 }
@@ -140,8 +143,8 @@ pub fn response(status: Option<u16>, codes: &BTreeSet<&str>) -> Value {
     })
 }
 
-pub fn of_the_door() -> BTreeSet<&'static str> {
-    DOOR.iter().copied().collect()
+pub fn of_the_gateway() -> BTreeSet<&'static str> {
+    GATEWAY.iter().copied().collect()
 }
 
 pub fn reason(status: u16) -> &'static str {

@@ -1,6 +1,6 @@
 //! The schemas of the document: gathered from the handlers' types, and made plainer for who reads them or makes a client of them.
 
-use crate::gateway::answer::Shape;
+use crate::gateway::routing::Shape;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 

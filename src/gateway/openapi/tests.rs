@@ -3,16 +3,16 @@
 use super::*;
 
 #[test]
-fn every_handler_has_its_words_and_there_are_no_others() {
+fn every_handler_has_its_texts_and_there_are_no_others() {
     let mut handlers: Vec<_> = ROUTES.iter().map(|route| route.handler.name).collect();
-    let mut described: Vec<_> = WORDS.iter().map(|words| words.handler).collect();
+    let mut described: Vec<_> = OPERATIONS.iter().map(|doc| doc.handler).collect();
     handlers.sort();
     described.sort();
     assert_eq!(described, handlers);
-    for words in WORDS {
-        assert!(!words.summary.is_empty() && !words.summary.ends_with('.'), "{}", words.handler);
-        for code in words.refusals {
-            assert!(problems::CODES.iter().any(|(_, codes)| codes.contains(code)), "{}: {code}", words.handler);
+    for doc in OPERATIONS {
+        assert!(!doc.summary.is_empty() && !doc.summary.ends_with('.'), "{}", doc.handler);
+        for code in doc.refusals {
+            assert!(problems::CODES.iter().any(|(_, codes)| codes.contains(code)), "{}: {code}", doc.handler);
         }
     }
     for route in ROUTES {
@@ -22,7 +22,7 @@ fn every_handler_has_its_words_and_there_are_no_others() {
 
 #[test]
 fn every_path_of_the_table_is_in_the_document() {
-    let document = document();
+    let document = made();
     for route in ROUTES {
         let operation = &document["paths"][route.path][route.method.as_str().to_lowercase()];
         assert!(operation.is_object(), "{} {}", route.method, route.path);
@@ -33,7 +33,7 @@ fn every_path_of_the_table_is_in_the_document() {
 
 #[test]
 fn every_schema_is_one_and_every_example_is_valid_by_its_schema() {
-    let document = document();
+    let document = made();
     let mut examples = 0;
     let mut look = |place: &str, schema: &Value, values: Vec<&Value>| {
         let mut schema = schema.clone();

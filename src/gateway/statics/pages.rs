@@ -29,22 +29,22 @@ const PAGES: &[(&str, &str)] = &[
     ("/operator/events",       "operator/events"),
 ];
 
-pub struct Page {
+pub struct ShopPage {
     path: &'static str,
     pub document: String,
     pub tag: String,
 }
 
 /// The page of that path, if it is one.
-pub fn at(path: &str) -> Option<&'static Page> {
-    static DRAWN: LazyLock<Vec<Page>> =
+pub fn at(path: &str) -> Option<&'static ShopPage> {
+    static DRAWN: LazyLock<Vec<ShopPage>> =
         LazyLock::new(|| PAGES.iter().map(|(path, module)| draw(path, module)).collect());
     DRAWN.iter().find(|page| matches(page.path, path))
 }
 
 /// For every other path.
-pub fn missing() -> &'static Page {
-    static DRAWN: LazyLock<Page> = LazyLock::new(|| draw("", "missing"));
+pub fn missing() -> &'static ShopPage {
+    static DRAWN: LazyLock<ShopPage> = LazyLock::new(|| draw("", "missing"));
     &DRAWN
 }
 
@@ -59,7 +59,7 @@ fn matches(pattern: &str, path: &str) -> bool {
     }
 }
 
-fn draw(path: &'static str, module: &str) -> Page {
+fn draw(path: &'static str, module: &str) -> ShopPage {
     let mut modules = BTreeSet::new();
     follow("js/main.js", &mut modules);
     follow(&format!("js/pages/{module}.js"), &mut modules);
@@ -71,7 +71,7 @@ fn draw(path: &'static str, module: &str) -> Page {
         document = document.replace(&format!("=\"/{folder}"), &format!("=\"{lasting}/{folder}"));
     }
     let tag = tag(&Sha256::digest(&document));
-    Page { path, document, tag }
+    ShopPage { path, document, tag }
 }
 
 /// The module and all that it imports: else a browser learns of each only when it has read the one before.

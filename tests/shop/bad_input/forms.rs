@@ -157,7 +157,7 @@ impl World {
                     "latency_ms": 0.5, "jitter_ms": 0.5, "serialised": true, "lost_requests": 0, "lost_replies": 0, "duplicates": 1,
                 })
             }
-            ("PATCH", "gateway/routes/{id}") => json!({"enabled": true, "words": "Back soon.", "deadline_ms": 9000}),
+            ("PATCH", "gateway/routes/{id}") => json!({"enabled": true, "message": "Back soon.", "deadline_ms": 9000}),
             ("PATCH", "gateway/services/{id}") => json!({
                 "strategy": "random", "count": 2, "outlier": {"failures": 6, "base_ms": 1000, "most_ms": 2000}, "warm_up_ms": 10,
                 "autoscale": {"least": 2, "most": 3, "in_flight": 4000}, "instances": {"notifications-2": {"weight": 9}},

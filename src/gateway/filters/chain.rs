@@ -1,0 +1,293 @@
+//! The filter chain: the list of the filters, and how a request runs through it.
+
+use super::{
+    access_log::AccessLog,
+    admission::{Admission, body_reads::BodyReads, concurrency_limit::ConcurrencyLimit},
+    allowed_hosts::AllowedHosts,
+    authentication::{Authentication, token_verifier::TokenVerifier},
+    authorization::RouteAuthorization,
+    body::BodyReader,
+    cache::{Cache, store::ResponseCache},
+    conditional::Conditional,
+    cors::Cors,
+    cross_site::CrossSite,
+    disabled_routes::DisabledRoutes,
+    filter::{Filter, RequestAction, ResponseAction},
+    headers::Headers,
+    idempotency::{FingerprintKey, Idempotency},
+    in_flight::{InFlight, RequestsInFlight},
+    problems::Problems,
+    rate_limit::{RateLimit, limiter::RateLimiter},
+    unexpected_input::UnexpectedInput,
+};
+use crate::{
+    gateway::{
+        client_address,
+        context::{RequestContext, RequestHead},
+        respond::Problem,
+        routing::{Route, RouteSettings},
+        state::Gateway,
+    },
+    telemetry::traceparent,
+};
+use actix_web::{
+    Error, HttpMessage, HttpResponse, ResponseError,
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{HeaderMap, HeaderValue},
+    },
+    middleware::Next,
+    web::Bytes,
+};
+use futures_util::FutureExt;
+use std::{
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+/// A request meets the filters in this order, its response in the reverse order. So a response that a
+/// filter gives (a rejection, a cached response) still passes through the filters before it: it is
+/// logged, it gets its headers, and a problem is written out.
+#[rustfmt::skip]
+pub const FILTERS: &[(&str, MakeFilter)] = &[
+    ("access_log",       |_| Box::new(AccessLog::default())),                         // one log line and one span
+    ("headers",          |s| Box::new(Headers { uses_hsts: s.uses_hsts })),           // the trace, and fields for browsers
+    ("problems",         |_| Box::new(Problems)),                                     // writes problem documents
+    ("cors",             |_| Box::new(Cors)),                                         // pages of allowed sites
+    ("in_flight",        |s| Box::new(InFlight::new(&s.in_flight))),                  // not while draining, and not too many in all
+    ("allowed_hosts",    |_| Box::new(AllowedHosts)),                                 // the `Host` header names this shop
+    ("cross_site",       |_| Box::new(CrossSite)),                                    // no changes by pages of other sites
+    ("body",             |s| Box::new(BodyReader::new(&s.body_reads))),               // not too large, and not too slow
+    ("admission",        |s| Box::new(Admission::new(&s.concurrency))),               // as many at one time as finish in time
+    ("disabled_routes",  |_| Box::new(DisabledRoutes)),                               // not if an operator disabled the route
+    ("authentication",   |s| Box::new(Authentication::new(&s.verifier, &s.limiter))), // who is the caller
+    ("authorization",    |_| Box::new(RouteAuthorization)),                           // may the caller call this route
+    ("rate_limit",       |s| Box::new(RateLimit::new(&s.limiter))),                   // not too often
+    ("unexpected_input", |_| Box::new(UnexpectedInput)),                              // no query or body that the route ignores
+    ("idempotency",      |s| Box::new(Idempotency::new(&s.fingerprint_key))),         // the same key, the same response
+    ("conditional",      |_| Box::new(Conditional)),                                  // entity tags and preconditions
+    ("cache",            |s| Box::new(Cache::new(&s.cache))),                         // stored responses
+];
+
+type MakeFilter = fn(&FilterState) -> Box<dyn Filter>;
+
+/// What the filters keep from one request to the next. All workers share it.
+pub struct FilterState {
+    /// Whether browsers are told to insist on TLS.
+    pub uses_hsts: bool,
+    pub in_flight: Arc<RequestsInFlight>,
+    pub body_reads: BodyReads,
+    pub concurrency: Arc<ConcurrencyLimit>,
+    pub verifier: Arc<TokenVerifier>,
+    pub limiter: Arc<RateLimiter>,
+    pub fingerprint_key: Arc<FingerprintKey>,
+    pub cache: Arc<ResponseCache>,
+}
+
+/// Runs a request through the filters to its handler, and the response back.
+///
+/// When a client disconnects, actix-web drops this future, wherever it stands. That is right for a
+/// request that only reads. A request that may change something runs to its end in a task of its own,
+/// so that no write is left half awaited and a retry with the same `Idempotency-Key` finds the response
+/// of this one.
+pub async fn run(
+    gateway: Arc<Gateway>,
+    state: Arc<FilterState>,
+    route: &'static Route,
+    settings: Arc<RouteSettings>,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let head = head(&gateway, route, settings, &request);
+    if request.method().is_safe() {
+        return run_filters(gateway, state, head, request, next).await;
+    }
+    let task = actix_web::rt::spawn(run_filters(gateway, state, head, request, next));
+    task.await.map_err(actix_web::error::ErrorInternalServerError)?
+}
+
+fn head(
+    gateway: &Gateway,
+    route: &'static Route,
+    settings: Arc<RouteSettings>,
+    request: &ServiceRequest,
+) -> RequestHead {
+    let traceparent = request.headers().get("traceparent").and_then(|value: &HeaderValue| value.to_str().ok());
+    let (trace, parent) = traceparent::read(traceparent, &gateway.env);
+    let client = client(gateway, request.peer_addr().map(|peer| peer.ip()), request.headers());
+    RequestHead { method: known_method(request.method()), route, settings, trace, parent, client }
+}
+
+fn client(gateway: &Gateway, peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
+    let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+    client_address::address(peer, headers, &gateway.trust.load().proxies)
+}
+
+/// Metrics and logs count by method. A client can send any text as a method, so an unknown one becomes `_OTHER`.
+fn known_method(method: &Method) -> &'static str {
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    known.into_iter().find(|known| method == *known).unwrap_or("_OTHER")
+}
+
+async fn run_filters(
+    gateway: Arc<Gateway>,
+    state: Arc<FilterState>,
+    head: RequestHead,
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let context = RequestContext::new(gateway, head);
+    request.extensions_mut().insert(context.clone());
+    let mut filters: Vec<Box<dyn Filter>> = FILTERS.iter().map(|(_, make)| make(&state)).collect();
+
+    let outcome = on_request(&mut filters, &context, &mut request).await;
+    let (http_request, unread, mut response) = match outcome {
+        ChainOutcome::Stopped(response) => {
+            let (http_request, payload) = request.into_parts();
+            (http_request, Some(payload), response)
+        }
+        ChainOutcome::Revalidating(response, revalidated) => {
+            let http_request = request.request().clone();
+            actix_web::rt::spawn(async move {
+                if let Ok(fresh) = handle(next.call(request)).await {
+                    revalidated(fresh);
+                }
+            });
+            (http_request, None, response)
+        }
+        ChainOutcome::Passed => {
+            let http_request = request.request().clone();
+            (http_request, None, handle(next.call(request)).await?)
+        }
+    };
+    for filter in filters.iter_mut().rev() {
+        response = match filter.on_response(&context, &http_request, response) {
+            ResponseAction::Continue(response) => response,
+            ResponseAction::Await(response) => response.await,
+        };
+    }
+    if let Some(unread) = unread {
+        response = response.map_body(|_, body| WithUnreadRequest { body, _unread: unread }.boxed());
+    }
+    Ok(ServiceResponse::new(http_request, response))
+}
+
+/// How a request came through the filters.
+enum ChainOutcome {
+    /// To its handler.
+    Passed,
+    /// A filter has responded instead of the handler.
+    Stopped(HttpResponse),
+    /// A filter has responded, and the handler's response goes to the function.
+    Revalidating(HttpResponse, Box<dyn FnOnce(HttpResponse)>),
+}
+
+/// Runs the filters until one responds. Filters after that one have not seen the request, and are removed.
+async fn on_request(
+    filters: &mut Vec<Box<dyn Filter>>,
+    context: &RequestContext,
+    request: &mut ServiceRequest,
+) -> ChainOutcome {
+    for at in 0..filters.len() {
+        let outcome = match filters[at].on_request(context, request) {
+            RequestAction::Continue => continue,
+            RequestAction::Reject(problem) => ChainOutcome::Stopped(problem.error_response()),
+            RequestAction::Respond(response) => ChainOutcome::Stopped(response),
+            RequestAction::RespondAndRevalidate(response, then) => ChainOutcome::Revalidating(response, then),
+            RequestAction::Await(result) => match result.await {
+                Ok(None) => continue,
+                Ok(Some(response)) => ChainOutcome::Stopped(response),
+                Err(problem) => ChainOutcome::Stopped(problem.error_response()),
+            },
+        };
+        context.outcome.stopped_by.set(Some(FILTERS[at].0));
+        filters.truncate(at + 1);
+        return outcome;
+    }
+    ChainOutcome::Passed
+}
+
+/// The handler's response. A panic of a handler is a bug: it fails this request alone, and the filters still see the response.
+async fn handle(handler: impl Future<Output = Result<ServiceResponse<BoxBody>, Error>>) -> Result<HttpResponse, Error> {
+    match AssertUnwindSafe(handler).catch_unwind().await {
+        // Only actix-web itself fails here, and never for a route of the table.
+        Ok(answered) => answered.map(|response| response.into_parts().1),
+        Err(_) => Ok(Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong here that should not have. It is in the log.",
+        )
+        .error_response()),
+    }
+}
+
+/// The body of a response to a request that was not read to its end.
+///
+/// While actix-web sees that the request's payload is held, it closes the connection after the response.
+/// If the payload were dropped first, actix-web would wait for the rest of a chunked body, as long as
+/// the client likes.
+struct WithUnreadRequest {
+    body: BoxBody,
+    _unread: Payload,
+}
+
+impl MessageBody for WithUnreadRequest {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[actix_web::test]
+    async fn a_handler_that_panics_is_a_plain_500_for_its_caller_alone() {
+        let panics = async { panic!("a planted bug") };
+        let answer = handle(panics).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let works = async { Ok(TestRequest::default().to_srv_response(HttpResponse::Created().finish())) };
+        assert_eq!(handle(works).await.unwrap().status(), StatusCode::CREATED);
+    }
+
+    /// The order is part of what the gateway promises: a rejection costs no more than it must, and no response
+    /// goes to a caller who may not have it.
+    #[test]
+    fn the_filters_stand_in_this_order() {
+        let names: Vec<_> = FILTERS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(
+            names,
+            [
+                "access_log",
+                "headers",
+                "problems",
+                "cors",
+                "in_flight",
+                "allowed_hosts",
+                "cross_site",
+                "body",
+                "admission",
+                "disabled_routes",
+                "authentication",
+                "authorization",
+                "rate_limit",
+                "unexpected_input",
+                "idempotency",
+                "conditional",
+                "cache"
+            ]
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! What a route is: a row of the table, the settings that an operator can change, and the types that its handler takes and gives.
+
+pub mod route;
+pub mod settings;
+pub mod signature;
+
+pub use route::{Access, CachePolicy, Handler, KeyUse, Route};
+pub use settings::{LiveRoute, RouteSettings};
+pub use signature::{Accepts, Parameter, ReplyShape, Shape, Signature};

@@ -1,0 +1,172 @@
+//! The server: opens the gateway, changes its settings while it runs, and closes it.
+
+use super::{
+    router::Router,
+    tls::{BadCertificate, Certificates},
+    workers::Workers,
+};
+use crate::{
+    env::Env,
+    gateway::{
+        controls::{ControlStore, Controls},
+        filters::{
+            admission::{body_reads::BodyReads, concurrency_limit::ConcurrencyLimit},
+            authentication::{cookies::CartKey, token_verifier::TokenVerifier},
+            cache::store::ResponseCache,
+            chain::FilterState,
+            idempotency::FingerprintKey,
+            rate_limit::{limiter::RateLimiter, policy::Throttling},
+        },
+        respond::CacheTag,
+        routes::ROUTES,
+        state::{Gateway, Trust},
+    },
+    mesh::{Context, Mesh, MeshError, TraceId},
+    services::{
+        orders::messages::{OrderCancelled, OrderRejected},
+        products::messages::ProductChanged,
+    },
+    telemetry::metrics::StorageReport,
+    types::{Principal, Service},
+};
+use actix_web::dev::ServerHandle;
+use std::{
+    future::Future,
+    io,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+/// What the gateway needs to open.
+pub struct GatewaySettings {
+    pub workers: Workers,
+    pub throttling: Throttling,
+    pub trust: Trust,
+    /// The certificate for TLS; without one, the workers speak plain HTTP.
+    pub certificates: Option<Arc<Certificates>>,
+    /// Stored in the data folder. The gateway derives its keys from it.
+    pub secret: [u8; 32],
+    pub control_store: Box<dyn ControlStore>,
+    pub storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
+    pub storage_report: Box<dyn Fn() -> StorageReport + Send + Sync>,
+}
+
+/// The running server.
+pub struct HttpServer {
+    router: Arc<Router>,
+    certificates: Option<Arc<Certificates>>,
+    handle: ServerHandle,
+}
+
+/// How long the requests in flight have to finish.
+const DRAIN: Duration = Duration::from_secs(30);
+/// For so long probes can see that the shop is closing, before connections are refused.
+const NOTICE: Duration = Duration::from_millis(250);
+/// How often the keys of access tokens are read again.
+const LEARN_KEYS_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// Opens the gateway. The future runs until the server is closed.
+pub async fn open(
+    settings: GatewaySettings,
+    env: Env,
+    mesh: Mesh,
+) -> io::Result<(HttpServer, impl Future<Output = io::Result<()>> + use<>)> {
+    let GatewaySettings { workers, throttling, trust, certificates, secret, control_store, .. } = settings;
+    let limiter = Arc::new(RateLimiter::new(&throttling));
+    let concurrency = Arc::<ConcurrencyLimit>::default();
+    let controls = Controls::new(control_store, mesh.clone(), limiter.clone(), concurrency.clone(), ROUTES);
+    let filters = FilterState {
+        // Not with a self-signed certificate: a browser that insists on TLS lets no user past its warning.
+        uses_hsts: certificates.as_ref().is_some_and(|certificates| certificates.is_lasting()),
+        in_flight: Arc::default(),
+        body_reads: BodyReads::default(),
+        concurrency,
+        verifier: Arc::new(TokenVerifier::new(env.clone())),
+        limiter,
+        fingerprint_key: Arc::new(FingerprintKey::derived_from(&secret)),
+        cache: Arc::default(),
+    };
+    let (is_healthy, report) = (settings.storage_is_healthy, settings.storage_report);
+    let router = Arc::new(Router {
+        gateway: Arc::new(Gateway::new(env, mesh, trust, is_healthy, report)),
+        filters: Arc::new(filters),
+        controls: Arc::new(controls),
+        open_streams: Arc::default(),
+        cart_key: Arc::new(CartKey::new(secret, certificates.is_some())),
+    });
+    learn_keys(&router.gateway, &router.filters.verifier).await;
+    purge_on_events(&router.gateway.mesh, &router.filters.cache);
+    router.controls.restore().await.map_err(io::Error::other)?;
+    actix_web::rt::spawn(keep_learning_keys(Arc::downgrade(&router)));
+    let (handle, serving) = workers.serve(router.clone());
+    Ok((HttpServer { router, certificates, handle }, serving))
+}
+
+/// Purges stored responses when a service changes something by itself: a reservation expires, a saga goes on.
+fn purge_on_events(mesh: &Mesh, cache: &Arc<ResponseCache>) {
+    let labels = cache.clone();
+    mesh.listen(move |_: &OrderCancelled| labels.purge([CacheTag::Labels]));
+    let labels = cache.clone();
+    mesh.listen(move |_: &OrderRejected| labels.purge([CacheTag::Labels]));
+    let cache = cache.clone();
+    mesh.listen(move |changed: &ProductChanged| {
+        cache.purge([CacheTag::Product(changed.product_id), CacheTag::Catalogue]);
+    });
+}
+
+async fn learn_keys(gateway: &Gateway, verifier: &TokenVerifier) {
+    let context = Context::new(Principal::System, Duration::from_secs(10), TraceId(gateway.env.bytes()));
+    verifier.learn(&gateway.mesh, &context).await;
+}
+
+/// Reads the keys again and again. A new key is published long before it signs, so the gateway knows it before the first token with it.
+async fn keep_learning_keys(router: Weak<Router>) {
+    loop {
+        tokio::time::sleep(LEARN_KEYS_EVERY).await;
+        let Some(router) = router.upgrade() else { return };
+        learn_keys(&router.gateway, &router.filters.verifier).await;
+    }
+}
+
+impl HttpServer {
+    /// Takes over new settings. What an operator has changed while the shop runs stays changed.
+    pub async fn change(&self, trust: Trust, throttling: &Throttling, instances: impl Fn(Service) -> usize) {
+        let Router { gateway, filters, controls, .. } = &*self.router;
+        gateway.trust.store(Arc::new(trust));
+        filters.limiter.change(throttling);
+        let in_force = async {
+            controls.restore().await?;
+            for service in Service::ALL {
+                controls.set_default_count(service, instances(service)).await?;
+            }
+            Ok::<_, MeshError>(())
+        };
+        if let Err(error) = in_force.await {
+            log::error!("the changes of operators are not in force: {error}");
+        }
+    }
+
+    /// Reads the certificate's files again, if it comes from files.
+    pub fn reload_certificates(&self) -> Result<(), BadCertificate> {
+        self.certificates.as_ref().map_or(Ok(()), |certificates| certificates.reload())
+    }
+
+    /// The fingerprint of the certificate; `None` for a server without TLS.
+    pub fn fingerprint(&self) -> Option<String> {
+        self.certificates.as_ref().map(|certificates| certificates.fingerprint())
+    }
+
+    /// Closes the server. New requests get 503; those in flight have 30 seconds to finish; then the services end, and the workers with them.
+    pub async fn close(&self) {
+        let Router { gateway, filters, .. } = &*self.router;
+        gateway.drain();
+        let begun = tokio::time::Instant::now();
+        tokio::time::sleep(NOTICE).await;
+        while filters.in_flight.count() > 0 && begun.elapsed() < DRAIN {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // Before the workers, so that no supervisor starts an instance again that ends with its thread.
+        gateway.mesh.stop();
+        self.handle.stop(true).await;
+    }
+}

@@ -1,0 +1,119 @@
+//! The order of the filters, as a client meets it: of two filters that would both reject a request, the earlier one rejects it.
+
+use crate::harness::{Client, OPERATOR_EMAIL, Shop, eventually, fresh};
+use serde_json::json;
+
+const BAD: &str = "not.a.token";
+
+/// Uses up what the client may ask of this class.
+fn exhaust(operator: &Client, class: &str) {
+    operator.change_control("limits", class, &json!({"quota": 1, "window_seconds": 3600})).ok();
+}
+
+#[test]
+fn a_closed_route_is_closed_to_everybody_whoever_they_are() {
+    let shop = Shop::open();
+    let (operator, guest) = (shop.operator(), shop.anonymous());
+    operator.change_control("routes", "users.get_me", &json!({"enabled": false})).ok();
+    for who in [&guest, &guest.bearing(Some(BAD)), &shop.shopper(), &operator] {
+        who.get("/api/v1/users/me").problem(503, "route_closed");
+    }
+    // The wrong name is wrong before that.
+    let head = "GET /api/v1/users/me HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
+    assert_eq!(shop.wire().say(head).listen().status, Some(421));
+}
+
+#[test]
+fn who_it_is_is_asked_before_what_they_may() {
+    let shop = Shop::open();
+    let guest = shop.anonymous();
+    guest.get("/api/v1/audit").problem(401, "unauthorized");
+    guest.bearing(Some(BAD)).get("/api/v1/audit").problem(401, "invalid_token");
+    shop.shopper().get("/api/v1/audit").problem(403, "forbidden");
+}
+
+#[test]
+fn who_may_not_is_not_counted_and_who_came_too_often_is_not_looked_at() {
+    let shop = Shop::options().throttled().open();
+    let (operator, shopper) = (shop.operator(), shop.shopper());
+    for _ in 0..3 {
+        assert_eq!(shopper.get("/api/v1/audit").problem(403, "forbidden").header("ratelimit"), "");
+    }
+    exhaust(&operator, "write");
+    let nonsense = json!({"surprise": true});
+    shopper.put("/api/v1/cart/items/prd_0?x=1", &nonsense).problem(400, "bad_query");
+    // What the first one asked was nonsense, and counted all the same.
+    shopper.put("/api/v1/cart/items/prd_0?x=1", &nonsense).problem(429, "too_many_requests");
+    shopper.delete("/api/v1/cart").problem(429, "too_many_requests");
+}
+
+#[test]
+fn a_kept_answer_is_counted_and_told_only_to_who_may_have_it() {
+    let shop = Shop::options().throttled().open();
+    let operator = shop.operator();
+    let kettle = operator.stock_up_and_tell(100, 5);
+    let customer = shop.customer();
+    let (key, order) = (fresh("key"), customer.order_of(&[(&kettle, 1)]));
+    let first = customer.place_order(&key, &order).created();
+    let again = customer.place_order(&key, &order).created();
+    assert_eq!((again.header("idempotency-replayed"), again.id()), ("true", first.id()));
+    customer.bearing(Some(BAD)).place_order(&key, &order).problem(401, "invalid_token");
+    exhaust(&operator, "checkout");
+    customer.place_order(&key, &order).created();
+    customer.place_order(&key, &order).problem(429, "too_many_requests");
+}
+
+#[test]
+fn what_a_route_does_not_take_claims_no_key() {
+    let shop = Shop::open();
+    let kettle = shop.operator().stock_up_and_tell(100, 5);
+    let customer = shop.customer();
+    let (key, order) = (fresh("key"), customer.order_of(&[(&kettle, 1)]));
+    let headers = [("idempotency-key", key.as_str())];
+    customer.send("POST", "/api/v1/orders?fast=true", &headers, Some(&order)).problem(400, "bad_query");
+    let placed = customer.place_order(&key, &order).created();
+    assert_eq!(placed.header("idempotency-replayed"), "");
+}
+
+#[test]
+fn a_cached_answer_is_for_who_is_let_in_and_not_sent_to_who_has_it() {
+    let shop = Shop::options().throttled().open();
+    let (operator, guest) = (shop.operator(), shop.anonymous());
+    let path = format!("/api/v1/products/{}", operator.stock_up_and_tell(100, 5));
+    let tag = eventually("it is kept, since what the shop heard of it was before", || {
+        let answer = guest.get(&path).ok();
+        answer.header("cache-status").starts_with("galleria; hit").then(|| answer.header("etag").to_owned())
+    });
+    guest.bearing(Some(BAD)).get(&path).problem(401, "invalid_token");
+    guest.get(&format!("{path}?x=1")).problem(400, "bad_query");
+    let spared = guest.send("GET", &path, &[("if-none-match", &tag)], None).is(304);
+    assert!(spared.header("cache-status").starts_with("galleria; hit"), "{spared:#?}");
+    exhaust(&operator, "browse");
+    guest.send("GET", &path, &[("if-none-match", &tag)], None).is(304);
+    guest.send("GET", &path, &[("if-none-match", &tag)], None).problem(429, "too_many_requests");
+}
+
+#[test]
+fn whatever_is_refused_is_logged_with_its_reason() {
+    let shop = Shop::options().throttled().open();
+    let (operator, guest) = (shop.operator(), shop.anonymous());
+    exhaust(&operator, "browse");
+    operator.change_control("routes", "shipping.quote", &json!({"enabled": false})).ok();
+    guest.get("/api/v1/categories").ok();
+    let refusals = [
+        guest.get("/api/v1/categories").problem(429, "too_many_requests"),
+        guest.post("/api/v1/shipping/quotes", &json!({})).problem(503, "route_closed"),
+        guest.get("/api/v1/nowhere").problem(429, "too_many_requests"),
+        guest.get("/api/v1/audit").problem(401, "unauthorized"),
+    ];
+    for refused in refusals {
+        let code = refused["code"].as_str().expect("a code");
+        let is_it =
+            |line: &str| line.contains(refused.header("x-request-id")) && line.contains(&format!("problem={code}"));
+        eventually("it is in the log", || shop.log().lines().any(is_it).then_some(()));
+    }
+    let who = operator.me().ok()["id"].as_str().expect("an id").to_owned();
+    assert!(!who.contains(OPERATOR_EMAIL));
+    let changed = |line: &str| line.contains("route shipping.quote") && line.contains(&who);
+    assert!(shop.log().lines().any(changed), "who changed what is in the log");
+}
