@@ -1,6 +1,6 @@
 // markup.js: a value is text or an attribute's value and never markup, regardless of its content.
 
-import './fake-page.js';
+import './fake-page.mjs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { markup } from '../../static/js/markup.js';

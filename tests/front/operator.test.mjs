@@ -1,7 +1,7 @@
 // parts/operator: typed prices, slugs, checks of a product, and changes that never overwrite
 // another operator's.
 
-import { answers } from './fake-page.js';
+import { answers } from './fake-page.mjs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { stockKind, scarceFirst, wholeCatalogue } from '../../static/js/parts/operator/catalogue.js';

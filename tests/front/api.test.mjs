@@ -1,7 +1,7 @@
 // api.js and session.js: problems as exceptions, retries only where they are safe, one renewal of a
 // session.
 
-import { answers, events, stored, withoutWaiting } from './fake-page.js';
+import { answers, events, stored, withoutWaiting } from './fake-page.mjs';
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { Attempt, get, getTagged, openSession, post, Problem, put, remove, withQuery } from '../../static/js/api.js';

@@ -1,7 +1,7 @@
 // parts/listing/query.js: the filters of a list, from the address and back, and as the API takes
 // them.
 
-import './fake-page.js';
+import './fake-page.mjs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressOf, addressOfAll, addressOfPage, chipsOf, countText, filtersOf, pathInShop, pricesOf, usualSort } from '../../static/js/parts/listing/query.js';

@@ -1,6 +1,6 @@
 // parts/parcel.js and parts/map-ways.js: where a parcel is, as text and as a point on the map.
 
-import './fake-page.js';
+import './fake-page.mjs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { project, split, wayOf } from '../../static/js/parts/map-ways.js';

@@ -1,7 +1,7 @@
 // parts/checkout/refusals.js: what the customer reads after a failed order. parts/card-fields.js:
 // the card's number.
 
-import './fake-page.js';
+import './fake-page.mjs';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cardOf, isCardNumber } from '../../static/js/parts/card-fields.js';
