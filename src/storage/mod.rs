@@ -28,6 +28,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use crate::record;
 pub use backup::{backup, restore};
 pub use check::{Finding, KnownTable, Report, TableReport, check};
 pub use error::StorageError;

@@ -1,38 +1,132 @@
-//! A record: what a key in a tree leads to.
+//! A record: the value of one key of a tree, with what the storage must know of its type.
 
 use super::{Outbox, StorageError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Display, str::FromStr};
 
-/// One aggregate of a service, kept under `TABLE/key` as a checksum, a schema version and JSON.
+/// One aggregate of a service, stored under the key `TABLE/key`: a checksum, a schema version, JSON.
 ///
-/// JSON, because whoever learns from this shop can read it, and because a backup is then the records as they are.
+/// The format is JSON so that a person can read a record, and so that a backup holds the records as
+/// they are. [`record!`](crate::storage::record!) writes the implementation.
 pub trait Record: Serialize + DeserializeOwned + Clone + Send + 'static {
-    /// The first part of its keys: `order` in `order/ord_…`. No slash in it.
+    /// The first part of each of its keys: `order` in `order/ord_…`. It contains no slash.
     const TABLE: &'static str;
-    /// Goes up when a stored field changes its meaning. New fields with `#[serde(default)]` need no new version.
+    /// The schema version. It grows when a stored field changes its meaning. A new field with
+    /// `#[serde(default)]` needs no new version.
     const VERSION: u8 = 1;
-    /// Its `Display` form is the second part of the key, and what comes out of a backup is read by `FromStr`.
+    /// The type of the key. `Display` gives the second part of the stored key; `FromStr` reads it.
     type Key: Display + FromStr;
 
-    /// The index entries that lead here, such as `by_user/usr_…/ord_…`: keys of the tree whose last part is this record's key.
+    /// The index entries of this record, such as `by_user/usr_…/ord_…`: keys of the same tree. The
+    /// last part of each entry is this record's key.
     fn entries(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// The events that this record owes to subscribers.
+    /// The outbox, if records of this type publish events.
     fn outbox(&self) -> Option<&Outbox> {
         None
     }
 
+    /// The same outbox, to change it.
     fn outbox_mut(&mut self) -> Option<&mut Outbox> {
         None
     }
 
-    /// Whether there is unfinished business, so that a start-up must find it.
-    fn is_open(&self) -> bool {
+    /// Whether the outbox holds an event that is not delivered yet.
+    fn has_pending_events(&self) -> bool {
         self.outbox().is_some_and(|outbox| !outbox.is_empty())
     }
+
+    /// Whether work on this record is unfinished. An open record has a marker, `open/TABLE/key`, by
+    /// which a start finds it without reading all records.
+    fn is_open(&self) -> bool {
+        self.has_pending_events()
+    }
+}
+
+/// Implements [`Record`](crate::storage::Record) for one or more types, one block a type.
+///
+/// | line | what it sets | without it |
+/// |---|---|---|
+/// | `table: "order"` | `TABLE` | required |
+/// | `key: OrderId` | `Key` | required |
+/// | `version: 2` | `VERSION` | 1 |
+/// | `outbox: outbox` | the field that is the record's [`Outbox`](crate::storage::Outbox) | no events |
+/// | `open_while: \|order\| …` | when the record has unfinished work, apart from pending events | never |
+/// | `entries: \|order\| …` | the index entries, a `Vec<String>` | none |
+///
+/// The lines stand in this order.
+///
+/// ```
+/// use galleria::storage::{Outbox, Record};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Default, Serialize, Deserialize)]
+/// struct Parcel {
+///     number: u32,
+///     shelf: String,
+///     is_on_its_way: bool,
+///     outbox: Outbox,
+/// }
+///
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct Shelf;
+///
+/// galleria::storage::record! {
+///     Parcel {
+///         table: "parcel",
+///         key: u32,
+///         outbox: outbox,
+///         open_while: |parcel| parcel.is_on_its_way,
+///         entries: |parcel| vec![format!("by_shelf/{}/{}", parcel.shelf, parcel.number)],
+///     }
+///     Shelf { table: "shelf", key: String }
+/// }
+///
+/// let parcel = Parcel { number: 7, shelf: "left".into(), ..Parcel::default() };
+/// assert_eq!((Parcel::TABLE, parcel.entries()), ("parcel", vec!["by_shelf/left/7".to_owned()]));
+/// assert!(!parcel.is_open() && Parcel { is_on_its_way: true, ..parcel }.is_open());
+/// ```
+#[macro_export]
+macro_rules! record {
+    ($($record:ty {
+        table: $table:literal,
+        key: $key:ty
+        $(, version: $version:literal)?
+        $(, outbox: $outbox:ident)?
+        $(, open_while: |$open:ident| $is_open:expr)?
+        $(, entries: |$indexed:ident| $entries:expr)?
+        $(,)?
+    })*) => {$(
+        impl $crate::storage::Record for $record {
+            const TABLE: &'static str = $table;
+            $(const VERSION: u8 = $version;)?
+            type Key = $key;
+
+            $(
+                fn outbox(&self) -> Option<&$crate::storage::Outbox> {
+                    Some(&self.$outbox)
+                }
+
+                fn outbox_mut(&mut self) -> Option<&mut $crate::storage::Outbox> {
+                    Some(&mut self.$outbox)
+                }
+            )?
+            $(
+                fn is_open(&self) -> bool {
+                    let $open = self;
+                    self.has_pending_events() || $is_open
+                }
+            )?
+            $(
+                fn entries(&self) -> Vec<String> {
+                    let $indexed = self;
+                    $entries
+                }
+            )?
+        }
+    )*};
 }
 
 const HEADER: usize = 5;

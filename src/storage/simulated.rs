@@ -150,27 +150,19 @@ fn failed() -> StorageError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        storage::{Decision, Record},
-        types::{Service, Timestamp},
-    };
+    use crate::types::{Service, Timestamp};
     use serde::{Deserialize, Serialize};
 
     #[derive(Clone, Serialize, Deserialize)]
     struct Jar(u32);
 
-    impl Record for Jar {
-        const TABLE: &'static str = "jar";
-        type Key = u32;
-        fn entries(&self) -> Vec<String> {
-            vec![format!("by_content/{}", self.0)]
-        }
+    crate::storage::record! {
+        Jar { table: "jar", key: u32, entries: |jar| vec![format!("by_content/{}", jar.0)] }
     }
 
     fn fill(storage: &Storage, key: u32, with: u32) {
         let table = storage.tree(Service::Users).unwrap().table::<Jar>();
-        let filled: Result<(), StorageError> = table.change(&key, |_| Ok(Decision::Save(Jar(with), ())));
-        filled.unwrap();
+        table.put(&key, &Jar(with)).unwrap();
     }
 
     fn contents(storage: &Storage) -> Vec<(u32, u32)> {
@@ -247,8 +239,7 @@ mod tests {
         disk.fail_after(1);
         fill(&storage, 1, 10);
         tree.commit().await.unwrap();
-        let refused: Result<(), StorageError> = tree.table::<Jar>().change(&1, |_| Ok(Decision::Save(Jar(11), ())));
-        assert!(refused.is_err() && !storage.is_healthy());
+        assert!(tree.table::<Jar>().put(&1, &Jar(11)).is_err() && !storage.is_healthy());
         disk.crash(|_| 0).unwrap();
         let storage = disk.open(&env).unwrap();
         assert!(storage.is_healthy());

@@ -63,6 +63,25 @@ impl<R: Record> Table<R> {
         self.change_text(&key.to_string(), Unseen::IsRead, decide)
     }
 
+    /// [`change`](Self::change) for a decision that fails with a [`StorageError`] or not at all.
+    pub fn update<T>(
+        &self,
+        key: &R::Key,
+        decide: impl FnMut(Option<R>) -> Result<Decision<R, T>, StorageError>,
+    ) -> Result<T, StorageError> {
+        self.change(key, decide)
+    }
+
+    /// Writes the record, whether there was one or not.
+    pub fn put(&self, key: &R::Key, record: &R) -> Result<(), StorageError> {
+        self.update(key, |_| Ok(Decision::Save(record.clone(), ())))
+    }
+
+    /// Deletes the record. It is no error if there is none.
+    pub fn delete(&self, key: &R::Key) -> Result<(), StorageError> {
+        self.update(key, |_| Ok(Decision::Delete(())))
+    }
+
     /// Writes the record unless there is one already; says whether it did. This is what makes a key unique.
     pub fn create(&self, key: &R::Key, record: R) -> Result<bool, StorageError> {
         self.change_text(&key.to_string(), Unseen::IsNew, |found| {
@@ -218,7 +237,7 @@ impl<R: Record> Table<R> {
             let swap = || self.swap(&full, found, bytes.clone(), &before, &after);
             if self.tree.0.committer.writing(swap)? {
                 self.tree.come_to(R::TABLE, Place::Written);
-                let owes = new.as_ref().and_then(Record::outbox).is_some_and(|outbox| !outbox.is_empty());
+                let owes = new.as_ref().is_some_and(Record::has_pending_events);
                 match (bytes, new) {
                     (Some(bytes), Some(record)) => {
                         debug_assert!(reads_back::<R>(&bytes), "{full} is not what its bytes say");

@@ -14,17 +14,12 @@ struct Jar {
     outbox: Outbox,
 }
 
-impl Record for Jar {
-    const TABLE: &'static str = "jar";
-    type Key = u32;
-    fn entries(&self) -> Vec<String> {
-        vec![format!("by_shelf/{}/{}", self.shelf, self.key)]
-    }
-    fn outbox(&self) -> Option<&Outbox> {
-        Some(&self.outbox)
-    }
-    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
-        Some(&mut self.outbox)
+crate::storage::record! {
+    Jar {
+        table: "jar",
+        key: u32,
+        outbox: outbox,
+        entries: |jar| vec![format!("by_shelf/{}/{}", jar.shelf, jar.key)],
     }
 }
 
@@ -39,7 +34,7 @@ fn jars() -> (tempfile::TempDir, Table<Jar>) {
 }
 
 fn edit(jars: &Table<Jar>, key: u32, edit: impl Fn(&mut Jar)) {
-    let changed: Result<(), StorageError> = jars.change(&key, |jar| {
+    let changed = jars.update(&key, |jar| {
         let mut jar = jar.unwrap();
         edit(&mut jar);
         Ok(Decision::Save(jar, ()))
@@ -94,8 +89,7 @@ fn what_was_seen_last_is_no_ground_to_decide_on_where_it_has_changed_since() {
     edit(&others, 1, |jar| jar.sweets = 7);
     edit(&jars, 1, |jar| jar.sweets += 1);
     assert_eq!(jars.get(&1).unwrap().unwrap().sweets, 8, "what is saved");
-    let gone: Result<(), StorageError> = others.change(&1, |_| Ok(Decision::Delete(())));
-    gone.unwrap();
+    others.delete(&1).unwrap();
     assert!(jars.create(&1, jar(1, "low")).unwrap(), "what is gone");
     assert!(!others.create(&1, jar(1, "top")).unwrap(), "what is there again");
 }

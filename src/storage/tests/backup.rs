@@ -44,9 +44,8 @@ fn a_backup_of_what_was_restored_is_the_same_backup() {
     assert_eq!(body(&save(&storage)).len() as u64, keys);
     // Changed entries are kept true by numbers that were made anew.
     let parcels = parcels(&restored);
-    let moved: Result<(), StorageError> =
-        parcels.change(&4, |parcel| Ok(Decision::Save(Parcel { shelf: "right".into(), ..parcel.unwrap() }, ())));
-    moved.unwrap();
+    let moved = |parcel: Option<Parcel>| Parcel { shelf: "right".into(), ..parcel.unwrap() };
+    parcels.update(&4, |parcel| Ok(Decision::Save(moved(parcel), ()))).unwrap();
     let on = |shelf: &str| parcels.under(&format!("by_shelf/{shelf}/"), None, false).count();
     assert_eq!((on("left"), on("right")), (124, 126));
     assert_eq!(parcels.open_keys().unwrap(), ["0", "100", "200"]);

@@ -5,7 +5,7 @@ mod crash;
 mod damage;
 mod folder;
 
-use super::{Decision, Record, Storage, StorageError, Table};
+use super::{Decision, Storage, StorageError, Table};
 use crate::{env::Env, types::Service};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -24,16 +24,12 @@ struct Parcel {
     open: bool,
 }
 
-impl Record for Parcel {
-    const TABLE: &'static str = "parcel";
-    type Key = u32;
-
-    fn entries(&self) -> Vec<String> {
-        vec![format!("by_shelf/{}/{}", self.shelf, self.number)]
-    }
-
-    fn is_open(&self) -> bool {
-        self.open
+crate::storage::record! {
+    Parcel {
+        table: "parcel",
+        key: u32,
+        open_while: |parcel| parcel.open,
+        entries: |parcel| vec![format!("by_shelf/{}/{}", parcel.shelf, parcel.number)],
     }
 }
 
@@ -57,8 +53,7 @@ fn parcels(storage: &Storage) -> Table<Parcel> {
 fn put(storage: &Storage, numbers: std::ops::Range<u32>) {
     let parcels = parcels(storage);
     for number in numbers {
-        let put: Result<(), StorageError> = parcels.change(&number, |_| Ok(Decision::Save(Parcel::new(number), ())));
-        put.unwrap();
+        parcels.put(&number, &Parcel::new(number)).unwrap();
     }
 }
 
