@@ -4,7 +4,8 @@ use super::{Outbox, StorageError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fmt::Display, str::FromStr};
 
-/// One aggregate of a service, stored under the key `TABLE/key`: a checksum, a schema version, JSON.
+/// One aggregate of a service, stored under the key `TABLE/key`: a checksum, a schema version,
+/// JSON.
 ///
 /// The format is JSON so that a person can read a record, and so that a backup holds the records as
 /// they are. [`record!`](crate::storage::record!) writes the implementation.
@@ -52,8 +53,8 @@ pub trait Record: Serialize + DeserializeOwned + Clone + Send + 'static {
 /// | `table: "order"` | `TABLE` | required |
 /// | `key: OrderId` | `Key` | required |
 /// | `version: 2` | `VERSION` | 1 |
-/// | `outbox: outbox` | the field that is the record's [`Outbox`](crate::storage::Outbox) | no events |
-/// | `open_while: \|order\| …` | when the record has unfinished work, apart from pending events | never |
+/// | `outbox: outbox` | the field that is the record's outbox | no events |
+/// | `open_while: \|order\| …` | when work other than pending events is unfinished | never |
 /// | `entries: \|order\| …` | the index entries, a `Vec<String>` | none |
 ///
 /// The lines stand in this order.
@@ -129,23 +130,26 @@ macro_rules! record {
     )*};
 }
 
-const HEADER: usize = 5;
+/// The length of checksum and version, in bytes.
+const HEADER_LENGTH: usize = 5;
 
-/// The length of what an index entry or an open marker holds (see `Tree::nonce`), by which they are told from records.
-pub(super) const ENTRY: usize = 8;
+/// The length of the value of an index entry or an open marker, in bytes (see `Tree::nonce`). No
+/// record has this length, so the length tells the two apart.
+pub(super) const ENTRY_LENGTH: usize = 8;
 
+/// The bytes under which a record is stored, see [`stored`].
 pub(super) fn encode<R: Record>(record: &R) -> Result<Vec<u8>, StorageError> {
     let json = serde_json::to_vec(record)
-        .map_err(|error| StorageError::damaged(format!("a {} record cannot be written: {error}", R::TABLE)))?;
+        .map_err(|error| StorageError::damaged(format!("a record of {} cannot be written: {error}", R::TABLE)))?;
     Ok(stored(R::VERSION, &json))
 }
 
-/// CRC-32 of the rest (4 bytes, little endian), schema version (1 byte), JSON.
+/// The stored form: CRC-32 of the rest (4 bytes, little endian), schema version (1 byte), JSON.
 pub(super) fn stored(version: u8, json: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + json.len() + 1);
+    let mut bytes = Vec::with_capacity(HEADER_LENGTH + json.len() + 1);
     bytes.extend([0, 0, 0, 0, version]);
     bytes.extend(json);
-    if bytes.len() == ENTRY {
+    if bytes.len() == ENTRY_LENGTH {
         bytes.push(b' ');
     }
     let sum = crc32fast::hash(&bytes[4..]);
@@ -153,20 +157,21 @@ pub(super) fn stored(version: u8, json: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// The record in these stored bytes. `key` is only for the text of an error.
 pub(super) fn decode<R: Record>(key: &str, bytes: &[u8]) -> Result<R, StorageError> {
-    let (version, json) = open(key, bytes)?;
+    let (version, json) = verified(key, bytes)?;
     if version > R::VERSION {
         return Err(StorageError::Newer { what: key.to_owned(), found: version.into(), known: R::VERSION.into() });
     }
     serde_json::from_slice(json)
-        .map_err(|error| StorageError::damaged(format!("{key} is no {} record: {error}", R::TABLE)))
+        .map_err(|error| StorageError::damaged(format!("{key} is not a record of {}: {error}", R::TABLE)))
 }
 
-/// The schema version and the JSON of stored bytes whose checksum holds.
-pub(super) fn open<'a>(key: &str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), StorageError> {
+/// The schema version and the JSON of stored bytes, if their checksum is right.
+pub(super) fn verified<'a>(key: &str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), StorageError> {
     let damaged = || StorageError::damaged(format!("{key} fails its checksum"));
     let (sum, rest) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
-    if bytes.len() < HEADER || crc32fast::hash(rest) != u32::from_le_bytes(*sum) {
+    if bytes.len() < HEADER_LENGTH || crc32fast::hash(rest) != u32::from_le_bytes(*sum) {
         return Err(damaged());
     }
     Ok((rest[0], &rest[1..]))
@@ -180,8 +185,8 @@ mod tests {
     fn no_record_is_as_long_as_an_entry() {
         for json in ["1", "{}", "123", "1234"] {
             let bytes = stored(7, json.as_bytes());
-            assert_ne!(bytes.len(), ENTRY);
-            let (version, read) = open("key", &bytes).unwrap();
+            assert_ne!(bytes.len(), ENTRY_LENGTH);
+            let (version, read) = verified("key", &bytes).unwrap();
             assert_eq!((version, read.trim_ascii()), (7, json.as_bytes()));
         }
     }
