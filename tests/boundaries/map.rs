@@ -1,7 +1,8 @@
 //! The map in `src/lib.rs` names files and tests; this proves that they exist.
 //!
 //! The map has two parts that name tests: the sentences under "What always holds", and the glossary
-//! (pattern, the book's term, file, test function), the table at the end.
+//! (pattern, the book's term, file, test function), the table at the end. The README's links are
+//! checked in the same way.
 
 use std::{fs, path::Path};
 
@@ -95,9 +96,8 @@ mod tests {
         let lib = lib();
         let map = Map::read(&lib);
         assert!(map.sentences.len() > 15, "the map was hardly read: {:#?}", map.sentences);
-        for sentence in &map.sentences {
-            assert!(missing(root(), sentence).is_empty(), "{sentence}\n  {:?}", missing(root(), sentence));
-        }
+        let absent: Vec<_> = map.sentences.iter().flat_map(|sentence| missing(root(), sentence)).collect();
+        assert!(absent.is_empty(), "{absent:#?}");
     }
 
     #[test]
@@ -105,13 +105,34 @@ mod tests {
         let lib = lib();
         let map = Map::read(&lib);
         assert!(map.glossary.len() > 10, "the glossary has {} rows", map.glossary.len());
+        let mut broken = Vec::new();
         for row in &map.glossary {
             let [_, _, file, test] = row[..] else { unreachable!("four cells") };
-            assert!(code(file).any(is_path), "no file: {row:?}");
-            assert!(code(test).any(is_function), "no test function: {row:?}");
+            let names_both = code(file).any(is_path) && code(test).any(is_function);
+            broken.extend((!names_both).then(|| format!("{row:?} names no file or no test")));
             let absent = [missing(root(), file), missing_test(root(), test)].concat();
-            assert!(absent.is_empty(), "{row:?}\n  {absent:?}");
+            broken.extend(absent.iter().map(|absent| format!("{}: {absent}", row[0])));
         }
+        assert!(broken.is_empty(), "{broken:#?}");
+    }
+
+    /// `[text](path)`: the path exists, and if the text is the name of a function, it is in that file.
+    #[test]
+    fn each_link_of_the_readme_leads_to_a_file_and_a_test_that_exist() {
+        let readme = fs::read_to_string(root().join("README.md")).expect("a text");
+        let links = readme.match_indices("](").filter_map(|(at, _)| {
+            let text = &readme[readme[..at].rfind('[')? + 1..at];
+            let path = readme[at + 2..].split([')', '#', ' ']).next()?;
+            (!path.is_empty() && !path.contains(':')).then_some((text.trim_matches('`'), path))
+        });
+        let links: Vec<_> = links.collect();
+        assert!(links.len() > 20, "the README has {} links", links.len());
+        let leads_nowhere = |(text, path): &(&str, &str)| {
+            let path = root().join(path);
+            !path.exists() || (is_function(text) && !has_function(&path, text))
+        };
+        let broken: Vec<_> = links.into_iter().filter(leads_nowhere).collect();
+        assert!(broken.is_empty(), "{broken:#?}");
     }
 
     /// A test stands in a file that its cell names, or, if it names none, somewhere below `src/` or
