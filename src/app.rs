@@ -128,7 +128,7 @@ impl Shop {
     /// Ends the services and closes the folder in order.
     pub fn close(self) -> Result<(), StorageError> {
         self.mesh.stop();
-        // Both hold trees, and the folder is sealed when the last one is gone.
+        // Both hold trees, and the folder is closed when the last one is dropped.
         drop((self.mesh, self.provider));
         match Arc::try_unwrap(self.storage) {
             Ok(storage) => storage.close(),

@@ -1,7 +1,17 @@
-//! Which way arrows may run in the house, as sentences that are proved: every `use` and every path in `src/` is read.
+//! The architecture as rules that are proved: which part of the program may import which. Every
+//! `use` and every path in `src/` is read.
 //!
-//! Each rule is also tried on a line that breaks it, so that a rule that has gone blind is noticed.
+//! Each rule is also tried on lines that break it, so that a rule that no longer finds anything is
+//! noticed.
 
+#[path = "boundaries/circles.rs"]
+mod circles;
+#[path = "boundaries/javascript.rs"]
+mod javascript;
+#[path = "boundaries/map.rs"]
+mod map;
+#[path = "boundaries/old_names.rs"]
+mod old_names;
 #[path = "boundaries/source.rs"]
 mod source;
 
@@ -12,7 +22,8 @@ use std::{
     path::Path,
 };
 
-/// What each room of the house may name besides itself: rooms, or of the services what stands behind the name.
+/// What each room (a module directly under `src/`) may name besides itself: other rooms, or only
+/// the messages of the services.
 #[rustfmt::skip]
 const ROOMS: &[(&str, &[&str])] = &[
     ("types",     &[]),
@@ -27,10 +38,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("demo",      &["types", "services::messages"]),
     ("config",    &["types", "gateway"]),
 ];
-/// Who may name everybody; nobody below may name them.
+/// The modules that may name every room. No room may name them.
 const COMPOSERS: [&str; 3] = ["app", "commands", "main"];
 
-/// Crates that belong to rooms.
+/// Crates that only these rooms may use.
 #[rustfmt::skip]
 const CRATES: &[(&str, &[&str])] = &[
     ("actix_web", &["gateway", "lab"]),
@@ -39,11 +50,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("clap",      &["commands"]),
 ];
 
-/// What makes two runs differ is asked of `env`.
+/// Functions that make two runs differ. Only `env` may call them.
 const CLOCKS: [(&str, &str); 5] =
     [("SystemTime", "now"), ("Timestamp", "now"), ("Zoned", "now"), ("Uuid", "now_v7"), ("Uuid", "new_v4")];
 
-/// The rooms of every service.
+/// The files that every service has.
 const SERVICE_ROOMS: [&str; 5] = ["actor.rs", "messages.rs", "mod.rs", "rules.rs", "store.rs"];
 
 type Rule = fn(&House, &Named) -> bool;
@@ -77,7 +88,8 @@ fn leaves_app_alone(_: &House, named: &Named) -> bool {
     }
 }
 
-/// `crate::services::orders::store`, named by anybody but orders and the composers.
+/// Only orders and the composers may name `crate::services::orders::store`; for all others,
+/// `messages` is the only public part.
 fn names_messages_only(house: &House, named: &Named) -> bool {
     let Some(service) = named.target_service(house) else { return true };
     let own = named.service(house) == Some(service);
@@ -89,11 +101,12 @@ fn names_those_it_calls(house: &House, named: &Named) -> bool {
     let calls = ALLOWED_CALLS
         .iter()
         .any(|(caller, callees)| caller.name() == from && callees.iter().any(|callee| callee.name() == to));
-    // An event's name begins with its publisher's.
+    // The name of an event begins with the name of its publisher.
     let tells = |event: &&str| event.split('.').next() == Some(to);
     let hears = SUBSCRIPTIONS.iter().any(|(listener, events)| listener.name() == from && events.iter().any(tells));
     let what = named.path.get(4).map(String::as_str);
-    // Whoever only hears has no use for requests; and a star would hide whether it names any.
+    // A service that only subscribes to events needs no requests. A star would hide whether it
+    // names any.
     from == to || calls || (hears && what.is_some_and(|what| what != "*" && !house.requests_of(to).contains(what)))
 }
 
@@ -108,7 +121,7 @@ fn asks_env(_: &House, named: &Named) -> bool {
     named.room() == "env" || !(asks || std_instant)
 }
 
-/// What breaks the rule: where, and what is named.
+/// The places that break the rule: file, line, and what is named there.
 fn broken(house: &House, named: &[Named], rule: Rule) -> Vec<String> {
     let names = named.iter().filter(|named| !rule(house, named));
     names.map(|named| format!("{}:{} names {}", named.file, named.line, named.path.join("::"))).collect()
@@ -128,7 +141,7 @@ fn every_arrow_runs_the_way_it_may() {
     }
 }
 
-/// Each line breaks one rule: the checker finds it, however it is spelled.
+/// Each line breaks one rule, and the rule finds it, however the import is spelled.
 #[test]
 fn an_arrow_that_runs_another_way_is_found() {
     #[rustfmt::skip]
@@ -206,7 +219,7 @@ fn every_room_has_its_arrows_and_they_run_in_no_circle() {
     let rooms: BTreeSet<&str> = house.named.iter().map(Named::room).collect();
     let known: BTreeSet<&str> = ROOMS.iter().map(|(room, _)| *room).chain(COMPOSERS).chain(["lib"]).collect();
     assert_eq!(rooms.difference(&known).collect::<Vec<_>>(), [&""; 0], "a room without a rule");
-    // Each room stands above all that it names: then nothing leads back.
+    // Each room comes after all rooms that it names. So no chain of imports leads back.
     let place = |name: &str| ROOMS.iter().position(|(room, _)| *room == name.trim_end_matches("::messages"));
     for (room, below) in ROOMS {
         assert!(below.iter().all(|other| place(other) < place(room)), "{room} names what stands above it");
@@ -239,7 +252,7 @@ fn every_service_has_the_same_rooms_and_one_public_face() {
     }
 }
 
-/// An actor's type is private to its file, so that nobody can hold its address.
+/// An actor's type is private to its file, so that no other code can hold its address.
 fn exposes_only_launch(actor: &Source) -> bool {
     let named = ["struct", "enum", "type", "trait", "mod", "use"];
     let hidden = named.iter().all(|kind| !actor.has(&["pub", kind]) && !actor.has(&[")", kind]));

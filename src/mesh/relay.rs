@@ -119,7 +119,7 @@ impl Relay {
             for subscriber in self.mesh.subscribers(&owed.name) {
                 self.deliver(subscriber, &id, &owed).await?;
             }
-            first = table.settle(key, owed.seq)?;
+            first = table.mark_delivered(key, owed.seq)?;
         }
         // Nothing is awaited between that look and this, so no wake-up falls in between.
         self.busy.borrow_mut().remove(record);

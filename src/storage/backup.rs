@@ -1,4 +1,5 @@
-//! Backups: everything in a data folder as lines of JSON, in a format that does not depend on sled.
+//! Backups: all data of a folder as lines of JSON (RFC 8259), in a format that does not depend on
+//! sled.
 //!
 //! ```text
 //! {"galleria_backup":1,"format":2,"created_at":"2026-01-01T00:00:00Z"}
@@ -7,15 +8,19 @@
 //! {"end":true,"lines":2,"crc32":3735928559}
 //! ```
 //!
-//! One line a key, in the order of trees and keys; index entries and markers have a key only (what they hold is made anew). The last
-//! line counts those between and holds the CRC-32 of all bytes before it: a backup that was cut off is refused.
+//! Each key has one line, sorted by tree and key. Lines of index entries and open markers have a
+//! key only; a restore makes new values for them. The last line counts the lines between the first
+//! and itself, and holds the CRC-32 of all bytes before it. So a backup that was cut off is
+//! refused.
 
 use super::{
     Storage, StorageError,
-    check::tree_names,
-    folder::{self, FORMAT, guarded},
-    record::{ENTRY, open, stored},
-    table::text,
+    files::sync_folder,
+    folder::{self, FORMAT},
+    guard::guarded,
+    keys::text,
+    record::{ENTRY_LENGTH, stored, verified},
+    scan::tree_names,
 };
 use crate::{env::Env, types::Timestamp};
 use serde::{Deserialize, Serialize};
@@ -27,19 +32,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The version of the lines.
+/// The version of the backup's format.
 const VERSION: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
     galleria_backup: u32,
-    /// The version of the data folder that it was made from.
+    /// The version of the data folder's layout.
     format: u32,
     created_at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line<'a> {
+struct KeyLine<'a> {
     #[serde(borrow)]
     tree: Cow<'a, str>,
     #[serde(borrow)]
@@ -57,10 +62,15 @@ struct End {
     crc32: u32,
 }
 
-/// Writes a backup, and says how many keys are in it.
+/// Writes a backup, and gives the number of keys in it.
 ///
-/// Each record is as it was at some moment while the backup was written. To have all of them as they were at one moment, no service
-/// may be running. What was written before an error is no backup, and is not taken for one.
+/// Each record is as it was at some moment while the backup was written. For a backup of one
+/// moment, no service may be running.
+///
+/// # Errors
+///
+/// [`StorageError::Damaged`] if a record fails its checksum, [`StorageError::Disk`] if `to` cannot
+/// be written. What was written until then has no last line, so [`restore`] refuses it.
 pub fn backup(storage: &Storage, to: impl Write) -> Result<u64, StorageError> {
     let mut out = Summed { to: BufWriter::new(to), sum: crc32fast::Hasher::new() };
     out.line(&Header { galleria_backup: VERSION, format: FORMAT, created_at: storage.env.now() })?;
@@ -77,11 +87,11 @@ fn write_keys(db: &sled::Db, out: &mut Summed<impl Write>) -> Result<u64, Storag
         for pair in &db.open_tree(&name)? {
             let (key, bytes) = pair?;
             let key = text(&key)?;
-            let mut line = Line { tree: (&name).into(), key: (&key).into(), version: None, record: None };
-            if bytes.len() != ENTRY {
-                let (version, json) = open(&key, &bytes)?;
+            let mut line = KeyLine { tree: (&name).into(), key: (&key).into(), version: None, record: None };
+            if bytes.len() != ENTRY_LENGTH {
+                let (version, json) = verified(&key, &bytes)?;
                 let record = serde_json::from_slice(json);
-                line.record = Some(record.map_err(|_| StorageError::damaged(format!("{key} is no JSON")))?);
+                line.record = Some(record.map_err(|_| StorageError::damaged(format!("{key} is not JSON")))?);
                 line.version = Some(version);
             }
             out.line(&line)?;
@@ -91,7 +101,7 @@ fn write_keys(db: &sled::Db, out: &mut Summed<impl Write>) -> Result<u64, Storag
     Ok(lines)
 }
 
-/// What was written, and its checksum.
+/// A writer that computes the checksum of what it writes.
 struct Summed<W: Write> {
     to: BufWriter<W>,
     sum: crc32fast::Hasher,
@@ -106,9 +116,17 @@ impl<W: Write> Summed<W> {
     }
 }
 
-/// Makes the folder from a backup, and says how many keys it has. The folder must not exist, or be empty.
+/// Creates a data folder from a backup, and gives the number of keys in it. The folder must be
+/// empty or not exist.
 ///
-/// All is written beside it first (`NAME.restoring`) and takes its place in one step: what is interrupted leaves nothing half done.
+/// The data is written into another folder first (`NAME.restoring`, beside it), which is then
+/// renamed in one step. So an interrupted restore leaves no half-filled folder.
+///
+/// # Errors
+///
+/// [`StorageError::NotEmpty`] if the folder holds anything, [`StorageError::BadBackup`] if the
+/// backup is cut off or altered, [`StorageError::Newer`] or [`StorageError::Older`] if another
+/// version of this program wrote it.
 pub fn restore(folder: &Path, from: impl BufRead, env: &Env) -> Result<u64, StorageError> {
     let folder = std::path::absolute(folder)?;
     if folder.exists() && (!folder.is_dir() || folder.read_dir()?.next().is_some()) {
@@ -119,7 +137,7 @@ pub fn restore(folder: &Path, from: impl BufRead, env: &Env) -> Result<u64, Stor
     let storage = Storage::open(&beside, env)?;
     let restored = fill(storage, from).and_then(|lines| put_in_place(&beside, &folder).map(|()| lines));
     if restored.is_err() {
-        // What stays is discarded by the next one.
+        // If this fails, too, the next restore discards what is left.
         let _ = fs::remove_dir_all(&beside);
     }
     restored
@@ -131,7 +149,8 @@ fn beside(folder: &Path) -> PathBuf {
     folder.with_file_name(name)
 }
 
-/// Removes what an interrupted restore left, unless it is somebody else's or still under way.
+/// Removes what an interrupted restore left. Fails if the folder is not a data folder, or if a
+/// restore is still writing to it.
 fn discard(beside: &Path) -> Result<(), StorageError> {
     if beside.exists() {
         folder::make(beside)?;
@@ -152,7 +171,7 @@ fn put_in_place(beside: &Path, folder: &Path) -> Result<(), StorageError> {
         fs::remove_dir(folder)?;
     }
     fs::rename(beside, folder)?;
-    Ok(folder.parent().map_or(Ok(()), folder::sync_folder)?)
+    Ok(folder.parent().map_or(Ok(()), sync_folder)?)
 }
 
 fn read_keys(db: &sled::Db, from: &mut impl BufRead) -> Result<u64, StorageError> {
@@ -163,11 +182,11 @@ fn read_keys(db: &sled::Db, from: &mut impl BufRead) -> Result<u64, StorageError
         sum.update(&line);
         line.clear();
         if from.read_until(b'\n', &mut line)? == 0 {
-            return Err(bad("it is cut off: its last line is missing"));
+            return Err(bad("it was cut off: its last line is missing"));
         }
         if let Ok(end) = serde_json::from_slice::<End>(&line) {
             let is_whole = end.lines == lines && end.crc32 == sum.finalize() && from.fill_buf()?.is_empty();
-            return if is_whole { Ok(lines) } else { Err(bad("it has been altered: its checksum is another")) };
+            return if is_whole { Ok(lines) } else { Err(bad("it has been altered: its checksum is wrong")) };
         }
         lines += 1;
         put(db, serde_json::from_slice(&line).map_err(|_| bad(format!("its line {} cannot be read", lines + 1)))?)?;
@@ -175,18 +194,18 @@ fn read_keys(db: &sled::Db, from: &mut impl BufRead) -> Result<u64, StorageError
 }
 
 fn check_header(line: &[u8]) -> Result<(), StorageError> {
-    let header: Header = serde_json::from_slice(line).map_err(|_| bad("it does not begin as a backup does"))?;
+    let header: Header = serde_json::from_slice(line).map_err(|_| bad("its first line is not that of a backup"))?;
     for (found, known) in [(header.galleria_backup, VERSION), (header.format, FORMAT)] {
         StorageError::check_version("the backup", found, known)?;
     }
     Ok(())
 }
 
-fn put(db: &sled::Db, line: Line) -> Result<(), StorageError> {
+fn put(db: &sled::Db, line: KeyLine) -> Result<(), StorageError> {
     let bytes = match (line.version, line.record) {
         (Some(version), Some(record)) => stored(version, record.get().as_bytes()),
         (None, None) => db.generate_id()?.to_be_bytes().to_vec(),
-        _ => return Err(bad(format!("{} is half a record", line.key))),
+        _ => return Err(bad(format!("{} has a version or a record, but not both", line.key))),
     };
     db.open_tree(&*line.tree)?.insert(&*line.key, bytes)?;
     Ok(())

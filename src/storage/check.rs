@@ -1,42 +1,52 @@
-//! Looks at every key of a data folder, and says what is wrong with it.
+//! Checks every key of a data folder and reports what is wrong.
 
 use super::{
     Record, Storage, StorageError,
-    folder::guarded,
-    record::{ENTRY, decode, open},
-    table::{end_of, keys_of, text},
+    guard::guarded,
+    keys::{end_of, entries_of, text},
+    record::{ENTRY_LENGTH, decode, verified},
+    scan::tree_names,
 };
 use serde::{Serialize, de::IgnoredAny};
 
-/// A record that is not as it should be.
+/// A fault of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
+    /// The tree.
     pub tree: String,
+    /// The key of the record; empty if sled cannot read that part of the tree.
     pub key: String,
+    /// What is wrong, as a sentence without a full stop.
     pub what: String,
 }
 
-/// What a check saw.
+/// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
+    /// What was counted, table by table.
     pub tables: Vec<TableReport>,
+    /// The number of findings.
     pub findings: u64,
 }
 
-/// The records, or the index entries, whose keys begin with the same word.
+/// The counts for all keys of a tree that have the same first part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TableReport {
+    /// The tree.
     pub tree: String,
+    /// The first part of the keys: a table's name, an index's name, or `open`.
     pub name: String,
+    /// The number of records.
     pub records: u64,
-    /// Index entries and open markers.
+    /// The number of index entries and open markers.
     pub entries: u64,
-    /// Those of them that lead nowhere: left by a crash, harmless.
+    /// The number of those entries whose record does not exist. A crash leaves them; they do no
+    /// harm.
     pub dangling: u64,
 }
 
-/// A table whose records' type is known to a check, which then knows more than checksums and JSON. A service lists its own where it
-/// lays out its tree.
+/// A table with its type of records. For such a table, a check verifies more than checksums and
+/// JSON. Each service lists its own tables beside its store.
 pub struct KnownTable {
     tree: &'static str,
     table: &'static str,
@@ -46,57 +56,38 @@ pub struct KnownTable {
 type Verify = fn(&sled::Tree, &str, &[u8]) -> Result<(), StorageError>;
 
 impl KnownTable {
+    /// The table of records of type `R` in this tree.
     pub fn of<R: Record>(tree: &'static str) -> Self {
         Self { tree, table: R::TABLE, verify: verify::<R> }
     }
 }
 
-/// Checks every key of every tree: checksums, JSON, and where entries lead; of records of a known type also that they read as that
-/// type, in a version that this program knows, and that their entries and their marker are there.
+/// Checks every key of every tree: the checksum and the JSON of each record, and whether the record
+/// of each entry exists. For known tables it also checks that each record reads as its type, in a
+/// version that this program knows, and that its index entries and its open marker exist.
+///
+/// Calls `on_finding` for each fault as soon as it is found.
 pub fn check(storage: &Storage, known: &[KnownTable], mut on_finding: impl FnMut(Finding)) -> Report {
     let (mut tables, mut findings) = (Vec::new(), 0);
     for name in tree_names(&storage.db) {
         let mut found = |key: &str, error: StorageError| {
             findings += 1;
-            on_finding(Finding { tree: name.clone(), key: key.to_owned(), what: words(error) });
+            on_finding(Finding { tree: name.clone(), key: key.to_owned(), what: message(error) });
         };
         match guarded(|| check_tree(&name, &storage.db.open_tree(&name)?, known, &mut found)) {
             Ok(reports) => tables.extend(reports),
-            // sled cannot read a page: what is behind it was not seen.
+            // sled cannot read a page, so the rest of the tree was not checked.
             Err(error) => found("", error),
         }
     }
     Report { tables, findings }
 }
 
-fn words(error: StorageError) -> String {
+fn message(error: StorageError) -> String {
     match error {
         StorageError::Damaged { what } => what,
         other => other.to_string(),
     }
-}
-
-/// Reads everything there is, as far as the first damage.
-pub(super) fn read_all(db: &sled::Db) -> Result<(), StorageError> {
-    for name in tree_names(db) {
-        for pair in &db.open_tree(name)? {
-            let (key, bytes) = pair?;
-            if bytes.len() != ENTRY {
-                open(&text(&key)?, &bytes)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The trees that were handed out, in the order of their names.
-pub(super) fn tree_names(db: &sled::Db) -> Vec<String> {
-    // sled has one of its own, in which commits are counted.
-    let own = db.name();
-    let names = db.tree_names().into_iter().filter(|name| *name != own);
-    let mut names: Vec<_> = names.map(|name| String::from_utf8_lossy(&name).into_owned()).collect();
-    names.sort();
-    names
 }
 
 fn check_tree(
@@ -122,9 +113,9 @@ fn check_tree(
                     continue;
                 }
             };
-            if bytes.len() == ENTRY {
+            if bytes.len() == ENTRY_LENGTH {
                 report.entries += 1;
-                report.dangling += u64::from(!leads_somewhere(tree, &key, &with_records)?);
+                report.dangling += u64::from(!has_record(tree, &key, &with_records)?);
                 continue;
             }
             report.records += 1;
@@ -137,20 +128,21 @@ fn check_tree(
     Ok(reports)
 }
 
-/// The first words of the tree's keys, and whether they are those of records.
+/// The first part of the tree's keys, each once, and whether its keys are those of records.
 fn table_names(tree: &sled::Tree) -> Result<Vec<(String, bool)>, StorageError> {
     let (mut names, mut from) = (Vec::new(), Vec::new());
     while let Some(first) = tree.range(from..).next() {
         let (key, bytes) = first?;
         let name = text(&key)?.split('/').next().unwrap_or_default().to_owned();
         from = end_of(&format!("{name}/"));
-        names.push((name, bytes.len() != ENTRY));
+        names.push((name, bytes.len() != ENTRY_LENGTH));
     }
     Ok(names)
 }
 
-/// `open/TABLE/KEY` leads to `TABLE/KEY`; another entry ends in the key of a record of some table.
-fn leads_somewhere(tree: &sled::Tree, entry: &str, tables: &[String]) -> Result<bool, StorageError> {
+/// Whether the record of an entry exists: `TABLE/KEY` for `open/TABLE/KEY`. Any other entry ends in
+/// the key of a record of one of the tables.
+fn has_record(tree: &sled::Tree, entry: &str, tables: &[String]) -> Result<bool, StorageError> {
     if let Some(record) = entry.strip_prefix("open/") {
         return Ok(tree.contains_key(record)?);
     }
@@ -164,19 +156,19 @@ fn leads_somewhere(tree: &sled::Tree, entry: &str, tables: &[String]) -> Result<
 }
 
 fn verify_json(_: &sled::Tree, key: &str, bytes: &[u8]) -> Result<(), StorageError> {
-    let (_, json) = open(key, bytes)?;
+    let (_, json) = verified(key, bytes)?;
     serde_json::from_slice::<IgnoredAny>(json)
-        .map_err(|error| StorageError::damaged(format!("{key} is no JSON: {error}")))?;
+        .map_err(|error| StorageError::damaged(format!("{key} is not JSON: {error}")))?;
     Ok(())
 }
 
 fn verify<R: Record>(tree: &sled::Tree, full: &str, bytes: &[u8]) -> Result<(), StorageError> {
     let record: R = decode(full, bytes)?;
     let key = full.split_once('/').map_or("", |(_, key)| key);
-    key.parse::<R::Key>().map_err(|_| StorageError::damaged(format!("{full} is no key")))?;
-    for entry in keys_of(key, &record) {
+    key.parse::<R::Key>().map_err(|_| StorageError::damaged(format!("{full} is not a key of its table")))?;
+    for entry in entries_of(key, &record) {
         if !tree.contains_key(&entry)? {
-            return Err(StorageError::damaged(format!("{full} is not found by {entry}")));
+            return Err(StorageError::damaged(format!("{full} has no entry {entry}")));
         }
     }
     Ok(())

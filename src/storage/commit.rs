@@ -1,11 +1,14 @@
-//! Group commit: one thread flushes for everybody who waits, so that throughput grows with concurrency.
+//! Group commit: one thread flushes for all callers that wait, so that throughput grows with
+//! concurrency.
 //!
-//! One flusher beat two, four and eight: while it flushes, the next group gathers. Where the last group was a crowd, a little longer
-//! ([`GATHER`]): a flush costs the same for twenty as for six.
+//! One flusher thread was faster than two, four and eight: while it flushes, the next group
+//! gathers. If the last group was large, the thread waits a little ([`GATHER`]) before it flushes,
+//! because a flush costs the same for twenty callers as for six.
 
 use super::{
-    Disk, StorageError, failpoint,
-    folder::{self, guarded},
+    Disk, StorageError, commit_number, failpoint,
+    files::{log, private_file},
+    guard::guarded,
 };
 use crate::{
     env::{Env, Threads},
@@ -14,7 +17,7 @@ use crate::{
 use parking_lot::Mutex;
 use std::{
     fs::File,
-    io::{self, Seek, SeekFrom, Write},
+    io,
     path::Path,
     sync::{
         Arc, OnceLock,
@@ -25,66 +28,55 @@ use std::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-pub(super) type Waiter = oneshot::Sender<Result<(), StorageError>>;
+/// A caller that waits for its commit.
+type Waiter = oneshot::Sender<Result<(), StorageError>>;
 
-/// Each commit has a number, which is written twice: into sled with the commit, and into the file `commits` when it is acknowledged.
-/// A folder whose sled knows a lower one has lost what somebody was promised.
+/// Makes what was written durable. Cheap to clone.
 #[derive(Clone)]
-pub(super) enum Committer {
+pub enum Committer {
+    /// A folder on disk.
     Real {
         log: Arc<Log>,
-        /// To the flusher thread, which ends when the last sender is gone. Without one, commits are made on the spot: for a world
-        /// with one thread.
+        /// To the flusher thread, which ends when the last sender is dropped. `None` where the
+        /// world has one thread: the caller's thread then flushes.
         flusher: Option<mpsc::Sender<Waiter>>,
     },
+    /// A disk of a simulation.
     Simulated(Disk, Env),
 }
 
-pub(super) struct Log {
+/// sled's log, and how far it is written and flushed.
+pub struct Log {
     db: sled::Db,
-    /// sled's file, to sync it: a flush of sled's (`sync_file_range`) outlives the process, but not a power cut.
-    /// `None` in a simulated world, where there are none.
+    /// The file of the log, to sync it: what sled flushes (`sync_file_range`) survives the end of
+    /// the process, but not a power cut. `None` in a simulated world, which has no power cuts.
     file: Option<File>,
+    /// The file of [`commit_number`].
     acknowledged: File,
-    /// The number of the last commit. Held while the next one is made.
+    /// The number of the last commit. Locked while the next commit is made.
     number: Mutex<u64>,
-    /// How many changes were begun, how many of them are written, and how many of those are on disk.
+    /// Changes that were begun, changes of those that are written, changes of those that are on
+    /// disk.
     begun: AtomicU64,
     written: AtomicU64,
     flushed: AtomicU64,
-    /// How many waited for flushes, and how many nanoseconds those took.
+    /// How many callers have waited for flushes, and how many nanoseconds the flushes took.
     waiters: AtomicU64,
     flush_nanos: AtomicU64,
     flushes: AtomicU64,
-    /// Why nothing can be written any more. sled takes no write after one that failed, and a sync that failed once may say
-    /// "done" the next time without having done it: only opening the folder again helps.
+    /// The first failed write or sync; nothing is written after it. sled accepts no write after a
+    /// failed one, and a sync that failed may report success the next time without having written
+    /// anything. Only opening the folder again helps.
     failed: OnceLock<StorageError>,
 }
 
-const FILE: &str = "commits";
-const KEY: &str = "commits";
-
-/// Whether everything that was acknowledged is there.
-pub(super) fn verify(folder: &Path, db: &sled::Db) -> Result<(), StorageError> {
-    let acknowledged = match std::fs::read(folder.join(FILE)) {
-        Ok(text) => parse(&text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error.into()),
-    };
-    match (acknowledged, stored(db)?) {
-        (Some(acknowledged), stored) if stored < acknowledged => {
-            let what = format!("its log ends with commit {stored}, but commit {acknowledged} was acknowledged");
-            Err(StorageError::damaged(what))
-        }
-        _ => Ok(()),
-    }
-}
-
 impl Committer {
+    /// For a folder on disk. Starts the flusher thread, unless the world has one thread only.
     pub fn start(folder: &Path, db: sled::Db, threads: Threads) -> Result<Self, StorageError> {
-        let number = stored(&db)?;
-        let acknowledged = folder::private_file(&folder.join(FILE))?;
-        let file = if threads == Threads::Many { Some(File::open(folder::log(folder))?) } else { None };
+        let number = commit_number::stored(&db)?;
+        let acknowledged = private_file(&folder.join(commit_number::FILE))?;
+        commit_number::acknowledge(&acknowledged, number)?;
+        let file = if threads == Threads::Many { Some(File::open(log(folder))?) } else { None };
         let log = Arc::new(Log {
             db,
             file,
@@ -98,16 +90,17 @@ impl Committer {
             flushes: 0.into(),
             failed: OnceLock::new(),
         });
-        log.acknowledge(number)?;
         let flusher = if threads == Threads::Many { Some(start_flusher(log.clone())?) } else { None };
         Ok(Self::Real { log, flusher })
     }
 
-    pub fn on_disk(disk: Disk, env: Env) -> Self {
+    /// For a simulated disk.
+    pub fn simulated(disk: Disk, env: Env) -> Self {
         Self::Simulated(disk, env)
     }
 
-    /// Of everything in the folder, whatever tree it is in; but see [`Disk`].
+    /// Returns when everything that was written before is on disk. On a real disk this covers all
+    /// trees; on a [`Disk`], only this tree.
     pub async fn commit(&self, tree: &sled::Tree) -> Result<(), StorageError> {
         let (log, flusher) = match self {
             Self::Real { log, flusher } => (log, flusher),
@@ -131,7 +124,7 @@ impl Committer {
         }
     }
 
-    /// All but the bytes on disk.
+    /// The counts of flushes and waiters. The caller adds the bytes on disk.
     pub fn report(&self) -> StorageReport {
         let Self::Real { log, .. } = self else { return StorageReport::default() };
         StorageReport {
@@ -142,7 +135,7 @@ impl Committer {
         }
     }
 
-    /// Commits what nobody waits for.
+    /// Commits what no caller has waited for, at an orderly close.
     pub fn finish(&self) -> Result<(), StorageError> {
         match self {
             Self::Real { log, .. } => log.flush(),
@@ -153,7 +146,7 @@ impl Committer {
         }
     }
 
-    /// The key is about to be written.
+    /// Tells a simulated disk that the key is about to be written.
     pub fn note(&self, tree: &sled::Tree, key: &str) -> Result<(), StorageError> {
         match self {
             Self::Real { .. } => Ok(()),
@@ -161,8 +154,9 @@ impl Committer {
         }
     }
 
-    /// Writes something. A commit with nothing written since the last one costs nothing; with something that may already be
-    /// read but is not yet counted as written, it must.
+    /// Runs a write and counts it, before and after. A commit does nothing if nothing was written
+    /// since the last one. A write that is under way may already be readable, so it counts as
+    /// something to flush.
     pub fn writing<T>(&self, write: impl FnOnce() -> T) -> T {
         let Self::Real { log, .. } = self else { return write() };
         log.begun.fetch_add(1, SeqCst);
@@ -171,6 +165,7 @@ impl Committer {
         written
     }
 
+    /// `false` after the first failed write, until the folder is opened again.
     pub fn is_healthy(&self) -> bool {
         match self {
             Self::Real { log, .. } => log.failed.get().is_none(),
@@ -179,26 +174,28 @@ impl Committer {
     }
 }
 
-/// So long a crowd is waited for, as PostgreSQL's `commit_delay` has it. With 32 clients it nearly halves the flushes of an order, of which
-/// each takes its share of the processors, too.
+/// How long the flusher waits for a large group, as PostgreSQL's `commit_delay`. With 32 clients
+/// this nearly halves the number of flushes per order, and each flush also takes processor time.
 const GATHER: Duration = Duration::from_micros(300);
-/// The fewest that are a crowd (its `commit_siblings`). With five, eight clients were held up, too, and had nothing of it.
-const CROWD: usize = 8;
+/// The size from which a group is large, as PostgreSQL's `commit_siblings`. With five instead of
+/// eight, eight clients had to wait, too, and gained nothing.
+const LARGE_GROUP: usize = 8;
 
 fn start_flusher(log: Arc<Log>) -> io::Result<mpsc::Sender<Waiter>> {
     let (send, receive) = mpsc::channel::<Waiter>();
     let work = move || {
-        let mut is_crowd = false;
+        let mut was_large = false;
         while let Ok(first) = receive.recv() {
-            if is_crowd {
+            if was_large {
                 std::thread::sleep(GATHER);
             }
             let group: Vec<Waiter> = std::iter::once(first).chain(receive.try_iter()).collect();
-            is_crowd = group.len() >= CROWD;
+            was_large = group.len() >= LARGE_GROUP;
             log.waiters.fetch_add(group.len() as u64, SeqCst);
             let flushed = log.flush();
             for waiter in group {
-                // A caller that timed out no longer listens; its write is on disk all the same.
+                // A caller whose deadline has passed no longer listens. Its write is on disk all
+                // the same.
                 let _ = waiter.send(flushed.clone());
             }
         }
@@ -227,7 +224,7 @@ impl Log {
                 self.flushed.fetch_max(written, SeqCst)
             }
             Err(error) => {
-                log::error!("nothing can be written any more, until the folder is opened anew: {error}");
+                log::error!("a write failed; nothing is written any more until the folder is opened again: {error}");
                 return Err(self.failed.get_or_init(|| error).clone());
             }
         };
@@ -237,36 +234,14 @@ impl Log {
     fn flush_all(&self) -> Result<(), StorageError> {
         let mut last = self.number.lock();
         let number = *last + 1;
-        self.db.insert(KEY, &number.to_be_bytes())?;
+        commit_number::store(&self.db, number)?;
         self.db.flush()?;
         if let Some(file) = &self.file {
             file.sync_data()?;
         }
         *last = number;
-        Ok(self.acknowledge(number)?)
+        Ok(commit_number::acknowledge(&self.acknowledged, number)?)
     }
-
-    /// Not synced: after a power cut a lower number may be found, and promises less than was kept.
-    fn acknowledge(&self, number: u64) -> io::Result<()> {
-        let mut file = &self.acknowledged;
-        file.seek(SeekFrom::Start(0))?;
-        file.write_all(line(number).as_bytes())
-    }
-}
-
-fn stored(db: &sled::Db) -> Result<u64, StorageError> {
-    let bytes = guarded(|| Ok(db.get(KEY)?))?;
-    Ok(bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes))
-}
-
-/// The number and its checksum, always of the same length, so that one write replaces it.
-fn line(number: u64) -> String {
-    format!("{number:020} {:08x}\n", crc32fast::hash(&number.to_be_bytes()))
-}
-
-fn parse(text: &[u8]) -> Option<u64> {
-    let number = std::str::from_utf8(text).ok()?.get(..20)?.parse().ok()?;
-    (line(number).as_bytes() == text).then_some(number)
 }
 
 #[cfg(test)]
@@ -274,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_may_be_read_before_it_is_counted_is_not_taken_for_committed() {
+    fn a_write_that_is_under_way_is_not_taken_for_committed() {
         let folder = tempfile::tempdir().unwrap();
         let db = sled::Config::new().temporary(true).open().unwrap();
         let committer = Committer::start(folder.path(), db.clone(), Threads::One).unwrap();
@@ -284,20 +259,9 @@ mod tests {
             db.insert("key", "value").unwrap();
             assert!(!log.is_clean());
             committer.finish().unwrap();
-            assert!(!log.is_clean(), "more may come");
+            assert!(!log.is_clean(), "the write may go on");
         });
         committer.finish().unwrap();
         assert!(log.is_clean());
-    }
-
-    #[test]
-    fn a_number_reads_back_and_a_flipped_bit_is_seen() {
-        let text = line(1234).into_bytes();
-        assert_eq!(parse(&text), Some(1234));
-        for at in 0..text.len() * 8 {
-            let mut flipped = text.clone();
-            flipped[at / 8] ^= 1 << (at % 8);
-            assert_eq!(parse(&flipped), None, "bit {at}");
-        }
     }
 }

@@ -1,43 +1,88 @@
-//! What can go wrong with a data folder, in words for the person who runs the shop.
+//! What can go wrong with a data folder. The texts are for the person who runs the shop.
 
 use std::cmp::Ordering;
 
-/// A storage fault. None of these is the fault of whoever sent a request.
+/// A fault of the storage. The client that sent the request never caused it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
+    /// Another process has locked the folder.
     #[error("{folder} is in use by another galleria; stop that one first, or choose another folder with --data-dir")]
-    InUse { folder: String },
+    InUse {
+        /// The path of the folder.
+        folder: String,
+    },
+    /// The folder, or a file in it, cannot be created or written.
     #[error("{folder} cannot be written to ({cause}); make it writable, or choose another folder with --data-dir")]
-    NotWritable { folder: String, cause: String },
+    NotWritable {
+        /// The path of the folder.
+        folder: String,
+        /// The error of the operating system.
+        cause: String,
+    },
+    /// A checksum, a length or the format of stored data is wrong.
     #[error("the data is damaged: {what}; restore a backup into an empty folder with `galleria restore`")]
-    Damaged { what: String },
+    Damaged {
+        /// What is damaged, as a sentence without a full stop.
+        what: String,
+    },
+    /// A backup is cut off, altered, or no backup.
     #[error("the backup cannot be restored: {what}")]
-    BadBackup { what: String },
+    BadBackup {
+        /// Why, as a sentence without a full stop.
+        what: String,
+    },
+    /// A later version of this program wrote the data.
     #[error("{what} was written by a newer galleria (version {found}, this one knows {known}); use that one")]
-    Newer { what: String, found: u32, known: u32 },
+    Newer {
+        /// A record's key, a folder's path, or a backup.
+        what: String,
+        /// The version that was found.
+        found: u32,
+        /// The newest version that this program reads.
+        known: u32,
+    },
+    /// An earlier version of this program wrote the data, in a layout that this version does not
+    /// read.
     #[error(
-        "{what} was written by an older galleria (version {found}, this one knows {known}), which lays it out in another way; \
+        "{what} was written by an older galleria (version {found}, this one knows {known}), whose layout is different; \
          use that one, or begin with an empty folder"
     )]
-    Older { what: String, found: u32, known: u32 },
+    Older {
+        /// A folder's path, or a backup.
+        what: String,
+        /// The version that was found.
+        found: u32,
+        /// The version that this program reads.
+        known: u32,
+    },
+    /// A backup can be restored only into an empty folder.
     #[error("{folder} is not empty; restore into a folder that is empty or does not exist")]
-    NotEmpty { folder: String },
-    #[error("{folder} holds something else than a shop's data; choose an empty folder with --data-dir")]
-    NotOurs { folder: String },
+    NotEmpty {
+        /// The path of the folder.
+        folder: String,
+    },
+    /// The folder holds files, but no shop's data.
+    #[error("{folder} holds something other than a shop's data; choose an empty folder with --data-dir")]
+    NotOurs {
+        /// The path of the folder.
+        folder: String,
+    },
+    /// The disk is full or fails, or this process has stopped writing after such a failure.
     #[error("the disk refused: {0}")]
     Disk(String),
 }
 
 impl StorageError {
-    /// What the process exits with when this keeps it from its work, so that a script can tell what to do.
+    /// The exit code of a process that stops because of this error. A script can decide by it what
+    /// to do.
     ///
     /// | code | what is wrong | what helps |
     /// |---|---|---|
     /// | 3 | another process has the folder | stop it |
     /// | 4 | the folder cannot be written to | permissions, or another folder |
     /// | 5 | the data or the backup is damaged | a backup |
-    /// | 6 | it was written by another version | that version |
-    /// | 7 | the folder is not empty, or is somebody else's | another folder |
+    /// | 6 | another version wrote the data | that version |
+    /// | 7 | the folder is not empty, or holds no shop's data | another folder |
     /// | 8 | the disk failed or is full | the disk |
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -50,7 +95,7 @@ impl StorageError {
         }
     }
 
-    /// Refuses what this program does not know how to read.
+    /// Fails if the versions differ. `what` names the data in the error's text.
     pub(super) fn check_version(what: impl ToString, found: u32, known: u32) -> Result<(), Self> {
         match found.cmp(&known) {
             Ordering::Equal => Ok(()),
@@ -82,7 +127,7 @@ impl From<std::io::Error> for StorageError {
         use std::io::ErrorKind::{InvalidData, Other, UnexpectedEof};
         match error.kind() {
             UnexpectedEof | InvalidData => Self::damaged("a file is shorter than it must be"),
-            // sled hands on the kind, and Debug output for a text.
+            // sled passes on the kind of the error; its text is Debug output.
             kind if error.raw_os_error().is_none() && kind != Other => Self::Disk(kind.to_string()),
             _ => Self::Disk(error.to_string()),
         }

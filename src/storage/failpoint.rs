@@ -1,47 +1,64 @@
-//! Places at which the program can be made to die, for the tests that prove that it may: between any two writes.
+//! Fail points: stages of a change at which a test can end the program, or hold up one thread.
 //!
-//! In debug builds alone, and only when asked by the environment; a release build has none of this.
+//! Tests prove with them that the program may die between any two writes, and that handlers may
+//! overtake each other at any stage. A release build has none of this: [`reach`] does nothing
+//! there.
+//!
+//! In a debug build the environment can ask for the end of the program:
 //!
 //! | variable | what it does |
 //! |---|---|
-//! | `FAILPOINT_DIE_AT=<place>#<n>` | the n-th time that the program comes to the place, it ends at once, as by `kill -9` |
-//! | `FAILPOINT_LATE=1` | and what was written up to there is on disk, committed or not: the other thing that can happen |
-//! | `FAILPOINT_PLACES=<file>` | each place that the program comes to is added to the file, a line each time |
-//! | `FAILPOINT_NO_COMMIT=1` | commits do nothing: the control, with which the tests must find that orders are lost |
+//! | `FAILPOINT_DIE_AT=<place>#<n>` | the program ends as by `kill -9`, the n-th time at the place |
+//! | `FAILPOINT_LATE=1` | all that was written before is on disk then, committed or not |
+//! | `FAILPOINT_PLACES=<file>` | each place reached is appended to the file, one line each time |
+//! | `FAILPOINT_NO_COMMIT=1` | commits do nothing; with it, the tests must find lost orders |
+//!
+//! A place is `TREE/TABLE STAGE`, such as `orders/order swapped`. [`WriteStage::Reading`],
+//! [`WriteStage::Loaded`] and [`WriteStage::Decided`] write nothing and are no places; there a unit
+//! test can hold up its thread, see `on_each_stage`.
 
-#[cfg(debug_assertions)]
-pub(super) use on::{come_to, commits_do_nothing};
+use super::StorageError;
 
-#[cfg(not(debug_assertions))]
-pub(super) use off::{come_to, commits_do_nothing};
-
-/// Where in a change of a record the program is.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Place {
-    /// Nothing is written yet.
+/// A stage of reading or changing a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteStage {
+    /// A record is about to be read.
+    Reading,
+    /// A record that may be changed was found, and nothing is decided.
+    Loaded,
+    /// It is decided what becomes of the record.
+    Decided,
+    /// The record will be written; nothing is written yet.
     Before,
-    /// The new index entries are, the record is not.
+    /// The new index entries are written; the record is not.
     Entered,
-    /// The record is; entries that it no longer has are still there.
+    /// The record is written; entries that it no longer has are still there.
     Swapped,
-    /// All is written, and nothing committed.
+    /// All is written; nothing is committed.
     Written,
-    /// Before and after a flush to disk.
+    /// Before a flush to disk.
     Committing,
+    /// After a flush to disk.
     Committed,
 }
 
-#[cfg(debug_assertions)]
-mod on {
-    use super::Place;
-    use std::{
-        collections::HashMap,
-        fs::File,
-        io::Write,
-        sync::{LazyLock, Mutex, PoisonError},
-    };
+#[cfg(any(debug_assertions, test))]
+pub use on::{commits_do_nothing, reach};
 
-    struct Orders {
+#[cfg(not(any(debug_assertions, test)))]
+pub use off::{commits_do_nothing, reach};
+
+#[cfg(test)]
+pub use hook::on_each_stage;
+
+#[cfg(any(debug_assertions, test))]
+mod on {
+    use super::{StorageError, WriteStage};
+    use parking_lot::Mutex;
+    use std::{collections::HashMap, fs::File, io::Write, sync::LazyLock};
+
+    /// What the environment asks for.
+    struct Settings {
         die_at: Option<(String, u32)>,
         late: bool,
         no_commit: bool,
@@ -49,57 +66,94 @@ mod on {
         times: Mutex<HashMap<String, u32>>,
     }
 
-    static ORDERS: LazyLock<Orders> = LazyLock::new(|| {
-        let told = |name: &str| std::env::var(name).ok();
-        Orders {
-            die_at: told("FAILPOINT_DIE_AT").and_then(|text| {
+    static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
+        let variable = |name: &str| std::env::var(name).ok();
+        let append = |path| File::options().create(true).append(true).open(path).ok();
+        Settings {
+            die_at: variable("FAILPOINT_DIE_AT").and_then(|text| {
                 let (place, time) = text.rsplit_once('#')?;
                 Some((place.to_owned(), time.parse().ok()?))
             }),
-            late: told("FAILPOINT_LATE").is_some(),
-            no_commit: told("FAILPOINT_NO_COMMIT").is_some(),
-            places: told("FAILPOINT_PLACES").and_then(|path| File::options().create(true).append(true).open(path).ok()),
+            late: variable("FAILPOINT_LATE").is_some(),
+            no_commit: variable("FAILPOINT_NO_COMMIT").is_some(),
+            places: variable("FAILPOINT_PLACES").and_then(append),
             times: Mutex::default(),
         }
     });
 
+    /// Whether a test has switched commits off.
     pub fn commits_do_nothing() -> bool {
-        ORDERS.no_commit
+        SETTINGS.no_commit
     }
 
-    pub fn come_to(db: &sled::Db, tree: &str, table: &str, place: Place) {
-        let orders = &*ORDERS;
-        if orders.die_at.is_none() && orders.places.is_none() {
-            return;
+    /// To be called at each stage. Ends the program if the environment asks for it. The error is
+    /// that of a unit test's hook.
+    pub fn reach(db: &sled::Db, tree: &str, table: &str, stage: WriteStage) -> Result<(), StorageError> {
+        #[cfg(test)]
+        super::hook::call(table, stage)?;
+        let settings = &*SETTINGS;
+        let is_place = !matches!(stage, WriteStage::Reading | WriteStage::Loaded | WriteStage::Decided);
+        if !is_place || (settings.die_at.is_none() && settings.places.is_none()) {
+            return Ok(());
         }
-        let name = format!("{tree}/{table} {place:?}").to_lowercase();
-        if let Some(mut places) = orders.places.as_ref() {
+        let name = format!("{tree}/{table} {stage:?}").to_lowercase();
+        if let Some(mut places) = settings.places.as_ref() {
             let _ = places.write_all(format!("{name}\n").as_bytes());
         }
-        if let Some((at, time)) = &orders.die_at
+        if let Some((at, time)) = &settings.die_at
             && *at == name
         {
-            let mut times = orders.times.lock().unwrap_or_else(PoisonError::into_inner);
-            let times = times.entry(name).or_default();
-            *times += 1;
-            if *times == *time {
-                if orders.late {
+            let mut times = settings.times.lock();
+            let reached = times.entry(name).or_default();
+            *reached += 1;
+            if *reached == *time {
+                if settings.late {
                     let _ = db.flush();
                 }
                 eprintln!("died at {at}#{time}");
                 std::process::abort();
             }
         }
+        Ok(())
     }
 }
 
-#[cfg(not(debug_assertions))]
+#[cfg(not(any(debug_assertions, test)))]
 mod off {
-    use super::Place;
+    use super::{StorageError, WriteStage};
 
     pub const fn commits_do_nothing() -> bool {
         false
     }
 
-    pub const fn come_to(_: &sled::Db, _: &str, _: &str, _: Place) {}
+    pub const fn reach(_: &sled::Db, _: &str, _: &str, _: WriteStage) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod hook {
+    use super::{StorageError, WriteStage};
+    use std::cell::RefCell;
+
+    type Hook = Box<dyn Fn(&str, WriteStage) -> Result<(), StorageError>>;
+
+    thread_local! { static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) } }
+
+    /// Runs the work on this thread. At each stage that it reaches, `hook` is called first, with
+    /// the table and the stage. The hook may block, and its error is the result of the read or the
+    /// change.
+    pub fn on_each_stage<T>(
+        hook: impl Fn(&str, WriteStage) -> Result<(), StorageError> + 'static,
+        work: impl FnOnce() -> T,
+    ) -> T {
+        HOOK.set(Some(Box::new(hook)));
+        let done = work();
+        HOOK.set(None);
+        done
+    }
+
+    pub(super) fn call(table: &str, stage: WriteStage) -> Result<(), StorageError> {
+        HOOK.with_borrow(|hook| hook.as_ref().map_or(Ok(()), |hook| hook(table, stage)))
+    }
 }

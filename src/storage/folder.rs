@@ -1,43 +1,49 @@
-//! The data folder: who may have it, what is in it, and how it is opened without harm.
+//! The data folder: one process may have it; what is in it; how it is opened without harm.
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `lock` | held by the one process that has the folder |
-//! | `format` | `{"galleria_data":2}`: that it is ours, and which version wrote it |
-//! | `commits` | how many commits were acknowledged: see [`Committer`](super::commit::Committer) |
-//! | `seal` | after an orderly close: lengths and checksums of sled's files, see [`seal`] |
-//! | `db/` | sled's: `conf`, `db` (the log), `snap.*` (where each page is in it), `blobs/` |
+//! | `lock` | locked by the one process that has the folder |
+//! | `format` | `{"galleria_data":2}`: the folder is Galleria's, and the version of its layout |
+//! | `commits` | the number of the last acknowledged commit ([`commit_number`]) |
+//! | `shutdown_manifest` | lengths and checksums after an orderly close ([`shutdown_manifest`]) |
+//! | `db/` | sled's files: `conf`, `db` (the log), `snap.*` (where each page is in it), `blobs/` |
 //!
-//! An open refuses before it changes: a folder that is in use, foreign, newer, or not as its seal says stays as it is. Without a
-//! seal (a crash) sled recovers its log; whether it came back to its acknowledged end, `commits` tells. What nobody can tell is
-//! a crash from a crash with damage in the middle of what was written since the last start: sled skips to where it can read on.
+//! Opening refuses before it changes anything. A folder that is in use, foreign, of another
+//! version, or different from its manifest stays as it is.
+//!
+//! If there is no manifest, the last process crashed. sled then recovers its log, and `commits`
+//! tells whether the recovered log reaches the last acknowledged commit. One case cannot be
+//! detected: damage in the middle of what was written since the last start, together with a crash.
+//! sled then skips to the next part of the log that it can read.
 
-use super::{StorageError, check, commit, seal};
+use super::{
+    StorageError, commit_number,
+    files::{READ_WHOLE, log, not_writable, private_file, restrict, write_whole},
+    guard::guarded,
+    scan, shutdown_manifest,
+};
 use serde::{Deserialize, Serialize};
 use std::{
-    cell::Cell,
     fs::{self, File, TryLockError},
     io::{self, Seek, SeekFrom, Write},
-    panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
-    sync::Once,
     time::Duration,
 };
 
 /// The version of the folder's layout that this program writes.
 pub const FORMAT: u32 = 2;
-/// A process that was killed keeps its locks for some milliseconds.
-const LOCK_LOOKS: u32 = 200;
-const RELEASE_LOOKS: u32 = 2000;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
-/// Of sled's pages. With four times as many, a shop under load takes 25 MB more and is a twentieth faster at most: what is changed has
-/// been seen last (`recent.rs`), and the rest is in the system's own cache.
-const CACHE: u64 = 8 * 1024 * 1024;
-/// Files up to this length are read whole to see that nothing is wrong with them (a quarter of a second). In a longer one, damage is
-/// found when the page that it hit is read, by sled's own checksums, or by `galleria check`: a start must not take minutes.
-pub const READ_WHOLE: u64 = 512 * 1024 * 1024;
+/// A killed process keeps its locks for some milliseconds. So opening tries this often.
+const LOCK_ATTEMPTS: u32 = 200;
+const RELEASE_ATTEMPTS: u32 = 2000;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(5);
+/// The size of sled's page cache, in bytes. With four times as much, a shop under load takes 25 MB
+/// more and is at most a twentieth faster: a record that is changed was read a moment before
+/// (`record_cache.rs`), and the operating system caches the rest.
+const PAGE_CACHE: u64 = 8 * 1024 * 1024;
+/// Two segments of sled's log, in bytes.
+const ROOM: usize = 1024 * 1024;
 
-/// A folder that this process has. It is let go when the last tree is gone.
+/// A folder that this process has locked. The lock ends when the last tree is dropped.
 pub struct Folder {
     path: PathBuf,
     _lock: File,
@@ -49,24 +55,24 @@ struct Format {
 }
 
 impl Folder {
-    /// Opens the folder, and makes it where there is none.
+    /// Opens the folder, and creates it if there is none.
     pub fn open(path: &Path) -> Result<(Self, sled::Db), StorageError> {
         make(path)?;
         let folder = Self { path: path.to_owned(), _lock: lock(path)? };
         let is_new = !is_ours(path)?;
-        let sealed = seal::verify(path)?;
+        let was_closed = shutdown_manifest::verify(path)?;
         prove_writable(path)?;
         if is_new {
             let json = serde_json::to_vec(&Format { galleria_data: FORMAT }).map_err(io::Error::other)?;
             write_whole(path, "format", &json)?;
         }
-        if sealed {
-            seal::remove(path)?;
+        if was_closed {
+            shutdown_manifest::remove(path)?;
         }
         let db = guarded(|| open_sled(path))?;
-        commit::verify(path, &db)?;
-        if !sealed && log(path).metadata()?.len() <= READ_WHOLE {
-            guarded(|| check::read_all(&db))?;
+        commit_number::verify(path, &db)?;
+        if !was_closed && log(path).metadata()?.len() <= READ_WHOLE {
+            guarded(|| scan::read_all(&db))?;
         }
         Ok((folder, db))
     }
@@ -75,37 +81,33 @@ impl Folder {
         &self.path
     }
 
-    /// Seals sled's files, when sled has let go of them.
-    pub fn seal(&self) -> Result<(), StorageError> {
+    /// Writes the shutdown manifest, as soon as sled has closed its files.
+    pub fn write_manifest(&self) -> Result<(), StorageError> {
         self.wait_for_sled()?;
-        // sled notes where each page is when it opens: done now, the next start need not read the log for it.
+        // sled writes down where each page is when it opens. Done now, the next start need not read
+        // the whole log for it.
         guarded(|| open_sled(&self.path))?;
         self.wait_for_sled()?;
-        seal::write(&self.path)
+        shutdown_manifest::write(&self.path)
     }
 
     fn wait_for_sled(&self) -> Result<(), StorageError> {
         let log = File::open(log(&self.path))?;
-        for _ in 0..RELEASE_LOOKS {
+        for _ in 0..RELEASE_ATTEMPTS {
             if log.try_lock().is_ok() {
                 return Ok(());
             }
-            std::thread::sleep(BETWEEN_LOOKS);
+            std::thread::sleep(BETWEEN_ATTEMPTS);
         }
-        Err(StorageError::Disk("the data is still in use, so it was not sealed".into()))
+        Err(StorageError::Disk("the data is still in use, so the shutdown manifest was not written".into()))
     }
 }
 
-/// sled's file.
-pub fn log(folder: &Path) -> PathBuf {
-    folder.join("db").join("db")
-}
-
-/// Makes the folder where there is none. One that holds something else is left as it is.
+/// Creates the folder if there is none. A folder that holds something else stays as it is.
 pub fn make(path: &Path) -> Result<(), StorageError> {
     let not_writable = |error: io::Error| not_writable(path, &error);
     fs::create_dir_all(path).map_err(not_writable)?;
-    // What is there before `format` is, should the first start be cut short.
+    // The files that exist before `format` does, if the first start was interrupted.
     let known = ["lock", "probe", "format.new"];
     let mut is_foreign = false;
     for entry in path.read_dir().map_err(not_writable)? {
@@ -124,13 +126,13 @@ pub fn make(path: &Path) -> Result<(), StorageError> {
     restrict(path, 0o700).map_err(not_writable)
 }
 
-/// Held as long as the file is open.
+/// Locks the folder for as long as the file is open.
 pub fn lock(path: &Path) -> Result<File, StorageError> {
     let file = private_file(&path.join("lock")).map_err(|error| not_writable(path, &error))?;
-    for _ in 0..LOCK_LOOKS {
+    for _ in 0..LOCK_ATTEMPTS {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN_LOOKS),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN_ATTEMPTS),
             Err(TryLockError::Error(error)) => return Err(not_writable(path, &error)),
         }
     }
@@ -152,7 +154,7 @@ fn is_ours(path: &Path) -> Result<bool, StorageError> {
     }
 }
 
-/// Writes and syncs: neither permissions nor free space tell as much.
+/// Writes and syncs a file. Permissions and free space alone do not prove that this works.
 fn prove_writable(path: &Path) -> Result<(), StorageError> {
     let probe = path.join("probe");
     let proved = private_file(&probe).and_then(|mut file| file.write_all(&[0; 4096]).and_then(|()| file.sync_all()));
@@ -160,7 +162,8 @@ fn prove_writable(path: &Path) -> Result<(), StorageError> {
     proved.and(removed).map_err(|error| not_writable(path, &error))
 }
 
-/// Whether sled's file could grow: tried on another, at the same length.
+/// Whether the disk has room for more data: whether sled's log could grow by 1 MiB. This is tried
+/// with another file, of the same length.
 pub fn has_room(path: &Path) -> bool {
     let probe = path.join("probe");
     let tried = log(path).metadata().and_then(|log| {
@@ -173,33 +176,24 @@ pub fn has_room(path: &Path) -> bool {
     tried.and(removed).is_ok()
 }
 
-/// Two of sled's segments.
-const ROOM: usize = 1024 * 1024;
-
 fn open_sled(path: &Path) -> Result<sled::Db, StorageError> {
     let inside = path.join("db");
     fs::create_dir_all(&inside)?;
     restrict(&inside, 0o700)?;
-    // Left by a crash while sled opened. sled would take it for its newest snapshot, and refuse (sled issue 1527);
-    // the one that it was to replace is still there.
-    for entry in inside.read_dir()? {
-        let half = entry?.path();
-        if half.extension().is_some_and(|extension| extension == "generating") {
-            fs::remove_file(half)?;
-        }
-    }
+    remove_unfinished_snapshots(&inside)?;
     let config = sled::Config::new()
         .path(&inside)
-        .cache_capacity(CACHE)
-        // Commits flush; a flush by the clock would only hide a forgotten one. (It would clean up too, but so does each write.)
+        .cache_capacity(PAGE_CACHE)
+        // Commits flush. A flush by the clock would only hide a commit that was forgotten. (It
+        // would also clean up the log, but so does each write.)
         .flush_every_ms(None);
-    let mut looks = 0..LOCK_LOOKS;
+    let mut attempts = 0..LOCK_ATTEMPTS;
     let db = loop {
         match config.open() {
-            // The threads of a database that was just dropped still hold it.
+            // The threads of a database that was just dropped still hold its lock.
             Err(sled::Error::Io(error)) if error.to_string().starts_with("could not acquire lock") => {
-                looks.next().ok_or_else(|| in_use(path))?;
-                std::thread::sleep(BETWEEN_LOOKS);
+                attempts.next().ok_or_else(|| in_use(path))?;
+                std::thread::sleep(BETWEEN_ATTEMPTS);
             }
             opened => break opened?,
         }
@@ -213,71 +207,18 @@ fn open_sled(path: &Path) -> Result<sled::Db, StorageError> {
     Ok(db)
 }
 
-/// Runs sled's code where it may panic on damaged data: a panic is damage, in its own words, and is not printed.
-///
-/// The hook that keeps it from being printed goes before the one that is there, and hands on all other panics.
-pub fn guarded<T>(work: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
-    thread_local! { static IS_GUARDED: Cell<bool> = const { Cell::new(false) } }
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let next = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            let is_sleds = std::thread::current().name().is_some_and(|name| name.starts_with("sled-io-"));
-            match IS_GUARDED.try_with(Cell::get) {
-                Ok(true) => {}
-                _ if is_sleds => log::error!("a thread of sled's panicked: {panic}"),
-                _ => next(panic),
-            }
-        }));
-    });
-    let outer = IS_GUARDED.replace(true);
-    let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    IS_GUARDED.set(outer);
-    outcome.unwrap_or_else(|panic| {
-        let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        let line = words.and_then(|words| words.lines().next()).unwrap_or("sled gave up");
-        Err(StorageError::damaged(line.chars().take(200).collect::<String>()))
-    })
-}
-
-/// Writes a file so that it is there whole or not at all.
-pub fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let new = folder.join(format!("{name}.new"));
-    let mut file = private_file(&new)?;
-    file.set_len(0)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(new, folder.join(name))?;
-    sync_folder(folder)
-}
-
-/// Makes renames and removals in the folder last. (Windows has no such thing, and needs none.)
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
-}
-
-/// Opens or makes a file that only its owner may read: what is in the folder is other people's addresses.
-pub fn private_file(path: &Path) -> io::Result<File> {
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-    restrict(path, 0o600)?;
-    Ok(file)
-}
-
-#[cfg(unix)]
-fn restrict(path: &Path, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-fn restrict(_: &Path, _: u32) -> io::Result<()> {
+/// Removes snapshots that a crash interrupted. sled would take such a file for its newest snapshot,
+/// and refuse to open (sled issue 1527). The previous snapshot is still there.
+fn remove_unfinished_snapshots(inside: &Path) -> io::Result<()> {
+    for entry in inside.read_dir()? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(path)?;
+        }
+    }
     Ok(())
 }
 
 fn in_use(path: &Path) -> StorageError {
     StorageError::InUse { folder: path.display().to_string() }
-}
-
-fn not_writable(path: &Path, cause: &io::Error) -> StorageError {
-    StorageError::NotWritable { folder: path.display().to_string(), cause: cause.to_string() }
 }

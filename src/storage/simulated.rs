@@ -1,16 +1,18 @@
-//! The disk of a simulated world: it outlives the processes that use it, and what was not committed when one of them dies is lost.
+//! The disk of a simulated world. It outlives the processes that use it; what a process has not
+//! committed when it dies is lost.
 //!
-//! It notes what each write replaced until it is committed, so that a death can take back all of that, or all but the first few: what
-//! survives of a log is a beginning. And it is harder than a real one: a commit covers the service's own tree and no other, as if each
-//! had a disk of its own. Nobody may rely on what somebody else committed.
+//! The disk notes what each write replaced until the write is committed. A crash can therefore undo
+//! all uncommitted writes, or all but the first few: what survives of a log is its beginning. It is
+//! harder than a real disk: a commit covers only the service's own tree, as if each tree had a disk
+//! of its own. So a service must not rely on what another service committed.
 
-use super::{Storage, StorageError, commit::Committer, folder::Folder};
+use super::{StorageError, folder::Folder};
 use crate::env::Env;
 use parking_lot::{Mutex, MutexGuard};
 use sled::IVec;
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
-/// Cheap to clone; all clones are the same disk.
+/// A simulated disk. Cheap to clone; all clones are the same disk.
 #[derive(Clone)]
 pub struct Disk(Arc<Inner>);
 
@@ -22,18 +24,18 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    /// By tree, in the order of their names.
+    /// By the name of the tree, sorted.
     trees: BTreeMap<IVec, Uncommitted>,
-    /// How many more commits succeed; `None` for all.
+    /// How many more commits succeed; `None` for no limit.
     commits_left: Option<usize>,
 }
 
-/// The writes to a tree that are not committed.
+/// The writes to one tree that are not committed.
 struct Uncommitted {
     tree: sled::Tree,
-    /// What each of them replaced, oldest first.
+    /// What each write replaced, oldest first.
     replaced: Vec<Replaced>,
-    /// How many there have been, the committed ones too.
+    /// The number of all writes so far, committed or not.
     written: usize,
 }
 
@@ -42,25 +44,24 @@ struct Replaced {
     value: Option<IVec>,
 }
 
-/// A commit takes at most so long.
+/// The longest time that a commit takes.
 const SLOWEST_COMMIT: Duration = Duration::from_millis(4);
 
 impl Disk {
-    /// An empty one, kept in the folder while it is used.
+    /// An empty disk. Its content is kept in the folder while it is used.
     pub fn new(folder: &Path) -> Result<Self, StorageError> {
         let (folder, db) = Folder::open(folder)?;
         Ok(Self(Arc::new(Inner { folder: Arc::new(folder), db, state: Mutex::default() })))
     }
 
-    /// What a process finds that begins now. To be called inside a world whose threads are one (see [`Env::simulated`]).
-    pub fn open(&self, env: &Env) -> Result<Storage, StorageError> {
-        let Inner { folder, db, .. } = &*self.0;
-        let committer = Committer::on_disk(self.clone(), env.clone());
-        Ok(Storage { env: env.clone(), db: db.clone(), committer, folder: folder.clone() })
+    /// What is on the disk, for `Disk::open`.
+    pub(super) fn contents(&self) -> (sled::Db, Arc<Folder>) {
+        (self.0.db.clone(), self.0.folder.clone())
     }
 
-    /// The process dies: of so many writes to a tree that were not committed the first `kept` have reached the disk, tree by tree. A
-    /// disk that failed works again.
+    /// The process dies. For each tree, `kept` gets the number of uncommitted writes and gives how
+    /// many of them, the first ones, have reached the disk all the same. A disk that failed works
+    /// again.
     pub fn crash(&self, mut kept: impl FnMut(usize) -> usize) -> Result<(), StorageError> {
         for Uncommitted { tree, mut replaced, .. } in std::mem::take(&mut *self.state()).trees.into_values() {
             let lost = replaced.split_off(kept(replaced.len()).min(replaced.len()));
@@ -74,18 +75,19 @@ impl Disk {
         Ok(())
     }
 
-    /// How many writes are not committed.
+    /// The number of uncommitted writes, of all trees.
     pub fn uncommitted(&self) -> usize {
         self.state().trees.values().map(|tree| tree.replaced.len()).sum()
     }
 
-    /// After so many more commits the disk takes no more, until the process dies.
+    /// Lets this many more commits succeed. After them all writes and commits fail, until the next
+    /// crash.
     pub fn fail_after(&self, commits: usize) {
         let mut state = self.state();
         state.commits_left = state.commits_left.map_or(Some(commits), |left| Some(left.min(commits)));
     }
 
-    /// Empties it for another world.
+    /// Empties the disk, for another world.
     pub fn wipe(&self) -> Result<(), StorageError> {
         for name in self.0.db.tree_names() {
             self.0.db.open_tree(name)?.clear()?;
@@ -94,7 +96,7 @@ impl Disk {
         Ok(())
     }
 
-    /// To be called before the key is written.
+    /// Call this before the key is written. Fails if the disk has failed.
     pub(super) fn note(&self, tree: &sled::Tree, key: &[u8]) -> Result<(), StorageError> {
         let mut state = self.state();
         if state.commits_left == Some(0) {
@@ -108,7 +110,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Takes a moment, in which others write on; what they write is not committed by this.
+    /// Commits what was written to this tree before the call. It takes a moment; what is written in
+    /// this moment is not committed.
     pub(super) async fn commit(&self, tree: &sled::Tree, env: &Env) -> Result<(), StorageError> {
         let written = match self.state().trees.get(&tree.name()) {
             Some(uncommitted) if !uncommitted.replaced.is_empty() => uncommitted.written,
@@ -129,7 +132,7 @@ impl Disk {
         Ok(())
     }
 
-    /// In good order.
+    /// An orderly end of the process: all writes count as committed.
     pub(super) fn finish(&self) {
         self.state().trees.clear();
     }
@@ -144,14 +147,14 @@ impl Disk {
 }
 
 fn failed() -> StorageError {
-    StorageError::Disk("the simulated disk takes no more".into())
+    StorageError::Disk("the simulated disk has failed".into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        storage::{Decision, Record},
+        storage::Storage,
         types::{Service, Timestamp},
     };
     use serde::{Deserialize, Serialize};
@@ -159,18 +162,13 @@ mod tests {
     #[derive(Clone, Serialize, Deserialize)]
     struct Jar(u32);
 
-    impl Record for Jar {
-        const TABLE: &'static str = "jar";
-        type Key = u32;
-        fn entries(&self) -> Vec<String> {
-            vec![format!("by_content/{}", self.0)]
-        }
+    crate::storage::record! {
+        Jar { table: "jar", key: u32, entries: |jar| vec![format!("by_content/{}", jar.0)] }
     }
 
     fn fill(storage: &Storage, key: u32, with: u32) {
         let table = storage.tree(Service::Users).unwrap().table::<Jar>();
-        let filled: Result<(), StorageError> = table.change(&key, |_| Ok(Decision::Save(Jar(with), ())));
-        filled.unwrap();
+        table.put(&key, &Jar(with)).unwrap();
     }
 
     fn contents(storage: &Storage) -> Vec<(u32, u32)> {
@@ -180,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_death_takes_back_what_was_not_committed_and_nothing_else() {
+    async fn a_crash_undoes_uncommitted_writes_and_no_others() {
         let (env, folder) = (Env::simulated(1, Timestamp::UNIX_EPOCH), tempfile::tempdir().unwrap());
         let disk = Disk::new(folder.path()).unwrap();
         let storage = disk.open(&env).unwrap();
@@ -194,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn some_of_it_may_have_reached_the_disk_but_only_a_beginning() {
+    async fn of_the_uncommitted_writes_a_crash_keeps_the_first_ones() {
         let (env, folder) = (Env::simulated(1, Timestamp::UNIX_EPOCH), tempfile::tempdir().unwrap());
         let disk = Disk::new(folder.path()).unwrap();
         let mut seen = std::collections::BTreeSet::new();
@@ -211,7 +209,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_commit_does_not_cover_what_is_written_while_it_runs() {
+    async fn a_commit_does_not_cover_writes_that_come_while_it_runs() {
         let (env, folder) = (Env::simulated(1, Timestamp::UNIX_EPOCH), tempfile::tempdir().unwrap());
         let disk = Disk::new(folder.path()).unwrap();
         let storage = disk.open(&env).unwrap();
@@ -239,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_disk_that_fails_acknowledges_nothing() {
+    async fn a_failed_disk_acknowledges_no_write() {
         let (env, folder) = (Env::simulated(1, Timestamp::UNIX_EPOCH), tempfile::tempdir().unwrap());
         let disk = Disk::new(folder.path()).unwrap();
         let storage = disk.open(&env).unwrap();
@@ -247,8 +245,7 @@ mod tests {
         disk.fail_after(1);
         fill(&storage, 1, 10);
         tree.commit().await.unwrap();
-        let refused: Result<(), StorageError> = tree.table::<Jar>().change(&1, |_| Ok(Decision::Save(Jar(11), ())));
-        assert!(refused.is_err() && !storage.is_healthy());
+        assert!(tree.table::<Jar>().put(&1, &Jar(11)).is_err() && !storage.is_healthy());
         disk.crash(|_| 0).unwrap();
         let storage = disk.open(&env).unwrap();
         assert!(storage.is_healthy());

@@ -1,21 +1,28 @@
-//! A postal address.
+//! A postal address, and its country.
 
-use super::text::Text;
-use serde::{Deserialize, Deserializer, Serialize};
-use std::{fmt, str::FromStr};
+use super::{parsed::parsed_string, text::Text};
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// Where a parcel goes. One field for the whole name, as people write it on an envelope.
+/// Where a parcel is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Address {
+    /// The whole name of the receiver, as on an envelope.
     pub name: Text<1, 100>,
+    /// Street and number, or whatever the country uses.
     pub line1: Text<1, 120>,
+    /// A second line, such as a flat or a company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line2: Option<Text<1, 120>>,
+    /// The town.
     pub city: Text<1, 80>,
+    /// The postal code, in any form. Shipping chooses a hub by its first characters.
     pub postal_code: Text<1, 16>,
+    /// The country.
     pub country: Country,
+    /// A telephone number for the carrier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<Text<3, 32>>,
 }
@@ -34,13 +41,15 @@ const CODES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE
     SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ \
     VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
 
+/// The text is not an officially assigned country code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be an ISO 3166-1 alpha-2 country code such as DE")]
 pub struct UnknownCountry;
 
 impl Country {
+    /// The two capital letters.
     pub fn code(&self) -> &str {
-        // Only ASCII codes from the list above are ever built.
+        // Every value is one of the ASCII codes of the list above.
         std::str::from_utf8(&self.0).unwrap_or("ZZ")
     }
 }
@@ -53,30 +62,7 @@ impl FromStr for Country {
     }
 }
 
-impl fmt::Display for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
-
-impl fmt::Debug for Country {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
-
-impl Serialize for Country {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.code())
-    }
-}
-
-impl<'de> Deserialize<'de> for Country {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+parsed_string! { Country: code; }
 
 #[cfg(test)]
 mod tests {

@@ -1,20 +1,25 @@
-//! An e-mail address, the name under which an account is found.
+//! An e-mail address, by which an account is found.
 
-use serde::{Deserialize, Deserializer, Serialize};
-use std::{fmt, str::FromStr};
+use super::parsed::parsed_string;
+use std::str::FromStr;
 use utoipa::ToSchema;
 
-/// `local@domain.tld`, at most 254 characters (RFC 5321), kept in lower case so that one mailbox is one account.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
-#[serde(transparent)]
+/// `local@domain.tld`: at most 254 characters, 64 of them before the `@` (RFC 5321 §4.5.3.1). It is
+/// kept in lower case, so that one mailbox is one account.
+///
+/// The local part is a dot-atom of RFC 5322 §3.2.3. Quoted local parts, address literals and
+/// non-ASCII addresses are refused. Spaces around the address are removed.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(format = "email", max_length = 254, example = "ada@example.com")]
 pub struct Email(String);
 
+/// The text is not an e-mail address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be an e-mail address such as name@example.com, at most 254 characters")]
 pub struct BadEmail;
 
 impl Email {
+    /// The address, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -25,7 +30,7 @@ impl FromStr for Email {
     fn from_str(text: &str) -> Result<Self, BadEmail> {
         let text = text.trim();
         let (local, domain) = text.rsplit_once('@').ok_or(BadEmail)?;
-        // The dot-atom of RFC 5322: no quoted local parts, which nobody has and which confuse every reader.
+        // No quoted local parts: practically no mailbox has one, and they confuse every reader.
         let atom = |a: &str| {
             !a.is_empty() && a.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&b))
         };
@@ -44,24 +49,7 @@ impl FromStr for Email {
     }
 }
 
-impl fmt::Display for Email {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for Email {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Email {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+parsed_string! { Email: as_str; }
 
 #[cfg(test)]
 mod tests {
@@ -73,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn a_text_that_is_not_an_address_is_refused() {
         for bad in
             ["", "a", "a@b", "@b.c", "a@", "a@b..c", "a b@c.de", "a@-b.de", "a..b@c.de", "a@b.de\n.x", "a\0@b.de"]
         {

@@ -1,6 +1,7 @@
-//! Ids: a type prefix and a UUIDv7 without dashes (`ord_0190…`), a distinct Rust type for each kind.
+//! Ids: a prefix and a UUIDv7 (RFC 9562) without dashes, such as `ord_0190…`. Each kind of id is a
+//! Rust type of its own, so one kind cannot be passed for another.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use super::parsed::parsed_string;
 use std::{fmt, hash::Hash, str::FromStr};
 use utoipa::{
     PartialSchema, ToSchema,
@@ -8,15 +9,18 @@ use utoipa::{
 };
 use uuid::Uuid;
 
-/// What all ids have in common. A new one comes from [`crate::env::Env::id`], so that it sorts by the time it was made.
+/// What all kinds of ids have in common. [`crate::env::Env::id`] makes a new id; ids sort by the
+/// millisecond in which they were made.
 pub trait Id: Copy + Ord + Hash + fmt::Display + FromStr<Err = ParseIdError> + Send + Sync + 'static {
     /// The letters before the underscore.
     const PREFIX: &'static str;
+    /// The id with this UUID.
     fn from_uuid(uuid: Uuid) -> Self;
+    /// The UUID of the id.
     fn uuid(self) -> Uuid;
 }
 
-/// The text is no id of the kind that was asked for.
+/// The text is not an id of this kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be an id of the form {prefix}_ and 32 lowercase hexadecimal digits")]
 pub struct ParseIdError {
@@ -46,12 +50,6 @@ macro_rules! ids {
             }
         }
 
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
-            }
-        }
-
         impl FromStr for $name {
             type Err = ParseIdError;
             fn from_str(text: &str) -> Result<Self, ParseIdError> {
@@ -67,34 +65,33 @@ macro_rules! ids {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-                text.parse().map_err(serde::de::Error::custom)
-            }
-        }
+        parsed_string! { $name; }
     )*};
 }
 
 #[rustfmt::skip]
 ids! {
+    /// A user account.
     UserId          "usr";
-    /// One sign-in and all tokens that came of it.
+    /// One sign-in, with all tokens that were issued for it.
     SessionId       "ses";
+    /// An entry of a user's address book.
     AddressId       "adr";
+    /// A product.
     ProductId       "prd";
+    /// A cart.
     CartId          "crt";
+    /// An order. Its payment, reservation and shipment have the order's id as their key.
     OrderId         "ord";
+    /// The payment of an order.
     PaymentId       "pay";
+    /// A card that a user has saved.
     PaymentMethodId "pm";
+    /// One refund. The return of items that it pays for has the same id.
     RefundId        "rfd";
+    /// The shipment of an order.
     ShipmentId      "shp";
+    /// A message to a user.
     NotificationId  "ntf";
 }
 
@@ -107,7 +104,7 @@ fn schema(prefix: &str) -> RefOr<Schema> {
         .into()
 }
 
-/// Only the one spelling that `Display` writes: an id has no aliases.
+/// Accepts only the spelling that `Display` writes, so that an id has one text.
 fn parse(text: &str, prefix: &'static str) -> Result<Uuid, ParseIdError> {
     text.strip_prefix(prefix)
         .and_then(|rest| rest.strip_prefix('_'))
@@ -142,7 +139,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_parsed_or_refused_without_a_panic(text: String) {
+        fn parsing_any_text_does_not_panic(text: String) {
             let _ = text.parse::<OrderId>();
         }
     }

@@ -1,12 +1,15 @@
-//! Money: an integer of minor units with an ISO 4217 currency; checked arithmetic, never a float.
+//! Money: a whole number of minor units of an ISO 4217 currency. Arithmetic is checked; no float is
+//! used.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use super::parsed::parsed_string;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::{fmt, str::FromStr};
 use utoipa::ToSchema;
 
-/// An amount of money that somebody can pay, so never negative: `{"amount": 1999, "currency": "EUR"}` is 19.99 euro.
+/// An amount of money to pay, never negative: `{"amount": 1999, "currency": "EUR"}` is 19.99 euro.
+/// The largest amount is 2⁶³ − 1 minor units.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)] // as `Parts` below
+#[serde(deny_unknown_fields)] // as `UncheckedMoney` below
 pub struct Money {
     /// In minor units of the currency: cents.
     #[schema(minimum = 0, example = 1999)]
@@ -14,58 +17,67 @@ pub struct Money {
     currency: Currency,
 }
 
-/// Why a sum of money could not be made.
+/// Why an amount of money could not be computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
+    /// The result would be below zero.
     #[error("an amount of money must not be negative")]
     Negative,
+    /// The result would be above 2⁶³ − 1 minor units.
     #[error("the amount of money is too large")]
     Overflow,
+    /// The two amounts have different currencies.
     #[error("amounts in different currencies cannot be combined")]
     CurrencyMismatch,
 }
 
 impl Money {
-    /// `amount` in minor units (cents).
+    /// An amount in minor units (cents). Fails with [`MoneyError::Negative`] below zero.
     pub fn new(amount: i64, currency: Currency) -> Result<Self, MoneyError> {
         if amount < 0 { Err(MoneyError::Negative) } else { Ok(Self { amount, currency }) }
     }
 
+    /// Nothing, in this currency.
     pub const fn zero(currency: Currency) -> Self {
         Self { amount: 0, currency }
     }
 
-    /// In minor units.
+    /// The amount in minor units.
     pub const fn amount(self) -> i64 {
         self.amount
     }
 
+    /// The currency.
     pub const fn currency(self) -> Currency {
         self.currency
     }
 
+    /// Whether the amount is zero.
     pub const fn is_zero(self) -> bool {
         self.amount == 0
     }
 
+    /// The sum. Fails with [`MoneyError::CurrencyMismatch`] or [`MoneyError::Overflow`].
     pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
         let amount = self.amount.checked_add(other.amount).ok_or(MoneyError::Overflow)?;
         Ok(Self { amount, ..self })
     }
 
-    /// Fails with [`MoneyError::Negative`] where `other` is the larger.
+    /// The difference. Fails with [`MoneyError::CurrencyMismatch`], or with
+    /// [`MoneyError::Negative`] if `other` is larger.
     pub fn minus(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
         Self::new(self.amount - other.amount, self.currency)
     }
 
+    /// The product. Fails with [`MoneyError::Overflow`].
     pub fn times(self, factor: u32) -> Result<Self, MoneyError> {
         let amount = self.amount.checked_mul(factor.into()).ok_or(MoneyError::Overflow)?;
         Ok(Self { amount, ..self })
     }
 
-    /// The sum; zero in `currency` where there is nothing to add.
+    /// The sum of all; zero in `currency` if there is nothing to add. Fails as [`Money::plus`].
     pub fn sum(parts: impl IntoIterator<Item = Self>, currency: Currency) -> Result<Self, MoneyError> {
         parts.into_iter().try_fold(Self::zero(currency), Self::plus)
     }
@@ -75,7 +87,7 @@ impl Money {
     }
 }
 
-/// `EUR 19.99`: for logs and labels; people read what their browser makes of the two fields.
+/// `EUR 19.99`, for logs and labels. A browser formats the two fields for its user's language.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.currency.exponent() {
@@ -99,39 +111,43 @@ impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-        struct Parts {
+        struct UncheckedMoney {
             amount: i64,
             currency: Currency,
         }
-        let Parts { amount, currency } = Parts::deserialize(from)?;
+        let UncheckedMoney { amount, currency } = UncheckedMoney::deserialize(from)?;
         Money::new(amount, currency).map_err(serde::de::Error::custom)
     }
 }
 
-/// An ISO 4217 currency code.
+/// An active ISO 4217 currency code, such as `EUR`. Funds, metals and testing codes are refused.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ToSchema)]
 #[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "EUR")]
 pub struct Currency([u8; 3]);
 
-/// The active codes of ISO 4217, without funds, metals and testing codes.
+/// The codes that are accepted.
 const CODES: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD \
     CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL \
     HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD \
     MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR \
     SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES \
     VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG";
+/// The currencies without a minor unit, and those whose minor unit is a thousandth (ISO 4217).
 const WITHOUT_MINOR_UNIT: &str = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF";
 const IN_THOUSANDTHS: &str = "BHD IQD JOD KWD LYD OMR TND";
 
 impl Currency {
+    /// The euro.
     pub const EUR: Self = Self(*b"EUR");
 
+    /// The three capital letters.
     pub fn code(&self) -> &str {
-        // Only ASCII codes from the list above are ever built.
+        // Every value is one of the ASCII codes of the list above.
         std::str::from_utf8(&self.0).unwrap_or("XXX")
     }
 
-    /// How many decimal digits a minor unit is of the major one.
+    /// The number of decimal digits of the minor unit (ISO 4217's exponent): 2 for cents, 0 for
+    /// yen.
     pub fn exponent(&self) -> u32 {
         match self.code() {
             code if WITHOUT_MINOR_UNIT.contains(code) => 0,
@@ -141,7 +157,7 @@ impl Currency {
     }
 }
 
-/// The text is no ISO 4217 code.
+/// The text is not an accepted currency code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be an ISO 4217 currency code such as EUR")]
 pub struct UnknownCurrency;
@@ -154,30 +170,7 @@ impl FromStr for Currency {
     }
 }
 
-impl fmt::Display for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
-
-impl fmt::Debug for Currency {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())
-    }
-}
-
-impl Serialize for Currency {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.code())
-    }
-}
-
-impl<'de> Deserialize<'de> for Currency {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+parsed_string! { Currency: code; }
 
 #[cfg(test)]
 mod tests {
@@ -203,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn json_takes_whole_minor_units_and_nothing_else() {
+    fn json_takes_whole_minor_units_only() {
         for bad in [
             r#"{"amount": 19.99, "currency": "EUR"}"#,
             r#"{"amount": "1999", "currency": "EUR"}"#,
@@ -227,7 +220,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_added_can_be_taken_away(a in 0..=i64::MAX / 2, b in 0..=i64::MAX / 2) {
+        fn an_amount_that_was_added_can_be_subtracted(a in 0..=i64::MAX / 2, b in 0..=i64::MAX / 2) {
             prop_assert_eq!(euro(a).plus(euro(b)).unwrap().minus(euro(b)).unwrap(), euro(a));
         }
 

@@ -1,8 +1,9 @@
-//! A network of addresses, in the notation of RFC 4632 and RFC 4291: `10.0.0.0/8`, `2001:db8::/32`, or one address alone.
+//! A network of IP addresses in CIDR notation (RFC 4632 §3.1, RFC 4291 §2.3): `10.0.0.0/8`,
+//! `2001:db8::/32`, or one address alone.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-/// All addresses that begin with the same bits.
+/// All addresses that begin with the same bits. An address alone is a network of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     address: IpAddr,
@@ -10,18 +11,20 @@ pub struct Network {
 }
 
 impl Network {
-    /// An IPv4 address written as IPv6 (`::ffff:10.0.0.1`) is the IPv4 address.
+    /// Whether the address is in this network. An IPv4-mapped IPv6 address (`::ffff:10.0.0.1`, RFC
+    /// 4291 §2.5.5.2) counts as the IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => begin_alike(own.to_bits(), other.to_bits(), 32, self.prefix),
-            (IpAddr::V6(own), IpAddr::V6(other)) => begin_alike(own.to_bits(), other.to_bits(), 128, self.prefix),
+            (IpAddr::V4(own), IpAddr::V4(other)) => have_same_prefix(own.to_bits(), other.to_bits(), 32, self.prefix),
+            (IpAddr::V6(own), IpAddr::V6(other)) => have_same_prefix(own.to_bits(), other.to_bits(), 128, self.prefix),
             _ => false,
         }
     }
 }
 
-fn begin_alike(a: impl Into<u128>, b: impl Into<u128>, bits: u8, prefix: u8) -> bool {
-    // A shift by all the bits there are would overflow; no bits are alike in any two.
+fn have_same_prefix(a: impl Into<u128>, b: impl Into<u128>, bits: u8, prefix: u8) -> bool {
+    // A prefix of 0 bits would shift by the whole width, which overflows. Any two addresses match
+    // then.
     (a.into() ^ b.into()).checked_shr((bits - prefix).into()).unwrap_or(0) == 0
 }
 
@@ -32,7 +35,7 @@ impl FromStr for Network {
         let wrong = || format!("`{text}` is neither an IP address nor a network such as 10.0.0.0/8");
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let address = address.parse::<IpAddr>().map_err(|_| wrong())?;
-        // `::ffff:10.0.0.0/104` could be said, and is better said in IPv4.
+        // `::ffff:10.0.0.0/104` has a simpler spelling in IPv4.
         if address != address.to_canonical() {
             return Err(format!("`{text}` is an IPv4 address: write it as {}", address.to_canonical()));
         }
@@ -60,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_holds_the_addresses_that_begin_with_its_bits() {
+    fn a_network_contains_the_addresses_that_begin_with_its_bits() {
         let holds = |net: &str, address: &str| network(net).contains(address.parse().unwrap());
         assert!(holds("10.0.0.0/8", "10.255.1.2") && !holds("10.0.0.0/8", "11.0.0.0"));
         assert!(holds("10.0.0.0/8", "::ffff:10.1.1.1"));
@@ -71,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn a_text_that_is_not_a_network_is_refused() {
         for wrong in ["", "proxy", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0/8", "10.0.0.0/-1", "::ffff:10.0.0.1"] {
             assert!(wrong.parse::<Network>().is_err(), "{wrong}");
         }

@@ -1,4 +1,4 @@
-//! Lists that are read a page at a time.
+//! Lists that a client reads page by page, with a cursor.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
@@ -8,21 +8,33 @@ use utoipa::{
     openapi::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type},
 };
 
-/// One page of a list, and where the next one starts.
+/// One page of a list, and the cursor of the next page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
+    /// The items of this page, in the order of the list.
     pub items: Vec<T>,
-    /// What `?cursor=` is to be for the next page; `null` on the last.
+    /// The value of `?cursor=` for the next page; `null` on the last page.
     pub next_cursor: Option<Cursor>,
 }
 
 impl<T> Page<T> {
+    /// The first `limit` items of `found`. The caller reads one item more than `limit`: if it is
+    /// there, another page follows, and `cursor_after` makes the cursor from the last item of this
+    /// page.
+    pub fn cut(mut found: Vec<T>, limit: usize, cursor_after: impl FnOnce(&T) -> Cursor) -> Self {
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let next_cursor = found.last().filter(|_| has_more).map(cursor_after);
+        Self { items: found, next_cursor }
+    }
+
+    /// The same page with other items.
     pub fn map<U>(self, each: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(each).collect(), next_cursor: self.next_cursor }
     }
 }
 
-/// Each list has pages of its own name: `PageOfOrder`.
+/// The schema of each kind of page has a name of its own, such as `PageOfOrder`.
 impl<T: ToSchema> ToSchema for Page<T> {
     fn name() -> Cow<'static, str> {
         format!("PageOf{}", T::name()).into()
@@ -39,7 +51,7 @@ impl<T: ToSchema> PartialSchema for Page<T> {
         let cursor = OneOfBuilder::new()
             .item(ObjectBuilder::new().schema_type(Type::Null))
             .item(Ref::from_schema_name(Cursor::name()))
-            .description(Some("What `?cursor=` is to be for the next page; `null` on the last."));
+            .description(Some("The value of `?cursor=` for the next page; `null` on the last page."));
         ObjectBuilder::new()
             .property("items", ArrayBuilder::new().items(Ref::from_schema_name(T::name())))
             .property("next_cursor", cursor)
@@ -49,19 +61,22 @@ impl<T: ToSchema> PartialSchema for Page<T> {
     }
 }
 
-/// How many items a page has at most: 1 to 100, 24 unless told.
+/// The most items of a page: 1 to 100, 24 by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(minimum = 1, maximum = 100, default = 24, example = 24)]
 pub struct Limit(u8);
 
+/// The number is not from 1 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a whole number from 1 to 100")]
 pub struct BadLimit;
 
 impl Limit {
+    /// The largest limit.
     pub const MOST: Self = Self(100);
 
+    /// The number of items.
     pub const fn get(self) -> usize {
         self.0 as usize
     }
@@ -86,32 +101,25 @@ impl<'de> Deserialize<'de> for Limit {
     }
 }
 
-impl<T> Page<T> {
-    /// A page of at most `limit` items from `found`, which holds up to one more: the extra item only shows that another page follows.
-    /// `cursor_after` makes the cursor from the last item of this page; it is called only where another page follows.
-    pub fn cut(mut found: Vec<T>, limit: usize, cursor_after: impl FnOnce(&T) -> Cursor) -> Self {
-        let has_more = found.len() > limit;
-        found.truncate(limit);
-        let next_cursor = found.last().filter(|_| has_more).map(cursor_after);
-        Self { items: found, next_cursor }
-    }
-}
-
-/// A place in a list, opaque to clients: base64url of a checksum and the position as JSON.
+/// A position in a list, opaque to clients: base64url (RFC 4648 §5, without padding) of a CRC-32
+/// and of the position as JSON.
 ///
-/// The position says *after which item*, never *how many to skip*, so that a page stays the same while items come
-/// and go before it. It also names what list it was made for; see [`Cursor::position`].
+/// The position says *after which item*, not *how many items to skip*. So items that are added or
+/// removed before it do not move the page. The checksum also covers the name of the list; see
+/// [`Cursor::position`]. It detects mistakes; it is no protection against forged cursors.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
-#[schema(description = "A place in a list, opaque: give back what `next_cursor` said.")]
+#[schema(description = "A position in a list, opaque: send the value of `next_cursor`.")]
 pub struct Cursor(String);
 
+/// The cursor was not made for this list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the cursor is not one that this list gave out")]
 pub struct BadCursor;
 
 impl Cursor {
-    /// `list` names the list and its order ("orders of usr_1", "products by price"), so that a cursor of another is refused.
+    /// The cursor after the item at `position`. `list` names the list and its order, such as
+    /// "orders of usr_1" or "products by price": only the same list accepts the cursor.
     pub fn after<P: Serialize>(list: &str, position: &P) -> Self {
         let body = serde_json::to_vec(position).unwrap_or_default();
         let mut bytes = checksum(list, &body).to_vec();
@@ -119,7 +127,8 @@ impl Cursor {
         Self(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The position that was given to [`Cursor::after`] with the same `list`.
+    /// The position that was passed to [`Cursor::after`] with the same `list`; [`BadCursor`] for
+    /// any other text or list.
     pub fn position<P: DeserializeOwned>(&self, list: &str) -> Result<P, BadCursor> {
         let bytes = URL_SAFE_NO_PAD.decode(&self.0).map_err(|_| BadCursor)?;
         let (sum, body) = bytes.split_first_chunk::<4>().ok_or(BadCursor)?;
@@ -160,7 +169,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_leads_back_to_its_place_in_its_own_list(price: i64, name: String) {
+        fn a_cursor_gives_its_position_for_its_own_list_only(price: i64, name: String) {
             let cursor = Cursor::after("by price", &(price, name.clone()));
             prop_assert_eq!(cursor.position::<(i64, String)>("by price"), Ok((price, name)));
             prop_assert_eq!(cursor.position::<(i64, String)>("by name"), Err(BadCursor));

@@ -1,4 +1,4 @@
-//! What must never be seen: passwords, tokens, card numbers.
+//! Values that must not be shown: passwords, tokens, card numbers.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -8,23 +8,25 @@ use utoipa::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-/// What every log, trace and screen shows instead.
+/// What logs, traces and pages show instead of a secret.
 pub const MASK: &str = "•••";
 
-/// A value that is read from the outside but shows itself to nobody: `Debug` and `Serialize` give [`MASK`],
-/// and its memory is wiped when it is dropped.
+/// A value that is read from outside and not shown: `Debug` and `Serialize` give [`MASK`]. Its
+/// memory is overwritten when it is dropped.
 ///
-/// One exception: a format that is not for people to read (`Serializer::is_human_readable`) gets the value itself. That is the wire
-/// between two services, who could not do their work on a mask; logs, traces, screens and backups are JSON, and are.
+/// There is one exception: a binary format (`Serializer::is_human_readable` is false) gets the
+/// value itself. This is the wire between two services, which need the value. Logs, traces, pages
+/// and backups are JSON and get the mask.
 #[derive(Clone)]
 pub struct Secret<T: Zeroize = String>(Zeroizing<T>);
 
 impl<T: Zeroize> Secret<T> {
+    /// Wraps the value.
     pub fn new(value: T) -> Self {
         Self(Zeroizing::new(value))
     }
 
-    /// The value itself. Each call of this is a place to look at when reviewing what happens to secrets.
+    /// The value itself. A review of what happens to secrets looks at each call of this.
     pub fn expose(&self) -> &T {
         &self.0
     }
@@ -64,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_shows_itself_to_nobody() {
+    fn a_secret_is_masked_in_debug_output_and_readable_formats() {
         let secret: Secret = serde_json::from_str(r#""hunter2""#).unwrap();
         assert_eq!(secret.expose(), "hunter2");
         assert_eq!(format!("{secret:?}"), MASK);
@@ -79,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_arrives_where_no_people_read() {
+    fn a_secret_is_sent_in_full_in_a_binary_format() {
         let secret = Secret::new("hunter2".to_owned());
         let bytes = minicbor_serde::to_vec(&secret).unwrap();
         assert_eq!(minicbor_serde::from_slice::<Secret>(&bytes).unwrap().expose(), "hunter2");

@@ -1,5 +1,6 @@
-//! Text with bounds: no control characters, trimmed, between `MIN` and `MAX` characters.
+//! Text with bounds: a line that a person typed, and a name for URLs.
 
+use super::parsed::parsed_string;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{borrow::Cow, fmt, ops::Deref, str::FromStr};
 use utoipa::{
@@ -7,26 +8,38 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
-/// One line of text that a person typed: trimmed, `MIN` to `MAX` characters, no control characters.
+/// One line of text that a person typed: trimmed, `MIN` to `MAX` characters (Unicode scalar
+/// values), no control characters. `Debug` quotes it; all else shows it as it is.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Text<const MIN: usize, const MAX: usize>(String);
 
+/// Why a text is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadText {
+    /// Nothing but spaces.
     #[error("must not be empty")]
     Empty,
+    /// Too short or too long.
     #[error("must have between {min} and {max} characters")]
-    Length { min: usize, max: usize },
+    Length {
+        /// The fewest characters.
+        min: usize,
+        /// The most characters.
+        max: usize,
+    },
+    /// A character for which [`is_unprintable`] holds.
     #[error("must not contain control characters")]
     Control,
 }
 
 impl<const MIN: usize, const MAX: usize> Text<MIN, MAX> {
+    /// The text, without spaces around it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
+    /// The text, without spaces around it.
     pub fn into_string(self) -> String {
         self.0
     }
@@ -49,13 +62,15 @@ impl<const MIN: usize, const MAX: usize> FromStr for Text<MIN, MAX> {
     }
 }
 
-/// Control characters, and the bidirectional overrides that make text read as what it is not.
+/// Whether the character is a control character, a line or paragraph separator, a byte order mark,
+/// or a bidirectional control, which can make a text look different from what it is (Unicode UAX
+/// #9).
 pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Text that may be empty is empty until somebody says something.
+/// A text that may be empty is empty by default.
 impl<const MAX: usize> Default for Text<0, MAX> {
     fn default() -> Self {
         Self(String::new())
@@ -102,16 +117,17 @@ impl<const MIN: usize, const MAX: usize> PartialSchema for Text<MIN, MAX> {
 }
 
 /// A name for URLs: lowercase letters, digits and single dashes, 1 to 80 characters.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(pattern = "^[a-z0-9]+(-[a-z0-9]+)*$", max_length = 80, example = "steel-kettle")]
 pub struct Slug(String);
 
+/// The text is not a name for URLs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 80 lowercase letters, digits and single dashes between them")]
 pub struct BadSlug;
 
 impl Slug {
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -125,24 +141,7 @@ impl FromStr for Slug {
     }
 }
 
-impl fmt::Display for Slug {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for Slug {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Slug {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+parsed_string! { Slug: as_str; }
 
 #[cfg(test)]
 mod tests {

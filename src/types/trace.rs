@@ -1,35 +1,38 @@
-//! Which trace something belongs to, and which span of it (W3C Trace Context).
+//! Ids of traces and spans (W3C Trace Context).
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use super::parsed::parsed_string;
 use std::{fmt, str::FromStr};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
-/// The id of a trace: 16 bytes, not all zero.
+/// The id of a trace: 16 bytes, not all zero; as text 32 hexadecimal digits in lower case.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TraceId(pub [u8; 16]);
 
-/// The id of a span: 8 bytes, not all zero.
+/// The id of a span: 8 bytes, not all zero; as text 16 hexadecimal digits in lower case.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SpanId(pub [u8; 8]);
 
-/// A span of a trace: where something was done, or why. Written as `{trace}-{span}`.
+/// A span of a trace, as text `{trace}-{span}`. It says where something was done, or what caused
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SpanRef {
+    /// The trace.
     pub trace: TraceId,
+    /// The span in the trace.
     pub span: SpanId,
 }
 
-/// The text is no id.
+/// The text is not an id of a trace or a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be {digits} hexadecimal digits, not all zero")]
 pub struct BadTraceId {
     digits: usize,
 }
 
-/// So many lower-case hexadecimal digits, and nothing else.
+/// Reads exactly this many hexadecimal digits in lower case.
 fn parse(text: &str, digits: usize) -> Result<u128, BadTraceId> {
     let is_hex = text.len() == digits && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let number = is_hex.then(|| u128::from_str_radix(text, 16).ok()).flatten();
@@ -70,7 +73,7 @@ impl fmt::Display for SpanId {
     }
 }
 
-/// In a third of the time that `{:032x}` takes: ids are written several times for each request.
+/// Takes a third of the time of `{:032x}`. Ids are written several times for each request.
 fn hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 32];
@@ -86,26 +89,10 @@ impl fmt::Display for SpanRef {
     }
 }
 
-/// As text: in JSON, in paths, in the document of the API.
-macro_rules! textual {
+/// The text form of ids in JSON, in paths and in the OpenAPI document.
+macro_rules! text_ids {
     ($($id:ident: $pattern:literal, $example:literal;)*) => {$(
-        impl fmt::Debug for $id {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
-            }
-        }
-
-        impl Serialize for $id {
-            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $id {
-            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
+        parsed_string! { $id; }
 
         impl ToSchema for $id {}
 
@@ -117,7 +104,7 @@ macro_rules! textual {
     )*};
 }
 
-textual! {
+text_ids! {
     TraceId: "^[0-9a-f]{32}$", "4bf92f3577b34da6a3ce929d0e0e4736";
     SpanId: "^[0-9a-f]{16}$", "00f067aa0ba902b7";
     SpanRef: "^[0-9a-f]{32}-[0-9a-f]{16}$", "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7";
@@ -130,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back(trace in 1u128.., span in 1u64..) {
+        fn an_id_reads_back_as_itself(trace in 1u128.., span in 1u64..) {
             let at = SpanRef { trace: TraceId(trace.to_be_bytes()), span: SpanId(span.to_be_bytes()) };
             prop_assert_eq!(at.to_string().parse(), Ok(at));
             let json = serde_json::to_string(&at).unwrap();
@@ -139,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_refused() {
+    fn a_text_that_is_not_an_id_is_refused() {
         let zero = "0".repeat(32);
         for bad in ["", "4bf9", &zero, "4BF92F3577B34DA6A3CE929D0E0E4736", "+bf92f3577b34da6a3ce929d0e0e4736"] {
             assert_eq!(bad.parse::<TraceId>(), Err(BadTraceId { digits: 32 }), "{bad}");

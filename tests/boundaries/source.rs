@@ -1,11 +1,12 @@
-//! Reads Rust as far as is needed to know what a file names: no more of the grammar than paths, `use`, `mod` and braces.
+//! Reads Rust as far as is needed to know what a file names. It knows paths, `use`, `mod` and
+//! braces, and no more of the grammar.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
 
-/// All of `src/`, and every path that is named in it outside of tests.
+/// All files of `src/`, and every path that they name outside of tests.
 pub struct House {
     pub sources: Vec<Source>,
     pub named: Vec<Named>,
@@ -31,24 +32,29 @@ struct Token {
 pub struct Named {
     pub file: String,
     pub line: usize,
-    /// In full: `crate, services, orders, messages, PlaceOrder`, or a crate's name first. A star ends a glob.
+    /// The full path: `crate, services, orders, messages, PlaceOrder`; or another crate's name
+    /// first. The last part of a glob is a star.
     pub path: Vec<String>,
     /// The module that names it.
-    module: Vec<String>,
+    pub module: Vec<String>,
+    /// The name that it gets in this module, if this is an import.
+    pub imported_as: Option<String>,
+    /// Whether this is a `pub use`, or one with another visibility.
+    pub is_reexport: bool,
 }
 
 impl Named {
-    /// The room that names it: `gateway`, `main`.
+    /// The room of the file: `gateway`, `main`.
     pub fn room(&self) -> &str {
         self.module.get(1).map_or_else(|| self.file.trim_end_matches(".rs"), String::as_str)
     }
 
-    /// The room that is named, where it is one of this house.
+    /// The room that is named, if it is one of this crate.
     pub fn target_room(&self) -> Option<&str> {
         (self.path[0] == "crate").then(|| self.path.get(1).map(String::as_str)).flatten()
     }
 
-    /// The service that names it.
+    /// The service of the file.
     pub fn service<'a>(&'a self, house: &House) -> Option<&'a str> {
         service_of(&self.module, house)
     }
@@ -76,12 +82,13 @@ impl House {
         Self::of(sources.collect())
     }
 
-    /// What another file would name, were it in this house.
+    /// What another file would name, if it were in this crate.
     pub fn named_by(&self, planted: &Source) -> Vec<Named> {
         Reader::new(planted, &self.modules).read()
     }
 
-    fn of(mut sources: Vec<Source>) -> Self {
+    /// These files. Files that are compiled for tests only are left out.
+    pub fn of(mut sources: Vec<Source>) -> Self {
         let tests: BTreeSet<Vec<String>> = sources.iter().flat_map(Source::test_modules).collect();
         sources.retain(|source| !tests.iter().any(|tests| source.module().starts_with(tests)));
         let modules: BTreeSet<_> = sources.iter().map(Source::module).collect();
@@ -120,7 +127,7 @@ impl Source {
         Self { file: file.to_owned(), text: text.to_owned(), tokens: tokens(&without_words(text)) }
     }
 
-    /// Whether these tokens stand one after the other, outside of tests.
+    /// Whether these tokens follow each other, outside of tests.
     pub fn has(&self, wanted: &[&str]) -> bool {
         let (tokens, _) = without_tests(&self.tokens);
         tokens
@@ -128,21 +135,22 @@ impl Source {
             .any(|window| window.iter().zip(wanted).all(|(token, wanted)| token.text == **wanted))
     }
 
-    fn module(&self) -> Vec<String> {
+    /// The module that this file is: `crate, services, orders`.
+    pub fn module(&self) -> Vec<String> {
         let path = self.file.trim_end_matches(".rs").trim_end_matches("/mod");
         let parts = path.split('/').filter(|part| !["lib", "main", "mod"].contains(part));
         std::iter::once("crate").chain(parts).map(str::to_owned).collect()
     }
 
-    /// The files that are modules for tests only.
+    /// The modules that are compiled for tests only.
     fn test_modules(&self) -> Vec<Vec<String>> {
         let inner = |name: String| [self.module(), vec![name]].concat();
         without_tests(&self.tokens).1.into_iter().map(inner).collect()
     }
 }
 
-/// The text with comments, strings and characters blanked out, line by line as it was.
-fn without_words(text: &str) -> String {
+/// The text with spaces for comments, strings and characters; the lines stay the same.
+pub fn without_words(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut kept = String::with_capacity(text.len());
     let mut at = 0;
@@ -163,7 +171,7 @@ fn without_words(text: &str) -> String {
     kept
 }
 
-/// How long the comment, string or character literal is that begins here; 0 where none does.
+/// The length of the comment, string or character literal that begins here; 0 if none does.
 fn word_at(chars: &[char], at: usize) -> usize {
     let rest = &chars[at..];
     let starts = |word: &str| word.chars().enumerate().all(|(n, c)| rest.get(n) == Some(&c));
@@ -233,7 +241,7 @@ fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// The tokens without what is compiled for tests only, and the names of modules that are.
+/// The tokens without what is compiled for tests only, and the names of the modules that are.
 fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.text == text);
@@ -249,7 +257,8 @@ fn without_tests(tokens: &[Token]) -> (Vec<Token>, Vec<String>) {
         if is(at, "mod") && is(at + 2, ";") {
             modules.push(tokens[at + 1].text.clone());
         }
-        // To the end of the item: a semicolon outside of all brackets, or the brace that closes its first one.
+        // To the end of the item: a semicolon outside of all brackets, or the brace that closes the
+        // first one.
         let mut depth = 0i32;
         while at < tokens.len() {
             let text = tokens[at].text.as_str();
@@ -272,19 +281,29 @@ struct Reader<'a> {
     source: &'a Source,
     modules: &'a BTreeSet<Vec<String>>,
     tokens: Vec<Token>,
-    /// What short names stand for in this file.
+    /// The full path of each imported name of this file.
     imports: BTreeMap<String, Vec<String>>,
     globs: Vec<Vec<String>>,
+    /// Whether the `use` that is being read is a re-export.
+    is_reexport: bool,
     named: Vec<Named>,
 }
 
 impl<'a> Reader<'a> {
     fn new(source: &'a Source, modules: &'a BTreeSet<Vec<String>>) -> Self {
         let (tokens, _) = without_tests(&source.tokens);
-        Self { source, modules, tokens, imports: BTreeMap::new(), globs: Vec::new(), named: Vec::new() }
+        Self {
+            source,
+            modules,
+            tokens,
+            imports: BTreeMap::new(),
+            globs: Vec::new(),
+            is_reexport: false,
+            named: Vec::new(),
+        }
     }
 
-    /// Twice: a name may be used above the line that imports it.
+    /// Reads the file twice, because a name may be used above the line that imports it.
     fn read(mut self) -> Vec<Named> {
         self.pass();
         self.named.clear();
@@ -303,7 +322,10 @@ impl<'a> Reader<'a> {
         let mut at = 0;
         while at < self.tokens.len() {
             match self.text(at) {
-                "use" => at = self.read_use(at + 1, &module, &[]),
+                "use" => {
+                    self.is_reexport = at > 0 && matches!(self.text(at - 1), "pub" | ")");
+                    at = self.read_use(at + 1, &module, &[]);
+                }
                 "mod" if self.text(at + 2) == "{" => {
                     module.push(self.text(at + 1).to_owned());
                     inner.push(depth);
@@ -330,7 +352,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether this name is the rest of a longer path.
+    /// Whether this name is a later part of a longer path.
     fn goes_on(&self, at: usize) -> bool {
         at > 0 && (self.text(at - 1) == "." || (self.text(at - 1) == "::" && at > 1 && is_name(self.text(at - 2))))
     }
@@ -342,11 +364,11 @@ impl<'a> Reader<'a> {
             at += 2;
             path.push(self.text(at).to_owned());
         }
-        self.name(path, line, module);
+        self.name(path, line, module, None);
         at + 1
     }
 
-    /// One tree of a `use`; gives the place after it.
+    /// Reads one tree of a `use`; gives the index after it.
     fn read_use(&mut self, mut at: usize, module: &[String], prefix: &[String]) -> usize {
         let mut path = prefix.to_vec();
         let line = self.tokens.get(at).map_or(0, |token| token.line);
@@ -367,13 +389,14 @@ impl<'a> Reader<'a> {
                     let full = self.full(path.clone(), module);
                     self.globs.push(full);
                     path.push("*".into());
-                    self.name(path, line, module);
+                    self.name(path, line, module, Some("*"));
                     return at + 1;
                 }
                 "as" => {
                     let full = self.full(path.clone(), module);
-                    self.imports.insert(self.text(at + 1).to_owned(), full);
-                    self.name(path, line, module);
+                    let alias = self.text(at + 1).to_owned();
+                    self.name(path, line, module, Some(&alias));
+                    self.imports.insert(alias, full);
                     return at + 2;
                 }
                 name if is_name(name) => {
@@ -384,11 +407,11 @@ impl<'a> Reader<'a> {
                     if !matches!(self.text(at), "::" | "as") {
                         let full = self.full(path.clone(), module);
                         let last = path.last().cloned().unwrap_or_default();
-                        // `use x;` of a crate says nothing new.
+                        self.name(path, line, module, Some(&last));
+                        // `use x;` of a crate adds no name.
                         if full != [last.clone()] {
                             self.imports.insert(last, full);
                         }
-                        self.name(path, line, module);
                         return at;
                     }
                 }
@@ -397,10 +420,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn name(&mut self, path: Vec<String>, line: usize, module: &[String]) {
+    fn name(&mut self, path: Vec<String>, line: usize, module: &[String], import: Option<&str>) {
         let path = self.full(path, module);
         let file = self.source.file.clone();
-        self.named.push(Named { file, line, path, module: module.to_vec() });
+        let imported_as = import.map(str::to_owned);
+        let is_reexport = import.is_some() && self.is_reexport;
+        self.named.push(Named { file, line, path, module: module.to_vec(), imported_as, is_reexport });
     }
 
     /// The path from the root of the crate, or of another crate.
@@ -413,8 +438,9 @@ impl<'a> Reader<'a> {
             "galleria" => on(&["crate".to_owned()]),
             "self" => self.full_rest(module, rest),
             "super" => self.full_rest(&module[..module.len().saturating_sub(1)], rest),
-            _ if self.imports.get(first).is_some_and(|full| full.first() != Some(first)) => on(&self.imports[first]),
+            // A module first: an import of the same name is that of a macro.
             _ if self.modules.contains(&child(module)) => on(&child(module)),
+            _ if self.imports.get(first).is_some_and(|full| full.first() != Some(first)) => on(&self.imports[first]),
             _ => match self.globs.iter().find(|glob| self.modules.contains(&child(glob))) {
                 Some(glob) => on(&child(glob)),
                 None => path,

@@ -250,8 +250,8 @@ impl OutboxTable for Cursed {
         assert!(self.1.fetch_add(1, Ordering::SeqCst) > 0, "planted");
         self.0.first_pending(key)
     }
-    fn settle(&self, key: &str, seq: u64) -> Result<Option<OutboxEntry>, StorageError> {
-        self.0.settle(key, seq)
+    fn mark_delivered(&self, key: &str, seq: u64) -> Result<Option<OutboxEntry>, StorageError> {
+        self.0.mark_delivered(key, seq)
     }
 }
 

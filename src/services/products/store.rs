@@ -42,8 +42,6 @@ pub struct Store {
     /// One for all instances.
     catalogue: Arc<RwLock<Catalogue>>,
     told: Arc<dyn Fn(&ProductChanged) + Send + Sync>,
-    #[cfg(test)]
-    interrupt: super::interleavings::Interrupt,
 }
 
 /// What a change of a product comes to.
@@ -70,8 +68,6 @@ impl Store {
             stockings: tree.table(),
             catalogue: Arc::default(),
             told: Arc::new(told),
-            #[cfg(test)]
-            interrupt: Default::default(),
         };
         store.drop_unfinished_aims()?;
         store.fill_catalogue()?;
@@ -118,13 +114,11 @@ impl Store {
         mut decide: impl FnMut(&mut ProductRecord) -> Result<Edit<T>, E>,
     ) -> Result<Option<T>, E> {
         let changed = self.products.change(&id, |product| {
-            self.pause()?;
             let Some(mut product) = product.filter(ProductRecord::is_published) else {
                 return Ok::<_, E>(Decision::Keep(None));
             };
             let before = product.face();
             let edit = decide(&mut product)?;
-            self.pause()?;
             Ok(match edit {
                 Edit::Keep(answer) => Decision::Keep(Some((answer, None))),
                 Edit::Save(answer) => {
@@ -157,7 +151,6 @@ impl Store {
     }
 
     pub fn reservation(&self, order: OrderId) -> Result<Option<Reservation>, StorageError> {
-        self.pause()?;
         self.reservations.get(&order)
     }
 
@@ -168,9 +161,7 @@ impl Store {
         mut decide: impl FnMut(Option<Reservation>) -> Reservation,
     ) -> Result<Reservation, StorageError> {
         self.reservations.change(&order, |found| {
-            self.pause()?;
             let new = decide(found.clone());
-            self.pause()?;
             Ok(if found.as_ref() == Some(&new) { Decision::Keep(new) } else { Decision::Save(new.clone(), new) })
         })
     }
@@ -180,19 +171,16 @@ impl Store {
     }
 
     pub fn restock(&self, id: RefundId) -> Result<Option<Restock>, StorageError> {
-        self.pause()?;
         self.restocks.get(&id)
     }
 
     /// Writes down the return, if it is the first time that it is heard of.
     pub fn begin_restock(&self, restock: Restock) -> Result<bool, StorageError> {
-        self.pause()?;
         self.restocks.create(&restock.return_id.clone(), restock)
     }
 
     pub fn change_restock(&self, id: RefundId, from: RestockState, to: RestockState) -> Result<(), StorageError> {
         self.restocks.change(&id, |restock| {
-            self.pause()?;
             Ok(match restock {
                 Some(restock) if restock.state == from => Decision::Save(Restock { state: to, ..restock }, ()),
                 _ => Decision::Keep(()),
@@ -252,22 +240,5 @@ impl Store {
             Ok((product.to_product(), category, product.revision))
         });
         self.catalogue_mut().fill(named)
-    }
-
-    /// The same store, in the hands of somebody who can be held up.
-    #[cfg(test)]
-    pub fn interrupted_by(&self, interrupt: super::interleavings::Interrupt) -> Self {
-        Self { interrupt, ..self.clone() }
-    }
-
-    /// A place where a test may hold up or end the world: before and after everything that is read or written.
-    #[cfg(test)]
-    fn pause(&self) -> Result<(), StorageError> {
-        self.interrupt.here()
-    }
-
-    #[cfg(not(test))]
-    fn pause(&self) -> Result<(), StorageError> {
-        Ok(())
     }
 }

@@ -1,3 +1,5 @@
+//! Tables: changes by several instances at once, index entries, open markers, damaged records.
+
 use super::*;
 use crate::{
     env::Env,
@@ -14,17 +16,12 @@ struct Jar {
     outbox: Outbox,
 }
 
-impl Record for Jar {
-    const TABLE: &'static str = "jar";
-    type Key = u32;
-    fn entries(&self) -> Vec<String> {
-        vec![format!("by_shelf/{}/{}", self.shelf, self.key)]
-    }
-    fn outbox(&self) -> Option<&Outbox> {
-        Some(&self.outbox)
-    }
-    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
-        Some(&mut self.outbox)
+crate::storage::record! {
+    Jar {
+        table: "jar",
+        key: u32,
+        outbox: outbox,
+        entries: |jar| vec![format!("by_shelf/{}/{}", jar.shelf, jar.key)],
     }
 }
 
@@ -39,7 +36,7 @@ fn jars() -> (tempfile::TempDir, Table<Jar>) {
 }
 
 fn edit(jars: &Table<Jar>, key: u32, edit: impl Fn(&mut Jar)) {
-    let changed: Result<(), StorageError> = jars.change(&key, |jar| {
+    let changed = jars.update(&key, |jar| {
         let mut jar = jar.unwrap();
         edit(&mut jar);
         Ok(Decision::Save(jar, ()))
@@ -52,7 +49,7 @@ fn on_shelf(jars: &Table<Jar>, shelf: &str) -> Vec<u32> {
 }
 
 #[test]
-fn changes_by_many_hands_lose_nothing() {
+fn changes_by_several_threads_lose_no_update() {
     let (_folder, jars) = jars();
     jars.create(&1, jar(1, "top")).unwrap();
     std::thread::scope(|scope| {
@@ -64,16 +61,17 @@ fn changes_by_many_hands_lose_nothing() {
 }
 
 #[test]
-fn a_key_is_taken_once() {
+fn a_key_is_created_once() {
     let (_folder, jars) = jars();
     assert!(jars.create(&1, jar(1, "top")).unwrap());
     assert!(!jars.create(&1, jar(1, "low")).unwrap());
     assert_eq!(jars.get(&1).unwrap().unwrap().shelf, "top");
 }
 
-/// Two tables over one tree do not know what the other has written: as good as one whose memory is always a moment old.
+/// Two tables over one tree have separate caches. So each cache is stale after the other table's
+/// writes.
 #[test]
-fn what_was_seen_last_is_no_ground_to_decide_on_where_it_has_changed_since() {
+fn a_decision_about_a_stale_value_from_the_cache_is_repeated() {
     let (_folder, jars) = jars();
     let others: Table<Jar> = jars.tree.table();
     jars.create(&1, jar(1, "top")).unwrap();
@@ -84,36 +82,35 @@ fn what_was_seen_last_is_no_ground_to_decide_on_where_it_has_changed_since() {
             _ => Ok(Decision::Keep(false)),
         })
     };
-    assert!(!is_empty(&jars).unwrap(), "what is kept");
+    assert!(!is_empty(&jars).unwrap(), "a decision to keep");
     edit(&others, 1, |jar| jar.sweets = 0);
     let eaten = jars.change(&1, |jar| match jar.unwrap().sweets {
         0 => Err(StorageError::Disk("none left".into())),
         _ => Ok(Decision::Keep(())),
     });
-    assert!(eaten.is_err(), "what is refused");
+    assert!(eaten.is_err(), "a refusal");
     edit(&others, 1, |jar| jar.sweets = 7);
     edit(&jars, 1, |jar| jar.sweets += 1);
-    assert_eq!(jars.get(&1).unwrap().unwrap().sweets, 8, "what is saved");
-    let gone: Result<(), StorageError> = others.change(&1, |_| Ok(Decision::Delete(())));
-    gone.unwrap();
-    assert!(jars.create(&1, jar(1, "low")).unwrap(), "what is gone");
-    assert!(!others.create(&1, jar(1, "top")).unwrap(), "what is there again");
+    assert_eq!(jars.get(&1).unwrap().unwrap().sweets, 8, "a decision to save");
+    others.delete(&1).unwrap();
+    assert!(jars.create(&1, jar(1, "low")).unwrap(), "a record that was deleted");
+    assert!(!others.create(&1, jar(1, "top")).unwrap(), "a record that was created again");
 }
 
 #[test]
-fn an_entry_leads_to_its_record_only_while_it_holds() {
+fn an_entry_that_the_record_no_longer_has_is_skipped() {
     let (_folder, jars) = jars();
     jars.create(&1, jar(1, "top")).unwrap();
     jars.create(&2, jar(2, "top")).unwrap();
     edit(&jars, 1, |jar| jar.shelf = "low".into());
     assert_eq!((on_shelf(&jars, "top"), on_shelf(&jars, "low")), (vec![2], vec![1]));
-    // One that was left behind by a crash is skipped.
-    jars.tree.0.sled.insert("by_shelf/top/1", b"stale").unwrap();
+    // As a crash leaves it.
+    jars.tree.sled().insert("by_shelf/top/1", b"stale").unwrap();
     assert_eq!(on_shelf(&jars, "top"), [2]);
 }
 
 #[test]
-fn pages_go_on_after_an_entry_in_both_directions() {
+fn a_list_continues_after_an_entry_in_both_directions() {
     let (_folder, jars) = jars();
     (1..=5).for_each(|key| assert!(jars.create(&key, jar(key, "top")).unwrap()));
     let from = |after, newest_first| {
@@ -129,7 +126,7 @@ fn pages_go_on_after_an_entry_in_both_directions() {
 }
 
 #[test]
-fn records_are_found_by_what_their_keys_begin_with() {
+fn records_are_found_by_a_prefix_of_their_keys() {
     let (_folder, jars) = jars();
     [1, 2, 10, 11, 12].iter().for_each(|key| assert!(jars.create(key, jar(*key, "top")).unwrap()));
     let within =
@@ -139,16 +136,16 @@ fn records_are_found_by_what_their_keys_begin_with() {
 }
 
 #[test]
-fn what_is_taken_to_be_new_and_is_not_leaves_no_entry_of_what_it_would_have_been() {
+fn a_create_of_an_existing_record_leaves_no_index_entry() {
     let (_folder, jars) = jars();
     jars.create(&1, jar(1, "top")).unwrap();
-    assert!(jars.recent.last("jar/1").is_none(), "nobody remembers it");
+    assert!(jars.cache.last("jar/1").is_none(), "it is not cached");
     assert!(!jars.create(&1, jar(1, "low")).unwrap());
-    assert!(jars.tree.0.sled.get("by_shelf/low/1").unwrap().is_none());
+    assert!(jars.tree.sled().get("by_shelf/low/1").unwrap().is_none());
 }
 
 #[test]
-fn a_record_that_owes_events_is_open_until_all_are_settled() {
+fn a_record_with_pending_events_is_open_until_all_are_delivered() {
     let (_folder, jars) = jars();
     let mut woken = jars.tree.listen();
     jars.create(&1, jar(1, "top")).unwrap();
@@ -161,15 +158,15 @@ fn a_record_that_owes_events_is_open_until_all_are_settled() {
     assert_eq!(jars.open_keys().unwrap(), ["1"]);
     let first = jars.first_pending("1").unwrap().unwrap();
     assert_eq!((first.seq, first.name.as_str()), (0, "jars.filled"));
-    assert_eq!(jars.settle("1", 0).unwrap().unwrap().seq, 1);
-    assert_eq!(jars.settle("1", 0).unwrap().unwrap().seq, 1, "settled already");
+    assert_eq!(jars.mark_delivered("1", 0).unwrap().unwrap().seq, 1);
+    assert_eq!(jars.mark_delivered("1", 0).unwrap().unwrap().seq, 1, "delivered already");
     assert_eq!(jars.first_pending("1").unwrap().unwrap().seq, 1);
-    assert!(jars.settle("1", 1).unwrap().is_none());
+    assert!(jars.mark_delivered("1", 1).unwrap().is_none());
     assert!(jars.open_keys().unwrap().is_empty());
 }
 
 #[test]
-fn a_marker_survives_whoever_closes_while_another_opens() {
+fn an_open_record_has_its_marker_while_threads_open_and_close_it() {
     let (_folder, jars) = jars();
     jars.create(&1, jar(1, "top")).unwrap();
     std::thread::scope(|scope| {
@@ -180,8 +177,8 @@ fn a_marker_survives_whoever_closes_while_another_opens() {
         });
         scope.spawn(|| {
             for _ in 0..500 {
-                if let Some(owed) = jars.first_pending("1").unwrap() {
-                    jars.settle("1", owed.seq).unwrap();
+                if let Some(event) = jars.first_pending("1").unwrap() {
+                    jars.mark_delivered("1", event.seq).unwrap();
                 }
                 let open = !jars.get(&1).unwrap().unwrap().outbox.is_empty();
                 let marked = !jars.open_keys().unwrap().is_empty();
@@ -192,18 +189,18 @@ fn a_marker_survives_whoever_closes_while_another_opens() {
 }
 
 #[test]
-fn a_flipped_bit_and_a_newer_schema_are_told_apart() {
+fn a_flipped_bit_and_a_newer_schema_are_different_errors() {
     let (_folder, jars) = jars();
     jars.create(&1, jar(1, "top")).unwrap();
-    let good = jars.tree.0.sled.get("jar/1").unwrap().unwrap();
+    let good = jars.tree.sled().get("jar/1").unwrap().unwrap();
     let mut flipped = good.to_vec();
     flipped[9] ^= 4;
-    jars.tree.0.sled.insert("jar/1", flipped).unwrap();
+    jars.tree.sled().insert("jar/1", flipped).unwrap();
     assert!(matches!(jars.get(&1), Err(StorageError::Damaged { .. })));
     let mut newer = good.to_vec();
     newer[4] = 2;
     let sum = crc32fast::hash(&newer[4..]);
     newer[..4].copy_from_slice(&sum.to_le_bytes());
-    jars.tree.0.sled.insert("jar/1", newer).unwrap();
+    jars.tree.sled().insert("jar/1", newer).unwrap();
     assert!(matches!(jars.get(&1), Err(StorageError::Newer { found: 2, known: 1, .. })));
 }

@@ -1,4 +1,4 @@
-//! Backups: out and in again, and what is wrong with those that are refused.
+//! Backups: written, restored, refused; checks.
 
 use super::*;
 use crate::storage::{KnownTable, backup, check, restore};
@@ -19,7 +19,7 @@ fn save(storage: &Storage) -> Vec<u8> {
     bytes
 }
 
-/// All but the first line, which says when it was made, and the last, which has the checksum of all.
+/// The lines without the first, which has the time, and the last, which has the checksum.
 fn body(backup: &[u8]) -> Vec<&[u8]> {
     let lines: Vec<_> = backup.split_inclusive(|byte| *byte == b'\n').collect();
     lines[1..lines.len() - 1].to_vec()
@@ -33,27 +33,26 @@ fn refused(folder: &Path, backup: &[u8]) -> StorageError {
 }
 
 #[test]
-fn a_backup_of_what_was_restored_is_the_same_backup() {
+fn a_backup_of_a_restored_folder_is_the_same_backup() {
     let (folder, storage, saved) = with_backup();
     let restored = folder.path().join("restored");
-    // Each parcel has one entry, and each hundredth a marker.
+    // Each parcel has one entry, and each hundredth parcel has a marker.
     let keys = (250 + 1) * 2 + 3 + 1;
     assert_eq!(restore(&restored, &saved[..], &Env::system()), Ok(keys));
     let restored = open(&restored).unwrap();
     assert_eq!(body(&save(&restored)), body(&saved));
     assert_eq!(body(&save(&storage)).len() as u64, keys);
-    // Changed entries are kept true by numbers that were made anew.
+    // Entries whose values a restore made change as all others.
     let parcels = parcels(&restored);
-    let moved: Result<(), StorageError> =
-        parcels.change(&4, |parcel| Ok(Decision::Save(Parcel { shelf: "right".into(), ..parcel.unwrap() }, ())));
-    moved.unwrap();
+    let moved = |parcel: Option<Parcel>| Parcel { shelf: "right".into(), ..parcel.unwrap() };
+    parcels.update(&4, |parcel| Ok(Decision::Save(moved(parcel), ()))).unwrap();
     let on = |shelf: &str| parcels.under(&format!("by_shelf/{shelf}/"), None, false).count();
     assert_eq!((on("left"), on("right")), (124, 126));
     assert_eq!(parcels.open_keys().unwrap(), ["0", "100", "200"]);
 }
 
 #[test]
-fn a_backup_is_read_as_it_is_documented() {
+fn a_backup_has_the_documented_format() {
     let (_folder, _storage, saved) = with_backup();
     let lines: Vec<serde_json::Value> =
         saved.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
@@ -65,7 +64,7 @@ fn a_backup_is_read_as_it_is_documented() {
 }
 
 #[test]
-fn a_backup_that_is_not_whole_is_refused_and_leaves_nothing() {
+fn a_backup_that_is_cut_off_or_altered_is_refused_and_leaves_no_folder() {
     let (folder, _storage, saved) = with_backup();
     let restored = folder.path().join("restored");
     for length in [0, 10, 200, saved.len() / 2, saved.len() - 80, saved.len() - 2] {
@@ -87,19 +86,19 @@ fn a_backup_that_is_not_whole_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn only_an_empty_place_is_restored_into() {
+fn a_backup_is_restored_only_into_an_empty_folder() {
     let (folder, storage, saved) = with_backup();
     let before = contents(storage.folder());
     let error = restore(storage.folder(), &saved[..], &Env::system()).unwrap_err();
     assert_eq!((error.exit_code(), contents(storage.folder()) == before), (7, true));
     let empty = folder.path().join("empty");
     fs::create_dir(&empty).unwrap();
-    // What an interrupted one left beside it is in nobody's way.
+    // What an interrupted restore left beside the folder is removed.
     copy(storage.folder(), &folder.path().join("empty.restoring"));
     restore(&empty, &saved[..], &Env::system()).unwrap();
     assert_eq!(parcels(&open(&empty).unwrap()).all(None).count(), 250);
     assert!(!folder.path().join("empty.restoring").exists());
-    // What is somebody else's stays.
+    // A folder with foreign files stays.
     fs::create_dir(folder.path().join("other.restoring")).unwrap();
     fs::write(folder.path().join("other.restoring/holiday.jpg"), b"sun").unwrap();
     let error = restore(&folder.path().join("other"), &saved[..], &Env::system()).unwrap_err();
@@ -117,7 +116,7 @@ fn a_backup_of_damaged_data_fails_and_names_the_record() {
 }
 
 #[test]
-fn a_check_finds_what_is_wrong_and_counts_what_is_there() {
+fn a_check_counts_records_and_reports_each_fault() {
     let (_folder, storage, _) = with_backup();
     let known = [KnownTable::of::<Parcel>("shipping")];
     let look = || {

@@ -1,4 +1,5 @@
-//! Processes that are killed, and disks that are full. The writer is this test program, started once more.
+//! Processes that are killed, and disks that are full. The writer is this test program, started
+//! once more.
 
 use super::*;
 use std::{
@@ -10,9 +11,10 @@ use std::{
 const FOLDER: &str = "GALLERIA_TEST_FOLDER";
 const WRITERS: u32 = 4;
 
-/// Writes parcels until it is stopped or cannot, and says the number of each one that is on disk.
+/// Writes parcels until it is killed or a write fails, and prints the number of each parcel that is
+/// on disk.
 #[test]
-#[ignore = "a part of the others"]
+#[ignore = "the other tests start it"]
 fn writer() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let storage = open(Path::new(&folder)).unwrap();
@@ -21,10 +23,11 @@ fn writer() {
         let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(move_in(&storage, first + writer))).collect();
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
     });
-    // Nothing is acknowledged any more.
+    // No write is acknowledged any more.
     assert!(!storage.is_healthy());
     put_one_more(&storage).unwrap_err();
-    // What is there can be read, but for pages that sled was about to split: those fail, and are not taken for empty.
+    // Records can be read, except on pages that sled was about to split. Such a read fails; it does
+    // not report that the record is missing.
     for number in on_disk {
         match parcels(&storage).get(&number) {
             Ok(found) => assert_eq!(found, Some(Parcel::new(number))),
@@ -32,7 +35,7 @@ fn writer() {
         }
     }
     assert!(storage.close().is_err());
-    println!("gave up");
+    println!("stopped");
 }
 
 /// Every fourth parcel from `first`, until one cannot be written.
@@ -62,14 +65,14 @@ fn start(shell: &str, folder: &Path) -> Child {
     command.env(FOLDER, folder).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// What the writer says that it wrote, and whether it gave up in the end.
-fn heard(writer: &mut Child) -> (Vec<u32>, bool) {
-    let (mut numbers, mut gave_up) = (Vec::new(), false);
+/// The numbers that the writer printed, and whether it stopped because a write failed.
+fn printed(writer: &mut Child) -> (Vec<u32>, bool) {
+    let (mut numbers, mut has_stopped) = (Vec::new(), false);
     for line in BufReader::new(writer.stdout.take().unwrap()).lines().map_while(Result::ok) {
         numbers.extend(line.split("on disk: ").nth(1).and_then(|number| number.parse::<u32>().ok()));
-        gave_up |= line.contains("gave up");
+        has_stopped |= line.contains("stopped");
     }
-    (numbers, gave_up)
+    (numbers, has_stopped)
 }
 
 fn assert_all_there(storage: &Storage, numbers: &[u32]) {
@@ -81,7 +84,7 @@ fn assert_all_there(storage: &Storage, numbers: &[u32]) {
 
 #[test]
 #[cfg(unix)]
-fn what_was_acknowledged_outlives_a_kill() {
+fn acknowledged_writes_survive_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let mut all = Vec::new();
@@ -89,8 +92,8 @@ fn what_was_acknowledged_outlives_a_kill() {
         let mut writer = start(r#"exec "$@""#, &path);
         std::thread::sleep(Duration::from_millis((20 + round * 37 % 200).into()));
         writer.kill().unwrap();
-        all.extend(heard(&mut writer).0);
-        // At once: what the dying process holds is waited for.
+        all.extend(printed(&mut writer).0);
+        // At once: opening waits for the locks of the dying process.
         assert_all_there(&open(&path).unwrap(), &all);
         writer.wait().unwrap();
     }
@@ -99,14 +102,14 @@ fn what_was_acknowledged_outlives_a_kill() {
 
 #[test]
 #[cfg(unix)]
-fn a_full_disk_stops_writing_and_loses_nothing() {
+fn a_full_disk_stops_writes_and_loses_none_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
-    // No file may become longer than this; a write that would make it so fails as on a full disk.
+    // A write that would make a file longer than this fails, as on a full disk.
     let mut writer = start(r#"ulimit -f 4096; trap "" XFSZ; exec "$@""#, &path);
-    let (numbers, gave_up) = heard(&mut writer);
-    assert!(writer.wait().unwrap().success() && gave_up);
+    let (numbers, has_stopped) = printed(&mut writer);
+    assert!(writer.wait().unwrap().success() && has_stopped);
     assert!(numbers.len() > 10);
-    assert!(!path.join("seal").exists());
+    assert!(!path.join("shutdown_manifest").exists());
     assert_all_there(&open(&path).unwrap(), &numbers);
 }

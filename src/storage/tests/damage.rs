@@ -1,9 +1,11 @@
-//! Files that were truncated or altered while nobody looked, after an orderly close and after a crash.
+//! Files that were truncated or altered while the shop was closed, after an orderly close and after
+//! a crash.
 
 use super::*;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
-/// A folder with some history: several segments of sled's, records changed and removed, opened more than once.
+/// A folder with some history: it has several segments of sled's log, changed records, and was
+/// opened more than once.
 fn with_history() -> (tempfile::TempDir, Storage) {
     let (folder, storage) = with_parcels(1500);
     storage.close().unwrap();
@@ -15,7 +17,7 @@ fn with_history() -> (tempfile::TempDir, Storage) {
     (folder, storage)
 }
 
-/// Damages one of sled's files, or one of ours; says how.
+/// Damages one file of the folder, and says how.
 fn damage(folder: &Path, random: &mut StdRng) -> String {
     let files: Vec<PathBuf> = contents(folder).into_keys().collect();
     let file =
@@ -42,7 +44,7 @@ fn damage(folder: &Path, random: &mut StdRng) -> String {
 }
 
 #[test]
-fn a_sealed_folder_that_was_damaged_is_refused_and_left_as_it_is() {
+fn a_closed_folder_that_was_damaged_is_refused_and_stays_as_it_is() {
     let (folder, storage) = with_history();
     storage.close().unwrap();
     let (good, bad) = (folder.path().join("data"), folder.path().join("copy"));
@@ -59,7 +61,8 @@ fn a_sealed_folder_that_was_damaged_is_refused_and_left_as_it_is() {
                 assert_eq!(contents(&bad), before, "{how}")
             }
             Err(other) => panic!("{how}: {other}"),
-            // Without its count of commits, nothing is amiss that the seal does not know.
+            // The manifest does not cover the file `commits`, and without a readable number nothing
+            // contradicts sled.
             Ok(_) => assert!(how.contains("commits"), "{how}"),
         }
         fs::remove_dir_all(&bad).unwrap();
@@ -67,7 +70,7 @@ fn a_sealed_folder_that_was_damaged_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_file_that_comes_or_goes_breaks_the_seal() {
+fn a_closed_folder_with_a_new_or_a_missing_file_is_refused() {
     let (folder, storage) = with_history();
     storage.close().unwrap();
     let path = folder.path().join("data");
@@ -80,20 +83,20 @@ fn a_file_that_comes_or_goes_breaks_the_seal() {
     assert!(refused.contains("db/conf is missing"), "{refused}");
     fs::rename(path.join("conf"), path.join("db/conf")).unwrap();
     assert!(open(&path).is_ok());
-    // With all of sled's files gone, sealed or not, it is not taken for a new folder.
-    for seal in [path.join("seal"), path.join("no seal")] {
+    // Without sled's files it is not taken for a new folder, with a manifest or without.
+    for manifest in [path.join("shutdown_manifest"), path.join("moved")] {
         open(&path).unwrap().close().unwrap();
         fs::rename(path.join("db"), path.join("away")).unwrap();
-        fs::rename(path.join("seal"), &seal).unwrap();
+        fs::rename(path.join("shutdown_manifest"), &manifest).unwrap();
         assert!(matches!(open(&path), Err(StorageError::Damaged { .. })));
         let _ = fs::remove_dir_all(path.join("db"));
         fs::rename(path.join("away"), path.join("db")).unwrap();
-        fs::rename(seal, path.join("seal")).unwrap();
+        fs::rename(manifest, path.join("shutdown_manifest")).unwrap();
     }
 }
 
 #[test]
-fn after_a_crash_and_damage_a_folder_is_refused_or_its_records_are_true() {
+fn after_a_crash_and_damage_a_folder_is_refused_or_each_record_is_right() {
     let (folder, storage) = with_history();
     let (crashed, bad) = (folder.path().join("crashed"), folder.path().join("copy"));
     copy(storage.folder(), &crashed);
@@ -103,8 +106,9 @@ fn after_a_crash_and_damage_a_folder_is_refused_or_its_records_are_true() {
         match open(&bad) {
             Err(StorageError::Damaged { .. } | StorageError::Newer { .. }) => {}
             Err(other) => panic!("{how}: {other}"),
-            // Not always all of them: damage in what was written since the last start can pass for what the crash cut short.
-            Ok(storage) => assert!(true_parcels(&storage) <= 2500),
+            // Some may be missing: damage in what was written since the last start can look like a
+            // write that the crash cut short.
+            Ok(storage) => assert!(right_parcels(&storage) <= 2500),
         }
         fs::remove_dir_all(&bad).unwrap();
     }
@@ -126,7 +130,7 @@ fn after_a_crash_a_log_that_lost_its_end_is_refused() {
                 Err(StorageError::Damaged { .. }) => refused += 1,
                 Err(other) => panic!("{left} of {length}: {other}"),
                 // What was cut off was no longer needed.
-                Ok(storage) => assert_eq!(true_parcels(&storage), 2500, "{left} of {length}"),
+                Ok(storage) => assert_eq!(right_parcels(&storage), 2500, "{left} of {length}"),
             }
         }
         fs::remove_dir_all(&bad).unwrap();
@@ -134,8 +138,8 @@ fn after_a_crash_a_log_that_lost_its_end_is_refused() {
     assert!(refused > rounds(30), "{refused}");
 }
 
-/// How many parcels there are; each with the text that belongs to it.
-fn true_parcels(storage: &Storage) -> usize {
+/// The number of parcels. Each must have the text that belongs to its key.
+fn right_parcels(storage: &Storage) -> usize {
     let found = parcels(storage).all(None).map(|found| found.unwrap());
     found.inspect(|(number, parcel)| assert_eq!(*parcel, Parcel::new(*number))).count()
 }

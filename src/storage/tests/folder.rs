@@ -1,34 +1,34 @@
-//! Who may have a folder, and what it looks like.
+//! Opening a folder: its lock, its format, its permissions.
 
 use super::*;
 
 #[test]
-fn a_folder_is_reopened_with_all_that_was_in_it() {
+fn a_folder_that_was_closed_has_all_records_when_it_is_opened_again() {
     let (folder, storage) = with_parcels(300);
     let path = folder.path().join("data");
     storage.close().unwrap();
-    assert!(path.join("seal").exists());
+    assert!(path.join("shutdown_manifest").exists());
     let storage = open(&path).unwrap();
-    assert!(!path.join("seal").exists());
+    assert!(!path.join("shutdown_manifest").exists());
     assert_eq!(parcels(&storage).all(None).filter(|found| found.is_ok()).count(), 300);
 }
 
 #[test]
-fn a_folder_has_one_owner_at_a_time() {
+fn a_folder_is_open_in_one_process_at_a_time() {
     let (_folder, storage) = with_parcels(1);
     let path = storage.folder().to_owned();
     let refused = open(&path).err().unwrap();
     assert_eq!((&refused, refused.exit_code()), (&StorageError::InUse { folder: path.display().to_string() }, 3));
     let parcels = parcels(&storage);
     drop(storage);
-    // A tree that is left holds the folder.
+    // The folder stays locked while a tree exists.
     assert!(matches!(open(&path), Err(StorageError::InUse { .. })));
     drop(parcels);
     assert!(open(&path).is_ok());
 }
 
 #[test]
-fn somebody_elses_folder_is_left_alone() {
+fn a_folder_with_foreign_files_is_refused_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("holiday.jpg"), b"sun").unwrap();
     let refused = open(folder.path()).err().unwrap();
@@ -48,7 +48,7 @@ fn a_folder_that_cannot_be_written_to_is_refused_with_the_cause() {
 }
 
 #[test]
-fn a_folder_of_another_version_is_told_from_a_damaged_one() {
+fn a_folder_of_another_version_and_a_damaged_folder_are_different_errors() {
     let (folder, storage) = with_parcels(1);
     let path = folder.path().join("data");
     storage.close().unwrap();
@@ -67,7 +67,7 @@ fn a_folder_of_another_version_is_told_from_a_damaged_one() {
 
 #[test]
 #[cfg(unix)]
-fn nobody_else_may_read_a_folder() {
+fn only_the_owner_may_read_a_folder() {
     use std::os::unix::fs::PermissionsExt;
     let (folder, storage) = with_parcels(1);
     let path = folder.path().join("data");
@@ -80,7 +80,7 @@ fn nobody_else_may_read_a_folder() {
 }
 
 #[test]
-fn what_a_crash_while_opening_left_is_no_hindrance() {
+fn a_folder_opens_after_a_crash_while_it_was_opened() {
     let (folder, storage) = with_parcels(10);
     let path = folder.path().join("data");
     drop(storage);
@@ -88,7 +88,7 @@ fn what_a_crash_while_opening_left_is_no_hindrance() {
     fs::write(path.join("format.new"), b"{").unwrap();
     fs::write(path.join("probe"), b"").unwrap();
     assert_eq!(parcels(&open(&path).unwrap()).all(None).count(), 10);
-    // Before it became ours.
+    // A crash before the file `format` was written.
     let young = folder.path().join("young");
     fs::create_dir(&young).unwrap();
     fs::write(young.join("lock"), b"").unwrap();

@@ -1,11 +1,11 @@
-//! What a data folder lives through: damage, crashes, full disks, backups.
+//! A data folder under damage, crashes, full disks; its backups.
 
 mod backup;
 mod crash;
 mod damage;
 mod folder;
 
-use super::{Decision, Record, Storage, StorageError, Table};
+use super::{Decision, Storage, StorageError, Table};
 use crate::{env::Env, types::Service};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A record whose text tells whether it is the one that belongs to its key.
+/// A record whose text depends on its key, so that a wrong text is detected.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Parcel {
     number: u32,
@@ -24,16 +24,12 @@ struct Parcel {
     open: bool,
 }
 
-impl Record for Parcel {
-    const TABLE: &'static str = "parcel";
-    type Key = u32;
-
-    fn entries(&self) -> Vec<String> {
-        vec![format!("by_shelf/{}/{}", self.shelf, self.number)]
-    }
-
-    fn is_open(&self) -> bool {
-        self.open
+crate::storage::record! {
+    Parcel {
+        table: "parcel",
+        key: u32,
+        open_while: |parcel| parcel.open,
+        entries: |parcel| vec![format!("by_shelf/{}/{}", parcel.shelf, parcel.number)],
     }
 }
 
@@ -57,8 +53,7 @@ fn parcels(storage: &Storage) -> Table<Parcel> {
 fn put(storage: &Storage, numbers: std::ops::Range<u32>) {
     let parcels = parcels(storage);
     for number in numbers {
-        let put: Result<(), StorageError> = parcels.change(&number, |_| Ok(Decision::Save(Parcel::new(number), ())));
-        put.unwrap();
+        parcels.put(&number, &Parcel::new(number)).unwrap();
     }
 }
 
@@ -76,7 +71,7 @@ fn with_parcels(count: u32) -> (tempfile::TempDir, Storage) {
     (folder, storage)
 }
 
-/// All files of the folder with what is in them, but for the lock.
+/// All files of the folder except the lock, with their contents.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in folder.read_dir().unwrap() {
@@ -103,7 +98,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// How often the heavy tests go round: more with `GALLERIA_TEST_ROUNDS`.
+/// The number of rounds of a long test: `GALLERIA_TEST_ROUNDS` if it is set.
 fn rounds(usual: u32) -> u32 {
     std::env::var("GALLERIA_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(usual)
 }

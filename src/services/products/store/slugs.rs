@@ -21,7 +21,6 @@ use crate::{
 impl Store {
     /// Writes down a product that nobody sees before it is published, aiming at its slug.
     pub fn draft(&self, listing: Listing, stock: Stock) -> Result<(ProductId, Aim), StorageError> {
-        self.pause()?;
         let (id, aim) = (self.env.id(), self.new_aim(&listing.slug));
         self.products.create(&id, ProductRecord::draft(id, listing, stock, aim.clone(), self.env.now()))?;
         Ok((id, aim))
@@ -30,7 +29,6 @@ impl Store {
     /// `None` where there is no such draft.
     pub fn publish(&self, id: ProductId) -> Result<Option<Product>, StorageError> {
         let published = self.products.change(&id, |product| {
-            self.pause()?;
             let Some(mut product) = product.filter(|product| !product.is_published()) else {
                 return Ok::<_, StorageError>(Decision::Keep(None));
             };
@@ -47,7 +45,6 @@ impl Store {
     }
 
     pub fn drop_draft(&self, id: ProductId) -> Result<(), StorageError> {
-        self.pause()?;
         self.products.change(&id, |product| match product {
             Some(product) if product.is_published() => Ok(Decision::Keep(())),
             _ => Ok(Decision::Delete(())),
@@ -64,7 +61,6 @@ impl Store {
     /// Whether the slug is the product's for as long as it bears it or has this aim.
     pub fn claim(&self, id: ProductId, aim: &Aim) -> Result<bool, StorageError> {
         self.slugs.change(&aim.slug.to_string(), |claim| {
-            self.pause()?;
             Ok(match claim {
                 Some(claim) if claim.product_id != id && self.counts(&claim, &aim.slug)? => Decision::Keep(false),
                 _ => Decision::Save(SlugClaim { product_id: id, token: aim.token }, true),
@@ -78,7 +74,6 @@ impl Store {
 
     fn counts(&self, claim: &SlugClaim, slug: &Slug) -> Result<bool, StorageError> {
         let product = self.products.get(&claim.product_id)?;
-        self.pause()?;
         Ok(product.is_some_and(|product| product.bears_or_aims_at(slug)))
     }
 
@@ -88,7 +83,6 @@ impl Store {
 
     fn edit_aim(&self, id: ProductId, edit: impl Fn(Option<Aim>) -> Option<Aim>) -> Result<(), StorageError> {
         self.products.change(&id, |product| {
-            self.pause()?;
             let Some(mut product) = product else { return Ok(Decision::Keep(())) };
             let aim = edit(product.aim.clone());
             Ok(if aim == product.aim {

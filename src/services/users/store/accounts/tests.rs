@@ -48,7 +48,7 @@ async fn a_registration_that_was_cut_short_is_brought_to_its_end() {
         assert!(store.is_at_rest(user.id));
         let owing = &store.owing()[0];
         assert_eq!(owing.first_pending(&user.id.to_string()).unwrap().unwrap().name, "users.registered");
-        owing.settle(&user.id.to_string(), 0).unwrap();
+        owing.mark_delivered(&user.id.to_string(), 0).unwrap();
         assert!(store.users.open_keys().unwrap().is_empty());
     }
 }

@@ -1,11 +1,16 @@
-//! The seal: what sled's files were when the folder was closed in good order.
+//! The shutdown manifest: length and checksum of each file of sled's after an orderly close.
 //!
-//! sled takes what it cannot read at the end of its log for a write that a crash cut short, drops it and overwrites the rest: right
-//! after a crash, and a silent loss after anything else. A seal tells the two apart *before* sled may touch the folder.
+//! sled takes what it cannot read at the end of its log for a write that a crash cut short: it
+//! drops that part and writes over it. This is right after a crash, and a silent loss of data after
+//! anything else. The manifest tells the two cases apart *before* sled opens the folder.
+//!
+//! ```text
+//! {"files":[{"name":"db/conf","length":61,"crc32":3735928559},…]}
+//! ```
 
 use super::{
     StorageError,
-    folder::{READ_WHOLE, sync_folder, write_whole},
+    files::{READ_WHOLE, sync_folder, write_whole},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -15,37 +20,39 @@ use std::{
     path::Path,
 };
 
-const SEAL: &str = "seal";
-/// Reading is cut into so many threads at most, each with no less than [`PART_LEAST`] bytes.
-const PARTS_MOST: u64 = 4;
-const PART_LEAST: u64 = 8 * 1024 * 1024;
+const FILE: &str = "shutdown_manifest";
+/// A file is read by at most this many threads, each of which reads at least [`SHARE_LEAST`] bytes.
+const READERS_MOST: u64 = 4;
+const SHARE_LEAST: u64 = 8 * 1024 * 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Seal {
-    files: Vec<SealedFile>,
+struct Manifest {
+    files: Vec<FileState>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SealedFile {
-    /// From the data folder, with slashes.
+struct FileState {
+    /// The path from the data folder, with slashes.
     name: String,
+    /// In bytes.
     length: u64,
-    /// `None` for a file that is longer than [`READ_WHOLE`].
+    /// CRC-32 of the content; `None` for a file that is longer than [`READ_WHOLE`].
     crc32: Option<u32>,
 }
 
-/// Whether there is a seal. Where there is one, every file must be as it says, and none may have come.
+/// Whether there is a manifest. If there is one, and a file differs from it, is missing or is new,
+/// this fails with [`StorageError::Damaged`].
 pub fn verify(folder: &Path) -> Result<bool, StorageError> {
-    let seal = match std::fs::read(folder.join(SEAL)) {
-        Ok(json) => serde_json::from_slice::<Seal>(&json),
+    let manifest = match std::fs::read(folder.join(FILE)) {
+        Ok(json) => serde_json::from_slice::<Manifest>(&json),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error.into()),
     };
-    let seal = seal.map_err(|_| StorageError::damaged(format!("the file {SEAL} has been altered")))?;
+    let manifest = manifest.map_err(|_| StorageError::damaged(format!("the file {FILE} has been altered")))?;
     let mut found: BTreeSet<String> = names(folder)?.into_iter().collect();
-    for file in &seal.files {
+    for file in &manifest.files {
         if !found.remove(&file.name) {
             return Err(StorageError::damaged(format!("the file {} is missing", file.name)));
         }
@@ -64,13 +71,14 @@ pub fn verify(folder: &Path) -> Result<bool, StorageError> {
     }
 }
 
-/// To be on disk before sled's first write: a seal over files that have changed since would condemn good data.
+/// Removes the manifest, and makes that durable. This must come before sled's first write: a
+/// manifest of files that have changed since would refuse good data.
 pub fn remove(folder: &Path) -> Result<(), StorageError> {
-    std::fs::remove_file(folder.join(SEAL))?;
+    std::fs::remove_file(folder.join(FILE))?;
     Ok(sync_folder(folder)?)
 }
 
-/// Seals the folder. Nobody writes to it any more.
+/// Writes the manifest. No process may write to sled's files any more.
 pub fn write(folder: &Path) -> Result<(), StorageError> {
     let mut files = Vec::new();
     for name in names(folder)? {
@@ -78,13 +86,13 @@ pub fn write(folder: &Path) -> Result<(), StorageError> {
         // sled does not sync all that it writes (its `conf`, its blobs).
         File::open(&path)?.sync_all()?;
         let length = path.metadata()?.len();
-        files.push(SealedFile { name, length, crc32: checksum(&path, length)? });
+        files.push(FileState { name, length, crc32: checksum(&path, length)? });
     }
-    let json = serde_json::to_vec(&Seal { files }).map_err(|error| StorageError::Disk(error.to_string()))?;
-    Ok(write_whole(folder, SEAL, &json)?)
+    let json = serde_json::to_vec(&Manifest { files }).map_err(|error| StorageError::Disk(error.to_string()))?;
+    Ok(write_whole(folder, FILE, &json)?)
 }
 
-/// The names of sled's files, from the data folder.
+/// The paths of sled's files from the data folder, sorted.
 fn names(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for inside in ["db", "db/blobs"] {
@@ -103,21 +111,21 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The CRC-32 of a file of that length, unless it is too long.
+/// The CRC-32 of a file of that length, in bytes; `None` if it is too long to be read whole.
 fn checksum(path: &Path, length: u64) -> io::Result<Option<u32>> {
     if length > READ_WHOLE {
         return Ok(None);
     }
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    let parts = (length / PART_LEAST).clamp(1, PARTS_MOST.min(cores));
-    let part = length.div_ceil(parts);
+    let shares = (length / SHARE_LEAST).clamp(1, READERS_MOST.min(cores));
+    let share = length.div_ceil(shares);
     let sums = std::thread::scope(|scope| {
-        let parts: Vec<_> = (0..parts)
-            .map(|n| scope.spawn(move || checksum_part(path, n * part, part.min(length - n * part))))
+        let readers: Vec<_> = (0..shares)
+            .map(|n| scope.spawn(move || checksum_share(path, n * share, share.min(length - n * share))))
             .collect();
-        parts
+        readers
             .into_iter()
-            .map(|part| part.join().unwrap_or_else(|_| Err(io::Error::other("a reader stopped"))))
+            .map(|reader| reader.join().unwrap_or_else(|_| Err(io::Error::other("a reader stopped"))))
             .collect()
     });
     let sums: io::Result<Vec<crc32fast::Hasher>> = sums;
@@ -126,13 +134,13 @@ fn checksum(path: &Path, length: u64) -> io::Result<Option<u32>> {
     Ok(Some(whole.finalize()))
 }
 
-fn checksum_part(path: &Path, from: u64, length: u64) -> io::Result<crc32fast::Hasher> {
+fn checksum_share(path: &Path, from: u64, length: u64) -> io::Result<crc32fast::Hasher> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(from))?;
-    let mut part = file.take(length);
+    let mut share = file.take(length);
     let (mut sum, mut buffer) = (crc32fast::Hasher::new(), vec![0; 256 * 1024]);
     loop {
-        match part.read(&mut buffer)? {
+        match share.read(&mut buffer)? {
             0 => return Ok(sum),
             read => sum.update(&buffer[..read]),
         }
