@@ -1,10 +1,6 @@
 //! The actor: one short handler per request.
 
-use super::{
-    messages::*,
-    rules,
-    store::{CartRecord, Store},
-};
+use super::{messages::*, records::CartRecord, rules, store::Store};
 use crate::{
     env::Env,
     mesh::{CallError, Context, Failure, HandlerResult, Mesh, service},
@@ -30,7 +26,7 @@ service! { Carts,
         ClearCart  => clear,
         MergeCarts => merge,
         CheckOut   => check_out,
-        CountCarts => tally,
+        CountCarts => count,
     }
 }
 
@@ -98,17 +94,17 @@ impl Carts {
         Ok(())
     }
 
-    async fn tally(&self, _: Context, CountCarts { since }: CountCarts) -> HandlerResult<CountCarts> {
-        let mut tally = CartCounts { filled: 0, ordered: 0 };
+    async fn count(&self, _: Context, CountCarts { since }: CountCarts) -> HandlerResult<CountCarts> {
+        let mut counts = CartCounts { filled: 0, ordered: 0 };
         for cart in self.store.all() {
             let cart = cart?;
             let is_ordered = !cart.checked_out.is_empty();
             if cart.changed_at >= since && (is_ordered || !cart.lines.is_empty()) {
-                tally.filled += 1;
-                tally.ordered += u64::from(is_ordered);
+                counts.filled += 1;
+                counts.ordered += u64::from(is_ordered);
             }
         }
-        Ok(tally)
+        Ok(counts)
     }
 
     async fn change(

@@ -5,8 +5,9 @@
 
 mod actor;
 pub mod messages;
+mod records;
 mod rules;
 mod store;
 
 pub use actor::launch;
-pub use store::tables;
+pub use records::tables;

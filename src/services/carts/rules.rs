@@ -1,6 +1,9 @@
 //! What a cart may hold, how two become one, and what it costs.
 
-use super::messages::{Cart, CartItem, CartsError};
+use super::{
+    messages::{Cart, CartItem, CartsError},
+    records::CartLine,
+};
 use crate::{
     services::products::messages::Product,
     types::{CartId, Currency, Money, ProductId, Quantity},
@@ -9,10 +12,8 @@ use crate::{
 /// Different products in one cart.
 pub const MOST_LINES: usize = 50;
 
-pub type Line = (ProductId, Quantity);
-
 /// So many pieces of the product; none where `quantity` is absent.
-pub fn set(lines: &mut Vec<Line>, product: ProductId, quantity: Option<Quantity>) -> Result<(), CartsError> {
+pub fn set(lines: &mut Vec<CartLine>, product: ProductId, quantity: Option<Quantity>) -> Result<(), CartsError> {
     let at = lines.iter().position(|(id, _)| *id == product);
     match (at, quantity) {
         (Some(at), Some(quantity)) => lines[at].1 = quantity,
@@ -28,7 +29,7 @@ pub fn set(lines: &mut Vec<Line>, product: ProductId, quantity: Option<Quantity>
 
 /// What a guest had gathered joins what the user had: quantities add up. What finds no room any more is left out:
 /// signing in must not fail for it.
-pub fn merge(lines: &mut Vec<Line>, guest: &[Line]) {
+pub fn merge(lines: &mut Vec<CartLine>, guest: &[CartLine]) {
     for (product, quantity) in guest {
         match lines.iter().position(|(id, _)| id == product) {
             Some(at) => lines[at].1 = lines[at].1.plus_at_most(*quantity),
@@ -39,7 +40,7 @@ pub fn merge(lines: &mut Vec<Line>, guest: &[Line]) {
 }
 
 /// Takes away what was bought; what was put in since stays.
-pub fn check_out(lines: &mut Vec<Line>, bought: &[Line]) {
+pub fn check_out(lines: &mut Vec<CartLine>, bought: &[CartLine]) {
     for (product, quantity) in bought {
         if let Some((_, held)) = lines.iter_mut().find(|(id, _)| id == product) {
             match Quantity::try_from(held.get().saturating_sub(quantity.get())) {
@@ -51,7 +52,7 @@ pub fn check_out(lines: &mut Vec<Line>, bought: &[Line]) {
 }
 
 /// The cart as its owner sees it. A product that is no longer sold stays in sight, with nothing available.
-pub fn price(id: CartId, lines: &[Line], products: &[Product]) -> Result<Cart, CartsError> {
+pub fn price(id: CartId, lines: &[CartLine], products: &[Product]) -> Result<Cart, CartsError> {
     let mut items = Vec::with_capacity(lines.len());
     for (product_id, quantity) in lines {
         let Some(product) = products.iter().find(|product| product.id == *product_id) else { continue };
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_full_cart_takes_more_of_what_it_has_but_nothing_new() {
-        let mut lines: Vec<Line> = (0..MOST_LINES as u128).map(|n| (product(n), pieces(1))).collect();
+        let mut lines: Vec<CartLine> = (0..MOST_LINES as u128).map(|n| (product(n), pieces(1))).collect();
         assert!(set(&mut lines, product(3), Some(pieces(2))).is_ok());
         assert_eq!(set(&mut lines, product(999), Some(pieces(1))), Err(CartsError::CartFull { most: MOST_LINES }));
         merge(&mut lines, &[(product(999), pieces(1)), (product(3), pieces(999))]);

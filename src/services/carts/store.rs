@@ -7,35 +7,17 @@
 
 use super::{
     messages::{CartOwner, CartsError},
-    rules::Line,
+    records::CartRecord,
 };
 use crate::{
     mesh::Failure,
-    storage::{Decision, KnownTable, Record, StorageError, Table, Tree},
-    types::{CartId, OrderId, Timestamp},
+    storage::{Decision, StorageError, Table, Tree},
 };
-use serde::{Deserialize, Serialize};
 
 #[derive(Clone)]
 pub struct Store {
     tree: Tree,
     carts: Table<CartRecord>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct CartRecord {
-    pub id: CartId,
-    pub lines: Vec<Line>,
-    pub changed_at: Timestamp,
-    /// The orders that were last taken out of it, so that each is taken out once.
-    #[serde(default)]
-    pub checked_out: Vec<OrderId>,
-}
-
-impl Record for CartRecord {
-    const TABLE: &'static str = "cart";
-    /// The owner's id.
-    type Key = String;
 }
 
 impl Store {
@@ -74,9 +56,4 @@ fn key(owner: CartOwner) -> String {
         CartOwner::Guest(id) => id.to_string(),
         CartOwner::User(id) => id.to_string(),
     }
-}
-
-/// The tables of this tree, for a check that knows what is in them.
-pub fn tables() -> Vec<KnownTable> {
-    vec![KnownTable::of::<CartRecord>("carts")]
 }

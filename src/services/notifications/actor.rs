@@ -2,8 +2,9 @@
 
 use super::{
     messages::*,
-    rules::{self, News},
-    store::{Note, Store},
+    records::Note,
+    rules::{self, CustomerNotice},
+    store::Store,
 };
 use crate::{
     mesh::{Context, EventId, HandlerResult, MeshError, ProcessedEvents, service},
@@ -23,7 +24,7 @@ use crate::{
 #[derive(Clone)]
 struct Notifications {
     store: Store,
-    heard: ProcessedEvents,
+    processed_events: ProcessedEvents,
 }
 
 service! { Notifications,
@@ -33,20 +34,22 @@ service! { Notifications,
         MarkRead          => mark_read,
     }
     subscribes {
-        UserRegistered    => tell(id, at),
-        OrderConfirmed    => tell(id, at),
-        OrderRejected     => tell(id, at),
-        OrderShipped      => tell(id, at),
-        OrderDelivered    => tell(id, at),
-        OrderCancelled    => tell(id, at),
-        OrderReturned     => tell(id, at),
-        RefundFailed      => tell(id, at),
+        UserRegistered    => notify(id, at),
+        OrderConfirmed    => notify(id, at),
+        OrderRejected     => notify(id, at),
+        OrderShipped      => notify(id, at),
+        OrderDelivered    => notify(id, at),
+        OrderCancelled    => notify(id, at),
+        OrderReturned     => notify(id, at),
+        RefundFailed      => notify(id, at),
     }
 }
 
 pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
-    let notifications =
-        Notifications { store: Store::new(&deps.tree), heard: ProcessedEvents::proved_by_records(&deps.tree) };
+    let notifications = Notifications {
+        store: Store::new(&deps.tree),
+        processed_events: ProcessedEvents::proved_by_records(&deps.tree),
+    };
     deps.mesh.launch(Service::Notifications, deps.instances, move |on| start(&notifications, on));
     Ok(())
 }
@@ -76,21 +79,27 @@ impl Notifications {
     }
 
     /// Puts what happened into words, once: the same event makes the same id.
-    async fn tell<E: News>(&self, _: Context, event: E, id: EventId, at: Timestamp) -> Result<(), MeshError> {
-        let words = event.words();
+    async fn notify<E: CustomerNotice>(
+        &self,
+        _: Context,
+        event: E,
+        id: EventId,
+        at: Timestamp,
+    ) -> Result<(), MeshError> {
+        let text = event.text();
         let notification = Notification {
             id: rules::id_for(&id, at),
-            title: words.title.into(),
-            body: words.body,
-            link: words.link,
+            title: text.title.into(),
+            body: text.body,
+            link: text.link,
             created_at: at,
             read: false,
         };
-        Ok(self.store.write(Note { user_id: event.reader(), notification })?)
+        Ok(self.store.write(Note { user_id: event.recipient(), notification })?)
     }
 
     fn processed_events(&self) -> &ProcessedEvents {
-        &self.heard
+        &self.processed_events
     }
 }
 
@@ -124,7 +133,10 @@ mod tests {
     fn inbox() -> (tempfile::TempDir, Notifications) {
         let folder = tempfile::tempdir().unwrap();
         let tree = Storage::open(folder.path(), &Env::system()).unwrap().tree(Service::Notifications).unwrap();
-        (folder, Notifications { store: Store::new(&tree), heard: ProcessedEvents::proved_by_records(&tree) })
+        (
+            folder,
+            Notifications { store: Store::new(&tree), processed_events: ProcessedEvents::proved_by_records(&tree) },
+        )
     }
 
     /// Tells user 1 of the `seq`th event of an order.
@@ -133,7 +145,7 @@ mod tests {
         let order = OrderFacts { order_id, user_id: user(1), total: Money::zero(Currency::EUR) };
         let id = EventId { publisher: Service::Orders, record: format!("order/{order_id}"), seq };
         let at = Timestamp::from_millisecond(seq as i64).unwrap();
-        inbox.tell(context_of(1), OrderDelivered { order }, id, at).await.unwrap();
+        inbox.notify(context_of(1), OrderDelivered { order }, id, at).await.unwrap();
     }
 
     async fn list(inbox: &Notifications, limit: u64, cursor: Option<Cursor>) -> (Vec<i64>, Option<Cursor>) {

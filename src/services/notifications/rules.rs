@@ -14,48 +14,51 @@ use crate::{
 use sha2::{Digest, Sha256};
 
 /// An event that a customer is told of.
-pub trait News {
+pub trait CustomerNotice {
     /// Who is told.
-    fn reader(&self) -> UserId;
-    fn words(&self) -> Words;
+    fn recipient(&self) -> UserId;
+    fn text(&self) -> NoticeText;
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Words {
+pub struct NoticeText {
     pub title: &'static str,
     pub body: String,
     /// A path in the shop.
     pub link: Option<String>,
 }
 
-impl News for UserRegistered {
-    fn reader(&self) -> UserId {
+impl CustomerNotice for UserRegistered {
+    fn recipient(&self) -> UserId {
         self.user_id
     }
 
-    fn words(&self) -> Words {
-        let body = format!("Hello {}, your account is ready. News of your orders will come to this inbox.", self.name);
-        Words { title: "Welcome to Galleria", body, link: Some("/".into()) }
+    fn text(&self) -> NoticeText {
+        let body = format!(
+            "Hello {}, your account is ready. CustomerNotice of your orders will come to this inbox.",
+            self.name
+        );
+        NoticeText { title: "Welcome to Galleria", body, link: Some("/".into()) }
     }
 }
 
 /// Most news is about an order.
-macro_rules! news_of_orders {
+macro_rules! order_notices {
     ($($event:ident |$told:ident| $title:literal, $body:expr;)*) => {$(
-        impl News for $event {
-            fn reader(&self) -> UserId {
+        impl CustomerNotice for $event {
+            fn recipient(&self) -> UserId {
                 self.order.user_id
             }
 
-            fn words(&self) -> Words {
+            fn text(&self) -> NoticeText {
                 let $told = self;
-                Words { title: $title, body: $body, link: Some(page_of(self.order.order_id)) }
+                NoticeText { title: $title, body: $body, link: Some(page_of(self.order.order_id)) }
             }
         }
     )*};
 }
 
-news_of_orders! {
+order_notices! {
     OrderConfirmed |it| "Your order is confirmed",
         format!("Thank you. We have received {} and are getting {} ready.", it.order.total, pieces(it));
     OrderRejected |it| "Your order could not be placed",
@@ -70,17 +73,17 @@ news_of_orders! {
         format!("{} is on its way back to the card that you paid with.", it.amount);
 }
 
-impl News for RefundFailed {
-    fn reader(&self) -> UserId {
+impl CustomerNotice for RefundFailed {
+    fn recipient(&self) -> UserId {
         self.user_id
     }
 
-    fn words(&self) -> Words {
+    fn text(&self) -> NoticeText {
         let body = format!(
             "Your bank did not take back {}. The money is safe with us; we will find another way to pay it out.",
             self.refund.amount
         );
-        Words { title: "A refund did not reach you", body, link: Some(page_of(self.order_id)) }
+        NoticeText { title: "A refund did not reach you", body, link: Some(page_of(self.order_id)) }
     }
 }
 
@@ -151,16 +154,16 @@ mod tests {
     }
 
     fn rejected(reason: Reason) -> String {
-        OrderRejected { order: order(), reason }.words().body
+        OrderRejected { order: order(), reason }.text().body
     }
 
     #[test]
     fn money_and_pieces_are_written_for_people_and_the_link_leads_to_the_order() {
         let lines = |quantity: u32| vec![StockLine { product_id: product(), quantity: quantity.try_into().unwrap() }];
-        let one = OrderConfirmed { order: order(), lines: lines(1) }.words();
+        let one = OrderConfirmed { order: order(), lines: lines(1) }.text();
         assert_eq!(one.body, "Thank you. We have received EUR 19.99 and are getting your item ready.");
         assert_eq!(one.link, Some(format!("/orders/{}", order().order_id)));
-        let three = OrderConfirmed { order: order(), lines: lines(3) }.words();
+        let three = OrderConfirmed { order: order(), lines: lines(3) }.text();
         assert!(three.body.contains("your 3 items"), "{}", three.body);
     }
 
@@ -179,10 +182,10 @@ mod tests {
 
     #[test]
     fn money_that_is_given_back_is_on_its_way_until_somebody_knows_more() {
-        let cancelled = OrderCancelled { order: order() }.words().body;
+        let cancelled = OrderCancelled { order: order() }.text().body;
         assert_eq!(cancelled, "EUR 19.99 is on its way back to the card that you paid with.");
         let amount = Money::new(500, Currency::EUR).unwrap();
-        let returned = OrderReturned { order: order(), amount }.words().body;
+        let returned = OrderReturned { order: order(), amount }.text().body;
         assert_eq!(returned, "EUR 5.00 is on its way back to the card that you paid with.");
     }
 

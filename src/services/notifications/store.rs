@@ -7,36 +7,20 @@
 //!
 //! Which events were handled is nowhere written down besides: the same event makes the same id, and what is there is left as it is.
 
-use super::messages::{Notification, NotificationsError};
+use super::{
+    messages::{Notification, NotificationsError},
+    records::{Note, key_of, keys_of},
+};
 use crate::{
     mesh::Failure,
-    storage::{Decision, KnownTable, Record, StorageError, Table, Tree},
+    storage::{Decision, StorageError, Table, Tree},
     types::{NotificationId, UserId},
 };
-use serde::{Deserialize, Serialize};
 
 #[derive(Clone)]
 pub struct Store {
     tree: Tree,
     notes: Table<Note>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Note {
-    pub user_id: UserId,
-    #[serde(flatten)]
-    pub notification: Notification,
-}
-
-impl Record for Note {
-    const TABLE: &'static str = "note";
-    /// Of user and message.
-    type Key = String;
-
-    fn entries(&self) -> Vec<String> {
-        let is_unread = !self.notification.read;
-        Vec::from_iter(is_unread.then(|| format!("unread/{}", key_of(self.user_id, self.notification.id))))
-    }
 }
 
 impl Store {
@@ -81,18 +65,4 @@ impl Store {
         self.tree.commit().await?;
         Ok(read)
     }
-}
-
-fn key_of(user: UserId, id: NotificationId) -> String {
-    format!("{}{id}", keys_of(user))
-}
-
-/// What the keys of a user's messages begin with.
-fn keys_of(user: UserId) -> String {
-    format!("{user}:")
-}
-
-/// The tables of this tree, for a check that knows what is in them.
-pub fn tables() -> Vec<KnownTable> {
-    vec![KnownTable::of::<Note>("notifications")]
 }

@@ -135,7 +135,7 @@ pub fn check_seen(seen: Option<Seen>, version: u64, available: u32) -> Result<()
 }
 
 /// What a category is called of which nobody said: `coffee-makers` is "Coffee makers".
-pub fn in_words(slug: &Slug) -> Result<CategoryName, ProductsError> {
+pub fn default_category_name(slug: &Slug) -> Result<CategoryName, ProductsError> {
     let words = slug.as_str().replace('-', " ");
     let first = words.chars().next().map(|c| c.to_ascii_uppercase());
     let name: String = first.into_iter().chain(words.chars().skip(1)).take(60).collect();
@@ -247,9 +247,9 @@ pub mod tests {
 
     #[test]
     fn a_category_without_a_name_is_called_by_its_slug() {
-        assert_eq!(in_words(&"coffee-makers".parse().unwrap()).unwrap().as_str(), "Coffee makers");
-        assert!(in_words(&"a".repeat(80).parse().unwrap()).is_ok());
+        assert_eq!(default_category_name(&"coffee-makers".parse().unwrap()).unwrap().as_str(), "Coffee makers");
+        assert!(default_category_name(&"a".repeat(80).parse().unwrap()).is_ok());
         // Cut in the middle of two words: the space at the end goes.
-        assert_eq!(in_words(&format!("{}-b", "a".repeat(59)).parse().unwrap()).unwrap().len(), 59);
+        assert_eq!(default_category_name(&format!("{}-b", "a".repeat(59)).parse().unwrap()).unwrap().len(), 59);
     }
 }

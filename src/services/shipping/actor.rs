@@ -1,12 +1,13 @@
 //! The actor: one short handler per request.
 
 use super::{
-    carrier::{Carrier, Due, make_due_scans, next_scan},
+    carrier::{Carrier, DueScan, make_due_scans, next_scan},
     label,
     messages::*,
     network::NETWORK,
+    records::ShipmentRecord,
     routes, rules,
-    store::{ShipmentRecord, Store},
+    store::Store,
     tariff,
     tracking_number::TrackingNumber,
 };
@@ -26,7 +27,7 @@ struct Shipping {
     env: Env,
     store: Store,
     /// Where the carrier is told of parcels that it was handed.
-    carrier: UnboundedSender<Due>,
+    carrier: UnboundedSender<DueScan>,
     carrier_speed: f64,
 }
 
@@ -41,7 +42,7 @@ service! { Shipping,
         DrawLabel          => draw_label,
         Track              => track,
         GetNetwork         => get_network,
-        ReconcileShipments => tally,
+        ReconcileShipments => reconcile,
     }
 }
 
@@ -50,7 +51,7 @@ pub fn launch(deps: ServiceDeps, carrier_speed: f64) -> Result<(), StorageError>
     let store = Store::new(&deps.tree);
     let (carrier, tell) = Carrier::new(deps.env.clone(), store.clone())?;
     let carrier = Arc::new(Mutex::new(carrier));
-    let tables = store.owing();
+    let tables = store.outbox_tables();
     let shipping = Shipping { env: deps.env.clone(), store, carrier: tell, carrier_speed };
     deps.mesh.launch(Service::Shipping, deps.instances, move |on| start(&shipping, on));
     let env = deps.env.clone();
@@ -175,7 +176,7 @@ impl Shipping {
         Ok(NETWORK.hubs.clone())
     }
 
-    async fn tally(&self, _: Context, request: ReconcileShipments) -> HandlerResult<ReconcileShipments> {
+    async fn reconcile(&self, _: Context, request: ReconcileShipments) -> HandlerResult<ReconcileShipments> {
         let tally = |(order_id, record): (OrderId, ShipmentRecord)| {
             let status = record.shipment.map_or(ShipmentStatus::Cancelled, |shipment| shipment.status);
             ShipmentReconciliation { order_id, status }

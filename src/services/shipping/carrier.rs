@@ -6,8 +6,9 @@
 
 use super::{
     messages::{ShipmentDelivered, ShipmentMoved, ShipmentStatus},
+    records::ShipmentRecord,
     rules,
-    store::{ShipmentRecord, Store},
+    store::Store,
 };
 use crate::{
     env::{Env, later, since},
@@ -22,7 +23,7 @@ use tokio::{
 };
 
 /// A parcel that is to be scanned, and when.
-pub type Due = (Timestamp, OrderId);
+pub type DueScan = (Timestamp, OrderId);
 
 /// Scans that are due closer together are made together.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
@@ -35,13 +36,13 @@ pub struct Carrier {
     env: Env,
     store: Store,
     /// Every parcel under way, by its next scan.
-    agenda: BTreeSet<Due>,
-    handed_over: UnboundedReceiver<Due>,
+    agenda: BTreeSet<DueScan>,
+    handed_over: UnboundedReceiver<DueScan>,
 }
 
 impl Carrier {
     /// A carrier with all parcels that are under way, and where to tell it of more.
-    pub fn new(env: Env, store: Store) -> Result<(Self, UnboundedSender<Due>), StorageError> {
+    pub fn new(env: Env, store: Store) -> Result<(Self, UnboundedSender<DueScan>), StorageError> {
         let (tell, handed_over) = unbounded_channel();
         let agenda = store.under_way()?.into_iter().collect();
         Ok((Self { env, store, agenda, handed_over }, tell))

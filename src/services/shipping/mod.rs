@@ -14,6 +14,7 @@ mod coverage;
 mod label;
 pub mod messages;
 mod network;
+mod records;
 mod routes;
 mod rules;
 mod store;
@@ -21,7 +22,6 @@ mod tariff;
 #[cfg(test)]
 mod tests;
 mod tracking_number;
-mod typesetting;
 
 pub use actor::launch;
-pub use store::tables;
+pub use records::tables;

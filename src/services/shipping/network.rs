@@ -153,7 +153,7 @@ const LEGS: &[Row] = &[
 /// A carrier's connection between two hubs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leg {
-    /// The hubs' places in [`Network::hubs`].
+    /// The hubs' places in [`CarrierNetwork::hubs`].
     pub ends: (usize, usize),
     pub carrier: &'static str,
     pub mode: Mode,
@@ -172,14 +172,14 @@ impl Leg {
 }
 
 /// The tables above, linked up.
-pub struct Network {
+pub struct CarrierNetwork {
     pub hubs: Vec<Hub>,
     pub legs: Vec<Leg>,
 }
 
-pub static NETWORK: LazyLock<Network> = LazyLock::new(Network::link_up);
+pub static NETWORK: LazyLock<CarrierNetwork> = LazyLock::new(CarrierNetwork::link_up);
 
-impl Network {
+impl CarrierNetwork {
     fn link_up() -> Self {
         let hubs = HUBS.iter().map(|&(code, city, country, latitude, longitude)| Hub {
             code: code.to_owned(),
@@ -201,7 +201,7 @@ impl Network {
     }
 }
 
-/// The place of a hub in [`Network::hubs`].
+/// The place of a hub in [`CarrierNetwork::hubs`].
 pub fn place_of(code: &str) -> usize {
     HUBS.iter().position(|hub| hub.0 == code).expect("the tables name only hubs that they have")
 }

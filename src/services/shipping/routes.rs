@@ -27,7 +27,7 @@ const CENTS_PER_HOUR: u32 = 5;
 
 /// A way from the warehouse's hub to another.
 #[derive(Debug, Clone)]
-pub struct Route {
+pub struct HubRoute {
     /// From the second hub on: the warehouse's own is where it starts.
     pub rides: Vec<RideTo>,
     /// Up to which weight it is the best.
@@ -44,7 +44,7 @@ pub struct RideTo {
     pub leg: &'static Leg,
 }
 
-impl Route {
+impl HubRoute {
     /// For so many started kilograms.
     pub fn cents(&self, kg: u32) -> u32 {
         self.rides.iter().map(|ride| ride.leg.cents(kg)).sum::<u32>().max(self.least_cents)
@@ -62,7 +62,7 @@ impl Route {
 }
 
 /// The service's route to the hub for a parcel of so many started kilograms; `None` where it is too heavy for every way there.
-pub fn best(service: ShippingService, hub: usize, kg: u32) -> Option<&'static Route> {
+pub fn best(service: ShippingService, hub: usize, kg: u32) -> Option<&'static HubRoute> {
     let by_weight = &routes()[service as usize][hub];
     by_weight.get(by_weight.partition_point(|route| route.most_kg < kg))
 }
@@ -73,7 +73,7 @@ pub fn most_kg(hub: usize) -> u32 {
 }
 
 /// By service and hub, the routes in the order of the weights that they are best for.
-type Routes = [Vec<Vec<Route>>; 3];
+type Routes = [Vec<Vec<HubRoute>>; 3];
 
 /// Works out all ways, once, where it holds up nobody: it takes a moment. Whoever is going to ask for a way waits for this first.
 pub async fn prepare(env: &Env) {
@@ -104,7 +104,7 @@ fn routes() -> &'static Routes {
 type Graph = petgraph::Graph<(), &'static Leg>;
 
 /// The routes that are best for one kilogram more than before.
-fn extend(routes: &mut [Vec<Route>], graph: &Graph, service: ShippingService, kg: u32) {
+fn extend(routes: &mut [Vec<HubRoute>], graph: &Graph, service: ShippingService, kg: u32) {
     let open = EdgeFiltered::from_fn(graph, |edge| edge.weight().most_kg >= kg);
     let effort = |leg: &Leg| effort(service, leg, kg);
     let start = NodeIndex::new(place_of(WAREHOUSE));
@@ -128,7 +128,7 @@ fn extend(routes: &mut [Vec<Route>], graph: &Graph, service: ShippingService, kg
             Some(same) if same.rides == rides => same.most_kg = kg,
             lighter => {
                 let least_cents = lighter.map_or(0, |route| route.cents(route.most_kg));
-                routes.push(Route { rides, most_kg: kg, least_cents });
+                routes.push(HubRoute { rides, most_kg: kg, least_cents });
             }
         }
     }
@@ -157,7 +157,7 @@ mod tests {
         0..NETWORK.hubs.len()
     }
 
-    fn hours(route: &Route) -> u32 {
+    fn hours(route: &HubRoute) -> u32 {
         route.stops().last().unwrap().1
     }
 

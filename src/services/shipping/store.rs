@@ -6,61 +6,20 @@
 //! | `tracking/GA………NL` | which order's shipment has the number |
 
 use super::{
-    messages::{Shipment, TrackingEvent},
+    messages::Shipment,
+    records::{NumberRecord, ShipmentRecord},
     tracking_number::TrackingNumber,
 };
 use crate::{
-    storage::{Decision, KnownTable, Outbox, OutboxTable, Record, StorageError, Table, Tree},
+    storage::{Decision, OutboxTable, StorageError, Table, Tree},
     types::{OrderId, Timestamp},
 };
-use serde::{Deserialize, Serialize};
 
 #[derive(Clone)]
 pub struct Store {
     tree: Tree,
     shipments: Table<ShipmentRecord>,
     numbers: Table<NumberRecord>,
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct ShipmentRecord {
-    /// None where the booking was cancelled before it was made: it never will be.
-    pub shipment: Option<Shipment>,
-    /// The scans that the carrier has yet to make, soonest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub to_come: Vec<TrackingEvent>,
-    pub outbox: Outbox,
-}
-
-impl Record for ShipmentRecord {
-    const TABLE: &'static str = "shipment";
-    type Key = OrderId;
-
-    fn outbox(&self) -> Option<&Outbox> {
-        Some(&self.outbox)
-    }
-
-    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
-        Some(&mut self.outbox)
-    }
-
-    /// Also while the parcel is on its way: a start-up hands it to the carrier again.
-    fn is_open(&self) -> bool {
-        !self.outbox.is_empty() || !self.to_come.is_empty()
-    }
-}
-
-/// Written before the shipment that has the number. One that leads to a shipment with another number is what a crash in between
-/// left behind.
-#[derive(Clone, Serialize, Deserialize)]
-struct NumberRecord {
-    order_id: OrderId,
-}
-
-impl Record for NumberRecord {
-    const TABLE: &'static str = "tracking";
-    /// A tracking number.
-    type Key = String;
 }
 
 impl Store {
@@ -123,12 +82,7 @@ impl Store {
     }
 
     /// The tables whose records owe events.
-    pub fn owing(&self) -> Vec<Box<dyn OutboxTable>> {
+    pub fn outbox_tables(&self) -> Vec<Box<dyn OutboxTable>> {
         vec![Box::new(self.shipments.clone())]
     }
-}
-
-/// The tables of this tree, for a check that knows what is in them.
-pub fn tables() -> Vec<KnownTable> {
-    vec![KnownTable::of::<ShipmentRecord>("shipping"), KnownTable::of::<NumberRecord>("shipping")]
 }

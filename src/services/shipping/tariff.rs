@@ -4,7 +4,7 @@ use super::{
     coverage::hub_serving,
     messages::{ShippingService::*, *},
     network::NETWORK,
-    routes::{self, MOST_KG, Route},
+    routes::{self, HubRoute, MOST_KG},
 };
 use crate::{
     env::later,
@@ -66,7 +66,7 @@ fn started_kg(grams: u64) -> Result<u32, ShippingError> {
     }
 }
 
-fn stops(route: &Route, start: Timestamp) -> Vec<Stop> {
+fn stops(route: &HubRoute, start: Timestamp) -> Vec<Stop> {
     let rides = route.rides.iter().map(|ride| Ride { carrier: ride.leg.carrier.to_owned(), mode: ride.leg.mode });
     let by = std::iter::once(None).chain(rides.map(Some));
     let stop = |((hub, after), by): ((usize, u32), Option<Ride>)| Stop {

@@ -56,7 +56,7 @@ pub struct RegisterUser {
     pub name: PersonName,
     /// Who asks again within a day with the same key, address and password finds the account that he made, not `EmailTaken`.
     pub key: Option<String>,
-    pub from: Option<Network>,
+    pub from: Option<ClientNetwork>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -72,11 +72,11 @@ pub struct Registered {
 pub struct SignIn {
     pub email: Email,
     pub password: Secret,
-    pub from: Option<Network>,
+    pub from: Option<ClientNetwork>,
 }
 
 /// Where somebody comes from: an IPv4 address, or the first address of an IPv6 /64.
-pub type Network = IpAddr;
+pub type ClientNetwork = IpAddr;
 
 /// A session with its fresh tokens.
 #[derive(Debug, Clone, Serialize, Deserialize)]

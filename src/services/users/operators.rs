@@ -1,11 +1,11 @@
 //! The handlers of the shop's operators: how the first one comes to be, and how the command line makes one.
 
 use super::{
-    core::Users,
     messages::*,
     password_policy::check_password,
+    records::{FIRST_PASSWORD, UserRecord},
     rules::SETUP_TOKEN_LIFE,
-    store::{FIRST_PASSWORD, UserRecord},
+    service::Users,
     tokens::{Fingerprint, random_token},
 };
 use crate::{

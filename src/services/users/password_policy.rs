@@ -21,7 +21,7 @@ const RUNS: [&str; 8] = [
     "1q2w3e4r5t6y7u8i9o0p",
 ];
 
-/// Whether a password will do: any 12 to 128 characters that are not what a guesser tries first (NIST SP 800-63B-4
+/// Whether a password will do: any 12 to 128 characters that are not what a throttle_key tries first (NIST SP 800-63B-4
 /// §3.1.1.2). It is taken as it is: no rules of composition, nothing trimmed, nothing cut off.
 pub fn check_password(password: &str, email: &Email, name: &str) -> Result<(), UsersError> {
     let length = password.chars().take(LONGEST + 1).count();

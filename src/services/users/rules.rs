@@ -1,14 +1,14 @@
 //! How long sessions last, what a refresh token is worth, and what an address book holds.
 
 use super::{
-    messages::{ACCESS_TOKEN_LIFE, LEEWAY, Network, SavedAddress, UsersError},
+    messages::{ACCESS_TOKEN_LIFE, LEEWAY, SavedAddress, UsersError},
+    records::{Replaced, Session},
     tokens::Fingerprint,
 };
 use crate::{
     env::{later, since},
-    types::{AddressId, SessionId, Timestamp, UserId},
+    types::{AddressId, Timestamp},
 };
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -31,34 +31,6 @@ pub const MOST_SESSIONS: usize = 50;
 pub const MOST_ADDRESSES: usize = 50;
 /// How many addresses are remembered to have been removed: more than are removed while an answer is on its way.
 const REMEMBERED_REMOVALS: usize = 16;
-
-/// One sign-in, and what is known of its refresh tokens: their fingerprints, never the tokens.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Session {
-    pub id: SessionId,
-    pub user_id: UserId,
-    pub created_at: Timestamp,
-    pub last_used_at: Timestamp,
-    /// From where it was begun.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Network>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
-    /// Of the part that all tokens of this session share.
-    pub family: Fingerprint,
-    pub current: Fingerprint,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<Replaced>,
-}
-
-/// The token before the current one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Replaced {
-    pub token: Fingerprint,
-    pub at: Timestamp,
-    /// Makes the current token out of this one, for whoever comes with this one within the grace.
-    pub successor_key: String,
-}
 
 /// What to do with a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,7 +126,7 @@ pub fn remove_address(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Id;
+    use crate::types::{Id, SessionId, UserId};
     use uuid::Uuid;
 
     fn at(seconds: i64) -> Timestamp {

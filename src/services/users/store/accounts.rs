@@ -6,25 +6,28 @@
 //!
 //! | making an account | after a crash here |
 //! |---|---|
-//! | 1. the record, owing [`Duty::ClaimEmail`]: nobody finds it yet | goes on with 2 |
+//! | 1. the record, outbox_tables [`PendingTask::ClaimEmail`]: nobody finds it yet | goes on with 2 |
 //! | 2. the claim; or, where another has it, the record is deleted again | finds its own claim, goes on with 3 |
-//! | 3. the duty is struck off, and `UserRegistered` is owed | nothing to do |
+//! | 3. the task is struck off, and `UserRegistered` is owed | nothing to do |
 //!
 //! | moving from A to B | after a crash here |
 //! |---|---|
-//! | 1. the record owes [`Duty::ReleaseEmail`]`(B)` | nothing to let go of: found by A |
-//! | 2. the claim on B; or, where another has it, the duty is struck off | lets go of B: found by A |
+//! | 1. the record owes [`PendingTask::ReleaseEmail`]`(B)` | nothing to let go of: found by A |
+//! | 2. the claim on B; or, where another has it, the task is struck off | lets go of B: found by A |
 //! | 3. in one swap the record says B, and owes `ReleaseEmail(A)` in place of `(B)` | lets go of A: found by B |
 //! | 4. A is let go of | nothing to let go of: found by B |
-//! | 5. the duty is struck off | nothing to do |
+//! | 5. the task is struck off | nothing to do |
 //!
 //! A claim that the account itself still holds on B is as good as a new one. Two moves of one account at once would let
-//! go of what the other is claiming, so the duty is also a turnstile: one that finds it there waits until it is struck off.
+//! go of what the other is claiming, so the task is also a turnstile: one that finds it there waits until it is struck off.
 
-use super::{Duty, EmailClaim, OPERATORS, Store, UserRecord};
+use super::Store;
 use crate::{
     mesh::{Event, Failure, MeshError},
-    services::users::messages::{User, UserRegistered, UsersError},
+    services::users::{
+        messages::{User, UserRegistered, UsersError},
+        records::{EmailClaim, OPERATORS, PendingTask, UserRecord},
+    },
     storage::{Decision, StorageError},
     types::{Email, SessionId, Timestamp, UserId},
 };
@@ -42,8 +45,8 @@ impl Store {
         password_hash: String,
         key: Option<&str>,
     ) -> Result<(), Failure<UsersError>> {
-        let record = UserRecord::in_the_making(user.clone(), password_hash);
-        self.users.create(&user.id, UserRecord { made_with: key.map(str::to_owned), ..record })?;
+        let record = UserRecord::unfinished(user.clone(), password_hash);
+        self.users.create(&user.id, UserRecord { registration_key: key.map(str::to_owned), ..record })?;
         if !self.claim_or_delete(user)? {
             return Err(UsersError::EmailTaken.into());
         }
@@ -60,37 +63,37 @@ impl Store {
     pub async fn move_email(&self, id: UserId, to: &Email) -> Result<User, Failure<UsersError>> {
         for _ in 0..TURNSTILE_ATTEMPTS {
             match self.begin_move(id, to)? {
-                Turn::There(user) => {
+                MoveStart::AlreadyThere(user) => {
                     self.tree.commit().await?;
                     return Ok(user);
                 }
-                Turn::Mine => {
+                MoveStart::Begun => {
                     let user = self.finish_move(id, to)?;
                     self.tree.commit().await?;
                     return Ok(user);
                 }
-                Turn::Wait => tokio::time::sleep(TURNSTILE_PAUSE).await,
+                MoveStart::Busy => tokio::time::sleep(TURNSTILE_PAUSE).await,
             }
         }
         Err(MeshError::Failed(format!("{id} is kept from changing its address by a change that does not end")).into())
     }
 
-    fn begin_move(&self, id: UserId, to: &Email) -> Result<Turn, Failure<UsersError>> {
+    pub(super) fn begin_move(&self, id: UserId, to: &Email) -> Result<MoveStart, Failure<UsersError>> {
         self.edit(id, |record| {
-            if record.duties.iter().any(|duty| matches!(duty, Duty::ReleaseEmail(_))) {
-                return Ok(Turn::Wait);
+            if record.pending_tasks.iter().any(|task| matches!(task, PendingTask::ReleaseEmail(_))) {
+                return Ok(MoveStart::Busy);
             }
             if record.user.email == *to {
-                return Ok(Turn::There(record.user.clone()));
+                return Ok(MoveStart::AlreadyThere(record.user.clone()));
             }
-            record.duties.push(Duty::ReleaseEmail(to.clone()));
-            Ok(Turn::Mine)
+            record.pending_tasks.push(PendingTask::ReleaseEmail(to.clone()));
+            Ok(MoveStart::Begun)
         })
     }
 
-    fn finish_move(&self, id: UserId, to: &Email) -> Result<User, Failure<UsersError>> {
+    pub(super) fn finish_move(&self, id: UserId, to: &Email) -> Result<User, Failure<UsersError>> {
         if !self.claim(to, id)? {
-            self.strike(id, &Duty::ReleaseEmail(to.clone()))?;
+            self.complete(id, &PendingTask::ReleaseEmail(to.clone()))?;
             return Err(UsersError::EmailTaken.into());
         }
         let (user, from) = self.swap_email(id, to)?;
@@ -99,11 +102,11 @@ impl Store {
     }
 
     /// Gives the address that the account had before, too.
-    fn swap_email(&self, id: UserId, to: &Email) -> Result<(User, Email), Failure<UsersError>> {
+    pub(super) fn swap_email(&self, id: UserId, to: &Email) -> Result<(User, Email), Failure<UsersError>> {
         self.edit(id, |record| {
             let from = std::mem::replace(&mut record.user.email, to.clone());
-            record.strike(&Duty::ReleaseEmail(to.clone()));
-            record.duties.push(Duty::ReleaseEmail(from.clone()));
+            record.complete(&PendingTask::ReleaseEmail(to.clone()));
+            record.pending_tasks.push(PendingTask::ReleaseEmail(from.clone()));
             Ok((record.user.clone(), from))
         })
     }
@@ -122,7 +125,7 @@ impl Store {
         Ok((user, ended))
     }
 
-    fn set_password(
+    pub(super) fn set_password(
         &self,
         id: UserId,
         except: Option<SessionId>,
@@ -131,7 +134,7 @@ impl Store {
         self.edit(id, |record| {
             decide(record)?;
             record.password_version += 1;
-            record.duties.push(Duty::EndSessions { except });
+            record.pending_tasks.push(PendingTask::EndSessions { except });
             Ok(record.user.clone())
         })
     }
@@ -141,46 +144,48 @@ impl Store {
     }
 
     /// Does what a crash has left undone. To be called before anybody else uses the store.
-    pub fn finish(&self, now: Timestamp) -> Result<(), StorageError> {
+    pub fn finish_pending_tasks(&self, now: Timestamp) -> Result<(), StorageError> {
         for key in self.users.open_keys()? {
             let id: UserId = key.parse().map_err(|_| StorageError::Damaged { what: format!("open/user/{key}") })?;
             let Some(record) = self.users.get(&id)? else { continue };
-            for duty in &record.duties {
-                match duty {
-                    Duty::ClaimEmail => drop(self.claim_or_delete(&record.user)?),
-                    Duty::ReleaseEmail(email) => self.release_email(id, email)?,
-                    Duty::EndSessions { except } => drop(self.end_for_new_password(id, *except, now)?),
+            for task in &record.pending_tasks {
+                match task {
+                    PendingTask::ClaimEmail => drop(self.claim_or_delete(&record.user)?),
+                    PendingTask::ReleaseEmail(email) => self.release_email(id, email)?,
+                    PendingTask::EndSessions { except } => drop(self.end_for_new_password(id, *except, now)?),
                 }
             }
         }
         Ok(())
     }
 
-    /// [`Duty::ClaimEmail`]: says whether the account has got its address.
-    fn claim_or_delete(&self, user: &User) -> Result<bool, StorageError> {
+    /// [`PendingTask::ClaimEmail`]: says whether the account has got its address.
+    pub(super) fn claim_or_delete(&self, user: &User) -> Result<bool, StorageError> {
         let is_ours = self.claim(&user.email, user.id)?;
         self.users.change(&user.id, |found| {
-            let Some(mut record) = found.filter(|record| !record.is_made()) else { return Ok(Decision::Keep(is_ours)) };
+            let Some(mut record) = found.filter(|record| !record.is_complete()) else {
+                return Ok(Decision::Keep(is_ours));
+            };
             if !is_ours {
                 return Ok(Decision::Delete(false));
             }
-            record.strike(&Duty::ClaimEmail);
+            record.complete(&PendingTask::ClaimEmail);
             let event = UserRegistered { user_id: user.id, name: user.name.clone() };
             event.add_to(&mut record.outbox, user.created_at);
             Ok(Decision::Save(record, true))
         })
     }
 
-    /// [`Duty::ReleaseEmail`].
+    /// [`PendingTask::ReleaseEmail`].
     fn release_email(&self, id: UserId, email: &Email) -> Result<(), StorageError> {
         self.emails.change(email, |found: Option<EmailClaim>| {
             let is_ours = found.is_some_and(|claim| claim.user_id == id);
             Ok::<_, StorageError>(if is_ours { Decision::Delete(()) } else { Decision::Keep(()) })
         })?;
-        self.strike(id, &Duty::ReleaseEmail(email.clone()))
+        self.complete(id, &PendingTask::ReleaseEmail(email.clone()))
     }
 
-    /// [`Duty::EndSessions`].
+    /// [`PendingTask::EndSessions`].
     fn end_for_new_password(
         &self,
         id: UserId,
@@ -188,20 +193,20 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<SessionId>, StorageError> {
         let ended = self.end_sessions(id, except, now)?;
-        self.strike(id, &Duty::EndSessions { except })?;
+        self.complete(id, &PendingTask::EndSessions { except })?;
         Ok(ended)
     }
 
-    fn strike(&self, id: UserId, duty: &Duty) -> Result<(), StorageError> {
+    fn complete(&self, id: UserId, task: &PendingTask) -> Result<(), StorageError> {
         self.users.change(&id, |found: Option<UserRecord>| {
             let Some(mut record) = found else { return Ok(Decision::Keep(())) };
-            let was_there = record.strike(duty);
+            let was_there = record.complete(task);
             Ok(if was_there { Decision::Save(record, ()) } else { Decision::Keep(()) })
         })
     }
 
     /// Whether the address is the account's to have: nobody had it, or this account did.
-    fn claim(&self, email: &Email, id: UserId) -> Result<bool, StorageError> {
+    pub(super) fn claim(&self, email: &Email, id: UserId) -> Result<bool, StorageError> {
         self.emails.change(email, |found| {
             Ok(match found {
                 None => Decision::Save(EmailClaim { user_id: id }, true),
@@ -212,12 +217,9 @@ impl Store {
 }
 
 /// What a move finds at the turnstile.
-enum Turn {
+pub(super) enum MoveStart {
     /// The account has the address already.
-    There(User),
-    Mine,
-    Wait,
+    AlreadyThere(User),
+    Begun,
+    Busy,
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,10 +1,11 @@
 //! The keys that access tokens are signed with: one signs, those before it stay published while a token of theirs may live, and the next
 //! one is published before it signs.
 
-use super::{Signing, Store};
+use super::Store;
 use crate::{
     env::since,
     services::users::{
+        records::SigningKeyRef,
         rules::{KEY_ANNOUNCED_FOR, SIGNING_KEY_LIFE, tokens_gone},
         tokens::TokenKey,
     },
@@ -66,11 +67,11 @@ impl Store {
     }
 
     fn replace_key(&self, old: Option<TokenKey>, new: TokenKey) -> Result<(), StorageError> {
-        let (old, kid) = (old.map(|key| Signing { kid: key.kid }), new.kid.clone());
+        let (old, kid) = (old.map(|key| SigningKeyRef { kid: key.kid }), new.kid.clone());
         self.keys.create(&kid, new)?;
         self.signing.change(&CURRENT.to_owned(), |found| {
             let is_still = found == old;
-            Ok(if is_still { Decision::Save(Signing { kid: kid.clone() }, ()) } else { Decision::Keep(()) })
+            Ok(if is_still { Decision::Save(SigningKeyRef { kid: kid.clone() }, ()) } else { Decision::Keep(()) })
         })
     }
 
@@ -99,8 +100,8 @@ mod tests {
 
     #[test]
     fn of_two_keys_that_would_replace_one_the_first_does() {
-        let house = fixture();
-        let store = &house.store;
+        let harness = fixture();
+        let store = &harness.store;
         let [first, second] = [1, 2].map(|seed| TokenKey::from_seed([seed; 32], NOW));
         let signing = || store.signing_key().unwrap().map(|key| key.kid);
         for key in [&first, &second] {

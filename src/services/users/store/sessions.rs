@@ -1,10 +1,11 @@
 //! Sessions: found by their id and by their user, ended, and swept when nobody can have a token of theirs.
 
-use super::{ENDED, LIVE, Store};
+use super::Store;
 use crate::{
     services::users::{
         messages::User,
-        rules::{MOST_SESSIONS, Refresh, Session},
+        records::{ENDED, LIVE, Session},
+        rules::{MOST_SESSIONS, Refresh},
         tokens::RefreshToken,
     },
     storage::{Decision, StorageError},

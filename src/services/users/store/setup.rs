@@ -1,8 +1,8 @@
 //! The set-up token: there is one at most, and it makes one operator.
 
-use super::{Setup, Store};
+use super::Store;
 use crate::{
-    services::users::tokens::Fingerprint,
+    services::users::{records::SetupRecord, tokens::Fingerprint},
     storage::{Decision, StorageError},
     types::{Timestamp, UserId},
 };
@@ -13,7 +13,7 @@ impl Store {
     /// From now on this is the token; one that was there before is worth nothing.
     pub async fn issue_setup_token(&self, token: Fingerprint, expires_at: Timestamp) -> Result<(), StorageError> {
         self.setup.change(&TOKEN.to_owned(), |_| {
-            let setup = Setup { token: token.clone(), expires_at, redeemed_by: None };
+            let setup = SetupRecord { token: token.clone(), expires_at, redeemed_by: None };
             Ok::<_, StorageError>(Decision::Save(setup, ()))
         })?;
         self.tree.commit().await
@@ -25,9 +25,9 @@ impl Store {
 
     /// Takes the token for this account: says whether it was there to be taken. Of two who come with it, one gets it.
     pub fn take_setup_token(&self, token: &Fingerprint, by: UserId, now: Timestamp) -> Result<bool, StorageError> {
-        self.setup.change(&TOKEN.to_owned(), |found: Option<Setup>| {
+        self.setup.change(&TOKEN.to_owned(), |found: Option<SetupRecord>| {
             Ok(match found.filter(|setup| setup.is_redeemable(token, now)) {
-                Some(setup) => Decision::Save(Setup { redeemed_by: Some(by), ..setup }, true),
+                Some(setup) => Decision::Save(SetupRecord { redeemed_by: Some(by), ..setup }, true),
                 None => Decision::Keep(false),
             })
         })
@@ -35,9 +35,9 @@ impl Store {
 
     /// Gives the token back that was taken for an account which could not be made.
     pub fn give_setup_token_back(&self, by: UserId) -> Result<(), StorageError> {
-        self.setup.change(&TOKEN.to_owned(), |found: Option<Setup>| {
+        self.setup.change(&TOKEN.to_owned(), |found: Option<SetupRecord>| {
             Ok(match found.filter(|setup| setup.redeemed_by == Some(by)) {
-                Some(setup) => Decision::Save(Setup { redeemed_by: None, ..setup }, ()),
+                Some(setup) => Decision::Save(SetupRecord { redeemed_by: None, ..setup }, ()),
                 None => Decision::Keep(()),
             })
         })
@@ -50,7 +50,7 @@ impl Store {
     }
 }
 
-impl Setup {
+impl SetupRecord {
     fn is_redeemable(&self, token: &Fingerprint, now: Timestamp) -> bool {
         self.redeemed_by.is_none() && self.token == *token && now < self.expires_at
     }

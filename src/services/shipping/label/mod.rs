@@ -2,14 +2,19 @@
 //!
 //! Nothing in it is fetched or run, and whatever a customer typed is escaped, so it can be shown in a page as it is.
 
+mod barcode;
+mod typesetting;
+
+use self::{
+    barcode::modules,
+    typesetting::{cut, escaped, wrapped},
+};
 use super::{
     coverage::name_of,
     messages::{Mode, Shipment, ShippingService, Stop},
     tracking_number::TrackingNumber,
-    typesetting::{cut, escaped, wrapped},
 };
 use crate::types::Address;
-use barcoders::sym::code128::Code128;
 
 // In pixels of 1/96 inch, four by six inches.
 const WIDTH: usize = 384;
@@ -197,13 +202,6 @@ fn ride(stop: &Stop) -> Option<String> {
         Mode::Sea => "sea",
     };
     Some(format!("{mode} {}", ride.carrier))
-}
-
-/// Bars (1) and spaces (0). Code 128 packs digits in pairs in its set C (`Ć`); the rest is in set B (`Ɓ`).
-fn modules(number: &TrackingNumber) -> Vec<u8> {
-    let (letters, serial, check) = number.parts();
-    let code = Code128::new(format!("Ɓ{letters}Ć{serial}Ɓ{check}"));
-    code.expect("Code 128 has all letters and digits, and the serial's are even in number").encode()
 }
 
 #[cfg(test)]

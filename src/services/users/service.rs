@@ -1,11 +1,6 @@
 //! What every instance of users shares. Its handlers are spread over `actor.rs`, `sign_in.rs` and `operators.rs`.
 
-use super::{
-    guesses::Guesses,
-    messages::*,
-    passwords::Passwords,
-    store::{Store, UserRecord},
-};
+use super::{login_throttle::LoginThrottle, messages::*, passwords::PasswordPool, records::UserRecord, store::Store};
 use crate::{
     env::Env,
     mesh::{Context, Failure},
@@ -16,8 +11,8 @@ use crate::{
 pub(super) struct Users {
     pub(super) env: Env,
     pub(super) store: Store,
-    pub(super) passwords: Passwords,
-    pub(super) guesses: Guesses,
+    pub(super) passwords: PasswordPool,
+    pub(super) throttle: LoginThrottle,
 }
 
 impl Users {

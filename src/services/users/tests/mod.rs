@@ -24,8 +24,8 @@ use std::{
 const PASSWORD: &str = "tea & wafers at four";
 const ANYBODY: Principal = Principal::Anonymous;
 
-/// The service in a house of its own.
-struct House {
+/// The service in a harness of its own.
+struct Harness {
     folder: tempfile::TempDir,
     env: Env,
     mesh: Mesh,
@@ -33,7 +33,7 @@ struct House {
     store: Store,
 }
 
-impl House {
+impl Harness {
     fn open(env: Env, instances: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tree = Storage::open(folder.path(), &env).unwrap().tree(Service::Users).unwrap();
@@ -101,7 +101,7 @@ impl House {
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
-        // By the house's clock, not the world's.
+        // By the harness's clock, not the world's.
         validation.validate_exp = false;
         let claims: AccessClaims =
             decode(token, &DecodingKey::from_ed_components(&key.x).unwrap(), &validation).ok()?.claims;
@@ -109,17 +109,17 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for Harness {
     fn drop(&mut self) {
         self.mesh.stop();
     }
 }
 
 /// Runs a test on one thread, in a time that passes only when everybody waits.
-fn in_simulated_time<F: Future<Output = ()>>(test: impl FnOnce(House) -> F) {
+fn in_simulated_time<F: Future<Output = ()>>(test: impl FnOnce(Harness) -> F) {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     actix::System::with_tokio_rt(runtime).block_on(async {
-        test(House::open(Env::simulated(7, Timestamp::from_second(1_800_000_000).unwrap()), 2)).await;
+        test(Harness::open(Env::simulated(7, Timestamp::from_second(1_800_000_000).unwrap()), 2)).await;
     });
 }
 
