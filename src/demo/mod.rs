@@ -1,7 +1,7 @@
 //! The demo catalogue: 66 products in eight categories, each with a picture of its own under `static/pictures/`.
 
 use crate::{
-    services::products::messages::{CreateProduct, Description, ProductName, Tag},
+    services::products::messages::{CreateProduct, Description, ProductName, ProductTag},
     types::{Currency, Money, Slug, Text},
 };
 use serde::Deserialize;
@@ -30,7 +30,7 @@ struct Item {
     price: i64,
     weight_grams: u32,
     on_hand: u32,
-    tags: Vec<Tag>,
+    tags: Vec<ProductTag>,
     featured: bool,
 }
 

@@ -6,14 +6,16 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
+/// A product and how many pieces of it.
 pub type CartLine = (ProductId, Quantity);
 
+/// The cart of a guest or a user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CartRecord {
     pub id: CartId,
     pub lines: Vec<CartLine>,
     pub changed_at: Timestamp,
-    /// The orders that were last taken out of it, so that each is taken out once.
+    /// The orders that were checked out last, so that each is checked out once.
     #[serde(default)]
     pub checked_out: Vec<OrderId>,
 }
@@ -24,7 +26,7 @@ impl Record for CartRecord {
     type Key = String;
 }
 
-/// The tables of this tree, for a check that knows what is in them.
+/// The tables of this tree, for `galleria check`.
 pub fn tables() -> Vec<KnownTable> {
     vec![KnownTable::of::<CartRecord>("carts")]
 }

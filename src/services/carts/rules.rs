@@ -1,4 +1,4 @@
-//! What a cart may hold, how two become one, and what it costs.
+//! The rules of carts: what one may hold, how two are merged, and what one costs.
 
 use super::{
     messages::{Cart, CartItem, CartsError},
@@ -12,7 +12,7 @@ use crate::{
 /// Different products in one cart.
 pub const MOST_LINES: usize = 50;
 
-/// So many pieces of the product; none where `quantity` is absent.
+/// Sets the quantity of a product, or removes it where `quantity` is absent. Errors: `CartFull`.
 pub fn set(lines: &mut Vec<CartLine>, product: ProductId, quantity: Option<Quantity>) -> Result<(), CartsError> {
     let at = lines.iter().position(|(id, _)| *id == product);
     match (at, quantity) {
@@ -27,8 +27,8 @@ pub fn set(lines: &mut Vec<CartLine>, product: ProductId, quantity: Option<Quant
     Ok(())
 }
 
-/// What a guest had gathered joins what the user had: quantities add up. What finds no room any more is left out:
-/// signing in must not fail for it.
+/// Adds the lines of a guest's cart to a user's. Quantities add up, to at most 999. Lines that find no
+/// room are dropped, because a sign-in must not fail for them.
 pub fn merge(lines: &mut Vec<CartLine>, guest: &[CartLine]) {
     for (product, quantity) in guest {
         match lines.iter().position(|(id, _)| id == product) {
@@ -39,7 +39,7 @@ pub fn merge(lines: &mut Vec<CartLine>, guest: &[CartLine]) {
     }
 }
 
-/// Takes away what was bought; what was put in since stays.
+/// Removes the ordered quantities. Quantities that were added since stay.
 pub fn check_out(lines: &mut Vec<CartLine>, bought: &[CartLine]) {
     for (product, quantity) in bought {
         if let Some((_, held)) = lines.iter_mut().find(|(id, _)| id == product) {
@@ -51,7 +51,8 @@ pub fn check_out(lines: &mut Vec<CartLine>, bought: &[CartLine]) {
     }
 }
 
-/// The cart as its owner sees it. A product that is no longer sold stays in sight, with nothing available.
+/// The cart as its owner sees it. A product that is no longer sold stays visible, with 0 available.
+/// Errors: `TooExpensive`.
 pub fn price(id: CartId, lines: &[CartLine], products: &[Product]) -> Result<Cart, CartsError> {
     let mut items = Vec::with_capacity(lines.len());
     for (product_id, quantity) in lines {
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_set_changed_and_taken_out() {
+    fn a_line_is_added_changed_and_removed() {
         let mut lines = vec![];
         set(&mut lines, product(1), Some(pieces(2))).unwrap();
         set(&mut lines, product(2), Some(pieces(1))).unwrap();
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_cart_takes_more_of_what_it_has_but_nothing_new() {
+    fn a_full_cart_takes_more_pieces_of_its_products_but_no_new_product() {
         let mut lines: Vec<CartLine> = (0..MOST_LINES as u128).map(|n| (product(n), pieces(1))).collect();
         assert!(set(&mut lines, product(3), Some(pieces(2))).is_ok());
         assert_eq!(set(&mut lines, product(999), Some(pieces(1))), Err(CartsError::CartFull { most: MOST_LINES }));
@@ -112,7 +113,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_bought_goes_and_what_came_since_stays(before in 1u32..=999, more in 0u32..=999) {
+        fn a_check_out_removes_what_was_ordered_and_keeps_what_was_added_since(before in 1u32..=999, more in 0u32..=999) {
             let mut lines = vec![(product(1), pieces((before + more).min(999)))];
             check_out(&mut lines, &[(product(1), pieces(before)), (product(2), pieces(1))]);
             let left = (before + more).min(999) - before;

@@ -33,7 +33,8 @@ impl Store {
         self.carts.all(None).map(|found| found.map(|(_, cart)| cart))
     }
 
-    /// Changes the owner's cart, beginning with `empty` where there is none; gives it as it is then, on disk.
+    /// Changes the owner's cart (`empty` if there is none), waits until that is on disk, and gives the
+    /// changed cart.
     pub async fn change(
         &self,
         owner: CartOwner,

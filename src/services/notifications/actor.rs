@@ -1,4 +1,4 @@
-//! The actor: one short handler per request, and one for all that it hears.
+//! The actor: its handler table, one short handler per request, and one for all events.
 
 use super::{
     messages::*,
@@ -20,7 +20,7 @@ use crate::{
     types::{Cursor, Page, Service, Timestamp, UserId},
 };
 
-/// What every instance shares.
+/// The state that every instance shares.
 #[derive(Clone)]
 struct Notifications {
     store: Store,
@@ -60,11 +60,10 @@ impl Notifications {
         visible(&context, user)?;
         let list = format!("inbox of {user}");
         let after = request.cursor.map(|cursor| cursor.position(&list)).transpose();
-        let mut inbox = self.store.inbox(user, after.map_err(NotificationsError::from)?);
-        let items: Vec<_> = inbox.by_ref().take(request.limit.get()).collect::<Result<_, _>>()?;
-        let more = inbox.next().transpose()?.is_some();
-        let next_cursor = items.last().filter(|_| more).map(|last| Cursor::after(&list, &last.id));
-        Ok(Page { items, next_cursor })
+        let inbox = self.store.inbox(user, after.map_err(NotificationsError::from)?);
+        let limit = request.limit.get();
+        let found = inbox.take(limit + 1).collect::<Result<_, _>>()?;
+        Ok(Page::cut(found, limit, |last: &Notification| Cursor::after(&list, &last.id)))
     }
 
     async fn count_unread(&self, context: Context, request: CountUnread) -> HandlerResult<CountUnread> {
@@ -78,7 +77,7 @@ impl Notifications {
         self.store.mark_read(request.user_id, request.notification_id).await
     }
 
-    /// Puts what happened into words, once: the same event makes the same id.
+    /// Writes the message about an event, once: the same event gives the same id.
     async fn notify<E: CustomerNotice>(
         &self,
         _: Context,
@@ -103,7 +102,7 @@ impl Notifications {
     }
 }
 
-/// Somebody else's inbox looks as if there were none.
+/// The inbox of another user looks as if it did not exist.
 fn visible(context: &Context, owner: UserId) -> Result<(), NotificationsError> {
     if context.principal.may_see(owner) { Ok(()) } else { Err(NotificationsError::NotificationNotFound) }
 }
@@ -139,7 +138,7 @@ mod tests {
         )
     }
 
-    /// Tells user 1 of the `seq`th event of an order.
+    /// Delivers the `seq`th event of an order of user 1.
     async fn deliver(inbox: &Notifications, seq: u64) {
         let order_id = OrderId::from_uuid(Uuid::from_u128(9));
         let order = OrderFacts { order_id, user_id: user(1), total: Money::zero(Currency::EUR) };
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_inbox_is_for_its_owner_only() {
+    async fn an_inbox_is_visible_only_to_its_owner() {
         let (_folder, inbox) = inbox();
         deliver(&inbox, 0).await;
         let id = inbox.store.inbox(user(1), None).next().unwrap().unwrap().id;

@@ -7,6 +7,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
+/// A message and its owner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Note {
     pub user_id: UserId,
@@ -16,7 +17,7 @@ pub struct Note {
 
 impl Record for Note {
     const TABLE: &'static str = "note";
-    /// Of user and message.
+    /// The user and the message: `usr_…:ntf_…`.
     type Key = String;
 
     fn entries(&self) -> Vec<String> {
@@ -25,16 +26,17 @@ impl Record for Note {
     }
 }
 
+/// The key of a message.
 pub fn key_of(user: UserId, id: NotificationId) -> String {
     format!("{}{id}", keys_of(user))
 }
 
-/// What the keys of a user's messages begin with.
+/// The prefix of the keys of a user's messages.
 pub fn keys_of(user: UserId) -> String {
     format!("{user}:")
 }
 
-/// The tables of this tree, for a check that knows what is in them.
+/// The tables of this tree, for `galleria check`.
 pub fn tables() -> Vec<KnownTable> {
     vec![KnownTable::of::<Note>("notifications")]
 }

@@ -3,9 +3,10 @@
 //! | key | record |
 //! |---|---|
 //! | `note/usr_…:ntf_…` | one message of one user; ids sort by time |
-//! | `unread/usr_…:ntf_…` | → those that were not read yet |
+//! | `unread/usr_…:ntf_…` | index entry: leads to a message that is not read yet |
 //!
-//! Which events were handled is nowhere written down besides: the same event makes the same id, and what is there is left as it is.
+//! There is no list of processed events: the same event gives the same id, and an existing message is
+//! never overwritten.
 
 use super::{
     messages::{Notification, NotificationsError},
@@ -28,7 +29,7 @@ impl Store {
         Self { tree: tree.clone(), notes: tree.table() }
     }
 
-    /// Newest first, from after `after`.
+    /// The user's messages after `after`, newest first.
     pub fn inbox(
         &self,
         user: UserId,
@@ -38,13 +39,13 @@ impl Store {
         self.notes.within(&keys_of(user), after.as_ref(), true).map(|found| Ok(found?.1.notification))
     }
 
-    /// How many the user has not read, counting to `most`.
+    /// How many messages the user has not read, counted up to `most`.
     pub fn unread(&self, user: UserId, most: usize) -> Result<usize, StorageError> {
         let mut unread = self.notes.under(&format!("unread/{}", keys_of(user)), None, true).take(most);
         unread.try_fold(0, |count, found| found.map(|_| count + 1))
     }
 
-    /// Writes a message that was not written yet. Who tells of the event behind it commits.
+    /// Writes a message, unless it exists. The delivery of the event commits.
     pub fn write(&self, note: Note) -> Result<(), StorageError> {
         self.notes.create(&key_of(note.user_id, note.notification.id), note).map(|_| ())
     }

@@ -1,6 +1,8 @@
 //! What a product may be: prices, weights, pictures, tags, and who may change them.
 
-use super::messages::{CreateProduct, Description, ProductChanges, ProductName, ProductsError, Seen, StockLine, Tag};
+use super::messages::{
+    CreateProduct, Description, ProductChanges, ProductName, ProductTag, ProductsError, Seen, StockLine,
+};
 use crate::types::{Currency, Money, Slug, Text, text::is_unprintable};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -28,7 +30,7 @@ pub struct Listing {
     pub price: Money,
     pub image: String,
     pub weight_grams: u32,
-    pub tags: Vec<Tag>,
+    pub tags: Vec<ProductTag>,
     pub featured: bool,
 }
 
@@ -195,7 +197,7 @@ pub mod tests {
         for weight_grams in [0, HEAVIEST_GRAMS + 1] {
             assert_eq!(refused_field(CreateProduct { weight_grams, ..kettle() }).unwrap(), "weight_grams");
         }
-        let tags: Vec<Tag> = (0..=MOST_TAGS).map(|n| n.to_string().parse().unwrap()).collect();
+        let tags: Vec<ProductTag> = (0..=MOST_TAGS).map(|n| n.to_string().parse().unwrap()).collect();
         assert_eq!(refused_field(CreateProduct { tags: tags[1..].to_vec(), ..kettle() }), None);
         assert_eq!(refused_field(CreateProduct { tags, ..kettle() }).unwrap(), "tags");
     }

@@ -7,11 +7,12 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
+/// The shipment of one order.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ShipmentRecord {
-    /// None where the booking was cancelled before it was made: it never will be.
+    /// `None` if the order was cancelled before a shipment was booked: then none can be booked.
     pub shipment: Option<Shipment>,
-    /// The scans that the carrier has yet to make, soonest first.
+    /// The scans that the carrier has not made yet, earliest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to_come: Vec<TrackingEvent>,
     pub outbox: Outbox,
@@ -29,14 +30,14 @@ impl Record for ShipmentRecord {
         Some(&mut self.outbox)
     }
 
-    /// Also while the parcel is on its way: a start-up hands it to the carrier again.
+    /// Also open while the parcel is on its way, so that a new process finds it for the carrier.
     fn is_open(&self) -> bool {
         !self.outbox.is_empty() || !self.to_come.is_empty()
     }
 }
 
-/// Written before the shipment that has the number. One that leads to a shipment with another number is what a crash in between
-/// left behind.
+/// The order that has a tracking number. It is written before the shipment. A crash in between leaves a
+/// number behind that leads to no shipment, or to a shipment with another number.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct NumberRecord {
     pub order_id: OrderId,
@@ -48,7 +49,7 @@ impl Record for NumberRecord {
     type Key = String;
 }
 
-/// The tables of this tree, for a check that knows what is in them.
+/// The tables of this tree, for `galleria check`.
 pub fn tables() -> Vec<KnownTable> {
     vec![KnownTable::of::<ShipmentRecord>("shipping"), KnownTable::of::<NumberRecord>("shipping")]
 }

@@ -1,9 +1,9 @@
 //! The layout of shipping's tree.
 //!
-//! | key | what |
+//! | key | record |
 //! |---|---|
-//! | `shipment/ord_…` | the shipment of an order, the scans that are to come, the events owed; or that none is wanted any more |
-//! | `tracking/GA………NL` | which order's shipment has the number |
+//! | `shipment/ord_…` | the shipment of an order, its planned scans and pending events; or that the order was cancelled |
+//! | `tracking/GA………NL` | the order whose shipment has the number |
 
 use super::{
     messages::Shipment,
@@ -37,7 +37,7 @@ impl Store {
         Ok(shipment.filter(|shipment| shipment.tracking_number == number.as_str()))
     }
 
-    /// Makes the number the order's; `false` where it is another's already.
+    /// Gives the number to the order; `false` if another order has it.
     pub fn claim(&self, number: &TrackingNumber, order_id: OrderId) -> Result<bool, StorageError> {
         self.numbers.create(&number.to_string(), NumberRecord { order_id })
     }
@@ -56,12 +56,12 @@ impl Store {
         self.shipments.change(&order, decide)
     }
 
-    /// Returns when all that was changed is on disk.
+    /// Returns when all changes so far are on disk.
     pub async fn commit(&self) -> Result<(), StorageError> {
         self.tree.commit().await
     }
 
-    /// In the order of the orders' ids.
+    /// All records after `after`, sorted by order id.
     pub fn all(
         &self,
         after: Option<OrderId>,
@@ -81,7 +81,7 @@ impl Store {
         Ok(found)
     }
 
-    /// The tables whose records owe events.
+    /// The tables whose records have an outbox, for the relay.
     pub fn outbox_tables(&self) -> Vec<Box<dyn OutboxTable>> {
         vec![Box::new(self.shipments.clone())]
     }

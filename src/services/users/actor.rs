@@ -1,5 +1,5 @@
-//! The actor: what it answers, and the handlers of profile and address book. Those of signing in are in `sign_in.rs`,
-//! those of the shop's operators in `operators.rs`.
+//! The actor: its handler table, the handlers of profile and address book, and `launch`. The handlers
+//! of sessions are in `sign_in.rs`, those of operators in `operators.rs`.
 
 use super::{
     login_throttle::LoginThrottle, messages::*, passwords::PasswordPool, records::UserRecord, rules, service::Users,
@@ -55,15 +55,15 @@ pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
 }
 
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
-/// Sessions that are swept before others get a turn on the thread.
+/// Sessions that are swept before other tasks of this thread get a turn.
 const SWEEP_AT_ONCE: usize = 200;
 
-/// Deletes the sessions that nobody can use any more, and sees to the signing keys.
+/// Deletes expired sessions and rotates the signing keys, again and again.
 async fn sweep(env: Env, store: Store) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         if let Err(error) = sweep_once(&env, &store).await {
-            log::warn!("users: sweeping failed, to be tried again: {error}");
+            log::warn!("users: sweeping sessions failed; trying again later: {error}");
         }
     }
 }
@@ -83,7 +83,7 @@ impl Users {
 
     async fn update_user(&self, context: Context, request: UpdateUser) -> HandlerResult<UpdateUser> {
         let mut user = self.account(&context, request.user_id)?.user;
-        // The e-mail address first: where it is taken, nothing has changed.
+        // The e-mail address comes first: if it is taken, nothing has changed.
         if let Some(email) = &request.email {
             user = self.store.move_email(user.id, email).await?;
         }

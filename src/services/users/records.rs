@@ -10,18 +10,18 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// An account. No `Debug`: a password's hash belongs in no log.
+/// An account. It has no `Debug`, because a password hash must not appear in a log.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct UserRecord {
     #[serde(flatten)]
     pub user: User,
-    /// A PHC string.
+    /// The argon2id hash as a PHC string.
     pub password_hash: String,
-    /// Goes up when the password is another one, not when the same is hashed anew.
+    /// Goes up when the password changes, not when the same password is hashed again.
     pub password_version: u32,
     #[serde(default)]
     pub addresses: Vec<SavedAddress>,
-    /// The addresses that were removed last, so that one that is removed again was removed.
+    /// The addresses that were removed last, so that a repeated removal succeeds.
     #[serde(default)]
     pub removed_addresses: Vec<AddressId>,
     /// The idempotency key of the registration.
@@ -33,19 +33,19 @@ pub struct UserRecord {
     pub outbox: Outbox,
 }
 
-/// What is left to be done in other records because of a change of this one.
+/// Work that is left to do in other records because this record changed. Doing it twice does no harm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PendingTask {
-    /// The account is being made: get its e-mail address for it, or take it back.
+    /// The account is new: claim its e-mail address, or delete the account if another one has it.
     ClaimEmail,
-    /// Let go of this address, which is not yet, or no longer, the account's.
+    /// Release the claim on this address, which the account does not have (yet, or any longer).
     ReleaseEmail(Email),
-    /// The password is another one: so end the sessions.
+    /// The password has changed: end all sessions but this one.
     EndSessions { except: Option<SessionId> },
 }
 
-/// Of an account's first password.
+/// The `password_version` of an account's first password.
 pub const FIRST_PASSWORD: u32 = 0;
 
 impl UserRecord {
@@ -70,7 +70,7 @@ impl UserRecord {
         !self.pending_tasks.contains(&PendingTask::ClaimEmail)
     }
 
-    /// Says whether it was there.
+    /// Removes a task that is done; `false` if the record did not have it.
     pub fn complete(&mut self, task: &PendingTask) -> bool {
         let at = self.pending_tasks.iter().position(|owed| owed == task);
         at.map(|at| self.pending_tasks.remove(at)).is_some()
@@ -117,7 +117,7 @@ impl Record for Session {
 
     fn entries(&self) -> Vec<String> {
         let state = if self.ended_at.is_some() { ENDED } else { LIVE };
-        // Padded, so that entries sort as times do.
+        // Padded with zeros, so that entries sort by time.
         let until = self.until().as_millisecond();
         vec![format!("by_user/{}/{}", self.user_id, self.id), format!("{state}{until:014}/{}", self.id)]
     }
@@ -145,7 +145,7 @@ impl Record for SigningKeyRef {
 pub struct SetupRecord {
     pub token: Fingerprint,
     pub expires_at: Timestamp,
-    /// The account that is being made with it, or was.
+    /// The account that was made with the token, or is being made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redeemed_by: Option<UserId>,
 }
@@ -155,35 +155,37 @@ impl Record for SetupRecord {
     type Key = String;
 }
 
-/// One sign-in, and what is known of its refresh tokens: their fingerprints, never the tokens.
+/// One sign-in. It stores fingerprints of its refresh tokens, never the tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     pub id: SessionId,
     pub user_id: UserId,
     pub created_at: Timestamp,
     pub last_used_at: Timestamp,
-    /// From where it was begun.
+    /// The network that the user signed in from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ClientNetwork>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// Of the part that all tokens of this session share.
+    /// The fingerprint of the part that all tokens of this session share.
     pub family: Fingerprint,
+    /// The fingerprint of the token that is valid now.
     pub current: Fingerprint,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Replaced>,
 }
 
-/// The token before the current one.
+/// The refresh token before the current one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Replaced {
     pub token: Fingerprint,
     pub at: Timestamp,
-    /// Makes the current token out of this one, for whoever comes with this one within the grace.
+    /// The key that derives the current token from this one, if this one is used again within the
+    /// grace period.
     pub successor_key: String,
 }
 
-/// The tables of this tree, for a check that knows what is in them.
+/// The tables of this tree, for `galleria check`.
 pub fn tables() -> Vec<KnownTable> {
     vec![
         KnownTable::of::<UserRecord>("users"),

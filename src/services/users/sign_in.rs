@@ -1,4 +1,4 @@
-//! The handlers of signing in, staying signed in and signing out.
+//! The handlers of registration, sessions and passwords.
 
 use super::{
     login_throttle::{AttemptSource, ThrottleKey},
@@ -18,7 +18,7 @@ use crate::{
 };
 use std::time::Duration;
 
-/// How long a registration can be sent again with its key.
+/// How long the idempotency key of a registration is valid.
 const KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Users {
@@ -41,7 +41,7 @@ impl Users {
         Ok(Registered { signed_in, is_repeated: false })
     }
 
-    /// The account with this address, if it was made with the key not longer ago than keys are remembered.
+    /// The account with this address, if it was registered with this key within [`KEY_LIFE`].
     fn registered_with(&self, key: &str, email: &Email) -> Result<Option<UserRecord>, StorageError> {
         let found = self.store.by_email(email)?;
         Ok(found.filter(|record| {
@@ -56,16 +56,16 @@ impl Users {
         let throttle_key = ThrottleKey { account: request.email, source };
         let check = self.verify_throttled(&context, &throttle_key, request.password.clone(), hash).await?;
         let Some(record) = found.filter(|_| check.is_right) else {
-            log::warn!(user:? = user, trace:% = context.trace; "a sign-in was refused");
+            log::warn!(user:? = user, trace:% = context.trace; "a sign-in was refused: wrong e-mail address or password");
             return Err(UsersError::InvalidCredentials.into());
         };
         if check.is_outdated {
-            self.hash_anew(&context, &record, request.password).await?;
+            self.rehash(&context, &record, request.password).await?;
         }
         self.open_session(&context, record.user.id, record.password_version, request.from).await
     }
 
-    /// Somebody who has been here before, from where he is now, is no stranger.
+    /// Whether the user has signed in from this network before.
     fn attempt_source(&self, user: Option<UserId>, from: Option<ClientNetwork>) -> Result<AttemptSource, StorageError> {
         let (Some(user), Some(network)) = (user, from) else { return Ok(AttemptSource::Unknown) };
         for session in self.store.sessions_of(user) {
@@ -76,7 +76,7 @@ impl Users {
         Ok(AttemptSource::Unknown)
     }
 
-    /// Looks at a password, if whoever shows it has not shown too many.
+    /// Checks a password, unless there were too many wrong ones before it.
     async fn verify_throttled(
         &self,
         context: &Context,
@@ -108,7 +108,7 @@ impl Users {
             }
             Refreshed::Reused { user_id } => {
                 log::warn!(user:% = user_id, session:% = session_id, trace:% = context.trace;
-                    "an old refresh token came back; its session has been ended");
+                    "a used refresh token was presented again; its session has been ended");
                 Err(UsersError::RefreshTokenReused { session_id }.into())
             }
             Refreshed::Invalid => Err(UsersError::RefreshTokenInvalid.into()),
@@ -155,12 +155,12 @@ impl Users {
             .await?
             .is_right
         {
-            log::warn!(user:% = request.user_id, trace:% = context.trace; "a change of password was refused");
+            log::warn!(user:% = request.user_id, trace:% = context.trace; "a password change was refused: wrong current password");
             return Err(UsersError::WrongPassword.into());
         }
         let password_hash = self.passwords.hash(&context, request.new_password).await?;
         let set = |changed: &mut UserRecord| {
-            // Beaten by another change: what came as the current password is that no longer.
+            // Another change came first, so the given current password is outdated.
             if changed.password_version != record.password_version {
                 return Err(UsersError::WrongPassword);
             }
@@ -173,7 +173,7 @@ impl Users {
         Ok(EndedSessions { sessions })
     }
 
-    /// Begins a session for who has just shown this version of the password.
+    /// Begins a session after this version of the password has been checked.
     pub(super) async fn open_session(
         &self,
         context: &Context,
@@ -212,15 +212,16 @@ impl Users {
         })
     }
 
-    /// The hash was made with other parameters than today's: now that the password is at hand, it is made again.
-    async fn hash_anew(
+    /// Hashes the password again with today's parameters. This is possible only now, because the
+    /// password itself is not stored.
+    async fn rehash(
         &self,
         context: &Context,
         record: &UserRecord,
         password: Secret,
     ) -> Result<(), Failure<UsersError>> {
         let password_hash = match self.passwords.hash(context, password).await {
-            // The next sign-in will do.
+            // The next sign-in tries again.
             Err(Failure::Domain(UsersError::Busy)) => return Ok(()),
             hashed => hashed?,
         };

@@ -3,7 +3,8 @@
 use crate::services::shipping::tracking_number::TrackingNumber;
 use barcoders::sym::code128::Code128;
 
-/// Bars (1) and spaces (0). Code 128 packs digits in pairs in its set C (`Ć`); the rest is in set B (`Ɓ`).
+/// The modules of the barcode: 1 for a bar, 0 for a space. Code set C (`Ć`) encodes two digits per
+/// symbol; letters and the rest are in code set B (`Ɓ`).
 pub fn modules(number: &TrackingNumber) -> Vec<u8> {
     let (letters, serial, check) = number.parts();
     let code = Code128::new(format!("Ɓ{letters}Ć{serial}Ɓ{check}"));

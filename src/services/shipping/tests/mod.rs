@@ -1,4 +1,4 @@
-//! Shipping as a whole: through the mesh, on a folder of its own.
+//! The service through the mesh, on a data folder of its own.
 
 use super::{launch, messages::*};
 use crate::{
@@ -28,7 +28,7 @@ struct Harness {
 }
 
 impl Harness {
-    /// With shipping and somebody who hears what it tells.
+    /// Starts shipping, and a subscriber that records its events.
     async fn open(folder: &Path, env: Env, carrier_speed: f64) -> Self {
         let storage = opened(folder, &env).await;
         let mesh = Mesh::new(env.clone(), ALLOWED_CALLS, recorder::SUBSCRIPTIONS);
@@ -65,7 +65,7 @@ impl Harness {
         self.ask(Principal::System, GetShipmentOfOrder { order_id: order(n) }).await.unwrap()
     }
 
-    /// Looks again and again, so long as a test may take.
+    /// Polls the shipment until `seen` is true.
     async fn when(&self, n: u128, seen: impl Fn(&Shipment) -> bool) -> Shipment {
         for _ in 0..2_000 {
             let shipment = self.shipment(n).await;
@@ -78,7 +78,7 @@ impl Harness {
     }
 }
 
-/// Stands in for those who hear what shipping tells.
+/// A subscriber that records the events of shipping.
 mod recorder {
     use super::*;
     use actix::Arbiter;
@@ -133,7 +133,7 @@ fn customer(n: u128) -> Principal {
     Principal::User { id: UserId::from_uuid(Uuid::from_u128(n)), role: Role::Customer }
 }
 
-/// Of user 1, to Paris.
+/// A parcel of user 1, to Paris.
 fn parcel(n: u128) -> BookShipment {
     BookShipment {
         order_id: order(n),
@@ -219,7 +219,7 @@ async fn a_cancelled_booking_stays_cancelled_also_if_it_comes_late() {
 }
 
 #[actix::test]
-async fn somebody_elses_shipment_looks_as_if_there_were_none() {
+async fn the_shipment_of_another_user_looks_as_if_it_did_not_exist() {
     let folder = folder();
     let harness = Harness::open(folder.path(), Env::system(), 1.0).await;
     let shipment_id = harness.book(1).await.unwrap().id;
@@ -231,14 +231,14 @@ async fn somebody_elses_shipment_looks_as_if_there_were_none() {
     }
     assert_eq!(harness.ask(customer(1), GetShipment { shipment_id }).await.unwrap().id, shipment_id);
     assert!(harness.ask(customer(1), DrawLabel { shipment_id }).await.unwrap().svg.contains("Ada Lovelace"));
-    // It is theirs, but not theirs to send.
+    // A customer may see their shipment, but not hand it over.
     assert_eq!(harness.ask(customer(1), HandOver { order_id: order(1) }).await.err(), not_found);
     let unknown = ShipmentId::from_uuid(Uuid::from_u128(9));
     assert_eq!(harness.ask(Principal::System, GetShipment { shipment_id: unknown }).await.err(), not_found);
 }
 
 #[actix::test]
-async fn whoever_has_the_number_sees_where_the_parcel_is_and_nothing_of_whose_it_is() {
+async fn the_tracking_number_shows_where_the_parcel_is_and_no_personal_data() {
     let folder = folder();
     let harness = Harness::open(folder.path(), Env::system(), 1.0).await;
     let number = harness.book(1).await.unwrap().tracking_number;
@@ -257,7 +257,7 @@ async fn whoever_has_the_number_sees_where_the_parcel_is_and_nothing_of_whose_it
 }
 
 #[test]
-fn a_parcel_is_scanned_at_every_hub_in_its_time_and_everybody_is_told() {
+fn a_parcel_is_scanned_at_every_hub_in_time_and_each_scan_is_published() {
     in_simulation(|env| async {
         let folder = folder();
         let harness = Harness::open(folder.path(), env, 2.0).await;
@@ -268,7 +268,7 @@ fn a_parcel_is_scanned_at_every_hub_in_its_time_and_everybody_is_told() {
         assert_eq!(picked_up.status, ShipmentStatus::PickedUp);
         assert_eq!(harness.hand_over(1).await.unwrap(), picked_up);
 
-        // In the real world it would be in Brussels after 6 hours, and in Paris after 9 more.
+        // At real speed it would be in Brussels after 6 hours, and in Paris after 9 more.
         tokio::time::sleep(4 * HOUR).await;
         let under_way = harness.shipment(1).await;
         let last = under_way.events.last().unwrap();
@@ -303,13 +303,13 @@ fn many_parcels_that_are_due_at_once_are_all_delivered() {
         let tally = harness.ask(Principal::System, ReconcileShipments { after: None, limit: 1_000 }).await.unwrap();
         assert_eq!(tally.len(), 200);
         assert!(tally.iter().all(|tally| tally.status == ShipmentStatus::Delivered));
-        // Seven scans each, and that it is there.
+        // Seven scans each, and one delivery.
         assert_eq!(harness.events.lock().unwrap().len(), 200 * 8);
     });
 }
 
 #[actix::test]
-async fn a_parcel_under_way_goes_on_after_a_restart_where_it_was() {
+async fn a_parcel_continues_where_it_was_after_a_restart() {
     let folder = folder();
     // The journey of 21 hours takes two seconds.
     let harness = Harness::open(folder.path(), Env::system(), 37_800.0).await;
@@ -319,7 +319,7 @@ async fn a_parcel_under_way_goes_on_after_a_restart_where_it_was() {
     harness.mesh.stop();
     drop(harness);
 
-    // A crawling carrier: only what was planned at hand-over can move the parcel in time.
+    // This carrier is slow, so only the scans that were planned at hand-over move the parcel in time.
     let harness = Harness::open(folder.path(), Env::system(), 1.0).await;
     let after = harness.when(1, |shipment| shipment.status == ShipmentStatus::Delivered).await;
     assert!(after.events.starts_with(&before.events));

@@ -1,25 +1,27 @@
-//! Accounts and their e-mail addresses: one address, one account, whatever happens when.
+//! Accounts and their e-mail addresses: one account per address, through races and crashes.
 //!
-//! **A claim** (`email/<address>`) is made by create, so that of two who want an address one gets it. It counts only while the
-//! account that it names has that address: sign-in looks at both. So at every moment an account is found by exactly one
-//! address, the one in its record, and these are all the moments there are:
+//! **A claim** (`email/<address>`) is made with `create`, so that of two accounts that want an address
+//! one gets it. It counts only while the account that it names has that address; sign-in checks both.
+//! So an account is always found by exactly one address: the one in its record. A crash can happen
+//! after each of these steps:
 //!
 //! | making an account | after a crash here |
 //! |---|---|
-//! | 1. the record, outbox_tables [`PendingTask::ClaimEmail`]: nobody finds it yet | goes on with 2 |
-//! | 2. the claim; or, where another has it, the record is deleted again | finds its own claim, goes on with 3 |
-//! | 3. the task is struck off, and `UserRegistered` is owed | nothing to do |
+//! | 1. write the record with [`PendingTask::ClaimEmail`]; nothing finds it yet | goes on with 2 |
+//! | 2. claim the address; if another account has it, delete the record | finds its own claim, goes on with 3 |
+//! | 3. remove the task and add `UserRegistered` to the outbox | nothing to do |
 //!
 //! | moving from A to B | after a crash here |
 //! |---|---|
-//! | 1. the record owes [`PendingTask::ReleaseEmail`]`(B)` | nothing to let go of: found by A |
-//! | 2. the claim on B; or, where another has it, the task is struck off | lets go of B: found by A |
-//! | 3. in one swap the record says B, and owes `ReleaseEmail(A)` in place of `(B)` | lets go of A: found by B |
-//! | 4. A is let go of | nothing to let go of: found by B |
-//! | 5. the task is struck off | nothing to do |
+//! | 1. write [`PendingTask::ReleaseEmail`]`(B)` | nothing to release: found by A |
+//! | 2. claim B; if another account has it, remove the task | releases B: found by A |
+//! | 3. in one swap set the address to B and replace the task by `ReleaseEmail(A)` | releases A: found by B |
+//! | 4. release A | nothing to release: found by B |
+//! | 5. remove the task | nothing to do |
 //!
-//! A claim that the account itself still holds on B is as good as a new one. Two moves of one account at once would let
-//! go of what the other is claiming, so the task is also a turnstile: one that finds it there waits until it is struck off.
+//! A claim on B that the account itself left behind is as good as a new one. Two moves of one account
+//! at the same time would release each other's claims. So the task is also a lock: a move that finds
+//! one waits until it is removed.
 
 use super::Store;
 use crate::{
@@ -33,12 +35,13 @@ use crate::{
 };
 use std::time::Duration;
 
-/// The other move is made without waiting for anybody: it is over before this, unless the disk fails.
-const TURNSTILE_PAUSE: Duration = Duration::from_millis(5);
-const TURNSTILE_ATTEMPTS: usize = 200;
+/// How long a move waits before it looks at the lock again. The other move awaits nothing, so it is
+/// over by then, unless the disk fails.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+const LOCK_ATTEMPTS: usize = 200;
 
 impl Store {
-    /// Makes an account, known by the key that it was made with; `EmailTaken` where the address has one.
+    /// Makes an account, with the idempotency key of its registration. Errors: `EmailTaken`.
     pub async fn register(
         &self,
         user: &User,
@@ -53,15 +56,15 @@ impl Store {
         Ok(self.tree.commit().await?)
     }
 
-    /// The account that is found by this address.
+    /// The account that has this address.
     pub fn by_email(&self, email: &Email) -> Result<Option<UserRecord>, StorageError> {
         let Some(claim) = self.emails.get(email)? else { return Ok(None) };
         Ok(self.user(claim.user_id)?.filter(|record| record.user.email == *email))
     }
 
-    /// Gives the account another address; `EmailTaken` where another account has it.
+    /// Gives the account another address. Errors: `EmailTaken`, `UserNotFound`.
     pub async fn move_email(&self, id: UserId, to: &Email) -> Result<User, Failure<UsersError>> {
-        for _ in 0..TURNSTILE_ATTEMPTS {
+        for _ in 0..LOCK_ATTEMPTS {
             match self.begin_move(id, to)? {
                 MoveStart::AlreadyThere(user) => {
                     self.tree.commit().await?;
@@ -72,10 +75,10 @@ impl Store {
                     self.tree.commit().await?;
                     return Ok(user);
                 }
-                MoveStart::Busy => tokio::time::sleep(TURNSTILE_PAUSE).await,
+                MoveStart::Busy => tokio::time::sleep(LOCK_PAUSE).await,
             }
         }
-        Err(MeshError::Failed(format!("{id} is kept from changing its address by a change that does not end")).into())
+        Err(MeshError::Failed(format!("another change of the address of {id} does not end")).into())
     }
 
     pub(super) fn begin_move(&self, id: UserId, to: &Email) -> Result<MoveStart, Failure<UsersError>> {
@@ -101,7 +104,7 @@ impl Store {
         Ok(user)
     }
 
-    /// Gives the address that the account had before, too.
+    /// Sets the address; also gives the one that the account had before.
     pub(super) fn swap_email(&self, id: UserId, to: &Email) -> Result<(User, Email), Failure<UsersError>> {
         self.edit(id, |record| {
             let from = std::mem::replace(&mut record.user.email, to.clone());
@@ -111,7 +114,8 @@ impl Store {
         })
     }
 
-    /// Makes a change of which the password is part, and ends the account's sessions, except one; gives those that have ended.
+    /// Changes the password, and whatever else `decide` changes, and ends the sessions of the account,
+    /// except one. Gives the sessions that ended.
     pub async fn change_password(
         &self,
         id: UserId,
@@ -143,7 +147,7 @@ impl Store {
         Ok(self.users.under(OPERATORS, None, false).next().transpose()?.is_some())
     }
 
-    /// Does what a crash has left undone. To be called before anybody else uses the store.
+    /// Does the tasks that a crash left pending. Must be called before the store is used.
     pub fn finish_pending_tasks(&self, now: Timestamp) -> Result<(), StorageError> {
         for key in self.users.open_keys()? {
             let id: UserId = key.parse().map_err(|_| StorageError::Damaged { what: format!("open/user/{key}") })?;
@@ -159,7 +163,7 @@ impl Store {
         Ok(())
     }
 
-    /// [`PendingTask::ClaimEmail`]: says whether the account has got its address.
+    /// Does [`PendingTask::ClaimEmail`]; `false` if another account has the address.
     pub(super) fn claim_or_delete(&self, user: &User) -> Result<bool, StorageError> {
         let is_ours = self.claim(&user.email, user.id)?;
         self.users.change(&user.id, |found| {
@@ -176,7 +180,7 @@ impl Store {
         })
     }
 
-    /// [`PendingTask::ReleaseEmail`].
+    /// Does [`PendingTask::ReleaseEmail`].
     fn release_email(&self, id: UserId, email: &Email) -> Result<(), StorageError> {
         self.emails.change(email, |found: Option<EmailClaim>| {
             let is_ours = found.is_some_and(|claim| claim.user_id == id);
@@ -185,7 +189,7 @@ impl Store {
         self.complete(id, &PendingTask::ReleaseEmail(email.clone()))
     }
 
-    /// [`PendingTask::EndSessions`].
+    /// Does [`PendingTask::EndSessions`].
     fn end_for_new_password(
         &self,
         id: UserId,
@@ -205,7 +209,7 @@ impl Store {
         })
     }
 
-    /// Whether the address is the account's to have: nobody had it, or this account did.
+    /// Claims the address for the account; `false` if another account has it.
     pub(super) fn claim(&self, email: &Email, id: UserId) -> Result<bool, StorageError> {
         self.emails.change(email, |found| {
             Ok(match found {
@@ -216,10 +220,12 @@ impl Store {
     }
 }
 
-/// What a move finds at the turnstile.
+/// How a move of an e-mail address can start.
 pub(super) enum MoveStart {
     /// The account has the address already.
     AlreadyThere(User),
+    /// This move has the lock now.
     Begun,
+    /// Another move has the lock.
     Busy,
 }

@@ -2,25 +2,26 @@
 //!
 //! | key | record |
 //! |---|---|
-//! | `user/usr_…` | an account: profile, password hash, address book, the events and pending_tasks that it owes |
+//! | `user/usr_…` | an account: profile, password hash, address book, pending events and tasks |
 //! | `email/<address>` | the claim of an account on its e-mail address |
 //! | `session/ses_…` | a sign-in and the fingerprints of its refresh tokens |
-//! | `key/<kid>` | a key that access tokens are signed with, or were |
-//! | `signing/current` | which of them signs |
+//! | `key/<kid>` | a key that signs access tokens, will sign them, or did |
+//! | `signing/current` | which key signs now |
 //! | `setup/token` | the fingerprint of the set-up token |
 //!
-//! | entry | leads to |
+//! | index entry | leads to |
 //! |---|---|
 //! | `operators/usr_…` | an operator's account |
 //! | `by_user/usr_…/ses_…` | a session of the user, live or ended |
-//! | `live/<until>/ses_…` | a session that runs out then |
-//! | `ended/<until>/ses_…` | an ended session, whose last access token runs out then |
+//! | `live/<until>/ses_…` | a live session that expires then |
+//! | `ended/<until>/ses_…` | an ended session whose last access token expires then |
 //!
-//! Some changes take more than one record. Each of them begins by writing into the *user's record* what is still to be
-//! done elsewhere, a [`PendingTask`], in one swap with what causes it; does it; and strikes it off. A task can be done twice.
-//! While it has one, the record is open: [`Store::finish_pending_tasks`] does at start-up what a crash has left, before anybody can ask.
-//! What follows a task in the same request is done without waiting in between, so only the whole process dies with a task
-//! left, never an instance alone.
+//! Some changes need more than one record. Each of them first writes a [`PendingTask`](super::records::PendingTask) into the user's
+//! record, in the same swap as the change that causes it. Then it does the task in the other records,
+//! and removes it. A task can be done twice without harm. A record with a task is open, so
+//! [`Store::finish_pending_tasks`] finds it at start-up and does what a crash has interrupted. Between
+//! writing a task and doing it, nothing is awaited. So only a crash of the whole process leaves a task
+//! behind, never the crash of one instance.
 
 mod accounts;
 mod keys;
@@ -66,17 +67,17 @@ impl Store {
         }
     }
 
-    /// The tables whose records owe events.
+    /// The tables whose records have an outbox, for the relay.
     pub fn outbox_tables(&self) -> Vec<Box<dyn OutboxTable>> {
         vec![Box::new(self.users.clone())]
     }
 
-    /// The account, once it has its e-mail address.
+    /// The account; `None` while its e-mail address is not claimed yet.
     pub fn user(&self, id: UserId) -> Result<Option<UserRecord>, StorageError> {
         Ok(self.users.get(&id)?.filter(UserRecord::is_complete))
     }
 
-    /// Changes the account; gives what `decide` gave when that is on disk.
+    /// Changes the account, waits until that is on disk, and gives what `decide` gave.
     pub async fn change<T>(
         &self,
         id: UserId,

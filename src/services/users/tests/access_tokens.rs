@@ -1,9 +1,9 @@
-//! What an access token is worth, and what of all tokens is left on the disk.
+//! Access tokens are verified, and no secret token is on the disk.
 
 use super::*;
 
 #[test]
-fn an_access_token_says_who_bears_it() {
+fn an_access_token_names_its_user_session_and_role() {
     in_simulated_time(async |harness| {
         let session = harness.register("ada@example.com").await.unwrap();
         let claims = harness.verify(session.access_token.expose()).await.unwrap();
@@ -16,7 +16,7 @@ fn an_access_token_says_who_bears_it() {
 }
 
 #[test]
-fn an_access_token_of_anybody_elses_making_is_refused() {
+fn a_forged_access_token_is_refused() {
     in_simulated_time(async |harness| {
         let session = harness.register("ada@example.com").await.unwrap();
         let good = session.access_token.expose();
@@ -53,7 +53,7 @@ fn an_access_token_of_anybody_elses_making_is_refused() {
 }
 
 #[test]
-fn claims_hold_for_their_time_for_us_and_from_us_only() {
+fn claims_hold_only_for_their_time_issuer_and_audience() {
     in_simulated_time(async |harness| {
         let session = harness.register("ada@example.com").await.unwrap();
         let claims = harness.verify(session.access_token.expose()).await.unwrap();
@@ -68,7 +68,7 @@ fn claims_hold_for_their_time_for_us_and_from_us_only() {
 }
 
 #[actix::test]
-async fn nothing_that_signs_anybody_in_is_on_the_disk() {
+async fn no_password_and_no_token_is_on_the_disk() {
     let harness = Harness::open(Env::system(), 1);
     let setup = harness.ask(Principal::System, IssueSetupToken {}).await.unwrap().token;
     let first = harness.register("ada@example.com").await.unwrap();

@@ -1,4 +1,4 @@
-//! Accounts, and whom they are for.
+//! Accounts, passwords and address books.
 
 use super::*;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 #[test]
-fn who_has_an_account_is_not_told_by_signing_in() {
+fn a_sign_in_does_not_tell_whether_an_account_exists() {
     in_simulated_time(async |harness| {
         harness.register("ada@example.com").await.unwrap();
         let wrong = harness.sign_in("ada@example.com", "coffee & biscuits").await.unwrap_err();
@@ -19,14 +19,15 @@ fn who_has_an_account_is_not_told_by_signing_in() {
 
 #[test]
 fn an_unknown_address_costs_a_hash_as_a_wrong_password_does() {
-    // No stopwatch, which a busy machine would fool: where nothing can be hashed, neither gets an answer.
+    // Time is not measured, because a busy machine distorts it. Instead nothing can be hashed here, so
+    // that every request that needs a hash fails.
     in_simulated_time(async |harness| {
         harness.register("ada@example.com").await.unwrap();
         let passwords = PasswordPool::with_limits(&harness.env, 0, 0);
         let full =
             Users { env: harness.env.clone(), store: harness.store.clone(), passwords, throttle: Default::default() };
         for email in ["ada@example.com", "bob@example.com"] {
-            let context = Context::new(ANYBODY, Duration::from_secs(60), TraceId([7; 16]));
+            let context = Context::new(ANONYMOUS, Duration::from_secs(60), TraceId([7; 16]));
             let request = SignIn { email: email.parse().unwrap(), password: secret("coffee & biscuits"), from: None };
             let refused = full.sign_in(context, request).await;
             assert!(matches!(refused, Err(Failure::Domain(UsersError::Busy))), "{email}");
@@ -35,12 +36,12 @@ fn an_unknown_address_costs_a_hash_as_a_wrong_password_does() {
 }
 
 #[test]
-fn from_many_places_one_password_is_guessed_no_faster_and_its_owner_signs_in() {
+fn many_networks_guess_a_password_no_faster_than_one_and_do_not_lock_the_owner_out() {
     in_simulated_time(async |harness| {
         harness.register("ada@example.com").await.unwrap();
         let sign_in = async |from: u8, password: &str| {
             let (email, from) = ("ada@example.com".parse().unwrap(), Some([192, 0, 2, from].into()));
-            harness.ask(ANYBODY, SignIn { email, password: secret(password), from }).await.map(drop)
+            harness.ask(ANONYMOUS, SignIn { email, password: secret(password), from }).await.map(drop)
         };
         let home = 1;
         sign_in(home, PASSWORD).await.unwrap();
@@ -52,7 +53,7 @@ fn from_many_places_one_password_is_guessed_no_faster_and_its_owner_signs_in() {
             }
         }
         assert_eq!(looked_at, 10);
-        // The right password does not help a stranger now, or asking would tell him that it is right.
+        // The right password is refused, too. Otherwise the refusal would tell which password is right.
         assert!(matches!(sign_in(200, PASSWORD).await, Err(UsersError::TooManyGuesses { .. })));
         sign_in(home, "mistyped password").await.unwrap_err();
         sign_in(home, PASSWORD).await.unwrap();
@@ -62,7 +63,7 @@ fn from_many_places_one_password_is_guessed_no_faster_and_its_owner_signs_in() {
 }
 
 #[test]
-fn who_is_signed_in_guesses_the_password_no_faster() {
+fn a_signed_in_client_guesses_the_password_no_faster() {
     in_simulated_time(async |harness| {
         let ada = harness.register("ada@example.com").await.unwrap();
         let change = || ChangePassword {
@@ -80,7 +81,7 @@ fn who_is_signed_in_guesses_the_password_no_faster() {
 }
 
 #[test]
-fn a_password_that_will_not_do_makes_no_account() {
+fn a_refused_password_makes_no_account() {
     in_simulated_time(async |harness| {
         for (password, error) in [
             ("short", UsersError::PasswordLength),
@@ -90,14 +91,14 @@ fn a_password_that_will_not_do_makes_no_account() {
             let email = "ada@example.com".parse().unwrap();
             let request =
                 RegisterUser { email, password: secret(password), name: "Ada".parse().unwrap(), key: None, from: None };
-            assert_eq!(harness.ask(ANYBODY, request).await.unwrap_err(), error);
+            assert_eq!(harness.ask(ANONYMOUS, request).await.unwrap_err(), error);
         }
         assert!(harness.register("ada@example.com").await.is_ok());
     });
 }
 
 #[test]
-fn a_registration_that_is_sent_again_with_its_key_finds_the_account_that_it_made() {
+fn a_repeated_registration_with_its_key_gives_the_same_account() {
     in_simulated_time(async |harness| {
         let email = "ada@example.com";
         let first = harness.register_with(Some("k"), email, PASSWORD).await.unwrap();
@@ -109,7 +110,7 @@ fn a_registration_that_is_sent_again_with_its_key_finds_the_account_that_it_made
         for (key, password) in [(None, PASSWORD), (Some("other"), PASSWORD), (Some("k"), "another long password")] {
             assert_eq!(harness.register_with(key, email, password).await.unwrap_err(), taken, "{key:?}");
         }
-        // Keys of different people do not meet.
+        // The same key of another account is another key.
         assert!(!harness.register_with(Some("k"), "grace@example.com", PASSWORD).await.unwrap().is_repeated);
         tokio::time::advance(std::time::Duration::from_secs(24 * 60 * 60)).await;
         assert_eq!(harness.register_with(Some("k"), email, PASSWORD).await.unwrap_err(), taken);
@@ -117,7 +118,7 @@ fn a_registration_that_is_sent_again_with_its_key_finds_the_account_that_it_made
 }
 
 #[actix::test]
-async fn of_many_who_register_one_address_at_once_one_gets_it() {
+async fn of_many_registrations_of_one_address_at_once_one_succeeds() {
     let harness = Harness::open(Env::system(), 4);
     let outcomes = futures_util::future::join_all((0..8).map(|_| harness.register("ada@example.com"))).await;
     let (won, lost): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
@@ -129,7 +130,7 @@ async fn of_many_who_register_one_address_at_once_one_gets_it() {
 }
 
 #[test]
-fn a_password_hashed_the_old_way_is_hashed_anew_when_it_is_at_hand() {
+fn an_outdated_hash_is_replaced_at_the_next_sign_in() {
     in_simulated_time(async |harness| {
         use argon2::{Argon2, Params, PasswordHash, password_hash::PasswordHasher};
         let user = harness.register("ada@example.com").await.unwrap().user;
@@ -172,7 +173,7 @@ fn an_account_moves_to_another_address_and_frees_the_old_one() {
 }
 
 #[test]
-fn somebody_elses_account_is_as_unknown_as_none() {
+fn the_account_of_another_user_looks_as_if_it_did_not_exist() {
     in_simulated_time(async |harness| {
         let ada = harness.register("ada@example.com").await.unwrap();
         let bob = harness.register("bob@example.com").await.unwrap();
@@ -181,7 +182,7 @@ fn somebody_elses_account_is_as_unknown_as_none() {
         let saved = harness.ask(is(&ada.user), AddAddress { user_id, address: address() }).await.unwrap();
         let address_id = saved.id;
         let unknown = Err(UsersError::UserNotFound);
-        for who in [mallory, ANYBODY] {
+        for who in [mallory, ANONYMOUS] {
             let ask = async |outcome: Result<(), UsersError>| assert_eq!(outcome, unknown);
             ask(harness.ask(who, GetUser { user_id }).await.map(drop)).await;
             ask(harness.ask(who, UpdateUser { user_id, name: None, email: None }).await.map(drop)).await;
@@ -199,7 +200,7 @@ fn somebody_elses_account_is_as_unknown_as_none() {
         let nobody: UserId = harness.env.id();
         assert_eq!(harness.ask(Principal::System, GetUser { user_id: nobody }).await.map(drop), unknown);
         assert_eq!(harness.ask(Principal::System, GetUser { user_id }).await, Ok(ada.user.clone()));
-        // Bob's own door does not lead to Ada's things.
+        // Bob's own account does not lead to Ada's address or session.
         let own = harness.ask(mallory, RemoveAddress { user_id: bob.user.id, address_id }).await;
         assert_eq!(own, Err(UsersError::AddressNotFound));
         let end = EndSession { user_id: bob.user.id, session_id: Some(ada.session_id) };
@@ -209,7 +210,7 @@ fn somebody_elses_account_is_as_unknown_as_none() {
 }
 
 #[test]
-fn an_address_book_holds_so_many_and_forgets_what_was_removed() {
+fn an_address_book_is_bounded_and_a_repeated_removal_succeeds() {
     in_simulated_time(async |harness| {
         let user = harness.register("ada@example.com").await.unwrap().user;
         let (user_id, me) = (user.id, is(&user));

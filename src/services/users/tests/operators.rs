@@ -1,13 +1,13 @@
-//! Operators: how the first one comes to be.
+//! Operators: made by set-up token or by the command line.
 
 use super::*;
 
 #[test]
 fn a_set_up_token_makes_one_operator() {
     in_simulated_time(async |harness| {
-        assert_eq!(harness.ask(ANYBODY, HasOperator {}).await, Ok(false));
+        assert_eq!(harness.ask(ANONYMOUS, HasOperator {}).await, Ok(false));
         let customer = harness.register("ada@example.com").await.unwrap().user;
-        for who in [ANYBODY, is(&customer), Principal::Service { name: Service::Orders }] {
+        for who in [ANONYMOUS, is(&customer), Principal::Service { name: Service::Orders }] {
             assert_eq!(harness.ask(who, IssueSetupToken {}).await.map(drop), Err(UsersError::Forbidden));
         }
         let first = harness.ask(Principal::System, IssueSetupToken {}).await.unwrap().token;
@@ -18,12 +18,12 @@ fn a_set_up_token_makes_one_operator() {
         assert_eq!(operator.user.role, Role::Operator);
         assert_eq!(harness.verify(operator.access_token.expose()).await.unwrap().role, Role::Operator);
         assert_eq!(harness.redeem(&token, "olaf@example.com").await.unwrap_err(), UsersError::SetupTokenInvalid);
-        assert_eq!(harness.ask(ANYBODY, HasOperator {}).await, Ok(true));
+        assert_eq!(harness.ask(ANONYMOUS, HasOperator {}).await, Ok(true));
     });
 }
 
 #[test]
-fn a_set_up_token_runs_out_and_is_worth_nothing_once_there_is_an_operator() {
+fn a_set_up_token_expires_and_is_invalid_once_there_is_an_operator() {
     in_simulated_time(async |harness| {
         let issued = harness.ask(Principal::System, IssueSetupToken {}).await.unwrap();
         assert_eq!(issued.expires_at, later(harness.env.now(), Duration::from_secs(1800)));
@@ -41,7 +41,7 @@ fn a_set_up_token_runs_out_and_is_worth_nothing_once_there_is_an_operator() {
 }
 
 #[actix::test]
-async fn of_two_who_redeem_one_token_at_once_one_becomes_an_operator() {
+async fn of_two_requests_that_redeem_one_token_at_once_one_succeeds() {
     let harness = Harness::open(Env::system(), 2);
     let token = harness.ask(Principal::System, IssueSetupToken {}).await.unwrap().token;
     let (a, b) = tokio::join!(harness.redeem(&token, "olga@example.com"), harness.redeem(&token, "olaf@example.com"));
@@ -59,7 +59,7 @@ fn the_command_line_makes_and_promotes_operators() {
             password: secret("coffee & biscuits"),
             name: "Olga".parse().unwrap(),
         };
-        for who in [ANYBODY, is(&customer.user)] {
+        for who in [ANONYMOUS, is(&customer.user)] {
             assert_eq!(harness.ask(who, create("olga@example.com")).await.map(drop), Err(UsersError::Forbidden));
         }
         for _ in 0..2 {

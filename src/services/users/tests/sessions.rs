@@ -1,4 +1,4 @@
-//! Staying signed in, and not.
+//! Sessions: refreshed, ended, revoked.
 
 use super::*;
 
@@ -68,12 +68,12 @@ fn two_tabs_that_refresh_at_once_both_stay_signed_in() {
 }
 
 #[test]
-fn a_token_that_was_made_up_ends_nothing() {
+fn a_made_up_token_ends_no_session() {
     in_simulated_time(async |harness| {
         let signed_in = harness.register("ada@example.com").await.unwrap();
         let made_up = format!("{}.{}", signed_in.session_id, "A".repeat(64));
         for text in ["", ".", "ses_1.x", &made_up, &format!("{made_up}A"), &signed_in.session_id.to_string()] {
-            let refused = harness.ask(ANYBODY, RefreshSession { refresh_token: secret(text) }).await;
+            let refused = harness.ask(ANONYMOUS, RefreshSession { refresh_token: secret(text) }).await;
             assert_eq!(refused.unwrap_err(), UsersError::RefreshTokenInvalid, "{text}");
         }
         assert!(harness.refresh(&signed_in).await.is_ok());
@@ -81,7 +81,7 @@ fn a_token_that_was_made_up_ends_nothing() {
 }
 
 #[test]
-fn a_session_ends_when_it_is_not_used_and_is_swept() {
+fn an_unused_session_ends_and_is_deleted() {
     in_simulated_time(async |harness| {
         let idle = harness.register("ada@example.com").await.unwrap();
         pass(rules::SESSION_IDLE - Duration::from_secs(1)).await;
@@ -94,7 +94,7 @@ fn a_session_ends_when_it_is_not_used_and_is_swept() {
 }
 
 #[test]
-fn a_session_ends_after_its_time_however_busy_it_was() {
+fn a_session_ends_after_90_days_even_if_it_is_used() {
     in_simulated_time(async |harness| {
         let mut session = harness.register("ada@example.com").await.unwrap();
         for _ in 0..5 {
@@ -107,12 +107,12 @@ fn a_session_ends_after_its_time_however_busy_it_was() {
 }
 
 #[test]
-fn a_revoked_session_is_listed_while_a_token_of_it_may_be_good() {
+fn a_revoked_session_is_listed_until_its_access_tokens_have_expired() {
     in_simulated_time(async |harness| {
         let session = harness.register("ada@example.com").await.unwrap();
         let all = EndSession { user_id: session.user.id, session_id: None };
         harness.ask(is(&session.user), all).await.unwrap();
-        let until = harness.ask(ANYBODY, ListRevoked {}).await.unwrap()[0].until;
+        let until = harness.ask(ANONYMOUS, ListRevoked {}).await.unwrap()[0].until;
         assert_eq!(until, later(harness.env.now(), ACCESS_TOKEN_LIFE + LEEWAY));
         pass(ACCESS_TOKEN_LIFE).await;
         assert_eq!(harness.revoked().await, [session.session_id]);
@@ -152,7 +152,7 @@ fn a_new_password_ends_the_other_sessions() {
 }
 
 #[actix::test]
-async fn of_two_new_passwords_at_once_one_is_refused() {
+async fn of_two_password_changes_at_once_one_is_refused() {
     let harness = Harness::open(Env::system(), 2);
     let here = harness.register("ada@example.com").await.unwrap();
     let change = |new: &'static str| {
@@ -167,7 +167,7 @@ async fn of_two_new_passwords_at_once_one_is_refused() {
 }
 
 #[test]
-fn who_signs_in_again_and_again_keeps_the_sessions_used_last() {
+fn beyond_the_limit_the_longest_unused_session_ends() {
     in_simulated_time(async |harness| {
         let first = harness.register("ada@example.com").await.unwrap();
         pass(Duration::from_secs(1)).await;
@@ -178,7 +178,7 @@ fn who_signs_in_again_and_again_keeps_the_sessions_used_last() {
             last.push(opened.session_id);
         }
         pass(Duration::from_secs(1)).await;
-        // Used a moment ago, the oldest is not the one that goes.
+        // The oldest session was used a moment ago, so it is not the one that ends.
         harness.refresh(&first).await.unwrap();
         let one_more = harness.sign_in("ada@example.com", PASSWORD).await.unwrap();
         assert_eq!(one_more.ended.len(), 1);

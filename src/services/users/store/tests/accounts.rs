@@ -21,7 +21,7 @@ impl Store {
         self.users.get(&id).unwrap().unwrap().pending_tasks.is_empty()
     }
 
-    /// As the process finds it when it starts again.
+    /// The store as a new process finds it.
     fn restart(&self) -> Self {
         let store = Store::new(&self.tree);
         store.finish_pending_tasks(NOW).unwrap();
@@ -34,7 +34,7 @@ fn found(store: &Store, email: &str) -> Option<UserId> {
 }
 
 #[actix::test]
-async fn a_registration_that_was_cut_short_is_brought_to_its_end() {
+async fn an_interrupted_registration_is_finished_at_the_next_start() {
     // 0: after the record, 1: after the claim, 2: after all of it.
     for cut_after in 0..3 {
         let harness = fixture();
@@ -59,7 +59,7 @@ async fn a_registration_that_was_cut_short_is_brought_to_its_end() {
 }
 
 #[actix::test]
-async fn a_registration_that_was_cut_short_gives_way_to_who_has_the_address() {
+async fn an_interrupted_registration_is_deleted_if_another_account_has_the_address() {
     let harness = fixture();
     let late = harness.user("ada@example.com");
     harness.store.users.create(&late.id, UserRecord::unfinished(late.clone(), "hash".into())).unwrap();
@@ -69,7 +69,7 @@ async fn a_registration_that_was_cut_short_gives_way_to_who_has_the_address() {
 }
 
 #[actix::test]
-async fn an_account_is_found_by_one_address_wherever_its_move_is_cut_short() {
+async fn an_account_is_found_by_one_address_wherever_its_move_is_interrupted() {
     // 0: after the task, 1: after the claim, 2: after the swap, 3: after all of it.
     for cut_after in 0..4 {
         let harness = fixture();
@@ -99,7 +99,7 @@ async fn an_account_is_found_by_one_address_wherever_its_move_is_cut_short() {
 }
 
 #[actix::test]
-async fn a_claim_of_its_own_that_was_left_behind_does_not_keep_an_account_out() {
+async fn an_account_can_use_a_claim_that_it_left_behind() {
     let harness = fixture();
     let ada = harness.registered("old@example.com").await;
     assert!(harness.store.claim(&mail("new@example.com"), ada.id).unwrap());
@@ -109,7 +109,7 @@ async fn a_claim_of_its_own_that_was_left_behind_does_not_keep_an_account_out() 
 }
 
 #[actix::test]
-async fn a_move_waits_for_the_one_that_is_under_way() {
+async fn a_move_waits_for_another_move_of_the_same_account() {
     let harness = fixture();
     let ada = harness.registered("old@example.com").await;
     let to = mail("new@example.com");
@@ -123,7 +123,7 @@ async fn a_move_waits_for_the_one_that_is_under_way() {
 }
 
 #[test]
-fn moves_by_many_hands_lose_no_account_and_no_address() {
+fn concurrent_moves_lose_no_account_and_no_address() {
     let harness = fixture();
     let system = actix::System::new();
     let [ada, bob] =

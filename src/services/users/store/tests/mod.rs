@@ -1,4 +1,4 @@
-//! What the store promises about sessions and keys, and a store to try it on.
+//! What the store promises about sessions and keys, and the fixture of these tests.
 
 mod accounts;
 
@@ -17,7 +17,7 @@ use crate::{
 use std::time::Duration;
 
 impl Store {
-    /// Every account, made or in the making.
+    /// Every account, also one whose address is not claimed yet.
     pub fn all_user_ids(&self) -> Vec<UserId> {
         self.users.all(None).map(|found| found.unwrap().0).collect()
     }
@@ -72,7 +72,7 @@ pub(super) fn mail(text: &str) -> Email {
 }
 
 #[actix::test]
-async fn a_sign_in_with_the_password_before_the_last_opens_nothing() {
+async fn a_sign_in_with_the_old_password_opens_no_session() {
     let harness = fixture();
     let ada = harness.registered("ada@example.com").await;
     harness.store.change_password(ada.id, None, NOW, |_| Ok(())).await.unwrap();
@@ -83,7 +83,7 @@ async fn a_sign_in_with_the_password_before_the_last_opens_nothing() {
 }
 
 #[actix::test]
-async fn ended_and_expired_sessions_are_swept_in_their_time() {
+async fn ended_and_expired_sessions_are_deleted_when_their_tokens_have_expired() {
     let harness = fixture();
     let ada = harness.registered("ada@example.com").await;
     let [ended, live] = [harness.session(ada.id), harness.session(ada.id)];
@@ -127,7 +127,7 @@ fn a_key_signs_for_its_time_and_stays_published_while_its_tokens_live() {
 }
 
 #[test]
-fn of_many_who_make_the_first_key_at_once_one_key_signs() {
+fn of_many_callers_that_make_the_first_key_at_once_one_key_signs() {
     let harness = fixture();
     std::thread::scope(|scope| {
         for _ in 0..4 {
