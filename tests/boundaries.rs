@@ -231,8 +231,11 @@ fn every_service_has_the_same_rooms_and_one_public_face() {
     let house = house();
     let mut files: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for source in &house.sources {
-        if let ["services", service, file] = source.file.split('/').collect::<Vec<_>>()[..] {
-            files.entry(service).or_default().insert(file);
+        match source.file.split('/').collect::<Vec<_>>()[..] {
+            ["services", service, file] => _ = files.entry(service).or_default().insert(file),
+            // A large store is a folder.
+            ["services", service, "store", "mod.rs"] => _ = files.entry(service).or_default().insert("store.rs"),
+            _ => {}
         }
     }
     let services: BTreeSet<_> = ALLOWED_CALLS.iter().map(|(service, _)| service.name()).collect();

@@ -6,7 +6,7 @@
 //!   a shop that already has products is not touched.
 
 use crate::{
-    services::products::messages::{CreateProduct, Description, ProductName, Tag},
+    services::products::messages::{CreateProduct, Description, ProductName, ProductTag},
     types::{Currency, Money, Slug, Text},
 };
 use serde::Deserialize;
@@ -35,7 +35,7 @@ struct Item {
     price: i64,
     weight_grams: u32,
     on_hand: u32,
-    tags: Vec<Tag>,
+    tags: Vec<ProductTag>,
     featured: bool,
 }
 

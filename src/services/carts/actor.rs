@@ -1,10 +1,6 @@
-//! The actor: one short handler per request.
+//! The actor: its handler table, one short handler per request, and `launch`.
 
-use super::{
-    messages::*,
-    rules,
-    store::{CartRecord, Store},
-};
+use super::{messages::*, records::CartRecord, rules, store::Store};
 use crate::{
     env::Env,
     mesh::{CallError, Context, Failure, HandlerResult, Mesh, service},
@@ -12,10 +8,11 @@ use crate::{
         ServiceDeps,
         products::messages::{GetProducts, Product, ProductsError},
     },
+    storage::StorageError,
     types::{CartId, Id, ProductId, Service},
 };
 
-/// What every instance shares.
+/// The state that every instance shares.
 #[derive(Clone)]
 struct Carts {
     env: Env,
@@ -30,16 +27,18 @@ service! { Carts,
         ClearCart  => clear,
         MergeCarts => merge,
         CheckOut   => check_out,
-        CountCarts => tally,
+        CountCarts => count,
     }
 }
 
-pub fn launch(deps: ServiceDeps) {
+pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
     let carts = Carts { store: Store::new(&deps.tree), env: deps.env.clone(), mesh: deps.mesh.clone() };
     deps.mesh.launch(Service::Carts, deps.instances, move |on| start(&carts, on));
+    Ok(())
 }
 
-/// How many orders a cart remembers to have been taken out of it: more than anybody places while one is under way.
+/// How many orders a cart remembers, so that each is checked out once. A customer does not place more
+/// orders while one of them is in progress.
 const REMEMBERED_ORDERS: usize = 32;
 
 impl Carts {
@@ -49,7 +48,7 @@ impl Carts {
     }
 
     async fn set_item(&self, context: Context, request: SetItem) -> HandlerResult<SetItem> {
-        // Only what is on sale can be put in; taking out needs nobody's leave.
+        // Only products on sale can be added. Removing one needs no check.
         if request.quantity.is_some() {
             let found = self.products(&context, vec![request.product_id]).await?;
             if !found.iter().any(|product| !product.retired) {
@@ -70,7 +69,7 @@ impl Carts {
 
     async fn merge(&self, context: Context, request: MergeCarts) -> HandlerResult<MergeCarts> {
         let user = CartOwner::User(request.user_id);
-        // The guest's cart is emptied first: should the shop stop in between, nothing is in the user's cart twice.
+        // The guest's cart is emptied first. After a crash in between, no product is added twice.
         let mut gathered = Vec::new();
         self.change(CartOwner::Guest(request.guest), |guest| {
             gathered = std::mem::take(&mut guest.lines);
@@ -98,17 +97,17 @@ impl Carts {
         Ok(())
     }
 
-    async fn tally(&self, _: Context, CountCarts { since }: CountCarts) -> HandlerResult<CountCarts> {
-        let mut tally = CartCounts { filled: 0, ordered: 0 };
+    async fn count(&self, _: Context, CountCarts { since }: CountCarts) -> HandlerResult<CountCarts> {
+        let mut counts = CartCounts { filled: 0, ordered: 0 };
         for cart in self.store.all() {
             let cart = cart?;
             let is_ordered = !cart.checked_out.is_empty();
             if cart.changed_at >= since && (is_ordered || !cart.lines.is_empty()) {
-                tally.filled += 1;
-                tally.ordered += u64::from(is_ordered);
+                counts.filled += 1;
+                counts.ordered += u64::from(is_ordered);
             }
         }
-        Ok(tally)
+        Ok(counts)
     }
 
     async fn change(
@@ -128,7 +127,7 @@ impl Carts {
     fn empty(&self, owner: CartOwner) -> CartRecord {
         let id = match owner {
             CartOwner::Guest(id) => id,
-            // The same at each look, also before anything is in it.
+            // The same each time, also before the cart is stored.
             CartOwner::User(id) => CartId::from_uuid(id.uuid()),
         };
         CartRecord { id, lines: Vec::new(), changed_at: self.env.now(), checked_out: Vec::new() }

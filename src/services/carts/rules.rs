@@ -1,6 +1,9 @@
-//! What a cart may hold, how two become one, and what it costs.
+//! The rules of carts: what one may hold, how two are merged, and what one costs.
 
-use super::messages::{Cart, CartItem, CartsError};
+use super::{
+    messages::{Cart, CartItem, CartsError},
+    records::CartLine,
+};
 use crate::{
     services::products::messages::Product,
     types::{CartId, Currency, Money, ProductId, Quantity},
@@ -9,10 +12,8 @@ use crate::{
 /// Different products in one cart.
 pub const MOST_LINES: usize = 50;
 
-pub type Line = (ProductId, Quantity);
-
-/// So many pieces of the product; none where `quantity` is absent.
-pub fn set(lines: &mut Vec<Line>, product: ProductId, quantity: Option<Quantity>) -> Result<(), CartsError> {
+/// Sets the quantity of a product, or removes it where `quantity` is absent. Errors: `CartFull`.
+pub fn set(lines: &mut Vec<CartLine>, product: ProductId, quantity: Option<Quantity>) -> Result<(), CartsError> {
     let at = lines.iter().position(|(id, _)| *id == product);
     match (at, quantity) {
         (Some(at), Some(quantity)) => lines[at].1 = quantity,
@@ -26,9 +27,9 @@ pub fn set(lines: &mut Vec<Line>, product: ProductId, quantity: Option<Quantity>
     Ok(())
 }
 
-/// What a guest had gathered joins what the user had: quantities add up. What finds no room any more is left out:
-/// signing in must not fail for it.
-pub fn merge(lines: &mut Vec<Line>, guest: &[Line]) {
+/// Adds the lines of a guest's cart to a user's. Quantities add up, to at most 999. Lines that find no
+/// room are dropped, because a sign-in must not fail for them.
+pub fn merge(lines: &mut Vec<CartLine>, guest: &[CartLine]) {
     for (product, quantity) in guest {
         match lines.iter().position(|(id, _)| id == product) {
             Some(at) => lines[at].1 = lines[at].1.plus_at_most(*quantity),
@@ -38,8 +39,8 @@ pub fn merge(lines: &mut Vec<Line>, guest: &[Line]) {
     }
 }
 
-/// Takes away what was bought; what was put in since stays.
-pub fn check_out(lines: &mut Vec<Line>, bought: &[Line]) {
+/// Removes the ordered quantities. Quantities that were added since stay.
+pub fn check_out(lines: &mut Vec<CartLine>, bought: &[CartLine]) {
     for (product, quantity) in bought {
         if let Some((_, held)) = lines.iter_mut().find(|(id, _)| id == product) {
             match Quantity::try_from(held.get().saturating_sub(quantity.get())) {
@@ -50,8 +51,9 @@ pub fn check_out(lines: &mut Vec<Line>, bought: &[Line]) {
     }
 }
 
-/// The cart as its owner sees it. A product that is no longer sold stays in sight, with nothing available.
-pub fn price(id: CartId, lines: &[Line], products: &[Product]) -> Result<Cart, CartsError> {
+/// The cart as its owner sees it. A product that is no longer sold stays visible, with 0 available.
+/// Errors: `TooExpensive`.
+pub fn price(id: CartId, lines: &[CartLine], products: &[Product]) -> Result<Cart, CartsError> {
     let mut items = Vec::with_capacity(lines.len());
     for (product_id, quantity) in lines {
         let Some(product) = products.iter().find(|product| product.id == *product_id) else { continue };
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_set_changed_and_taken_out() {
+    fn a_line_is_added_changed_and_removed() {
         let mut lines = vec![];
         set(&mut lines, product(1), Some(pieces(2))).unwrap();
         set(&mut lines, product(2), Some(pieces(1))).unwrap();
@@ -101,8 +103,8 @@ mod tests {
     }
 
     #[test]
-    fn a_full_cart_takes_more_of_what_it_has_but_nothing_new() {
-        let mut lines: Vec<Line> = (0..MOST_LINES as u128).map(|n| (product(n), pieces(1))).collect();
+    fn a_full_cart_takes_more_pieces_of_its_products_but_no_new_product() {
+        let mut lines: Vec<CartLine> = (0..MOST_LINES as u128).map(|n| (product(n), pieces(1))).collect();
         assert!(set(&mut lines, product(3), Some(pieces(2))).is_ok());
         assert_eq!(set(&mut lines, product(999), Some(pieces(1))), Err(CartsError::CartFull { most: MOST_LINES }));
         merge(&mut lines, &[(product(999), pieces(1)), (product(3), pieces(999))]);
@@ -111,7 +113,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_bought_goes_and_what_came_since_stays(before in 1u32..=999, more in 0u32..=999) {
+        fn a_check_out_removes_what_was_ordered_and_keeps_what_was_added_since(before in 1u32..=999, more in 0u32..=999) {
             let mut lines = vec![(product(1), pieces((before + more).min(999)))];
             check_out(&mut lines, &[(product(1), pieces(before)), (product(2), pieces(1))]);
             let left = (before + more).min(999) - before;

@@ -7,35 +7,17 @@
 
 use super::{
     messages::{CartOwner, CartsError},
-    rules::Line,
+    records::CartRecord,
 };
 use crate::{
     mesh::Failure,
-    storage::{Decision, KnownTable, Record, StorageError, Table, Tree},
-    types::{CartId, OrderId, Timestamp},
+    storage::{Decision, StorageError, Table, Tree},
 };
-use serde::{Deserialize, Serialize};
 
 #[derive(Clone)]
 pub struct Store {
     tree: Tree,
     carts: Table<CartRecord>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct CartRecord {
-    pub id: CartId,
-    pub lines: Vec<Line>,
-    pub changed_at: Timestamp,
-    /// The orders that were last taken out of it, so that each is taken out once.
-    #[serde(default)]
-    pub checked_out: Vec<OrderId>,
-}
-
-impl Record for CartRecord {
-    const TABLE: &'static str = "cart";
-    /// The owner's id.
-    type Key = String;
 }
 
 impl Store {
@@ -51,7 +33,8 @@ impl Store {
         self.carts.all(None).map(|found| found.map(|(_, cart)| cart))
     }
 
-    /// Changes the owner's cart, beginning with `empty` where there is none; gives it as it is then, on disk.
+    /// Changes the owner's cart (`empty` if there is none), waits until that is on disk, and gives the
+    /// changed cart.
     pub async fn change(
         &self,
         owner: CartOwner,
@@ -74,9 +57,4 @@ fn key(owner: CartOwner) -> String {
         CartOwner::Guest(id) => id.to_string(),
         CartOwner::User(id) => id.to_string(),
     }
-}
-
-/// The tables of this tree, for a check that knows what is in them.
-pub fn tables() -> Vec<KnownTable> {
-    vec![KnownTable::of::<CartRecord>("carts")]
 }

@@ -1,9 +1,10 @@
-//! The actor: one short handler per request, and one for all that it hears.
+//! The actor: its handler table, one short handler per request, and one for all events.
 
 use super::{
     messages::*,
-    rules::{self, News},
-    store::{Note, Store},
+    records::Note,
+    rules::{self, CustomerNotice},
+    store::Store,
 };
 use crate::{
     mesh::{Context, EventId, HandlerResult, MeshError, ProcessedEvents, service},
@@ -19,11 +20,11 @@ use crate::{
     types::{Cursor, Page, Service, Timestamp, UserId},
 };
 
-/// What every instance shares.
+/// The state that every instance shares.
 #[derive(Clone)]
 struct Notifications {
     store: Store,
-    heard: ProcessedEvents,
+    processed_events: ProcessedEvents,
 }
 
 service! { Notifications,
@@ -33,20 +34,22 @@ service! { Notifications,
         MarkRead          => mark_read,
     }
     subscribes {
-        UserRegistered    => tell(id, at),
-        OrderConfirmed    => tell(id, at),
-        OrderRejected     => tell(id, at),
-        OrderShipped      => tell(id, at),
-        OrderDelivered    => tell(id, at),
-        OrderCancelled    => tell(id, at),
-        OrderReturned     => tell(id, at),
-        RefundFailed      => tell(id, at),
+        UserRegistered    => notify(id, at),
+        OrderConfirmed    => notify(id, at),
+        OrderRejected     => notify(id, at),
+        OrderShipped      => notify(id, at),
+        OrderDelivered    => notify(id, at),
+        OrderCancelled    => notify(id, at),
+        OrderReturned     => notify(id, at),
+        RefundFailed      => notify(id, at),
     }
 }
 
 pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
-    let notifications =
-        Notifications { store: Store::new(&deps.tree), heard: ProcessedEvents::proved_by_records(&deps.tree) };
+    let notifications = Notifications {
+        store: Store::new(&deps.tree),
+        processed_events: ProcessedEvents::proved_by_records(&deps.tree),
+    };
     deps.mesh.launch(Service::Notifications, deps.instances, move |on| start(&notifications, on));
     Ok(())
 }
@@ -57,11 +60,10 @@ impl Notifications {
         visible(&context, user)?;
         let list = format!("inbox of {user}");
         let after = request.cursor.map(|cursor| cursor.position(&list)).transpose();
-        let mut inbox = self.store.inbox(user, after.map_err(NotificationsError::from)?);
-        let items: Vec<_> = inbox.by_ref().take(request.limit.get()).collect::<Result<_, _>>()?;
-        let more = inbox.next().transpose()?.is_some();
-        let next_cursor = items.last().filter(|_| more).map(|last| Cursor::after(&list, &last.id));
-        Ok(Page { items, next_cursor })
+        let inbox = self.store.inbox(user, after.map_err(NotificationsError::from)?);
+        let limit = request.limit.get();
+        let found = inbox.take(limit + 1).collect::<Result<_, _>>()?;
+        Ok(Page::cut(found, limit, |last: &Notification| Cursor::after(&list, &last.id)))
     }
 
     async fn count_unread(&self, context: Context, request: CountUnread) -> HandlerResult<CountUnread> {
@@ -75,26 +77,32 @@ impl Notifications {
         self.store.mark_read(request.user_id, request.notification_id).await
     }
 
-    /// Puts what happened into words, once: the same event makes the same id.
-    async fn tell<E: News>(&self, _: Context, event: E, id: EventId, at: Timestamp) -> Result<(), MeshError> {
-        let words = event.words();
+    /// Writes the message about an event, once: the same event gives the same id.
+    async fn notify<E: CustomerNotice>(
+        &self,
+        _: Context,
+        event: E,
+        id: EventId,
+        at: Timestamp,
+    ) -> Result<(), MeshError> {
+        let text = event.text();
         let notification = Notification {
             id: rules::id_for(&id, at),
-            title: words.title.into(),
-            body: words.body,
-            link: words.link,
+            title: text.title.into(),
+            body: text.body,
+            link: text.link,
             created_at: at,
             read: false,
         };
-        Ok(self.store.write(Note { user_id: event.reader(), notification })?)
+        Ok(self.store.write(Note { user_id: event.recipient(), notification })?)
     }
 
     fn processed_events(&self) -> &ProcessedEvents {
-        &self.heard
+        &self.processed_events
     }
 }
 
-/// Somebody else's inbox looks as if there were none.
+/// The inbox of another user looks as if it did not exist.
 fn visible(context: &Context, owner: UserId) -> Result<(), NotificationsError> {
     if context.principal.may_see(owner) { Ok(()) } else { Err(NotificationsError::NotificationNotFound) }
 }
@@ -124,16 +132,19 @@ mod tests {
     fn inbox() -> (tempfile::TempDir, Notifications) {
         let folder = tempfile::tempdir().unwrap();
         let tree = Storage::open(folder.path(), &Env::system()).unwrap().tree(Service::Notifications).unwrap();
-        (folder, Notifications { store: Store::new(&tree), heard: ProcessedEvents::proved_by_records(&tree) })
+        (
+            folder,
+            Notifications { store: Store::new(&tree), processed_events: ProcessedEvents::proved_by_records(&tree) },
+        )
     }
 
-    /// Tells user 1 of the `seq`th event of an order.
+    /// Delivers the `seq`th event of an order of user 1.
     async fn deliver(inbox: &Notifications, seq: u64) {
         let order_id = OrderId::from_uuid(Uuid::from_u128(9));
         let order = OrderFacts { order_id, user_id: user(1), total: Money::zero(Currency::EUR) };
         let id = EventId { publisher: Service::Orders, record: format!("order/{order_id}"), seq };
         let at = Timestamp::from_millisecond(seq as i64).unwrap();
-        inbox.tell(context_of(1), OrderDelivered { order }, id, at).await.unwrap();
+        inbox.notify(context_of(1), OrderDelivered { order }, id, at).await.unwrap();
     }
 
     async fn list(inbox: &Notifications, limit: u64, cursor: Option<Cursor>) -> (Vec<i64>, Option<Cursor>) {
@@ -190,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_inbox_is_for_its_owner_only() {
+    async fn an_inbox_is_visible_only_to_its_owner() {
         let (_folder, inbox) = inbox();
         deliver(&inbox, 0).await;
         let id = inbox.store.inbox(user(1), None).next().unwrap().unwrap().id;

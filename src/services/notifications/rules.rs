@@ -1,4 +1,4 @@
-//! What an event is to the customer whom it concerns: words, and where to look.
+//! The text that an event becomes for the customer.
 
 use crate::{
     mesh::EventId,
@@ -13,55 +13,60 @@ use crate::{
 };
 use sha2::{Digest, Sha256};
 
-/// An event that a customer is told of.
-pub trait News {
-    /// Who is told.
-    fn reader(&self) -> UserId;
-    fn words(&self) -> Words;
+/// An event that a customer gets a message about.
+pub trait CustomerNotice {
+    /// The user who gets the message.
+    fn recipient(&self) -> UserId;
+    /// What the message says.
+    fn text(&self) -> NoticeText;
 }
 
+/// The text of a message.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Words {
+pub struct NoticeText {
     pub title: &'static str,
     pub body: String,
-    /// A path in the shop.
+    /// The path of the page that shows more.
     pub link: Option<String>,
 }
 
-impl News for UserRegistered {
-    fn reader(&self) -> UserId {
+impl CustomerNotice for UserRegistered {
+    fn recipient(&self) -> UserId {
         self.user_id
     }
 
-    fn words(&self) -> Words {
-        let body = format!("Hello {}, your account is ready. News of your orders will come to this inbox.", self.name);
-        Words { title: "Welcome to Galleria", body, link: Some("/".into()) }
+    fn text(&self) -> NoticeText {
+        let body = format!(
+            "Hello {}, your account is ready. Messages about your orders will appear in this inbox.",
+            self.name
+        );
+        NoticeText { title: "Welcome to Galleria", body, link: Some("/".into()) }
     }
 }
 
-/// Most news is about an order.
-macro_rules! news_of_orders {
+/// Most messages are about an order.
+macro_rules! order_notices {
     ($($event:ident |$told:ident| $title:literal, $body:expr;)*) => {$(
-        impl News for $event {
-            fn reader(&self) -> UserId {
+        impl CustomerNotice for $event {
+            fn recipient(&self) -> UserId {
                 self.order.user_id
             }
 
-            fn words(&self) -> Words {
+            fn text(&self) -> NoticeText {
                 let $told = self;
-                Words { title: $title, body: $body, link: Some(page_of(self.order.order_id)) }
+                NoticeText { title: $title, body: $body, link: Some(page_of(self.order.order_id)) }
             }
         }
     )*};
 }
 
-news_of_orders! {
+order_notices! {
     OrderConfirmed |it| "Your order is confirmed",
         format!("Thank you. We have received {} and are getting {} ready.", it.order.total, pieces(it));
     OrderRejected |it| "Your order could not be placed",
         format!("{} You were not charged.", why(&it.reason));
     OrderShipped |it| "Your order is on its way",
-        format!("It was handed to the carrier. Its tracking number is {}.", it.tracking_number);
+        format!("The carrier has your parcel. Its tracking number is {}.", it.tracking_number);
     OrderDelivered |_it| "Your order was delivered",
         "We hope that you like it. If something is not right, you can send it back from the order's page.".into();
     OrderCancelled |it| "Your order was cancelled",
@@ -70,23 +75,23 @@ news_of_orders! {
         format!("{} is on its way back to the card that you paid with.", it.amount);
 }
 
-impl News for RefundFailed {
-    fn reader(&self) -> UserId {
+impl CustomerNotice for RefundFailed {
+    fn recipient(&self) -> UserId {
         self.user_id
     }
 
-    fn words(&self) -> Words {
+    fn text(&self) -> NoticeText {
         let body = format!(
-            "Your bank did not take back {}. The money is safe with us; we will find another way to pay it out.",
+            "Your bank refused the refund of {}. We still have the money, and will find another way to pay you back.",
             self.refund.amount
         );
-        Words { title: "A refund did not reach you", body, link: Some(page_of(self.order_id)) }
+        NoticeText { title: "A refund did not reach you", body, link: Some(page_of(self.order_id)) }
     }
 }
 
-/// The id of the message that tells of the event: the same at every delivery, and sorted by when it happened.
+/// The id of the message about an event: the same at every delivery, and sorted by time.
 ///
-/// A UUIDv7 (RFC 9562) whose random part is a digest of which event it is.
+/// A UUIDv7 (RFC 9562) whose random part is a SHA-256 digest of the event's id.
 pub fn id_for(event: &EventId, at: Timestamp) -> NotificationId {
     let digest: [u8; 32] = Sha256::digest(event.to_string()).into();
     let mut random = [0; 10];
@@ -109,13 +114,13 @@ fn pieces(order: &OrderConfirmed) -> String {
 fn why(reason: &Reason) -> String {
     match reason {
         Reason::OutOfStock { lines } if lines.len() <= 1 => {
-            "Something in it was sold out before we could set it aside.".into()
+            "One of the items was sold out before we could reserve it.".into()
         }
         Reason::OutOfStock { lines } => {
-            format!("{} things in it were sold out before we could set them aside.", lines.len())
+            format!("{} of the items were sold out before we could reserve them.", lines.len())
         }
         Reason::PaymentDeclined { decline_code } => {
-            // A card that was lost or stolen is not told from another: who found it may be reading.
+            // A lost or stolen card is reported like any other, because a thief may read this.
             let told = if matches!(decline_code.as_str(), "lost_card" | "stolen_card") {
                 "card_declined"
             } else {
@@ -124,7 +129,7 @@ fn why(reason: &Reason) -> String {
             format!("Your bank declined the payment ({}).", told.replace('_', " "))
         }
         Reason::Undeliverable { detail } => format!("We cannot deliver it: {}.", detail.trim_end_matches('.')),
-        Reason::Unavailable => "Part of the shop could not be reached in time; please try again.".into(),
+        Reason::Unavailable => "Part of the shop did not answer in time. Please try again.".into(),
         Reason::Cancelled => "It was cancelled.".into(),
     }
 }
@@ -151,16 +156,16 @@ mod tests {
     }
 
     fn rejected(reason: Reason) -> String {
-        OrderRejected { order: order(), reason }.words().body
+        OrderRejected { order: order(), reason }.text().body
     }
 
     #[test]
-    fn money_and_pieces_are_written_for_people_and_the_link_leads_to_the_order() {
+    fn amounts_and_quantities_are_readable_and_the_link_leads_to_the_order() {
         let lines = |quantity: u32| vec![StockLine { product_id: product(), quantity: quantity.try_into().unwrap() }];
-        let one = OrderConfirmed { order: order(), lines: lines(1) }.words();
+        let one = OrderConfirmed { order: order(), lines: lines(1) }.text();
         assert_eq!(one.body, "Thank you. We have received EUR 19.99 and are getting your item ready.");
         assert_eq!(one.link, Some(format!("/orders/{}", order().order_id)));
-        let three = OrderConfirmed { order: order(), lines: lines(3) }.words();
+        let three = OrderConfirmed { order: order(), lines: lines(3) }.text();
         assert!(three.body.contains("your 3 items"), "{}", three.body);
     }
 
@@ -172,17 +177,17 @@ mod tests {
         assert_eq!(undeliverable, "We cannot deliver it: no carrier goes there. You were not charged.");
         let shortage = Shortage { product_id: product(), requested: 2, available: 1 };
         let sold_out = rejected(Reason::OutOfStock { lines: vec![shortage] });
-        assert!(sold_out.starts_with("Something in it was sold out"), "{sold_out}");
+        assert!(sold_out.starts_with("One of the items was sold out"), "{sold_out}");
         let nameless = rejected(Reason::OutOfStock { lines: Vec::new() });
-        assert_eq!(nameless, sold_out, "written before products off sale were named");
+        assert_eq!(nameless, sold_out, "a rejection without lines, as older versions wrote it");
     }
 
     #[test]
-    fn money_that_is_given_back_is_on_its_way_until_somebody_knows_more() {
-        let cancelled = OrderCancelled { order: order() }.words().body;
+    fn a_refund_is_announced_as_on_its_way() {
+        let cancelled = OrderCancelled { order: order() }.text().body;
         assert_eq!(cancelled, "EUR 19.99 is on its way back to the card that you paid with.");
         let amount = Money::new(500, Currency::EUR).unwrap();
-        let returned = OrderReturned { order: order(), amount }.words().body;
+        let returned = OrderReturned { order: order(), amount }.text().body;
         assert_eq!(returned, "EUR 5.00 is on its way back to the card that you paid with.");
     }
 

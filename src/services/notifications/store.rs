@@ -3,17 +3,20 @@
 //! | key | record |
 //! |---|---|
 //! | `note/usr_…:ntf_…` | one message of one user; ids sort by time |
-//! | `unread/usr_…:ntf_…` | → those that were not read yet |
+//! | `unread/usr_…:ntf_…` | index entry: leads to a message that is not read yet |
 //!
-//! Which events were handled is nowhere written down besides: the same event makes the same id, and what is there is left as it is.
+//! There is no list of processed events: the same event gives the same id, and an existing message is
+//! never overwritten.
 
-use super::messages::{Notification, NotificationsError};
+use super::{
+    messages::{Notification, NotificationsError},
+    records::{Note, key_of, keys_of},
+};
 use crate::{
     mesh::Failure,
-    storage::{Decision, KnownTable, Record, StorageError, Table, Tree},
+    storage::{Decision, StorageError, Table, Tree},
     types::{NotificationId, UserId},
 };
-use serde::{Deserialize, Serialize};
 
 #[derive(Clone)]
 pub struct Store {
@@ -21,30 +24,12 @@ pub struct Store {
     notes: Table<Note>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Note {
-    pub user_id: UserId,
-    #[serde(flatten)]
-    pub notification: Notification,
-}
-
-impl Record for Note {
-    const TABLE: &'static str = "note";
-    /// Of user and message.
-    type Key = String;
-
-    fn entries(&self) -> Vec<String> {
-        let is_unread = !self.notification.read;
-        Vec::from_iter(is_unread.then(|| format!("unread/{}", key_of(self.user_id, self.notification.id))))
-    }
-}
-
 impl Store {
     pub fn new(tree: &Tree) -> Self {
         Self { tree: tree.clone(), notes: tree.table() }
     }
 
-    /// Newest first, from after `after`.
+    /// The user's messages after `after`, newest first.
     pub fn inbox(
         &self,
         user: UserId,
@@ -54,13 +39,13 @@ impl Store {
         self.notes.within(&keys_of(user), after.as_ref(), true).map(|found| Ok(found?.1.notification))
     }
 
-    /// How many the user has not read, counting to `most`.
+    /// How many messages the user has not read, counted up to `most`.
     pub fn unread(&self, user: UserId, most: usize) -> Result<usize, StorageError> {
         let mut unread = self.notes.under(&format!("unread/{}", keys_of(user)), None, true).take(most);
         unread.try_fold(0, |count, found| found.map(|_| count + 1))
     }
 
-    /// Writes a message that was not written yet. Who tells of the event behind it commits.
+    /// Writes a message, unless it exists. The delivery of the event commits.
     pub fn write(&self, note: Note) -> Result<(), StorageError> {
         self.notes.create(&key_of(note.user_id, note.notification.id), note).map(|_| ())
     }
@@ -81,18 +66,4 @@ impl Store {
         self.tree.commit().await?;
         Ok(read)
     }
-}
-
-fn key_of(user: UserId, id: NotificationId) -> String {
-    format!("{}{id}", keys_of(user))
-}
-
-/// What the keys of a user's messages begin with.
-fn keys_of(user: UserId) -> String {
-    format!("{user}:")
-}
-
-/// The tables of this tree, for a check that knows what is in them.
-pub fn tables() -> Vec<KnownTable> {
-    vec![KnownTable::of::<Note>("notifications")]
 }

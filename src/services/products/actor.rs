@@ -3,9 +3,9 @@
 use super::{
     listings,
     messages::*,
+    records::Reservation,
     reservations, rules,
-    search::Search,
-    stock::Reservation,
+    search::CatalogueQuery,
     store::{Edit, Store},
 };
 use crate::{
@@ -44,8 +44,8 @@ service! { Products,
 
 /// How long a lapsed reservation may keep its pieces, and what a crash left half done stays so.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
-/// Lines of a tally, whatever is asked for.
-const LONGEST_TALLY: usize = 1_000;
+/// Lines of a reconcile, whatever is asked for.
+const MOST_RECONCILED: usize = 1_000;
 
 pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
     let ServiceDeps { env, mesh, tree, instances } = deps;
@@ -68,7 +68,7 @@ async fn sweep(store: Store) {
 
 impl Products {
     async fn find(&self, _: Context, request: FindProducts) -> HandlerResult<FindProducts> {
-        let search = Search::new(&request)?;
+        let search = CatalogueQuery::new(&request)?;
         let list = search.list();
         let after = request.cursor.map(|cursor| cursor.position(&list)).transpose().map_err(ProductsError::from)?;
         let found = self.store.catalogue().find(&search, after.as_ref(), request.limit.get());
@@ -140,9 +140,9 @@ impl Products {
     }
 
     async fn reconcile_stock(&self, _: Context, request: ReconcileStock) -> HandlerResult<ReconcileStock> {
-        let products = self.store.products_after(request.after).take(request.limit.min(LONGEST_TALLY));
-        let tallies = products.map(|found| found.map(|product| product.stock.tally(product.id)));
-        Ok(tallies.collect::<Result<_, StorageError>>()?)
+        let products = self.store.products_after(request.after).take(request.limit.min(MOST_RECONCILED));
+        let reconciled = products.map(|found| found.map(|product| product.stock.reconcile(product.id)));
+        Ok(reconciled.collect::<Result<_, StorageError>>()?)
     }
 
     async fn reconcile_reservations(
@@ -154,9 +154,9 @@ impl Products {
         let asked_for = open.filter(|order| request.after.is_none_or(|after| *order > after));
         let found = asked_for.map(|order| self.store.reservation(order));
         let undecided = found.filter_map(|found| found.map(|it| it.filter(|it| !it.is_decided())).transpose());
-        let tally = |it: Reservation| ReservationReconciliation { order_id: it.order_id, until: it.until };
-        let tallies = undecided.map(|found| found.map(tally)).take(request.limit.min(LONGEST_TALLY));
-        Ok(tallies.collect::<Result<_, StorageError>>()?)
+        let reconcile = |it: Reservation| ReservationReconciliation { order_id: it.order_id, until: it.until };
+        let reconciled = undecided.map(|found| found.map(reconcile)).take(request.limit.min(MOST_RECONCILED));
+        Ok(reconciled.collect::<Result<_, StorageError>>()?)
     }
 
     /// Gives the answer when all that it says is on disk: a refusal, too, tells of something that was decided.

@@ -1,13 +1,14 @@
-//! The products on sale, in memory: filters, orders and words for searching, so that a search reads the disk only for what it shows.
+//! The products on sale, in memory: filters, orders and words for searching, so that a query reads the disk only for what it shows.
 //!
-//! Built at launch and kept in step by the store, which stays the truth. Orders are sorted lists of places; a search walks
+//! Built at launch and kept in step by the store, which stays the truth. Orders are sorted lists of places; a query walks
 //! one from where the last page ended, so that a page costs no more far down than at the top.
 
 use super::{
+    inverted_index::{Field, InvertedIndex, Matches},
     messages::{Category, Product, Sort},
     rules::CategoryName,
-    search::{Found, Position, Rank, Search, page},
-    words::{self, Field, Matches, Vocabulary},
+    search::{CatalogueQuery, Position, Rank, SearchPage, cut_page},
+    tokenizer,
 };
 use crate::types::{ProductId, Slug};
 use std::{
@@ -19,15 +20,15 @@ use std::{
 #[derive(Default)]
 pub struct Catalogue {
     /// By place. One that went keeps its place until they are tidied up.
-    entries: Vec<Entry>,
+    pub(super) items: Vec<CatalogueItem>,
     places: HashMap<ProductId, u32>,
-    vocabulary: Vocabulary,
+    index: InvertedIndex,
     orders: [Vec<u32>; By::ALL.len()],
     sections: Vec<Section>,
 }
 
 /// What searches need to know of a product.
-struct Entry {
+pub(super) struct CatalogueItem {
     id: ProductId,
     /// Folded: what it is sorted by.
     name: Box<str>,
@@ -78,19 +79,19 @@ impl By {
 
 impl Catalogue {
     /// At most `limit` products after the given position.
-    pub fn find(&self, search: &Search, after: Option<&Position>, limit: usize) -> Found {
-        let section = search.category.as_ref().map(|slug| self.section(slug));
-        let passes = |entry: &Entry| {
-            entry.on_sale
-                && section.is_none_or(|section| section == Some(entry.section))
-                && (search.min_price..=search.max_price).contains(&entry.price)
-                && (!search.in_stock || entry.stock.get())
-                && (!search.featured || entry.featured)
+    pub fn find(&self, query: &CatalogueQuery, after: Option<&Position>, limit: usize) -> SearchPage {
+        let section = query.category.as_ref().map(|slug| self.section(slug));
+        let passes = |item: &CatalogueItem| {
+            item.on_sale
+                && section.is_none_or(|section| section == Some(item.section))
+                && (query.min_price..=query.max_price).contains(&item.price)
+                && (!query.in_stock || item.stock.get())
+                && (!query.featured || item.featured)
         };
-        let matches = (!search.words.is_empty()).then(|| self.vocabulary.matches(&search.words, self.entries.len()));
+        let matches = (!query.terms.is_empty()).then(|| self.index.matches(&query.terms, self.items.len()));
         let has_words = |place| matches.as_ref().is_none_or(|matches| matches.score(place).is_some());
-        let passing = |place: &u32| has_words(*place) && passes(self.entry(*place));
-        match (search.sort, &matches) {
+        let passing = |place: &u32| has_words(*place) && passes(self.item(*place));
+        match (query.sort, &matches) {
             (Sort::Relevance, Some(matches)) => self.best(matches, passes, after, limit),
             (Sort::Price, _) => self.walk(By::Price, false, passing, after, limit),
             (Sort::PriceDescending, _) => self.walk(By::Price, true, passing, after, limit),
@@ -107,10 +108,10 @@ impl Catalogue {
         passing: impl Fn(&u32) -> bool,
         after: Option<&Position>,
         limit: usize,
-    ) -> Found {
+    ) -> SearchPage {
         let order = &self.orders[by as usize];
         let before = |than: Ordering| {
-            let begins = |after| order.partition_point(|place| self.entry(*place).against(by, after) <= than);
+            let begins = |after| order.partition_point(|place| self.item(*place).against(by, after) <= than);
             after.map(begins)
         };
         let places: Vec<u32> = if descending {
@@ -120,24 +121,24 @@ impl Catalogue {
             let rest = &order[before(Ordering::Equal).unwrap_or(0)..];
             rest.iter().copied().filter(&passing).take(limit + 1).collect()
         };
-        let position = |place: u32| Position(self.entry(place).rank(by), self.entry(place).id);
-        page(places, limit, |place| self.entry(*place).id, |place| position(*place))
+        let position = |place: u32| Position(self.item(place).rank(by), self.item(place).id);
+        cut_page(places, limit, |place| self.item(*place).id, |place| position(*place))
     }
 
     /// The best matches; of those with the same score, the oldest first.
     fn best(
         &self,
         matches: &Matches,
-        passes: impl Fn(&Entry) -> bool,
+        passes: impl Fn(&CatalogueItem) -> bool,
         after: Option<&Position>,
         limit: usize,
-    ) -> Found {
+    ) -> SearchPage {
         let after = after.and_then(|Position(rank, id)| match rank {
             Rank::Number(score) => Some((Reverse(*score), *id)),
             Rank::Name(_) => None,
         });
-        let on_sale = matches.places().filter(|(place, _)| passes(self.entry(*place)));
-        let ranked = on_sale.map(|(place, score)| (Reverse(i64::from(score)), self.entry(place).id));
+        let on_sale = matches.places().filter(|(place, _)| passes(self.item(*place)));
+        let ranked = on_sale.map(|(place, score)| (Reverse(i64::from(score)), self.item(place).id));
         // The worst on top, to be thrown out by the next better one.
         let mut best = BinaryHeap::with_capacity(limit + 1);
         for ranked in ranked.filter(|ranked| after.is_none_or(|after| *ranked > after)) {
@@ -150,7 +151,7 @@ impl Catalogue {
             }
         }
         let found = best.into_sorted_vec();
-        page(found, limit, |(_, id)| *id, |(Reverse(score), id)| Position(Rank::Number(*score), *id))
+        cut_page(found, limit, |(_, id)| *id, |(Reverse(score), id)| Position(Rank::Number(*score), *id))
     }
 
     /// The categories that have products on sale, by name.
@@ -163,7 +164,7 @@ impl Catalogue {
                 product_count: section.products,
             })
             .collect();
-        categories.sort_by_cached_key(|category| (words::fold(&category.name), category.slug.clone()));
+        categories.sort_by_cached_key(|category| (tokenizer::fold(&category.name), category.slug.clone()));
         categories
     }
 
@@ -201,12 +202,12 @@ impl Catalogue {
             let at = self.orders[by as usize].partition_point(|other| self.compare(by, *other, place).is_lt());
             self.orders[by as usize].remove(at);
         }
-        let entry = &mut self.entries[place as usize];
-        entry.on_sale = false;
-        self.sections[entry.section as usize].products -= 1;
+        let item = &mut self.items[place as usize];
+        item.on_sale = false;
+        self.sections[item.section as usize].products -= 1;
         // When a quarter is empty: often enough to save memory, seldom enough to cost nothing by the change.
-        let empty = self.entries.len() - self.places.len();
-        if empty > 256 && empty > self.entries.len() / 4 {
+        let empty = self.items.len() - self.places.len();
+        if empty > 256 && empty > self.items.len() / 4 {
             self.tidy_up();
         }
     }
@@ -214,12 +215,12 @@ impl Catalogue {
     /// Without keeping searches waiting, for nothing moves.
     pub fn set_in_stock(&self, id: ProductId, revision: u64, in_stock: bool) {
         if let Some(place) = self.places.get(&id) {
-            self.entry(*place).stock.set(revision, in_stock);
+            self.item(*place).stock.set(revision, in_stock);
         }
     }
 
     fn append(&mut self, product: &Product, category: &CategoryName, revision: u64) -> u32 {
-        let place = self.entries.len() as u32;
+        let place = self.items.len() as u32;
         let section = self.section(&product.category).unwrap_or_else(|| {
             self.sections.push(Section { slug: product.category.clone(), name: category.clone(), products: 0 });
             self.sections.len() as u32 - 1
@@ -232,10 +233,10 @@ impl Catalogue {
             (Field::Category, product.category.as_str()),
             (Field::Description, product.description.as_str()),
         ];
-        self.vocabulary.add(place, texts.into_iter().chain(tags));
-        self.entries.push(Entry {
+        self.index.add(place, texts.into_iter().chain(tags));
+        self.items.push(CatalogueItem {
             id: product.id,
-            name: words::fold(&product.name).into_boxed_str(),
+            name: tokenizer::fold(&product.name).into_boxed_str(),
             price: product.price.amount(),
             created_at: product.created_at.as_millisecond(),
             section,
@@ -248,20 +249,20 @@ impl Catalogue {
     }
 
     /// Closes the gaps that removed products left.
-    fn tidy_up(&mut self) {
+    pub(super) fn tidy_up(&mut self) {
         let mut next = 0u32..;
         let moved: Vec<Option<u32>> =
-            self.entries.iter().map(|entry| if entry.on_sale { next.next() } else { None }).collect();
+            self.items.iter().map(|item| if item.on_sale { next.next() } else { None }).collect();
         let new = |old: u32| moved[old as usize];
-        self.entries.retain(|entry| entry.on_sale);
-        self.vocabulary.renumber(new);
+        self.items.retain(|item| item.on_sale);
+        self.index.renumber(new);
         for place in self.orders.iter_mut().flatten().chain(self.places.values_mut()) {
             *place = new(*place).unwrap_or(*place);
         }
     }
 
-    fn entry(&self, place: u32) -> &Entry {
-        &self.entries[place as usize]
+    fn item(&self, place: u32) -> &CatalogueItem {
+        &self.items[place as usize]
     }
 
     fn section(&self, slug: &Slug) -> Option<u32> {
@@ -269,7 +270,7 @@ impl Catalogue {
     }
 
     fn compare(&self, by: By, a: u32, b: u32) -> Ordering {
-        let (a, b) = (self.entry(a), self.entry(b));
+        let (a, b) = (self.item(a), self.item(b));
         let order = match by {
             By::Name => a.name.cmp(&b.name),
             By::Price => a.price.cmp(&b.price),
@@ -279,7 +280,7 @@ impl Catalogue {
     }
 }
 
-impl Entry {
+impl CatalogueItem {
     fn rank(&self, by: By) -> Rank {
         match by {
             By::Name => Rank::Name(self.name.clone()),
@@ -299,6 +300,3 @@ impl Entry {
         order.then_with(|| self.id.cmp(id))
     }
 }
-
-#[cfg(test)]
-mod tests;

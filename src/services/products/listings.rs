@@ -1,6 +1,7 @@
 //! Products come into the catalogue, change and go; each slug is one product's.
 
 use super::{
+    ProductsResult,
     messages::{CreateProduct, Product, ProductsError, RetireProduct, UpdateProduct},
     records::Aim,
     rules::{self, CategoryName, Listing},
@@ -12,13 +13,11 @@ use crate::{
     types::{ProductId, Slug},
 };
 
-type Outcome<T> = Result<T, Failure<ProductsError>>;
-
-pub fn create(store: &Store, request: CreateProduct) -> Outcome<Product> {
+pub fn create(store: &Store, request: CreateProduct) -> ProductsResult<Product> {
     New::checked(request)?.put_in(store)
 }
 
-pub fn update(store: &Store, request: UpdateProduct) -> Outcome<Product> {
+pub fn update(store: &Store, request: UpdateProduct) -> ProductsResult<Product> {
     let UpdateProduct { product_id, expected_version, changes } = request;
     let now = store.env().now();
     let found = store.product(product_id)?.ok_or(ProductsError::ProductNotFound)?;
@@ -26,7 +25,7 @@ pub fn update(store: &Store, request: UpdateProduct) -> Outcome<Product> {
     rules::check_version(expected_version, found.version)?;
     let wanted = found.listing.with(&changes)?;
     if wanted.category != found.listing.category {
-        store.name_category(&wanted.category, rules::in_words(&wanted.category)?)?;
+        store.name_category(&wanted.category, rules::default_category_name(&wanted.category)?)?;
     }
     let renamed = wanted.slug != found.listing.slug;
     let aim = if renamed { Some(claim(store, product_id, &wanted.slug)?) } else { None };
@@ -46,7 +45,7 @@ pub fn update(store: &Store, request: UpdateProduct) -> Outcome<Product> {
     Ok(updated?.ok_or(ProductsError::ProductNotFound)?)
 }
 
-pub fn retire(store: &Store, request: RetireProduct) -> Outcome<()> {
+pub fn retire(store: &Store, request: RetireProduct) -> ProductsResult<()> {
     let now = store.env().now();
     let retired = store.change_product(request.product_id, |product| {
         if product.retired {
@@ -60,7 +59,7 @@ pub fn retire(store: &Store, request: RetireProduct) -> Outcome<()> {
 }
 
 /// Puts in what is missing of a catalogue, if there was nothing before it; says how many came in.
-pub async fn stock_catalogue(store: &Store, products: Vec<CreateProduct>) -> Outcome<u32> {
+pub async fn stock_catalogue(store: &Store, products: Vec<CreateProduct>) -> ProductsResult<u32> {
     let new: Vec<New> = products.into_iter().map(New::checked).collect::<Result<_, _>>()?;
     if !store.begin_stocking()? {
         return Ok(0);
@@ -94,12 +93,12 @@ impl New {
         let stock = Stock::delivered(request.on_hand)?;
         let category_name = match request.category_name.take() {
             Some(name) => name,
-            None => rules::in_words(&request.category)?,
+            None => rules::default_category_name(&request.category)?,
         };
         Ok(Self { listing: Listing::new(request)?, stock, category_name })
     }
 
-    fn put_in(self, store: &Store) -> Outcome<Product> {
+    fn put_in(self, store: &Store) -> ProductsResult<Product> {
         let category = self.listing.category.clone();
         let (id, aim) = store.draft(self.listing, self.stock)?;
         if !store.claim(id, &aim)? {
@@ -111,7 +110,7 @@ impl New {
     }
 }
 
-fn claim(store: &Store, id: ProductId, slug: &Slug) -> Outcome<Aim> {
+fn claim(store: &Store, id: ProductId, slug: &Slug) -> ProductsResult<Aim> {
     let aim = store.aim(id, slug)?;
     if !store.claim(id, &aim)? {
         store.give_up(id, &aim)?;
@@ -119,6 +118,3 @@ fn claim(store: &Store, id: ProductId, slug: &Slug) -> Outcome<Aim> {
     }
     Ok(aim)
 }
-
-#[cfg(test)]
-mod tests;

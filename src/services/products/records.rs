@@ -1,9 +1,9 @@
 //! The records in products' tree; [`super::store`] says where each is kept.
 
 use super::{
-    messages::{Availability, Product, ProductChanged, ProductsError},
+    messages::{Availability, Product, ProductChanged, ProductsError, ReserveStock, ReturnStock, StockLine},
     rules::{CategoryName, Listing},
-    stock::{Reservation, Restock, RestockState, Stock, shown},
+    stock::{Stock, shown},
 };
 use crate::{
     storage::{KnownTable, Record},
@@ -38,16 +38,16 @@ pub struct Aim {
 
 /// What everybody can see a difference in.
 #[derive(Debug, Clone)]
-pub struct Face {
+pub struct PublicView {
     product_id: ProductId,
     pub version: u64,
     pub available: u64,
     slug: Slug,
 }
 
-impl Face {
-    /// What is to be told, where everybody can see a difference; of another slug under the old one, too.
-    pub fn news_since(&self, before: &Self) -> Vec<ProductChanged> {
+impl PublicView {
+    /// What is to be listener, where everybody can see a difference; of another slug under the old one, too.
+    pub fn changes_since(&self, before: &Self) -> Vec<ProductChanged> {
         if (before.version, before.available) == (self.version, self.available) {
             return Vec::new();
         }
@@ -104,9 +104,9 @@ impl ProductRecord {
         self.updated_at = at;
     }
 
-    pub fn face(&self) -> Face {
+    pub fn public_view(&self) -> PublicView {
         let (version, available) = (self.version, self.stock.available());
-        Face { product_id: self.id, version, available, slug: self.listing.slug.clone() }
+        PublicView { product_id: self.id, version, available, slug: self.listing.slug.clone() }
     }
 
     pub fn to_product(&self) -> Product {
@@ -162,6 +162,118 @@ impl Record for CategoryRecord {
     type Key = String;
 }
 
+/// What was decided about the pieces that an order asked for.
+///
+/// ```text
+/// Placing ──▶ Held ──▶ Committed
+///    └──────────┴────▶ Released
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reservation {
+    pub order_id: OrderId,
+    pub lines: Vec<StockLine>,
+    pub until: Timestamp,
+    pub state: ReservationState,
+    /// Every product knows of the decision.
+    pub applied: bool,
+    /// Why nothing could be promised: the first answer, for those who ask again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refusal: Option<ProductsError>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReservationState {
+    /// Pieces are being promised, one product after the other.
+    Placing,
+    /// All are promised.
+    Held,
+    Committed,
+    Released,
+}
+use ReservationState::*;
+
+impl Reservation {
+    pub fn asked_for(request: ReserveStock) -> Self {
+        let ReserveStock { order_id, lines, until } = request;
+        Self { order_id, lines, until, state: Placing, applied: false, refusal: None }
+    }
+
+    /// Stands where a reservation was released before it was asked for.
+    pub fn never(order_id: OrderId, at: Timestamp) -> Self {
+        Self { order_id, lines: Vec::new(), until: at, state: Released, applied: true, refusal: None }
+    }
+
+    pub fn hold(&mut self) {
+        if self.state == Placing {
+            self.state = Held;
+        }
+    }
+
+    /// The order gives it up, or its time is over.
+    pub fn release(&mut self) {
+        if !self.is_decided() {
+            self.state = Released;
+        }
+    }
+
+    /// It could not be held.
+    pub fn refuse(&mut self, why: ProductsError) {
+        if self.state == Placing {
+            self.state = Released;
+            self.refusal = Some(why);
+        }
+    }
+
+    pub fn commit(&mut self) {
+        if self.state == Held {
+            self.state = Committed;
+        }
+    }
+
+    pub fn is_decided(&self) -> bool {
+        matches!(self.state, Committed | Released)
+    }
+
+    pub fn has_lapsed(&self, now: Timestamp) -> bool {
+        !self.is_decided() && self.until < now
+    }
+
+    /// What whoever asked for it hears.
+    pub fn answer(&self) -> Result<(), ProductsError> {
+        match (self.state, &self.refusal) {
+            (Released, Some(refusal)) => Err(refusal.clone()),
+            (Released, None) => Err(ProductsError::ReservationReleased),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Pieces that come back to the shelf, once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Restock {
+    pub return_id: RefundId,
+    pub lines: Vec<StockLine>,
+    pub state: RestockState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestockState {
+    /// Products are counting their pieces, one after the other.
+    Counting,
+    /// All have; they may forget the return.
+    Counted,
+    /// All have forgotten it.
+    Closed,
+}
+
+impl Restock {
+    pub fn of(request: ReturnStock) -> Self {
+        Self { return_id: request.return_id, lines: request.lines, state: RestockState::Counting }
+    }
+}
+
 impl Record for Reservation {
     const TABLE: &'static str = "reservation";
     type Key = OrderId;
@@ -201,57 +313,4 @@ pub fn tables() -> Vec<KnownTable> {
         KnownTable::of::<Restock>("products"),
         KnownTable::of::<Stocking>("products"),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{env::Env, services::products::rules::tests::kettle};
-
-    fn product() -> ProductRecord {
-        let env = Env::system();
-        let listing = Listing::new(kettle()).unwrap();
-        let aim = Aim { slug: listing.slug.clone(), token: 1 };
-        let mut product = ProductRecord::draft(env.id(), listing, Stock::delivered(100).unwrap(), aim, env.now());
-        product.version = 1;
-        product
-    }
-
-    /// The slugs under which a change is told.
-    fn news(product: &mut ProductRecord, change: impl FnOnce(&mut ProductRecord)) -> Vec<String> {
-        let before = product.face();
-        change(product);
-        product.face().news_since(&before).iter().map(|changed| changed.slug.to_string()).collect()
-    }
-
-    #[test]
-    fn a_change_is_told_if_everybody_can_see_it() {
-        let (order, mut product) = (Env::system().id(), product());
-        assert_eq!(news(&mut product, |it| it.stock.promise(order, 3.try_into().unwrap()).unwrap()), ["kettle"]);
-        assert!(news(&mut product, |it| assert!(it.stock.sell(order))).is_empty(), "they were not to be had before");
-    }
-
-    #[test]
-    fn another_slug_is_told_under_both() {
-        let mut product = product();
-        let aim = Aim { slug: "pot".parse().unwrap(), token: 2 };
-        product.aim = Some(aim.clone());
-        let listing = Listing { slug: aim.slug.clone(), ..product.listing.clone() };
-        let told = news(&mut product, |it| it.list(listing, Some(&aim), Timestamp::UNIX_EPOCH).unwrap());
-        assert_eq!(told, ["pot", "kettle"]);
-        assert_eq!((product.version, product.aim), (2, None));
-    }
-
-    #[test]
-    fn a_slug_is_borne_only_by_who_aims_at_it_still() {
-        let mut product = product();
-        let aim = Aim { slug: "pot".parse().unwrap(), token: 2 };
-        let listing = Listing { slug: aim.slug.clone(), ..product.listing.clone() };
-        for other in [None, Some(Aim { token: 3, ..aim.clone() }), Some(Aim { slug: "pan".parse().unwrap(), token: 2 })]
-        {
-            product.aim = other;
-            let refused = product.list(listing.clone(), Some(&aim), Timestamp::UNIX_EPOCH);
-            assert_eq!(refused, Err(ProductsError::VersionConflict { actual: 1 }));
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Reserve → commit or release, and returns: one decision, many products, and a crash at any moment.
 //!
 //! A reservation is a record of its own, and that record is the decision: placing → held → committed, or released; the first swap
-//! wins. Each product holds the orders that its pieces are promised to, and is told of the decision one after the other:
+//! wins. Each product holds the orders that its pieces are promised to, and is listener of the decision one after the other:
 //!
 //! 1. **Placing** the record is written before any product is touched. Each product takes the order into its map, once. When all
 //!    have, it is held; if one cannot, it is released, with the reason, and all others give back what they promised.
@@ -17,20 +17,19 @@
 //! A return goes the same way: counting → counted → closed, with the product's set of returns as the guard.
 
 use super::{
+    ProductsResult,
     messages::{ProductsError, ReserveStock, ReturnStock, Shortage},
+    records::{Reservation, ReservationState as State, Restock, RestockState},
     rules,
-    stock::{Reservation, ReservationState as State, Restock, RestockState, shown},
+    stock::shown,
     store::{Edit, Store},
 };
 use crate::{
-    mesh::Failure,
     storage::StorageError,
     types::{OrderId, RefundId, Timestamp},
 };
 
-type Outcome<T> = Result<T, Failure<ProductsError>>;
-
-pub fn reserve(store: &Store, request: ReserveStock) -> Outcome<()> {
+pub fn reserve(store: &Store, request: ReserveStock) -> ProductsResult<()> {
     rules::check_lines(&request.lines)?;
     let asked = store.change_reservation(request.order_id, |found| {
         found.unwrap_or_else(|| Reservation::asked_for(request.clone()))
@@ -38,7 +37,7 @@ pub fn reserve(store: &Store, request: ReserveStock) -> Outcome<()> {
     Ok(settle(store, asked)?.answer()?)
 }
 
-pub fn commit(store: &Store, order: OrderId) -> Outcome<()> {
+pub fn commit(store: &Store, order: OrderId) -> ProductsResult<()> {
     let Some(found) = store.reservation(order)? else {
         return Err(ProductsError::ReservationNotFound.into());
     };
@@ -50,7 +49,7 @@ pub fn commit(store: &Store, order: OrderId) -> Outcome<()> {
     }
 }
 
-pub fn release(store: &Store, order: OrderId) -> Outcome<()> {
+pub fn release(store: &Store, order: OrderId) -> ProductsResult<()> {
     let decided = decide(store, order, Reservation::release)?;
     match settle(store, decided)?.state {
         State::Committed => Err(ProductsError::ReservationCommitted.into()),
@@ -59,7 +58,7 @@ pub fn release(store: &Store, order: OrderId) -> Outcome<()> {
 }
 
 /// Puts pieces back on the shelf, once per return.
-pub fn put_back(store: &Store, request: ReturnStock) -> Outcome<()> {
+pub fn put_back(store: &Store, request: ReturnStock) -> ProductsResult<()> {
     rules::check_lines(&request.lines)?;
     for line in &request.lines {
         store.product(line.product_id)?.ok_or(ProductsError::ProductNotFound)?;
@@ -87,7 +86,7 @@ pub async fn sweep(store: &Store) -> Result<(), StorageError> {
     store.commit().await
 }
 
-fn finish_reservation(store: &Store, order: OrderId, now: Timestamp) -> Result<(), StorageError> {
+pub(super) fn finish_reservation(store: &Store, order: OrderId, now: Timestamp) -> Result<(), StorageError> {
     let Some(mut found) = store.reservation(order)? else { return Ok(()) };
     if found.has_lapsed(now) {
         found = decide(store, order, Reservation::release)?;
@@ -121,12 +120,12 @@ fn decide(store: &Store, order: OrderId, step: impl Fn(&mut Reservation)) -> Res
 }
 
 /// What a product says to an order that wants pieces of it.
-enum Said {
-    Yes,
+enum PromiseResult {
+    Promised,
     TooFew(u64),
     NotOnSale,
     /// The decision about the order has been made meanwhile.
-    TooLate,
+    AlreadyDecided,
 }
 
 /// Has each product promise its pieces, and decides by what they say.
@@ -137,31 +136,31 @@ fn place(store: &Store, reservation: &Reservation) -> Result<Reservation, Storag
         let is_possible = shortages.is_empty() && all_on_sale;
         let said = store.change_product(line.product_id, |product| {
             if product.stock.is_promised_to(reservation.order_id) {
-                return Ok::<_, StorageError>(Edit::Keep(Said::Yes));
+                return Ok::<_, StorageError>(Edit::Keep(PromiseResult::Promised));
             }
             let decision = store.reservation(reservation.order_id)?;
             if decision.is_none_or(|decision| decision.state != State::Placing) {
-                return Ok(Edit::Keep(Said::TooLate));
+                return Ok(Edit::Keep(PromiseResult::AlreadyDecided));
             }
             if product.retired {
-                return Ok(Edit::Keep(Said::NotOnSale));
+                return Ok(Edit::Keep(PromiseResult::NotOnSale));
             }
             Ok(match product.stock.promise(reservation.order_id, line.quantity) {
-                Ok(()) if is_possible => Edit::Save(Said::Yes),
-                Ok(()) => Edit::Keep(Said::Yes),
-                Err(available) => Edit::Keep(Said::TooFew(available)),
+                Ok(()) if is_possible => Edit::Save(PromiseResult::Promised),
+                Ok(()) => Edit::Keep(PromiseResult::Promised),
+                Err(available) => Edit::Keep(PromiseResult::TooFew(available)),
             })
         })?;
         match said {
-            Some(Said::Yes) => {}
-            Some(Said::TooFew(available)) => shortages.push(Shortage {
+            Some(PromiseResult::Promised) => {}
+            Some(PromiseResult::TooFew(available)) => shortages.push(Shortage {
                 product_id: line.product_id,
                 requested: line.quantity.get(),
                 available: shown(available),
             }),
-            Some(Said::NotOnSale) | None => all_on_sale = false,
+            Some(PromiseResult::NotOnSale) | None => all_on_sale = false,
             // The next swap changes nothing, and reads how it was decided.
-            Some(Said::TooLate) => break,
+            Some(PromiseResult::AlreadyDecided) => break,
         }
     }
     decide(store, reservation.order_id, |reservation| match (all_on_sale, shortages.is_empty()) {
@@ -189,7 +188,7 @@ fn apply(store: &Store, decided: &Reservation) -> Result<(), StorageError> {
     Ok(())
 }
 
-fn finish_restock(store: &Store, id: RefundId) -> Result<(), StorageError> {
+pub(super) fn finish_restock(store: &Store, id: RefundId) -> Result<(), StorageError> {
     let Some(restock) = store.restock(id)? else { return Ok(()) };
     if restock.state == RestockState::Counting {
         count(store, &restock)?;
@@ -221,6 +220,3 @@ fn count(store: &Store, restock: &Restock) -> Result<(), StorageError> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,8 @@
 //! What a product may be: prices, weights, pictures, tags, and who may change them.
 
-use super::messages::{CreateProduct, Description, ProductChanges, ProductName, ProductsError, Seen, StockLine, Tag};
+use super::messages::{
+    CreateProduct, Description, ProductChanges, ProductName, ProductTag, ProductsError, Seen, StockLine,
+};
 use crate::types::{Currency, Money, Slug, Text, text::is_unprintable};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -28,7 +30,7 @@ pub struct Listing {
     pub price: Money,
     pub image: String,
     pub weight_grams: u32,
-    pub tags: Vec<Tag>,
+    pub tags: Vec<ProductTag>,
     pub featured: bool,
 }
 
@@ -135,7 +137,7 @@ pub fn check_seen(seen: Option<Seen>, version: u64, available: u32) -> Result<()
 }
 
 /// What a category is called of which nobody said: `coffee-makers` is "Coffee makers".
-pub fn in_words(slug: &Slug) -> Result<CategoryName, ProductsError> {
+pub fn default_category_name(slug: &Slug) -> Result<CategoryName, ProductsError> {
     let words = slug.as_str().replace('-', " ");
     let first = words.chars().next().map(|c| c.to_ascii_uppercase());
     let name: String = first.into_iter().chain(words.chars().skip(1)).take(60).collect();
@@ -195,7 +197,7 @@ pub mod tests {
         for weight_grams in [0, HEAVIEST_GRAMS + 1] {
             assert_eq!(refused_field(CreateProduct { weight_grams, ..kettle() }).unwrap(), "weight_grams");
         }
-        let tags: Vec<Tag> = (0..=MOST_TAGS).map(|n| n.to_string().parse().unwrap()).collect();
+        let tags: Vec<ProductTag> = (0..=MOST_TAGS).map(|n| n.to_string().parse().unwrap()).collect();
         assert_eq!(refused_field(CreateProduct { tags: tags[1..].to_vec(), ..kettle() }), None);
         assert_eq!(refused_field(CreateProduct { tags, ..kettle() }).unwrap(), "tags");
     }
@@ -247,9 +249,9 @@ pub mod tests {
 
     #[test]
     fn a_category_without_a_name_is_called_by_its_slug() {
-        assert_eq!(in_words(&"coffee-makers".parse().unwrap()).unwrap().as_str(), "Coffee makers");
-        assert!(in_words(&"a".repeat(80).parse().unwrap()).is_ok());
+        assert_eq!(default_category_name(&"coffee-makers".parse().unwrap()).unwrap().as_str(), "Coffee makers");
+        assert!(default_category_name(&"a".repeat(80).parse().unwrap()).is_ok());
         // Cut in the middle of two words: the space at the end goes.
-        assert_eq!(in_words(&format!("{}-b", "a".repeat(59)).parse().unwrap()).unwrap().len(), 59);
+        assert_eq!(default_category_name(&format!("{}-b", "a".repeat(59)).parse().unwrap()).unwrap().len(), 59);
     }
 }

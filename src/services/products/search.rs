@@ -2,15 +2,15 @@
 
 use super::{
     messages::{FindProducts, ProductsError, Sort},
-    rules, words,
+    rules, tokenizer,
 };
 use crate::types::{ProductId, Slug};
 use serde::{Deserialize, Serialize};
 
-/// A search whose words are taken apart. Two that ask for the same are written the same.
+/// A search whose terms are taken apart. Two that ask for the same are written the same.
 #[derive(Debug, PartialEq, Serialize)]
-pub struct Search {
-    pub words: Vec<String>,
+pub struct CatalogueQuery {
+    pub terms: Vec<String>,
     pub category: Option<Slug>,
     /// Inclusive, as `max_price`.
     pub min_price: i64,
@@ -20,15 +20,15 @@ pub struct Search {
     pub sort: Sort,
 }
 
-impl Search {
+impl CatalogueQuery {
     pub fn new(request: &FindProducts) -> Result<Self, ProductsError> {
         let q = request.q.as_deref().unwrap_or_default();
         rules::check_query(q)?;
-        let words = words::wanted(q);
+        let terms = tokenizer::query_terms(q);
         Ok(Self {
             // With nothing to match, all match alike.
-            sort: if words.is_empty() && request.sort == Sort::Relevance { Sort::Name } else { request.sort },
-            words,
+            sort: if terms.is_empty() && request.sort == Sort::Relevance { Sort::Name } else { request.sort },
+            terms,
             category: request.category.clone(),
             min_price: request.min_price.unwrap_or(i64::MIN),
             max_price: request.max_price.unwrap_or(i64::MAX),
@@ -55,20 +55,20 @@ pub enum Rank {
 }
 
 #[derive(Debug, PartialEq)]
-pub struct Found {
+pub struct SearchPage {
     pub ids: Vec<ProductId>,
     /// Where there are more: the position of the last of these.
     pub next: Option<Position>,
 }
 
 /// The first `limit` of what was found; one more was looked for, to learn whether there is a next page.
-pub fn page<T>(
+pub fn cut_page<T>(
     mut found: Vec<T>,
     limit: usize,
     id: impl Fn(&T) -> ProductId,
     position: impl Fn(&T) -> Position,
-) -> Found {
+) -> SearchPage {
     let more = found.len() > limit;
     found.truncate(limit);
-    Found { ids: found.iter().map(id).collect(), next: found.last().filter(|_| more).map(position) }
+    SearchPage { ids: found.iter().map(id).collect(), next: found.last().filter(|_| more).map(position) }
 }

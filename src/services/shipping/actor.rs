@@ -1,12 +1,13 @@
-//! The actor: one short handler per request.
+//! The actor: its handler table, one short handler per request, and `launch`.
 
 use super::{
-    carrier::{Carrier, Due, make_due_scans, next_scan},
+    carrier::{Carrier, DueScan, make_due_scans, next_scan},
     label,
     messages::*,
     network::NETWORK,
+    records::ShipmentRecord,
     routes, rules,
-    store::{ShipmentRecord, Store},
+    store::Store,
     tariff,
     tracking_number::TrackingNumber,
 };
@@ -20,13 +21,13 @@ use crate::{
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc::UnboundedSender};
 
-/// What every instance shares.
+/// The state that every instance shares.
 #[derive(Clone)]
 struct Shipping {
     env: Env,
     store: Store,
-    /// Where the carrier is told of parcels that it was handed.
-    carrier: UnboundedSender<Due>,
+    /// Tells the carrier about the next scan of a parcel that it got.
+    carrier: UnboundedSender<DueScan>,
     carrier_speed: f64,
 }
 
@@ -41,16 +42,16 @@ service! { Shipping,
         DrawLabel          => draw_label,
         Track              => track,
         GetNetwork         => get_network,
-        ReconcileShipments => tally,
+        ReconcileShipments => reconcile,
     }
 }
 
-/// `carrier_speed`: how many times faster than in the real world parcels travel; 3600 is an hour a second.
+/// `carrier_speed`: how many times faster than real time parcels travel; 3600 is one hour per second.
 pub fn launch(deps: ServiceDeps, carrier_speed: f64) -> Result<(), StorageError> {
     let store = Store::new(&deps.tree);
     let (carrier, tell) = Carrier::new(deps.env.clone(), store.clone())?;
     let carrier = Arc::new(Mutex::new(carrier));
-    let tables = store.owing();
+    let tables = store.outbox_tables();
     let shipping = Shipping { env: deps.env.clone(), store, carrier: tell, carrier_speed };
     deps.mesh.launch(Service::Shipping, deps.instances, move |on| start(&shipping, on));
     let env = deps.env.clone();
@@ -82,13 +83,13 @@ impl Shipping {
             Some(record) => record,
             None => self.create(&request)?,
         };
-        // Whoever made it may not have committed yet.
+        // The request that made the record may not have committed yet.
         self.store.commit().await?;
         let live = found.shipment.filter(|shipment| shipment.status != ShipmentStatus::Cancelled);
         Ok(live.ok_or(ShippingError::AlreadyCancelled)?)
     }
 
-    /// The order's record, made now unless somebody was faster.
+    /// The order's record: a new one, unless another request has made one meanwhile.
     fn create(&self, parcel: &BookShipment) -> Result<ShipmentRecord, Failure<ShippingError>> {
         let now = self.env.now();
         let address = &parcel.address;
@@ -117,16 +118,17 @@ impl Shipping {
             }
             Ok(Decision::Save(record, ()))
         });
-        // A refusal, too, rests on what somebody has written.
+        // Also for a refusal, because it depends on a record that may not be on disk yet.
         self.store.commit().await?;
         cancelled
     }
 
     async fn hand_over(&self, _: Context, request: HandOver) -> HandlerResult<HandOver> {
         let changed = self.store.change(request.order_id, |found| self.handed_over(found));
-        // Before anything is awaited: no crash comes between the record and the carrier that is to know of it.
+        // Nothing is awaited between the change of the record and this, so no crash of an instance
+        // comes in between.
         if let Some(at) = changed.as_ref().ok().and_then(next_scan) {
-            // A carrier that is gone went with the whole pool; the next one finds the parcel under way.
+            // The carrier stops only with the whole pool. The next carrier finds the parcel in the store.
             let _ = self.carrier.send((at, request.order_id));
         }
         self.store.commit().await?;
@@ -175,7 +177,7 @@ impl Shipping {
         Ok(NETWORK.hubs.clone())
     }
 
-    async fn tally(&self, _: Context, request: ReconcileShipments) -> HandlerResult<ReconcileShipments> {
+    async fn reconcile(&self, _: Context, request: ReconcileShipments) -> HandlerResult<ReconcileShipments> {
         let tally = |(order_id, record): (OrderId, ShipmentRecord)| {
             let status = record.shipment.map_or(ShipmentStatus::Cancelled, |shipment| shipment.status);
             ShipmentReconciliation { order_id, status }
@@ -184,7 +186,7 @@ impl Shipping {
         Ok(all.map(|found| found.map(tally)).collect::<Result<_, _>>()?)
     }
 
-    /// The order's shipment. Somebody else's looks as if there were none.
+    /// The order's shipment, if the principal may see it. Otherwise it looks as if it did not exist.
     fn visible(&self, context: &Context, order: OrderId) -> Result<Shipment, Failure<ShippingError>> {
         let shipment = self.store.get(order)?.and_then(|record| record.shipment);
         let own = shipment.filter(|shipment| context.principal.may_see(shipment.user_id));

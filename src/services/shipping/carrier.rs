@@ -1,13 +1,14 @@
-//! The carrier: moves the parcels that it was handed along their routes, on a clock that may run faster than the world's.
+//! The carrier: scans parcels along their routes, on a clock that can run faster than real time.
 //!
-//! It stands for a company that reports scans. Where a parcel will be scanned when is in the shipment's record since it was
-//! handed over, so the carrier remembers nothing that a crash could take: it starts with the parcels that it finds under way,
-//! and makes up for the scans that it missed, each with the time for which it was planned.
+//! It stands for a company that reports scans. The record of a shipment says when the parcel will be
+//! scanned and where, so the carrier has no state that a crash could lose. It starts with the parcels
+//! that are on their way. Missed scans are made up for, each with its planned time.
 
 use super::{
     messages::{ShipmentDelivered, ShipmentMoved, ShipmentStatus},
+    records::ShipmentRecord,
     rules,
-    store::{ShipmentRecord, Store},
+    store::Store,
 };
 use crate::{
     env::{Env, later, since},
@@ -21,33 +22,34 @@ use tokio::{
     time::timeout,
 };
 
-/// A parcel that is to be scanned, and when.
-pub type Due = (Timestamp, OrderId);
+/// When the parcel of which order is scanned next.
+pub type DueScan = (Timestamp, OrderId);
 
-/// Scans that are due closer together are made together.
+/// Scans that are closer together than this are made together.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
-/// A clock that was set forward, or a machine that slept, is noticed after as long.
+/// After this long the carrier looks at the clock again, in case the clock was set forward or the
+/// machine was suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-/// Before the next try where the disk refused.
+/// The pause before a scan that failed on disk is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
 pub struct Carrier {
     env: Env,
     store: Store,
-    /// Every parcel under way, by its next scan.
-    agenda: BTreeSet<Due>,
-    handed_over: UnboundedReceiver<Due>,
+    /// Every parcel on its way, by the time of its next scan.
+    agenda: BTreeSet<DueScan>,
+    handed_over: UnboundedReceiver<DueScan>,
 }
 
 impl Carrier {
-    /// A carrier with all parcels that are under way, and where to tell it of more.
-    pub fn new(env: Env, store: Store) -> Result<(Self, UnboundedSender<Due>), StorageError> {
+    /// A carrier with all parcels that are on their way, and the sender that gives it more.
+    pub fn new(env: Env, store: Store) -> Result<(Self, UnboundedSender<DueScan>), StorageError> {
         let (tell, handed_over) = unbounded_channel();
         let agenda = store.under_way()?.into_iter().collect();
         Ok((Self { env, store, agenda, handed_over }, tell))
     }
 
-    /// Until nobody is left who could hand over a parcel.
+    /// Runs until all senders are gone.
     pub async fn run(&mut self) {
         loop {
             self.scan_what_is_due().await;
@@ -66,7 +68,8 @@ impl Carrier {
         }
     }
 
-    /// Nothing is committed here: the relay does before it tells anybody, and a scan that a crash undoes is made again, the same.
+    /// Commits nothing: the relay commits before it publishes, and a scan that a crash undoes is made
+    /// again with the same values.
     async fn scan_what_is_due(&mut self) {
         let now = self.env.now();
         while let Some(due) = self.agenda.first().copied().filter(|(at, _)| *at <= now) {
@@ -75,16 +78,16 @@ impl Carrier {
             match self.scan(order, now) {
                 Ok(next) => self.agenda.extend(next.map(|at| (at, order))),
                 Err(error) => {
-                    log::error!(order = order.to_string().as_str(); "a parcel waits for its scan: {error}");
+                    log::error!(order = order.to_string().as_str(); "scanning a parcel failed; trying again: {error}");
                     self.agenda.insert((later(now, RETRY), order));
                 }
             }
-            // Many may be due at once; the requests that share this thread go in between.
+            // Many scans may be due at once, and requests share this thread.
             tokio::task::yield_now().await;
         }
     }
 
-    /// Makes the parcel's scans that are due; gives the time of the next.
+    /// Makes the parcel's scans that are due; gives the time of its next scan.
     fn scan(&self, order: OrderId, now: Timestamp) -> Result<Option<Timestamp>, StorageError> {
         self.store.change(order, |record| {
             let mut record = record.unwrap_or_default();
@@ -95,7 +98,8 @@ impl Carrier {
     }
 }
 
-/// Makes the scans whose time has come, and owes the news of them in the same change; says whether there were any.
+/// Makes the scans that are due, and adds their events to the outbox in the same change; `false` if
+/// none was due.
 pub fn make_due_scans(record: &mut ShipmentRecord, now: Timestamp) -> bool {
     let due = record.to_come.iter().take_while(|scan| scan.at <= now).count();
     for scan in record.to_come.drain(..due) {
@@ -114,6 +118,7 @@ pub fn make_due_scans(record: &mut ShipmentRecord, now: Timestamp) -> bool {
     due > 0
 }
 
+/// When the parcel is scanned next; `None` if no scan is planned.
 pub fn next_scan(record: &ShipmentRecord) -> Option<Timestamp> {
     record.to_come.first().map(|scan| scan.at)
 }

@@ -1,12 +1,12 @@
-//! Where we deliver, and which hub is the last on the way there.
+//! The countries of delivery, and the last hub on the way to an address.
 
 use super::{messages::ShippingError, network::place_of};
 use crate::types::Country;
 
-/// Beginnings of postal codes and the hub that serves them instead of the country's usual one.
+/// A hub, and the beginnings of the postal codes that it serves instead of the country's usual hub.
 type Regions = &'static [(&'static str, &'static str)];
 
-/// The nearest hub: one in the country where there is any.
+/// By ISO 3166-1 code: the usual hub of each country. It lies in the country if the country has any.
 #[rustfmt::skip]
 const COUNTRIES: &[(&str, &str, &str, Regions)] = &[
     // code country           hub    and for these postal codes
@@ -54,16 +54,17 @@ const COUNTRIES: &[(&str, &str, &str, Regions)] = &[
     ("VA", "Vatican City",    "ROM", &[]),
 ];
 
-/// The place of the hub that serves the address.
+/// The index in [`CarrierNetwork::hubs`](super::network::CarrierNetwork) of the hub that serves the
+/// address. Errors: `Undeliverable`.
 pub fn hub_serving(country: Country, postal_code: &str) -> Result<usize, ShippingError> {
     let Some((_, _, usual, regions)) = row(country) else {
-        return Err(ShippingError::Undeliverable { reason: format!("none of our carriers goes to {country}") });
+        return Err(ShippingError::Undeliverable { reason: format!("none of our carriers delivers to {country}") });
     };
     let region = regions.iter().find(|(_, begins)| begins.split(' ').any(|area| lies_in(postal_code, area)));
     Ok(place_of(region.map_or(usual, |(hub, _)| hub)))
 }
 
-/// Its name, where we deliver; its code elsewhere.
+/// The country's name; its code if we do not deliver there.
 pub fn name_of(country: Country) -> String {
     row(country).map_or_else(|| country.to_string(), |(_, name, _, _)| (*name).to_owned())
 }
@@ -72,7 +73,8 @@ fn row(country: Country) -> Option<&'static (&'static str, &'static str, &'stati
     COUNTRIES.iter().find(|row| row.0 == country.code())
 }
 
-/// Digits are the beginning of a code; letters are the whole of what comes before its first digit, as in `M1 2AB`.
+/// An area of digits is the beginning of a postal code. An area of letters is everything before the
+/// first digit, as in `M1 2AB`.
 fn lies_in(postal_code: &str, area: &str) -> bool {
     let mut code = postal_code.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_uppercase());
     let begins = area.chars().all(|c| code.next() == Some(c));
@@ -135,8 +137,8 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_goes_the_answer_says_so() {
+    fn a_country_without_delivery_is_named_in_the_error() {
         let refused = hub_serving("AQ".parse().unwrap(), "").unwrap_err();
-        assert_eq!(refused.to_string(), "we do not deliver there: none of our carriers goes to AQ");
+        assert_eq!(refused.to_string(), "we do not deliver there: none of our carriers delivers to AQ");
     }
 }

@@ -1,4 +1,5 @@
-//! What shipping can be asked, what it answers, and what it tells.
+//! The public face of shipping: its requests, replies, events and errors.
+#![deny(missing_docs)]
 
 use crate::{
     mesh::{events, requests},
@@ -10,8 +11,8 @@ use utoipa::ToSchema;
 #[rustfmt::skip]
 requests! { Service::Shipping, ShippingError,
     query anyone                  QuoteParcel        "shipping.quote"                    -> Vec<Quote>,
-    keyed owner                   BookShipment       "shipping.book" by order_id         -> Shipment,
-    keyed owner                   CancelShipment     "shipping.cancel" by order_id       -> (),
+    keyed staff(ShipmentNotFound) BookShipment       "shipping.book" by order_id         -> Shipment,
+    keyed staff(ShipmentNotFound) CancelShipment     "shipping.cancel" by order_id       -> (),
     keyed staff(ShipmentNotFound) HandOver           "shipping.hand_over" by order_id    -> Shipment,
     query owner                   GetShipment        "shipping.get"                      -> Shipment,
     query owner                   GetShipmentOfOrder "shipping.get_of_order" by order_id -> Shipment,
@@ -27,179 +28,248 @@ events! { Service::Shipping,
     ShipmentDelivered "shipping.delivered",
 }
 
-/// Three ways to be served; none is cheaper than the one before it, none slower.
+/// The three shipping services. Each costs more and is faster than the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ShippingService {
     /// The cheapest route.
     Economy,
-    /// Between the two.
+    /// A balance of price and time.
     Standard,
     /// The fastest route.
     Express,
 }
 
 impl ShippingService {
-    /// In that order.
+    /// All services, cheapest first.
     pub const ALL: [Self; 3] = [Self::Economy, Self::Standard, Self::Express];
 }
 
-/// What it would cost to send so much weight there, by each service, cheapest first.
+/// What a parcel costs with each service, cheapest first. Errors: `Undeliverable`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct QuoteParcel {
+    /// The destination's country.
     pub country: Country,
+    /// The destination's postal code; it decides which hub serves the address.
     pub postal_code: String,
+    /// The destination's city; not used for the price.
     pub city: String,
-    /// Nothing counts as 1.
+    /// The weight of the parcel in grams; 0 counts as 1.
     pub weight_grams: u64,
 }
 
+/// What one service costs, and when it delivers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Quote {
+    /// The service.
     pub service: ShippingService,
+    /// The price, in euro.
     pub cost: Money,
-    /// When it is with the customer if it leaves within a day.
+    /// When the parcel is delivered if it leaves the warehouse within a day.
     pub delivery_by: Timestamp,
-    /// The cities of the hubs on the way, from the warehouse's to the customer's.
+    /// The cities of the hubs on the route, from the warehouse to the customer.
     pub route: Vec<String>,
 }
 
-/// Books a parcel for the order, once: asking again gives the first answer; asking after a [`CancelShipment`] is refused.
+/// Books a parcel for an order.
+///
+/// One shipment per order: a repeated request gets the first answer; a request after
+/// [`CancelShipment`] is refused. Errors: `Undeliverable`, `AlreadyCancelled`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BookShipment {
+    /// The order that the parcel is for.
     pub order_id: OrderId,
+    /// The customer, who may see the shipment.
     pub user_id: UserId,
+    /// The destination.
     pub address: Address,
+    /// The weight of the parcel in grams.
     pub weight_grams: u64,
+    /// The service that the customer chose.
     pub service: ShippingService,
 }
 
-/// Takes the booking back, also one that has not been made yet: then a late [`BookShipment`] is refused. Not once the carrier has the parcel.
+/// Cancels a booking, also one that has not been made yet: a late [`BookShipment`] is then refused.
+/// Errors: `AlreadyHandedOver`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CancelShipment {
+    /// The order that the parcel was for.
     pub order_id: OrderId,
 }
 
-/// The parcel is given to the carrier, which moves it along its route from now on.
+/// Hands the parcel to the carrier, which moves it along its route from now on. Repeating it changes
+/// nothing. Errors: `ShipmentNotFound`, `AlreadyCancelled`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HandOver {
+    /// The order that the parcel is for.
     pub order_id: OrderId,
 }
 
-/// A shipment of the principal's own (or anybody's, for staff).
+/// One shipment. Errors: `ShipmentNotFound`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GetShipment {
+    /// Which shipment.
     pub shipment_id: ShipmentId,
 }
 
+/// The shipment of an order. Errors: `ShipmentNotFound`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GetShipmentOfOrder {
+    /// Which order.
     pub order_id: OrderId,
 }
 
+/// A parcel on its way to a customer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Shipment {
+    /// The id of the shipment.
     pub id: ShipmentId,
+    /// The order that the parcel is for.
     pub order_id: OrderId,
+    /// The customer.
     pub user_id: UserId,
+    /// Where the parcel is.
     pub status: ShipmentStatus,
+    /// The service that the customer chose.
     pub service: ShippingService,
+    /// The price, in euro.
     pub cost: Money,
+    /// The weight in grams.
     pub weight_grams: u64,
-    /// Two letters, eight digits, a check digit, two letters (UPU S10).
+    /// Two letters, eight digits, a check digit and two letters (UPU standard S10).
     pub tracking_number: String,
+    /// The destination.
     pub address: Address,
-    /// As promised when it was booked.
+    /// The delivery time that was promised when the parcel was booked.
     pub delivery_by: Timestamp,
-    /// From the warehouse's hub to the customer's; planned anew when the carrier gets the parcel.
+    /// From the warehouse's hub to the customer's. Planned again when the carrier gets the parcel.
     pub route: Vec<Stop>,
+    /// What happened so far, oldest first.
     pub events: Vec<TrackingEvent>,
+    /// When the parcel was booked.
     pub created_at: Timestamp,
 }
 
+/// Where a parcel is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ShipmentStatus {
+    /// It is in the warehouse, and its label is printed.
     LabelCreated,
+    /// The carrier has it.
     PickedUp,
+    /// It travels from one hub to the next.
     InTransit,
+    /// It has arrived at a hub.
     AtHub,
+    /// It is in the van that drives to the customer.
     OutForDelivery,
+    /// The customer has it.
     Delivered,
+    /// Something went wrong on the way.
     Exception,
+    /// It went back to the shop.
     Returned,
+    /// It was cancelled before the carrier had it.
     Cancelled,
 }
 
-/// A hub on a route, and when the parcel is planned to be there.
+/// A hub on a route.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Stop {
+    /// The hub.
     pub hub: Hub,
+    /// When the parcel is planned to arrive there.
     pub planned_at: Timestamp,
-    /// What brings it there; nothing at the first.
+    /// How the parcel gets there; `null` at the first hub.
     pub by: Option<Ride>,
 }
 
+/// How a parcel travels between two hubs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ride {
+    /// The name of the company.
     pub carrier: String,
+    /// The kind of vehicle.
     pub mode: Mode,
 }
 
+/// A kind of transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
+    /// By lorry.
     Road,
+    /// By train.
     Rail,
+    /// By plane.
     Air,
+    /// By ship.
     Sea,
 }
 
 /// A city where parcels change vehicles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Hub {
-    /// Such as `BER`.
+    /// Three capital letters, such as `BER`.
     pub code: String,
+    /// The name of the city, in English.
     pub city: String,
+    /// The country of the city (ISO 3166-1 alpha-2).
     pub country: Country,
-    /// Degrees north.
+    /// Degrees north: −90 to 90.
     pub latitude: f64,
-    /// Degrees east.
+    /// Degrees east: −180 to 180.
     pub longitude: f64,
 }
 
+/// One scan of a parcel, or another change of its status.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrackingEvent {
+    /// The status from then on.
     pub status: ShipmentStatus,
-    /// The city, where it happened at a hub.
+    /// The city of the hub; `null` where it did not happen at a hub.
     pub hub: Option<String>,
+    /// When it happened.
     pub at: Timestamp,
 }
 
-/// The label of a shipment of the principal's own: an SVG with a Code 128 barcode of the tracking number.
+/// The label of a shipment. Errors: `ShipmentNotFound`, `AlreadyCancelled`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DrawLabel {
+    /// Which shipment.
     pub shipment_id: ShipmentId,
 }
 
+/// The reply to [`DrawLabel`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Label {
+    /// An SVG of 4 × 6 inches with a Code 128 barcode (ISO/IEC 15417) of the tracking number.
     pub svg: String,
 }
 
-/// Where the parcel of that number is, for anybody who has the number: no personal data.
+/// Where a parcel is, for everyone who knows its tracking number. The reply has no personal data.
+/// Errors: `ShipmentNotFound`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Track {
+    /// With or without spaces, in upper or lower case.
     pub tracking_number: String,
 }
 
+/// What everyone may know of a shipment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Tracking {
+    /// The number of the parcel (UPU standard S10).
     pub tracking_number: String,
+    /// Where the parcel is.
     pub status: ShipmentStatus,
+    /// The service that the customer chose.
     pub service: ShippingService,
+    /// What happened so far, oldest first.
     pub events: Vec<TrackingEvent>,
+    /// From the warehouse's hub to the customer's.
     pub route: Vec<Stop>,
+    /// The delivery time that was promised when the parcel was booked.
     pub delivery_by: Timestamp,
 }
 
@@ -207,46 +277,69 @@ pub struct Tracking {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GetNetwork {}
 
-/// For the audit: shipments in the order of their orders' ids, from after `after`.
+/// For the audit: all shipments, sorted by order id.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReconcileShipments {
+    /// Only shipments after this order.
     pub after: Option<OrderId>,
+    /// How many shipments at most.
     pub limit: usize,
 }
 
+/// The status of the shipment of one order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShipmentReconciliation {
+    /// The order.
     pub order_id: OrderId,
+    /// `Cancelled` also where the order was cancelled before a shipment was booked.
     pub status: ShipmentStatus,
 }
 
+/// Why a request to shipping failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShippingError {
+    /// No carrier takes this parcel to this address.
     #[error("we do not deliver there: {reason}")]
-    Undeliverable { reason: String },
+    Undeliverable {
+        /// The reason, for the customer.
+        reason: String,
+    },
+    /// There is no such shipment, or the principal may not see it.
     #[error("there is no such shipment")]
     ShipmentNotFound,
+    /// The shipment was cancelled, or the order was cancelled before the shipment was booked.
     #[error("the shipment was cancelled")]
     AlreadyCancelled,
+    /// The carrier has the parcel, so the shipment cannot be cancelled.
     #[error("the carrier has the parcel already")]
     AlreadyHandedOver,
 }
 
-/// The parcel was scanned on its way.
+/// The status of a parcel changed after the carrier got it. Published for every scan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShipmentMoved {
+    /// The order that the parcel is for.
     pub order_id: OrderId,
+    /// The customer.
     pub user_id: UserId,
+    /// The shipment.
     pub shipment_id: ShipmentId,
+    /// The number of the parcel (UPU standard S10).
     pub tracking_number: String,
+    /// The scan.
     pub event: TrackingEvent,
 }
 
+/// A parcel was delivered. Published once per shipment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ShipmentDelivered {
+    /// The order that the parcel was for.
     pub order_id: OrderId,
+    /// The customer.
     pub user_id: UserId,
+    /// The shipment.
     pub shipment_id: ShipmentId,
+    /// When it was delivered.
     pub at: Timestamp,
 }

@@ -1,12 +1,27 @@
-//! Shipping: what sending a parcel costs, where it is, and that it arrives.
+//! Shipping: what a parcel costs, where it is, and when it arrives.
 //!
-//! A quote is a route over the network of hubs: economy the cheapest, express the fastest, standard the best balanced. A booking
-//! keeps its route, so that a parcel under way knows all of its scans. The carrier, which stands for the world outside, makes
-//! them when their time has come.
+//! Beside the files that every service has:
 //!
-//! Beside the rooms that every service has: `network.rs` (hubs and legs), `coverage.rs` (where we deliver), `routes.rs` (the best
-//! ways there), `tariff.rs` (what they cost and how long they take), `tracking_number.rs`, `label.rs` with its `typesetting.rs`,
-//! and `carrier.rs`.
+//! - `network.rs`: the hubs, and the legs between them.
+//! - `coverage.rs`: the countries of delivery, and the hub that serves an address.
+//! - `routes.rs`: the best route to each hub, for each service and weight.
+//! - `tariff.rs`: the price and the delivery time of a route.
+//! - `tracking_number.rs`: tracking numbers by the standard UPU S10.
+//! - `label/`: the label on the parcel, with its barcode.
+//! - `carrier.rs`: the carrier, which scans parcels on their way.
+//!
+//! ## Decisions
+//!
+//! - **Routes are computed once, with Dijkstra's algorithm.** The network is a constant of the
+//!   program. The cheapest, the fastest and a balanced route to each of the 38 hubs are found for
+//!   every weight at the first quote (`petgraph`). Consequence: a quote is a lookup, and a change of
+//!   the network needs a new version of the program.
+//! - **All scans of a parcel are planned at hand-over, in the shipment's record.** Consequence: the
+//!   carrier has no state of its own. After a crash it makes up for missed scans, each with its
+//!   planned time, and a change of the network moves no parcel that is on its way.
+//! - **The carrier's clock can run faster than real time** (`carrier_speed`), because a demo cannot
+//!   wait for days. It is the one setting of a service that changes what it does, so `launch` takes
+//!   it as a parameter.
 
 mod actor;
 mod carrier;
@@ -14,6 +29,7 @@ mod coverage;
 mod label;
 pub mod messages;
 mod network;
+mod records;
 mod routes;
 mod rules;
 mod store;
@@ -21,7 +37,6 @@ mod tariff;
 #[cfg(test)]
 mod tests;
 mod tracking_number;
-mod typesetting;
 
 pub use actor::launch;
-pub use store::tables;
+pub use records::tables;

@@ -1,6 +1,7 @@
 //! The carriers' network: hubs in cities, and the legs between them.
 //!
-//! The cities are where they are; carriers and prices are made up, and hours fit the distances (tested below).
+//! The cities and their positions are real. Carriers and prices are made up. A test checks that hours
+//! fit the distances.
 
 use super::messages::{Hub, Mode, Mode::*};
 use std::sync::LazyLock;
@@ -53,7 +54,8 @@ const HUBS: &[(&str, &str, &str, f64, f64)] = &[
 
 type Row = (&'static str, &'static str, &'static str, Mode, u32, u32, u32, u32);
 
-/// Each is travelled both ways. Pelican is the cheaper of the two who fly: it waits until its planes are full.
+/// Each leg works in both directions. Pelican is the cheaper of the two airlines: its planes wait until
+/// they are full.
 #[rustfmt::skip]
 const LEGS: &[Row] = &[
     // between   carrier         mode  ¢/kg     ¢  hours  most kg
@@ -153,33 +155,33 @@ const LEGS: &[Row] = &[
 /// A carrier's connection between two hubs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leg {
-    /// The hubs' places in [`Network::hubs`].
+    /// The hubs' indices in [`CarrierNetwork::hubs`].
     pub ends: (usize, usize),
     pub carrier: &'static str,
     pub mode: Mode,
     cents_per_kg: u32,
     fixed_cents: u32,
     pub hours: u32,
-    /// What it carries at most in one parcel.
+    /// The heaviest parcel that it carries, in kilograms.
     pub most_kg: u32,
 }
 
 impl Leg {
-    /// For so many started kilograms.
+    /// The price in cents for this many started kilograms.
     pub fn cents(&self, kg: u32) -> u32 {
         self.fixed_cents + self.cents_per_kg * kg
     }
 }
 
-/// The tables above, linked up.
-pub struct Network {
+/// The tables above, with legs that refer to hubs by index.
+pub struct CarrierNetwork {
     pub hubs: Vec<Hub>,
     pub legs: Vec<Leg>,
 }
 
-pub static NETWORK: LazyLock<Network> = LazyLock::new(Network::link_up);
+pub static NETWORK: LazyLock<CarrierNetwork> = LazyLock::new(CarrierNetwork::link_up);
 
-impl Network {
+impl CarrierNetwork {
     fn link_up() -> Self {
         let hubs = HUBS.iter().map(|&(code, city, country, latitude, longitude)| Hub {
             code: code.to_owned(),
@@ -201,7 +203,7 @@ impl Network {
     }
 }
 
-/// The place of a hub in [`Network::hubs`].
+/// The index of a hub in [`CarrierNetwork::hubs`].
 pub fn place_of(code: &str) -> usize {
     HUBS.iter().position(|hub| hub.0 == code).expect("the tables name only hubs that they have")
 }
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn known_distances_come_out_right() {
+    fn known_distances_are_right_within_one_per_cent() {
         let hub = |code| &NETWORK.hubs[place_of(code)];
         for (from, to, kilometres) in [("BER", "PAR", 878.0), ("LON", "NYC", 5570.0), ("SIN", "SYD", 6300.0)] {
             let found = distance(hub(from), hub(to));
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_travels_faster_or_slower_than_its_kind_can() {
+    fn the_speed_of_each_leg_fits_its_kind_of_transport() {
         for leg in &NETWORK.legs {
             let (from, to) = ends(leg);
             let speed = distance(from, to) / f64::from(leg.hours);
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn for_the_same_way_the_faster_kind_costs_more() {
+    fn between_the_same_hubs_the_faster_leg_costs_more() {
         for leg in &NETWORK.legs {
             for other in NETWORK.legs.iter().filter(|other| other.ends == leg.ends && other.hours < leg.hours) {
                 assert!(other.cents(10) > leg.cents(10), "{leg:?} and {other:?}");
@@ -263,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn hubs_have_codes_of_their_own_and_lie_on_earth() {
+    fn hubs_have_unique_codes_and_valid_positions() {
         let codes: HashSet<_> = NETWORK.hubs.iter().map(|hub| &hub.code).collect();
         assert_eq!(codes.len(), NETWORK.hubs.len());
         for hub in &NETWORK.hubs {

@@ -1,6 +1,7 @@
-//! The cheapest, the fastest and the best balanced route from the warehouse to each hub, for every weight.
+//! The cheapest, the fastest and a balanced route from the warehouse to each hub, for every weight.
 //!
-//! The network does not change while the shop runs, so all routes are worked out once, and a quote looks them up.
+//! The network is constant, so all routes are computed once, with Dijkstra's algorithm. A quote is a
+//! lookup.
 
 use super::{
     messages::ShippingService::{self, *},
@@ -13,39 +14,39 @@ use std::sync::OnceLock;
 /// The heaviest parcel that the shop sends, in kilograms.
 pub const MOST_KG: u32 = 1_000;
 
-/// What lies between a parcel's arrival at a hub and its departure.
+/// Hours between a parcel's arrival at a hub and its departure.
 pub const HUB_HOURS: u32 = 3;
 
-/// What an hour less is worth to whoever chose standard, in cents: enough for a light parcel to fly overseas rather than
-/// spend weeks at sea, and too little for a heavy one.
+/// What one hour less is worth with the service Standard, in cents. With this value a light parcel
+/// flies overseas, and a heavy parcel goes by ship.
 const CENTS_PER_HOUR: u32 = 5;
 
-/// A way from the warehouse's hub to another.
+/// A route from the warehouse's hub to another hub.
 #[derive(Debug, Clone)]
-pub struct Route {
-    /// From the second hub on: the warehouse's own is where it starts.
+pub struct HubRoute {
+    /// One ride for each hub after the warehouse's.
     pub rides: Vec<RideTo>,
-    /// Up to which weight it is the best.
+    /// The heaviest parcel, in kilograms, for which this route is the best.
     most_kg: u32,
-    /// What the heaviest parcel costs that is too light for this route: a heavier one never costs less, also where it has to
-    /// take a cheaper way because the faster one does not carry it.
+    /// The price of the heaviest parcel that takes the route before this one. A heavier parcel never
+    /// costs less, even if it must take a cheaper route because the faster one does not carry it.
     least_cents: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RideTo {
-    /// The place of the hub in the network.
+    /// The index of the hub in the network.
     pub hub: usize,
     pub leg: &'static Leg,
 }
 
-impl Route {
-    /// For so many started kilograms.
+impl HubRoute {
+    /// The price in cents for this many started kilograms.
     pub fn cents(&self, kg: u32) -> u32 {
         self.rides.iter().map(|ride| ride.leg.cents(kg)).sum::<u32>().max(self.least_cents)
     }
 
-    /// The hubs with the hours after which a parcel reaches them, the warehouse's first.
+    /// The hubs, the warehouse's first, with the hours after which a parcel reaches them.
     pub fn stops(&self) -> impl Iterator<Item = (usize, u32)> {
         let mut hours = 0;
         let rides = self.rides.iter().map(move |ride| {
@@ -56,24 +57,26 @@ impl Route {
     }
 }
 
-/// The service's route to the hub for a parcel of so many started kilograms; `None` where it is too heavy for every way there.
-pub fn best(service: ShippingService, hub: usize, kg: u32) -> Option<&'static Route> {
+/// The service's route to the hub for a parcel of this many started kilograms; `None` if the parcel is
+/// too heavy for every route.
+pub fn best(service: ShippingService, hub: usize, kg: u32) -> Option<&'static HubRoute> {
     let by_weight = &routes()[service as usize][hub];
     by_weight.get(by_weight.partition_point(|route| route.most_kg < kg))
 }
 
-/// The most that any route to the hub carries.
+/// The heaviest parcel that any route to the hub carries, in kilograms.
 pub fn most_kg(hub: usize) -> u32 {
     routes()[Economy as usize][hub].last().map_or(0, |route| route.most_kg)
 }
 
-/// By service and hub, the routes in the order of the weights that they are best for.
-type Routes = [Vec<Vec<Route>>; 3];
+/// By service and hub: the routes, sorted by the weights that they are best for.
+type Routes = [Vec<Vec<HubRoute>>; 3];
 
-/// Works out all ways, once, where it holds up nobody: it takes a moment. Whoever is going to ask for a way waits for this first.
+/// Computes all routes, once, on a thread for blocking work. Must be awaited before a route is looked
+/// up, so that no instance computes them on its own thread.
 pub async fn prepare(env: &Env) {
     if ROUTES.get().is_none() {
-        // Should it fail, the first to ask does it.
+        // If this fails, the first lookup computes them.
         let _ = env.blocking(|| _ = routes()).await;
     }
 }
@@ -98,8 +101,8 @@ fn routes() -> &'static Routes {
 
 type Graph = petgraph::Graph<(), &'static Leg>;
 
-/// The routes that are best for one kilogram more than before.
-fn extend(routes: &mut [Vec<Route>], graph: &Graph, service: ShippingService, kg: u32) {
+/// Adds the routes that are best for a parcel one kilogram heavier than before.
+fn extend(routes: &mut [Vec<HubRoute>], graph: &Graph, service: ShippingService, kg: u32) {
     let open = EdgeFiltered::from_fn(graph, |edge| edge.weight().most_kg >= kg);
     let effort = |leg: &Leg| effort(service, leg, kg);
     let start = NodeIndex::new(place_of(WAREHOUSE));
@@ -129,7 +132,7 @@ fn extend(routes: &mut [Vec<Route>], graph: &Graph, service: ShippingService, kg
             Some(same) if same.rides == rides => same.most_kg = kg,
             lighter => {
                 let least_cents = lighter.map_or(0, |route| route.cents(route.most_kg));
-                routes.push(Route { rides, most_kg: kg, least_cents });
+                routes.push(HubRoute { rides, most_kg: kg, least_cents });
             }
         }
     }
@@ -158,7 +161,7 @@ mod tests {
         0..NETWORK.hubs.len()
     }
 
-    fn hours(route: &Route) -> u32 {
+    fn hours(route: &HubRoute) -> u32 {
         route.stops().last().unwrap().1
     }
 

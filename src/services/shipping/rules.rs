@@ -1,4 +1,4 @@
-//! Which way a shipment's status may go, and where its parcel is scanned when.
+//! How the status of a shipment may change, and when and where its parcel is scanned.
 
 use super::{
     messages::{ShipmentStatus::*, *},
@@ -12,7 +12,7 @@ use crate::{
 };
 use std::time::Duration;
 
-/// The order's shipment, its label printed.
+/// A new shipment, with its label printed.
 pub fn book(parcel: &BookShipment, offer: Offer, number: &TrackingNumber, now: Timestamp) -> Shipment {
     Shipment {
         id: ShipmentId::from_uuid(parcel.order_id.uuid()),
@@ -31,12 +31,12 @@ pub fn book(parcel: &BookShipment, offer: Offer, number: &TrackingNumber, now: T
     }
 }
 
-/// An order has one shipment at most, so the two share what makes them unique, and no index is needed.
+/// An order has at most one shipment. Both ids contain the same UUID, so that no index is needed.
 pub fn order_of(shipment: ShipmentId) -> OrderId {
     OrderId::from_uuid(shipment.uuid())
 }
 
-/// Whether a shipment may go from one status straight to the other.
+/// Whether status `to` may come directly after `from`.
 pub fn may_follow(from: ShipmentStatus, to: ShipmentStatus) -> bool {
     let next: &[ShipmentStatus] = match from {
         LabelCreated => &[PickedUp, Cancelled],
@@ -50,7 +50,7 @@ pub fn may_follow(from: ShipmentStatus, to: ShipmentStatus) -> bool {
     next.contains(&to)
 }
 
-/// The parcel is found to be where the scan says; `false` where it cannot be.
+/// Applies a scan; `false` if the status cannot change like that.
 pub fn scan(shipment: &mut Shipment, scan: &TrackingEvent) -> bool {
     let possible = may_follow(shipment.status, scan.status);
     if possible {
@@ -60,7 +60,7 @@ pub fn scan(shipment: &mut Shipment, scan: &TrackingEvent) -> bool {
     possible
 }
 
-/// Takes the booking back; again, it changes nothing.
+/// Cancels the booking. Repeating it changes nothing. Errors: `AlreadyHandedOver`.
 pub fn cancel(shipment: &mut Shipment, now: Timestamp) -> Result<(), ShippingError> {
     let cancelled = TrackingEvent { status: Cancelled, hub: None, at: now };
     if shipment.status == Cancelled || scan(shipment, &cancelled) {
@@ -70,8 +70,9 @@ pub fn cancel(shipment: &mut Shipment, now: Timestamp) -> Result<(), ShippingErr
     }
 }
 
-/// Plans the parcel's way from now on, for a carrier that is so many times faster than real ones: all its scans, the first one due
-/// at once. None where the carrier has the parcel already.
+/// Plans all scans of the parcel from `now` on, for a carrier that is `speed` times faster than real
+/// ones. The first scan is due at once. Empty if the carrier has the parcel already. Errors:
+/// `AlreadyCancelled`.
 pub fn hand_over(shipment: &mut Shipment, now: Timestamp, speed: f64) -> Result<Vec<TrackingEvent>, ShippingError> {
     if shipment.status == Cancelled {
         return Err(ShippingError::AlreadyCancelled);
@@ -88,8 +89,8 @@ pub fn hand_over(shipment: &mut Shipment, now: Timestamp, speed: f64) -> Result<
     Ok(scans)
 }
 
-/// The scans on the way as it was planned when the shipment was booked. All is taken from the shipment, so that a change of
-/// the network moves no parcel that is under way.
+/// The scans as they were planned when the shipment was booked. They are computed from the shipment
+/// alone, so that a change of the network moves no parcel that is on its way.
 fn itinerary(shipment: &Shipment) -> impl Iterator<Item = TrackingEvent> {
     let scan = |status, stop: &Stop, at| TrackingEvent { status, hub: Some(stop.hub.city.clone()), at };
     let picked_up = shipment.route.first().map(|stop| scan(PickedUp, stop, stop.planned_at));
@@ -105,14 +106,14 @@ fn itinerary(shipment: &Shipment) -> impl Iterator<Item = TrackingEvent> {
     picked_up.into_iter().chain(between).chain(out).chain([delivered])
 }
 
-/// In whole milliseconds, as all instants are. A speed that is none is that of the real world.
+/// In whole milliseconds, like all timestamps. A speed that is not positive counts as 1.
 fn at_speed(span: Duration, speed: f64) -> Duration {
     let speed = if speed > 0.0 { speed } else { 1.0 };
     Duration::from_millis((span.as_millis() as f64 / speed) as u64)
 }
 
 impl From<Shipment> for Tracking {
-    /// What anybody may see who has the number.
+    /// What everyone may see who knows the tracking number.
     fn from(shipment: Shipment) -> Self {
         let Shipment { tracking_number, status, service, events, route, delivery_by, .. } = shipment;
         Self { tracking_number, status, service, events, route, delivery_by }
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parcel_is_picked_up_carried_from_hub_to_hub_and_brought_to_the_door() {
+    fn a_parcel_is_picked_up_carried_from_hub_to_hub_and_delivered() {
         let mut parcel = shipment(ShippingService::Express, "FR");
         let now = later(parcel.created_at, hours(7));
         let scans = hand_over(&mut parcel, now, 1.0).unwrap();
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_follows_the_end() {
+    fn no_status_follows_a_final_one() {
         for end in [Delivered, Returned, Cancelled] {
             assert!(ALL.iter().all(|next| !may_follow(end, *next)), "{end:?}");
         }
@@ -213,7 +214,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_scanned_the_events_tell_a_possible_story(tried in prop::collection::vec(prop::sample::select(&ALL), 0..40)) {
+        fn whatever_is_scanned_the_events_are_a_possible_sequence(tried in prop::collection::vec(prop::sample::select(&ALL), 0..40)) {
             let mut parcel = shipment(ShippingService::Economy, "NL");
             for status in tried {
                 let before = parcel.clone();
@@ -227,7 +228,7 @@ mod tests {
         }
 
         #[test]
-        fn every_planned_scan_is_possible_when_its_time_has_come(
+        fn every_planned_scan_is_possible_when_it_is_due(
             service in prop::sample::select(&ShippingService::ALL),
             country in prop::sample::select(&["NL", "DE", "GB", "IS", "GR", "US", "JP", "AU"]),
             speed in 0.5..1e9f64,

@@ -1,66 +1,25 @@
 //! The layout of shipping's tree.
 //!
-//! | key | what |
+//! | key | record |
 //! |---|---|
-//! | `shipment/ord_…` | the shipment of an order, the scans that are to come, the events owed; or that none is wanted any more |
-//! | `tracking/GA………NL` | which order's shipment has the number |
+//! | `shipment/ord_…` | the shipment of an order, its planned scans and pending events; or that the order was cancelled |
+//! | `tracking/GA………NL` | the order whose shipment has the number |
 
 use super::{
-    messages::{Shipment, TrackingEvent},
+    messages::Shipment,
+    records::{NumberRecord, ShipmentRecord},
     tracking_number::TrackingNumber,
 };
 use crate::{
-    storage::{Decision, KnownTable, Outbox, OutboxTable, Record, StorageError, Table, Tree},
+    storage::{Decision, OutboxTable, StorageError, Table, Tree},
     types::{OrderId, Timestamp},
 };
-use serde::{Deserialize, Serialize};
 
 #[derive(Clone)]
 pub struct Store {
     tree: Tree,
     shipments: Table<ShipmentRecord>,
     numbers: Table<NumberRecord>,
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct ShipmentRecord {
-    /// None where the booking was cancelled before it was made: it never will be.
-    pub shipment: Option<Shipment>,
-    /// The scans that the carrier has yet to make, soonest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub to_come: Vec<TrackingEvent>,
-    pub outbox: Outbox,
-}
-
-impl Record for ShipmentRecord {
-    const TABLE: &'static str = "shipment";
-    type Key = OrderId;
-
-    fn outbox(&self) -> Option<&Outbox> {
-        Some(&self.outbox)
-    }
-
-    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
-        Some(&mut self.outbox)
-    }
-
-    /// Also while the parcel is on its way: a start-up hands it to the carrier again.
-    fn is_open(&self) -> bool {
-        !self.outbox.is_empty() || !self.to_come.is_empty()
-    }
-}
-
-/// Written before the shipment that has the number. One that leads to a shipment with another number is what a crash in between
-/// left behind.
-#[derive(Clone, Serialize, Deserialize)]
-struct NumberRecord {
-    order_id: OrderId,
-}
-
-impl Record for NumberRecord {
-    const TABLE: &'static str = "tracking";
-    /// A tracking number.
-    type Key = String;
 }
 
 impl Store {
@@ -78,7 +37,7 @@ impl Store {
         Ok(shipment.filter(|shipment| shipment.tracking_number == number.as_str()))
     }
 
-    /// Makes the number the order's; `false` where it is another's already.
+    /// Gives the number to the order; `false` if another order has it.
     pub fn claim(&self, number: &TrackingNumber, order_id: OrderId) -> Result<bool, StorageError> {
         self.numbers.create(&number.to_string(), NumberRecord { order_id })
     }
@@ -97,12 +56,12 @@ impl Store {
         self.shipments.change(&order, decide)
     }
 
-    /// Returns when all that was changed is on disk.
+    /// Returns when all changes so far are on disk.
     pub async fn commit(&self) -> Result<(), StorageError> {
         self.tree.commit().await
     }
 
-    /// In the order of the orders' ids.
+    /// All records after `after`, sorted by order id.
     pub fn all(
         &self,
         after: Option<OrderId>,
@@ -122,13 +81,8 @@ impl Store {
         Ok(found)
     }
 
-    /// The tables whose records owe events.
-    pub fn owing(&self) -> Vec<Box<dyn OutboxTable>> {
+    /// The tables whose records have an outbox, for the relay.
+    pub fn outbox_tables(&self) -> Vec<Box<dyn OutboxTable>> {
         vec![Box::new(self.shipments.clone())]
     }
-}
-
-/// The tables of this tree, for a check that knows what is in them.
-pub fn tables() -> Vec<KnownTable> {
-    vec![KnownTable::of::<ShipmentRecord>("shipping"), KnownTable::of::<NumberRecord>("shipping")]
 }

@@ -1,10 +1,10 @@
-//! What sending a parcel costs, and until when it is promised.
+//! The price of a parcel, and the promised time of delivery.
 
 use super::{
     coverage::hub_serving,
     messages::{ShippingService::*, *},
     network::NETWORK,
-    routes::{self, MOST_KG, Route},
+    routes::{self, HubRoute, MOST_KG},
 };
 use crate::{
     env::later,
@@ -12,14 +12,14 @@ use crate::{
 };
 use std::time::Duration;
 
-/// How long a parcel may lie in the warehouse for a promise to hold.
+/// The promise holds if the parcel leaves the warehouse within this time.
 const WAREHOUSE_HOURS: u32 = 24;
 
-/// The van's round from the last hub to the doors.
+/// Hours of the van's round from the last hub to the customers.
 pub const ROUND_HOURS: u32 = 5;
 
-/// What a service adds to its route: cents for handling, and hours at the last hub until the next round. So each is dearer and
-/// faster than the one before it also where all three take the same way.
+/// What a service adds to its route: cents for handling, and hours at the last hub until the next
+/// round. So each service costs more and is faster than the one before, even on the same route.
 const fn terms(service: ShippingService) -> (u32, u32) {
     match service {
         Economy => (350, 20),
@@ -28,7 +28,7 @@ const fn terms(service: ShippingService) -> (u32, u32) {
     }
 }
 
-/// A parcel's way by one service: what is quoted, and what is booked.
+/// The route of a parcel with one service: it is quoted, and then booked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offer {
     pub service: ShippingService,
@@ -37,7 +37,8 @@ pub struct Offer {
     pub route: Vec<Stop>,
 }
 
-/// What the service offers now. The cost is that of the route's legs for each started kilogram, and the handling.
+/// What the service offers at `now`. The cost is the sum of the legs for each started kilogram, plus
+/// handling. `grams`: the weight; 0 counts as 1. Errors: `Undeliverable`.
 pub fn offer(
     service: ShippingService,
     country: Country,
@@ -58,7 +59,7 @@ pub fn offer(
     Ok(Offer { service, cost, delivery_by: later(at_last_hub, hours(waiting + ROUND_HOURS)), route: stops })
 }
 
-/// What is paid for: kilograms, a part of one as a whole one, and never none.
+/// Kilograms to pay for: rounded up, at least 1.
 fn started_kg(grams: u64) -> Result<u32, ShippingError> {
     match u32::try_from(grams.max(1).div_ceil(1_000)) {
         Ok(kg) if kg <= MOST_KG => Ok(kg),
@@ -66,7 +67,7 @@ fn started_kg(grams: u64) -> Result<u32, ShippingError> {
     }
 }
 
-fn stops(route: &Route, start: Timestamp) -> Vec<Stop> {
+fn stops(route: &HubRoute, start: Timestamp) -> Vec<Stop> {
     let rides = route.rides.iter().map(|ride| Ride { carrier: ride.leg.carrier.to_owned(), mode: ride.leg.mode });
     let by = std::iter::once(None).chain(rides.map(Some));
     let stop = |((hub, after), by): ((usize, u32), Option<Ride>)| Stop {
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn where_all_take_the_same_way_each_service_is_still_dearer_and_faster_than_the_one_before() {
+    fn on_the_same_route_each_service_still_costs_more_and_is_faster_than_the_one_before() {
         let [economy, standard, express] = offers("NL", "3011", 500).unwrap();
         assert_eq!((&economy.route, &standard.route), (&standard.route, &express.route));
         assert!(economy.cost.amount() < standard.cost.amount() && standard.cost.amount() < express.cost.amount());
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_carrier_takes_is_undeliverable_and_says_why() {
+    fn a_parcel_that_no_carrier_takes_is_undeliverable_and_the_error_says_why() {
         let reason = |country, grams| match offers(country, "", grams) {
             Err(ShippingError::Undeliverable { reason }) => reason,
             other => panic!("{other:?}"),
@@ -133,11 +134,11 @@ mod tests {
         assert_eq!(reason("DE", 1_000_001), "a parcel weighs at most 1000 kg");
         assert_eq!(reason("DE", u64::MAX), "a parcel weighs at most 1000 kg");
         assert_eq!(reason("IS", 600_001), "our carriers take at most 600 kg to Reykjavik");
-        assert_eq!(reason("AQ", 1), "none of our carriers goes to AQ");
+        assert_eq!(reason("AQ", 1), "none of our carriers delivers to AQ");
     }
 
     #[test]
-    fn nothing_weighs_as_much_as_one_gram() {
+    fn a_weight_of_zero_counts_as_one_gram() {
         assert_eq!(offers("DE", "", 0), offers("DE", "", 1));
     }
 

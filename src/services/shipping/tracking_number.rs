@@ -1,9 +1,9 @@
-//! Tracking numbers: the thirteen characters of the Universal Postal Union's standard S10.
+//! Tracking numbers by the standard S10 of the Universal Postal Union: 13 characters.
 
 use std::{fmt, str::FromStr};
 
-/// `GA 47312482 9 NL`: two letters for the kind of service, a serial of eight digits, its check digit, the country that issued
-/// it; written without the spaces.
+/// `GA473124829NL`: two letters for the kind of service, a serial number of eight digits, its check
+/// digit, and the country that issued it (ISO 3166-1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrackingNumber(String);
 
@@ -12,7 +12,7 @@ pub struct TrackingNumber(String);
 pub struct BadTrackingNumber;
 
 impl TrackingNumber {
-    /// How many there are: serials go from 0 to one less.
+    /// How many serial numbers there are, from 0 on.
     pub const SERIALS: u64 = 100_000_000;
 
     pub fn from_serial(serial: u64) -> Self {
@@ -25,13 +25,13 @@ impl TrackingNumber {
         &self.0
     }
 
-    /// The letters, the serial, and the check digit with the country.
+    /// Three parts: the letters, the serial number, and the check digit with the country.
     pub fn parts(&self) -> (&str, &str, &str) {
         (&self.0[..2], &self.0[2..10], &self.0[10..])
     }
 }
 
-/// Also as people copy it from a label: with spaces, in lower case.
+/// Accepts spaces and lower case, as people copy a number from a label.
 impl FromStr for TrackingNumber {
     type Err = BadTrackingNumber;
     fn from_str(text: &str) -> Result<Self, BadTrackingNumber> {
@@ -51,7 +51,7 @@ impl fmt::Display for TrackingNumber {
     }
 }
 
-/// Modulo 11 with S10's weights.
+/// Modulo 11, with the weights of S10.
 fn check_digit(serial: &[u8]) -> u32 {
     const WEIGHTS: [u32; 8] = [8, 6, 4, 2, 3, 5, 9, 7];
     let sum: u32 = serial.iter().zip(WEIGHTS).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_tracking_number_is_refused() {
+    fn a_text_that_is_no_tracking_number_is_refused() {
         for bad in
             ["", "GA473124828NL", "GA47312482NL", "G1473124829NL", "GA473124829N1", "GA47312482９NL", "ЖA73124829NL"]
         {

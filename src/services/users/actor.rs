@@ -1,13 +1,9 @@
-//! The actor: what it answers, and the handlers of profile and address book. Those of signing in are in `sign_in.rs`,
-//! those of the shop's operators in `operators.rs`.
+//! The actor: its handler table, the handlers of profile and address book, and `launch`. The handlers
+//! of sessions are in `sign_in.rs`, those of operators in `operators.rs`.
 
 use super::{
-    core::Users,
-    guesses::Guesses,
-    messages::*,
-    passwords::Passwords,
-    rules,
-    store::{Store, UserRecord},
+    login_throttle::LoginThrottle, messages::*, passwords::PasswordPool, records::UserRecord, rules, service::Users,
+    store::Store,
 };
 use crate::{
     env::Env,
@@ -20,18 +16,18 @@ use std::time::Duration;
 
 service! { Users,
     handles {
-        RegisterUser     => register,
+        RegisterUser     => register_user,
         SignIn           => sign_in,
-        RefreshSession   => refresh,
+        RefreshSession   => refresh_session,
         EndSession       => end_session,
-        ListSessions     => sessions,
-        ListRevoked      => revoked,
-        GetKeys          => keys,
-        GetUser          => user,
-        UpdateUser       => update,
+        ListSessions     => list_sessions,
+        ListRevoked      => list_revoked,
+        GetKeys          => get_keys,
+        GetUser          => get_user,
+        UpdateUser       => update_user,
         ChangePassword   => change_password,
-        ListAddresses    => addresses,
-        GetAddress       => address,
+        ListAddresses    => list_addresses,
+        GetAddress       => get_address,
         AddAddress       => add_address,
         ReplaceAddress   => replace_address,
         RemoveAddress    => remove_address,
@@ -44,26 +40,30 @@ service! { Users,
 
 pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
     let (env, store) = (deps.env.clone(), Store::new(&deps.tree));
-    store.finish(env.now())?;
+    store.finish_pending_tasks(env.now())?;
     store.renew_keys(env.now(), env.bytes())?;
-    let users =
-        Users { passwords: Passwords::new(&env), guesses: Guesses::default(), store: store.clone(), env: env.clone() };
+    let users = Users {
+        passwords: PasswordPool::new(&env),
+        throttle: LoginThrottle::default(),
+        store: store.clone(),
+        env: env.clone(),
+    };
     deps.mesh.launch(Service::Users, deps.instances, move |on| start(&users, on));
-    deps.mesh.relay(Service::Users, deps.tree, store.owing());
+    deps.mesh.relay(Service::Users, deps.tree, store.outbox_tables());
     deps.mesh.background(Service::Users, move || sweep(env.clone(), store.clone()));
     Ok(())
 }
 
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
-/// Sessions that are swept before others get a turn on the thread.
+/// Sessions that are swept before other tasks of this thread get a turn.
 const SWEEP_AT_ONCE: usize = 200;
 
-/// Deletes the sessions that nobody can use any more, and sees to the signing keys.
+/// Deletes expired sessions and rotates the signing keys, again and again.
 async fn sweep(env: Env, store: Store) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         if let Err(error) = sweep_once(&env, &store).await {
-            log::warn!("users: sweeping failed, to be tried again: {error}");
+            log::warn!("users: sweeping sessions failed; trying again later: {error}");
         }
     }
 }
@@ -77,13 +77,13 @@ async fn sweep_once(env: &Env, store: &Store) -> Result<(), StorageError> {
 }
 
 impl Users {
-    async fn user(&self, context: Context, request: GetUser) -> HandlerResult<GetUser> {
+    async fn get_user(&self, context: Context, request: GetUser) -> HandlerResult<GetUser> {
         Ok(self.account(&context, request.user_id)?.user)
     }
 
-    async fn update(&self, context: Context, request: UpdateUser) -> HandlerResult<UpdateUser> {
+    async fn update_user(&self, context: Context, request: UpdateUser) -> HandlerResult<UpdateUser> {
         let mut user = self.account(&context, request.user_id)?.user;
-        // The e-mail address first: where it is taken, nothing has changed.
+        // The e-mail address comes first: if it is taken, nothing has changed.
         if let Some(email) = &request.email {
             user = self.store.move_email(user.id, email).await?;
         }
@@ -97,11 +97,11 @@ impl Users {
         Ok(user)
     }
 
-    async fn addresses(&self, context: Context, request: ListAddresses) -> HandlerResult<ListAddresses> {
+    async fn list_addresses(&self, context: Context, request: ListAddresses) -> HandlerResult<ListAddresses> {
         Ok(self.account(&context, request.user_id)?.addresses)
     }
 
-    async fn address(&self, context: Context, request: GetAddress) -> HandlerResult<GetAddress> {
+    async fn get_address(&self, context: Context, request: GetAddress) -> HandlerResult<GetAddress> {
         let addresses = self.account(&context, request.user_id)?.addresses;
         let found = addresses.into_iter().find(|saved| saved.id == request.address_id);
         found.ok_or(UsersError::AddressNotFound.into())

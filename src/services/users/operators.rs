@@ -1,11 +1,11 @@
-//! The handlers of the shop's operators: how the first one comes to be, and how the command line makes one.
+//! The handlers that make operators: by set-up token (the first one) or by the command line.
 
 use super::{
-    core::Users,
     messages::*,
     password_policy::check_password,
+    records::{FIRST_PASSWORD, UserRecord},
     rules::SETUP_TOKEN_LIFE,
-    store::{FIRST_PASSWORD, UserRecord},
+    service::Users,
     tokens::{Fingerprint, random_token},
 };
 use crate::{
@@ -32,13 +32,13 @@ impl Users {
             Err(Failure::Domain(UsersError::EmailTaken)) => self.promote(&user.email, &password_hash).await?,
             Err(fault) => return Err(fault),
         };
-        // One that was printed before, for whoever would be the first, must not make another.
+        // A set-up token that was printed before must not make another operator.
         self.store.withdraw_setup_token().await?;
         log::info!(user:% = user.id, trace:% = context.trace; "made an operator");
         Ok(user)
     }
 
-    /// Makes an existing account an operator's, with this password.
+    /// Gives an existing account the role `operator` and this password.
     async fn promote(&self, email: &Email, password_hash: &str) -> Result<User, Failure<UsersError>> {
         let record = self.store.by_email(email)?.ok_or(UsersError::EmailTaken)?;
         let promote = |record: &mut UserRecord| {
@@ -62,7 +62,7 @@ impl Users {
         request: RedeemSetupToken,
     ) -> HandlerResult<RedeemSetupToken> {
         let token = Fingerprint::of(request.token.expose().as_bytes());
-        // Before anything is said about the password, and before it costs a hash.
+        // Checked first, so that a wrong token costs no hash and learns nothing about the password.
         if !self.store.is_setup_token(&token, self.env.now())? {
             return Err(UsersError::SetupTokenInvalid.into());
         }
@@ -72,7 +72,8 @@ impl Users {
         if !self.store.take_setup_token(&token, user.id, self.env.now())? {
             return Err(UsersError::SetupTokenInvalid.into());
         }
-        // A crash from here on costs the token, never makes two operators; the next start prints another.
+        // A crash after this line loses the token, but never makes two operators. The next start of
+        // the program prints a new token.
         let registered = self.store.register(&user, password_hash, None).await;
         if let Err(Failure::Domain(UsersError::EmailTaken)) = registered {
             self.store.give_setup_token_back(user.id)?;

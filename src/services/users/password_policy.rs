@@ -1,4 +1,4 @@
-//! Which passwords will do.
+//! Which passwords are accepted.
 
 use super::messages::UsersError;
 use crate::types::Email;
@@ -6,10 +6,12 @@ use crate::types::Email;
 const SHORTEST: usize = 12;
 const LONGEST: usize = 128;
 
-/// The commonest passwords of at least 12 characters, in lower case. What [`is_pattern`] knows is not among them.
+/// The most common passwords of at least 12 characters, in lower case and sorted, without those that
+/// [`is_pattern`] finds.
 const COMMONEST: &str = include_str!("common_passwords.txt");
 
-/// What fingers and heads run along: these, from anywhere, forwards or backwards, over the end and on.
+/// Rows of the keyboard and of the alphabet. A password that follows one of them, forwards or
+/// backwards, from any start and around the end, is a pattern.
 const RUNS: [&str; 8] = [
     "abcdefghijklmnopqrstuvwxyz",
     "0123456789",
@@ -21,8 +23,10 @@ const RUNS: [&str; 8] = [
     "1q2w3e4r5t6y7u8i9o0p",
 ];
 
-/// Whether a password will do: any 12 to 128 characters that are not what a guesser tries first (NIST SP 800-63B-4
-/// §3.1.1.2). It is taken as it is: no rules of composition, nothing trimmed, nothing cut off.
+/// Accepts any 12 to 128 characters, except passwords that an attacker tries first (NIST SP 800-63B-4
+/// §3.1.1.2). There are no rules about kinds of characters, and nothing is trimmed or cut off.
+///
+/// Errors: `PasswordLength`, `PasswordTooCommon`.
 pub fn check_password(password: &str, email: &Email, name: &str) -> Result<(), UsersError> {
     let length = password.chars().take(LONGEST + 1).count();
     if !(SHORTEST..=LONGEST).contains(&length) {
@@ -35,14 +39,14 @@ pub fn check_password(password: &str, email: &Email, name: &str) -> Result<(), U
     Ok(())
 }
 
-/// In lower case, each character for itself: as many as before, and the same one is the same wherever it stands.
+/// Lower case, one character for one, so that the length and repetitions stay.
 fn fold(text: &str) -> String {
     text.chars().map(|c| c.to_lowercase().next().unwrap_or(c)).collect()
 }
 
 fn is_pattern(folded: &str) -> bool {
     let chars: Vec<char> = folded.chars().collect();
-    // What is repeated adds nothing to its unit, and a unit of fewer characters would be refused for its length.
+    // A repeated unit of fewer than 12 characters is as easy to guess as the unit.
     let is_repeated = (1..SHORTEST).take_while(|unit| unit * 2 <= chars.len()).any(|unit| {
         let shifted = chars.iter().skip(unit);
         chars.iter().zip(shifted).all(|(a, b)| a == b)
@@ -56,7 +60,7 @@ fn is_pattern(folded: &str) -> bool {
     is_repeated || step(1) || step(-1) || is_run
 }
 
-/// Whether it is the person's own e-mail address, its local part or their name.
+/// Whether the password is the person's own e-mail address, its local part or their name.
 fn is_about(folded: &str, email: &Email, name: &str) -> bool {
     let name = fold(name);
     let joined: String = name.split_whitespace().collect();
@@ -74,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_has_12_to_128_characters_whatever_their_size() {
+    fn a_password_has_12_to_128_characters_counted_as_characters() {
         for (password, fits) in [
             ("tea & wafers".to_owned(), true),
             ("tea & wafer".to_owned(), false),
@@ -90,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_guesser_tries_first_is_refused_in_any_case() {
+    fn common_passwords_are_refused_in_upper_and_lower_case() {
         for common in [
             "password1234",
             "PassWord1234",
@@ -119,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_holds_only_what_would_otherwise_pass() {
+    fn the_list_holds_only_passwords_that_no_other_rule_refuses() {
         assert!(COMMONEST.lines().count() > 1000);
         for common in COMMONEST.lines() {
             assert!(common.chars().count() >= SHORTEST && common == common.to_lowercase(), "{common}");
@@ -139,7 +143,7 @@ mod tests {
         }
 
         #[test]
-        fn a_short_unit_again_and_again_is_refused(unit in "\\PC{1,11}", times in 2usize..20) {
+        fn a_repeated_short_unit_is_refused(unit in "\\PC{1,11}", times in 2usize..20) {
             let password = unit.repeat(times);
             let judged = check_password(&password, &"a@b.cd".parse().unwrap(), "Ada");
             prop_assert!(judged.is_err());

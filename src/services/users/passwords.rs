@@ -1,7 +1,7 @@
-//! Passwords are hashed with argon2id, on a bounded pool.
+//! Hashes passwords with argon2id (RFC 9106) on a bounded pool.
 //!
-//! One hash takes 19 MiB and some 20 ms of a core: a hundred at once would take the shop down. So as many run as there
-//! are cores, some more wait, and whoever comes then is told at once to try again.
+//! One hash takes 19 MiB and about 20 ms of a core, so a hundred at once would overload the shop. The
+//! pool runs one hash per core and queues some more. Further requests fail at once with `Busy`.
 
 use super::messages::UsersError;
 use crate::{
@@ -16,65 +16,65 @@ use argon2::{
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// OWASP's minimum for argon2id.
+/// The minimum for argon2id of the OWASP Password Storage Cheat Sheet.
 const MEMORY_KIB: u32 = 19 * 1024;
 const ITERATIONS: u32 = 2;
 const LANES: u32 = 1;
 
-/// How many wait for a hash beyond those that are being made.
+/// How many requests may wait for a core.
 const MOST_WAITING: usize = 64;
 
-/// What is verified where there is no account: the same work, and nobody has a password for it.
-const NOBODYS: &str =
+/// Verified where there is no account: it takes the same time, and no password matches it.
+const DUMMY_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm8gc3VjaCBhY2NvdW50IQ$bm9ib2R5IGtub3dzIHdoYXQgZ2l2ZXMgdGhpcyBoYXM";
 
 /// The pool that all instances share; cheap to clone.
 #[derive(Clone)]
-pub struct Passwords {
+pub struct PasswordPool {
     env: Env,
-    /// Held from coming in to going out.
-    places: Arc<Semaphore>,
-    /// Held while a core is at it.
+    /// One permit for each request that waits or runs.
+    admitted: Arc<Semaphore>,
+    /// One permit for each hash that runs.
     cores: Arc<Semaphore>,
 }
 
-/// What a password is against a hash.
+/// The result of verifying a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
+pub struct PasswordCheck {
     pub is_right: bool,
-    /// Whether the hash was made with other parameters than are used today.
+    /// Whether the hash was made with other parameters than today's, so that it should be replaced.
     pub is_outdated: bool,
 }
 
-impl Passwords {
+impl PasswordPool {
     pub fn new(env: &Env) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
-        Self::with_room(env, cores, MOST_WAITING)
+        Self::with_limits(env, cores, MOST_WAITING)
     }
 
-    pub(super) fn with_room(env: &Env, cores: usize, waiting: usize) -> Self {
-        let (places, cores) = (Semaphore::new(cores + waiting), Semaphore::new(cores));
-        Self { env: env.clone(), places: Arc::new(places), cores: Arc::new(cores) }
+    pub(super) fn with_limits(env: &Env, cores: usize, waiting: usize) -> Self {
+        let (admitted, cores) = (Semaphore::new(cores + waiting), Semaphore::new(cores));
+        Self { env: env.clone(), admitted: Arc::new(admitted), cores: Arc::new(cores) }
     }
 
-    /// The password's hash with a salt of its own, as a PHC string.
+    /// Hashes the password with a fresh salt; gives a PHC string.
     pub async fn hash(&self, context: &Context, password: Secret) -> Result<String, Failure<UsersError>> {
         let salt: [u8; 16] = self.env.bytes();
         let hash = self.run(context, move || hash(&password, &salt)).await?;
         hash.map_err(|error| MeshError::Failed(format!("hashing: {error}")).into())
     }
 
-    /// Whether it is the password that the hash was made of; never so where there is no hash, and that takes as long to say.
+    /// Checks a password against a hash. Without a hash the answer is no, after the same time.
     pub async fn verify(
         &self,
         context: &Context,
         password: Secret,
         hash: Option<String>,
-    ) -> Result<Verdict, Failure<UsersError>> {
+    ) -> Result<PasswordCheck, Failure<UsersError>> {
         let known = hash.is_some();
-        let hash = hash.unwrap_or_else(|| NOBODYS.to_owned());
-        let verdict = self.run(context, move || verify(&password, &hash)).await?;
-        Ok(Verdict { is_right: verdict.is_right && known, ..verdict })
+        let hash = hash.unwrap_or_else(|| DUMMY_HASH.to_owned());
+        let check = self.run(context, move || verify(&password, &hash)).await?;
+        Ok(PasswordCheck { is_right: check.is_right && known, ..check })
     }
 
     async fn run<T: Send + 'static>(
@@ -82,13 +82,13 @@ impl Passwords {
         context: &Context,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Failure<UsersError>> {
-        let place = self.places.clone().try_acquire_owned().map_err(|_| UsersError::Busy)?;
-        // For who has given up while waiting nothing is hashed any more.
+        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| UsersError::Busy)?;
+        // A request whose deadline passes while it waits is not hashed.
         let core = tokio::time::timeout_at(context.deadline, self.cores.clone().acquire_owned()).await;
         let core = core.map_err(|_| MeshError::TimedOut)?;
         let work = move || {
-            // They are free when the work is done, not when its caller has gone.
-            let _held = (place, core);
+            // The permits are released when the work ends, also if its caller has given up before.
+            let _held = (admitted, core);
             work()
         };
         let done = self.env.blocking(work).await;
@@ -108,11 +108,11 @@ fn hash(password: &Secret, salt: &[u8]) -> Result<String, String> {
     Ok(hash.to_string())
 }
 
-fn verify(password: &Secret, hash: &str) -> Verdict {
-    let Ok(hash) = PasswordHash::new(hash) else { return Verdict { is_right: false, is_outdated: true } };
-    // The parameters are those of the hash, whatever they are today.
+fn verify(password: &Secret, hash: &str) -> PasswordCheck {
+    let Ok(hash) = PasswordHash::new(hash) else { return PasswordCheck { is_right: false, is_outdated: true } };
+    // The hash itself says with which parameters it was made.
     let is_right = Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok();
-    Verdict { is_right, is_outdated: !is_of_today(&hash) }
+    PasswordCheck { is_right, is_outdated: !is_of_today(&hash) }
 }
 
 fn is_of_today(hash: &PasswordHash) -> bool {
@@ -138,39 +138,43 @@ mod tests {
     }
 
     #[actix::test]
-    async fn a_password_fits_its_own_hash_only() {
-        let passwords = Passwords::new(&Env::system());
+    async fn a_password_matches_only_its_own_hash() {
+        let passwords = PasswordPool::new(&Env::system());
         let hash = passwords.hash(&context(), secret("tea & wafers")).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert_ne!(hash, passwords.hash(&context(), secret("tea & wafers")).await.unwrap());
         let verify = async |password, hash: &str| {
             passwords.verify(&context(), secret(password), Some(hash.to_owned())).await.unwrap()
         };
-        assert_eq!(verify("tea & wafers", &hash).await, Verdict { is_right: true, is_outdated: false });
+        assert_eq!(verify("tea & wafers", &hash).await, PasswordCheck { is_right: true, is_outdated: false });
         assert!(!verify("tea & wafers ", &hash).await.is_right);
         assert!(!verify("", &hash).await.is_right);
     }
 
     #[actix::test]
-    async fn nobodys_hash_is_a_hash_of_today_that_nothing_fits() {
-        assert_eq!(verify(&secret("no such account"), NOBODYS), Verdict { is_right: false, is_outdated: false });
+    async fn the_dummy_hash_has_todays_parameters_and_no_password() {
+        assert_eq!(
+            verify(&secret("no such account"), DUMMY_HASH),
+            PasswordCheck { is_right: false, is_outdated: false }
+        );
         let params = format!("$argon2id$v=19$m={MEMORY_KIB},t={ITERATIONS},p={LANES}$");
-        assert!(NOBODYS.starts_with(&params));
-        let verdict = Passwords::new(&Env::system()).verify(&context(), secret("no such account"), None).await.unwrap();
-        assert!(!verdict.is_right);
+        assert!(DUMMY_HASH.starts_with(&params));
+        let check =
+            PasswordPool::new(&Env::system()).verify(&context(), secret("no such account"), None).await.unwrap();
+        assert!(!check.is_right);
     }
 
     #[test]
-    fn a_hash_of_yesterday_is_known_as_such() {
+    fn a_hash_with_old_parameters_is_recognised() {
         let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8 * 1024, 1, 1, None).unwrap());
         let hash: PasswordHash = weak.hash_password_with_salt(b"tea & wafers", b"salt and pepper").unwrap();
-        let verdict = verify(&secret("tea & wafers"), &hash.to_string());
-        assert_eq!(verdict, Verdict { is_right: true, is_outdated: true });
+        let check = verify(&secret("tea & wafers"), &hash.to_string());
+        assert_eq!(check, PasswordCheck { is_right: true, is_outdated: true });
     }
 
     #[actix::test]
-    async fn beyond_those_that_may_wait_one_is_turned_away_at_once() {
-        let passwords = Passwords::with_room(&Env::system(), 1, 2);
+    async fn a_full_pool_refuses_at_once() {
+        let passwords = PasswordPool::with_limits(&Env::system(), 1, 2);
         let context = context();
         let one = || passwords.hash(&context, secret("tea & wafers"));
         let (a, b, c, d) = tokio::join!(one(), one(), one(), one());
@@ -180,8 +184,8 @@ mod tests {
     }
 
     #[actix::test]
-    async fn for_who_has_given_up_nothing_is_hashed() {
-        let passwords = Passwords::with_room(&Env::system(), 1, 2);
+    async fn a_request_past_its_deadline_is_not_hashed() {
+        let passwords = PasswordPool::with_limits(&Env::system(), 1, 2);
         let hasty = context().within(Duration::from_millis(1));
         let context = context();
         let (patient, hasty) = tokio::join!(

@@ -1,83 +1,58 @@
-//! How long sessions last, what a refresh token is worth, and what an address book holds.
+//! The rules of sessions, refresh tokens and address books.
 
 use super::{
-    messages::{ACCESS_TOKEN_LIFE, LEEWAY, Network, SavedAddress, UsersError},
+    messages::{ACCESS_TOKEN_LIFE, LEEWAY, SavedAddress, UsersError},
+    records::{Replaced, Session},
     tokens::Fingerprint,
 };
 use crate::{
     env::{later, since},
-    types::{AddressId, SessionId, Timestamp, UserId},
+    types::{AddressId, Timestamp},
 };
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A session that was not refreshed for so long has ended.
+/// A session ends when it was not refreshed for this long.
 pub const SESSION_IDLE: Duration = DAY.saturating_mul(30);
-/// So long after signing in a password is asked for again, however busy the session was.
+/// A session ends this long after the sign-in, even if it was used all the time.
 pub const SESSION_LIFE: Duration = DAY.saturating_mul(90);
-/// How long the token before the current one still counts: long enough for two tabs that wake up together and for
-/// an answer that was lost on the way, too short for a thief.
+/// How long the refresh token before the current one is still accepted. Two tabs may refresh at the
+/// same time, and a response may be lost; a thief is seldom that fast.
 pub const REFRESH_GRACE: Duration = Duration::from_secs(10);
+/// How long a set-up token is valid.
 pub const SETUP_TOKEN_LIFE: Duration = Duration::from_secs(30 * 60);
-/// After so long another key signs.
+/// How long one key signs.
 pub const SIGNING_KEY_LIFE: Duration = DAY.saturating_mul(90);
-/// A key is published so long before it signs: by then everybody who verifies has read the keys again, and no token meets somebody who
-/// has never heard of its key.
+/// A key is published this long before it signs. By then every verifier has read the keys again, so
+/// that no verifier meets a token of an unknown key.
 pub const KEY_ANNOUNCED_FOR: Duration = Duration::from_secs(60 * 60);
-/// Live ones of a user. One more ends that which was not used for the longest time.
+/// Live sessions of one user. One more ends the session that was unused for the longest time.
 pub const MOST_SESSIONS: usize = 50;
+/// Addresses in one address book.
 pub const MOST_ADDRESSES: usize = 50;
-/// How many addresses are remembered to have been removed: more than are removed while an answer is on its way.
+/// How many removed addresses are remembered, so that repeated removals succeed.
 const REMEMBERED_REMOVALS: usize = 16;
-
-/// One sign-in, and what is known of its refresh tokens: their fingerprints, never the tokens.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Session {
-    pub id: SessionId,
-    pub user_id: UserId,
-    pub created_at: Timestamp,
-    pub last_used_at: Timestamp,
-    /// From where it was begun.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Network>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
-    /// Of the part that all tokens of this session share.
-    pub family: Fingerprint,
-    pub current: Fingerprint,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<Replaced>,
-}
-
-/// The token before the current one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Replaced {
-    pub token: Fingerprint,
-    pub at: Timestamp,
-    /// Makes the current token out of this one, for whoever comes with this one within the grace.
-    pub successor_key: String,
-}
 
 /// What to do with a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refresh {
-    /// It is the current one: its successor takes its place.
+    /// It is the current token: replace it by its successor.
     Rotate,
-    /// It was replaced a moment ago: its successor once more, made with this key.
+    /// It was replaced a moment ago: give the same successor again, derived with this key.
     Repeat { successor_key: String },
-    /// It was replaced before that. Whoever has it, or whoever replaced it, is a thief: the session ends.
+    /// It was replaced before that. Either this client or the one that replaced it is a thief, so the
+    /// session ends.
     Reused,
     /// It was made up, or its session has ended.
     Invalid,
 }
 
 impl Session {
-    /// What a token is worth that has these fingerprints.
+    /// Decides what to do with a token that has these fingerprints.
     ///
-    /// One of another family was made up by somebody who knows no more than the session's id, which is no secret:
-    /// it must not end the session.
+    /// A token of another family was made up by a client that knows only the session's id. The id is no
+    /// secret, so such a token must not end the session.
     pub fn refresh(&self, family: &Fingerprint, token: &Fingerprint, now: Timestamp) -> Refresh {
         if !self.is_live(now) || *family != self.family {
             return Refresh::Invalid;
@@ -93,7 +68,7 @@ impl Session {
         }
     }
 
-    /// The current token has been traded for the one with this fingerprint.
+    /// Makes `successor` the current token.
     pub fn rotate(&mut self, successor: Fingerprint, successor_key: String, now: Timestamp) {
         let token = std::mem::replace(&mut self.current, successor);
         self.previous = Some(Replaced { token, at: now, successor_key });
@@ -104,7 +79,7 @@ impl Session {
         self.ended_at.is_none() && now < self.until()
     }
 
-    /// When it runs out; of one that was ended, when its last access token does.
+    /// When a live session expires, or when the last access token of an ended session does.
     pub fn until(&self) -> Timestamp {
         match self.ended_at {
             Some(ended_at) => tokens_gone(ended_at),
@@ -113,7 +88,7 @@ impl Session {
     }
 }
 
-/// When no access token is good any longer that was signed at this moment.
+/// When the access tokens that were signed until `signed_at` have all expired, with leeway.
 pub fn tokens_gone(signed_at: Timestamp) -> Timestamp {
     later(signed_at, ACCESS_TOKEN_LIFE + LEEWAY)
 }
@@ -132,8 +107,8 @@ pub fn replace_address(book: &mut [SavedAddress], new: &SavedAddress) -> Result<
     Ok(())
 }
 
-/// Takes an address out of the book. One that was removed lately is removed again without a word, as the first answer may
-/// have been lost.
+/// Removes an address from the book. Removing it again succeeds, because the first response may have
+/// been lost.
 pub fn remove_address(
     book: &mut Vec<SavedAddress>,
     removed: &mut Vec<AddressId>,
@@ -154,7 +129,7 @@ pub fn remove_address(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Id;
+    use crate::types::{Id, SessionId, UserId};
     use uuid::Uuid;
 
     fn at(seconds: i64) -> Timestamp {
@@ -193,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_before_gives_the_same_successor_for_a_moment() {
+    fn the_previous_token_gives_the_same_successor_within_the_grace_period() {
         let refresh = |now| session().refresh(&print("family"), &print("c1"), at(now));
         let repeat = Refresh::Repeat { successor_key: "key 2".into() };
         assert_eq!(refresh(2000), repeat);
@@ -204,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn who_knows_only_a_sessions_id_cannot_end_it() {
+    fn a_client_that_knows_only_a_sessions_id_cannot_end_it() {
         for token in ["c0", "c1", "c2", "made up"] {
             assert_eq!(session().refresh(&print("another"), &print(token), at(2001)), Refresh::Invalid);
         }
     }
 
     #[test]
-    fn a_session_that_ended_or_ran_out_refreshes_nothing() {
+    fn an_ended_or_expired_session_refreshes_nothing() {
         let refresh = |session: &Session, token, now| session.refresh(&print("family"), &print(token), now);
         let idle = later(at(2000), SESSION_IDLE);
         assert_eq!(refresh(&session(), "c2", later(at(1999), SESSION_IDLE)), Refresh::Rotate);

@@ -1,13 +1,13 @@
-//! The handlers of signing in, staying signed in and signing out.
+//! The handlers of registration, sessions and passwords.
 
 use super::{
-    core::Users,
-    guesses::{Guesser, Standing},
+    login_throttle::{AttemptSource, ThrottleKey},
     messages::*,
     password_policy::check_password,
-    passwords::Verdict,
-    rules::Session,
-    store::{FIRST_PASSWORD, Refreshed, UserRecord},
+    passwords::PasswordCheck,
+    records::{FIRST_PASSWORD, Session, UserRecord},
+    service::Users,
+    store::Refreshed,
     tokens::{RefreshToken, TokenKey, random_token},
 };
 use crate::{
@@ -18,16 +18,16 @@ use crate::{
 };
 use std::time::Duration;
 
-/// How long a registration can be sent again with its key.
+/// How long the idempotency key of a registration is valid.
 const KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Users {
-    pub(super) async fn register(&self, context: Context, request: RegisterUser) -> HandlerResult<RegisterUser> {
+    pub(super) async fn register_user(&self, context: Context, request: RegisterUser) -> HandlerResult<RegisterUser> {
         let RegisterUser { email, password, name, key, from } = request;
         check_password(password.expose(), &email, &name)?;
-        if let Some(made) = key.as_deref().map(|key| self.made_with(key, &email)).transpose()?.flatten() {
-            let guesser = Guesser { account: email, standing: Standing::Stranger };
-            if !self.guess(&context, &guesser, password, Some(made.password_hash)).await?.is_right {
+        if let Some(made) = key.as_deref().map(|key| self.registered_with(key, &email)).transpose()?.flatten() {
+            let throttle_key = ThrottleKey { account: email, source: AttemptSource::Unknown };
+            if !self.verify_throttled(&context, &throttle_key, password, Some(made.password_hash)).await?.is_right {
                 return Err(UsersError::EmailTaken.into());
             }
             let signed_in = self.open_session(&context, made.user.id, made.password_version, from).await?;
@@ -41,58 +41,64 @@ impl Users {
         Ok(Registered { signed_in, is_repeated: false })
     }
 
-    /// The account with this address, if it was made with the key not longer ago than keys are remembered.
-    fn made_with(&self, key: &str, email: &Email) -> Result<Option<UserRecord>, StorageError> {
+    /// The account with this address, if it was registered with this key within [`KEY_LIFE`].
+    fn registered_with(&self, key: &str, email: &Email) -> Result<Option<UserRecord>, StorageError> {
         let found = self.store.by_email(email)?;
-        Ok(found.filter(|record| record.was_made_with(key) && later(record.user.created_at, KEY_LIFE) > self.env.now()))
+        Ok(found.filter(|record| {
+            record.was_registered_with(key) && later(record.user.created_at, KEY_LIFE) > self.env.now()
+        }))
     }
 
     pub(super) async fn sign_in(&self, context: Context, request: SignIn) -> HandlerResult<SignIn> {
         let found = self.store.by_email(&request.email)?;
         let (user, hash) = found.as_ref().map(|record| (record.user.id, record.password_hash.clone())).unzip();
-        let standing = self.standing(user, request.from)?;
-        let guesser = Guesser { account: request.email, standing };
-        let verdict = self.guess(&context, &guesser, request.password.clone(), hash).await?;
-        let Some(record) = found.filter(|_| verdict.is_right) else {
-            log::warn!(user:? = user, trace:% = context.trace; "a sign-in was refused");
+        let source = self.attempt_source(user, request.from)?;
+        let throttle_key = ThrottleKey { account: request.email, source };
+        let check = self.verify_throttled(&context, &throttle_key, request.password.clone(), hash).await?;
+        let Some(record) = found.filter(|_| check.is_right) else {
+            log::warn!(user:? = user, trace:% = context.trace; "a sign-in was refused: wrong e-mail address or password");
             return Err(UsersError::InvalidCredentials.into());
         };
-        if verdict.is_outdated {
-            self.hash_anew(&context, &record, request.password).await?;
+        if check.is_outdated {
+            self.rehash(&context, &record, request.password).await?;
         }
         self.open_session(&context, record.user.id, record.password_version, request.from).await
     }
 
-    /// Somebody who has been here before, from where he is now, is no stranger.
-    fn standing(&self, user: Option<UserId>, from: Option<Network>) -> Result<Standing, StorageError> {
-        let (Some(user), Some(network)) = (user, from) else { return Ok(Standing::Stranger) };
+    /// Whether the user has signed in from this network before.
+    fn attempt_source(&self, user: Option<UserId>, from: Option<ClientNetwork>) -> Result<AttemptSource, StorageError> {
+        let (Some(user), Some(network)) = (user, from) else { return Ok(AttemptSource::Unknown) };
         for session in self.store.sessions_of(user) {
             if session?.from == from {
-                return Ok(Standing::Known(network));
+                return Ok(AttemptSource::KnownNetwork(network));
             }
         }
-        Ok(Standing::Stranger)
+        Ok(AttemptSource::Unknown)
     }
 
-    /// Looks at a password, if whoever shows it has not shown too many.
-    async fn guess(
+    /// Checks a password, unless there were too many wrong ones before it.
+    async fn verify_throttled(
         &self,
         context: &Context,
-        guesser: &Guesser,
+        throttle_key: &ThrottleKey,
         password: Secret,
         hash: Option<String>,
-    ) -> Result<Verdict, Failure<UsersError>> {
-        self.guesses.begin(guesser, self.env.now()).map_err(|wait| UsersError::TooManyGuesses { wait })?;
-        let verdict = self.passwords.verify(context, password, hash).await;
-        match &verdict {
-            Ok(verdict) if verdict.is_right => self.guesses.was_right(guesser),
+    ) -> Result<PasswordCheck, Failure<UsersError>> {
+        self.throttle.admit(throttle_key, self.env.now()).map_err(|wait| UsersError::TooManyGuesses { wait })?;
+        let check = self.passwords.verify(context, password, hash).await;
+        match &check {
+            Ok(check) if check.is_right => self.throttle.reset(throttle_key),
             Ok(_) => {}
-            Err(_) => self.guesses.take_back(guesser),
+            Err(_) => self.throttle.cancel(throttle_key),
         }
-        verdict
+        check
     }
 
-    pub(super) async fn refresh(&self, context: Context, request: RefreshSession) -> HandlerResult<RefreshSession> {
+    pub(super) async fn refresh_session(
+        &self,
+        context: Context,
+        request: RefreshSession,
+    ) -> HandlerResult<RefreshSession> {
         let token = RefreshToken::parse(request.refresh_token.expose()).ok_or(UsersError::RefreshTokenInvalid)?;
         let (session_id, now) = (token.session_id, self.env.now());
         match self.store.refresh(&token, random_token(&self.env).expose(), now).await? {
@@ -102,7 +108,7 @@ impl Users {
             }
             Refreshed::Reused { user_id } => {
                 log::warn!(user:% = user_id, session:% = session_id, trace:% = context.trace;
-                    "an old refresh token came back; its session has been ended");
+                    "a used refresh token was presented again; its session has been ended");
                 Err(UsersError::RefreshTokenReused { session_id }.into())
             }
             Refreshed::Invalid => Err(UsersError::RefreshTokenInvalid.into()),
@@ -116,7 +122,7 @@ impl Users {
         Ok(EndedSessions { sessions })
     }
 
-    pub(super) async fn sessions(&self, context: Context, request: ListSessions) -> HandlerResult<ListSessions> {
+    pub(super) async fn list_sessions(&self, context: Context, request: ListSessions) -> HandlerResult<ListSessions> {
         self.account(&context, request.user_id)?;
         let now = self.env.now();
         let mut live = self.store.sessions_of(request.user_id).collect::<Result<Vec<_>, _>>()?;
@@ -125,12 +131,12 @@ impl Users {
         Ok(live.into_iter().map(info).collect())
     }
 
-    pub(super) async fn revoked(&self, _: Context, _: ListRevoked) -> HandlerResult<ListRevoked> {
+    pub(super) async fn list_revoked(&self, _: Context, _: ListRevoked) -> HandlerResult<ListRevoked> {
         let sessions = self.store.revoked(self.env.now())?;
         Ok(sessions.iter().map(|session| Revoked { session_id: session.id, until: session.until() }).collect())
     }
 
-    pub(super) async fn keys(&self, _: Context, _: GetKeys) -> HandlerResult<GetKeys> {
+    pub(super) async fn get_keys(&self, _: Context, _: GetKeys) -> HandlerResult<GetKeys> {
         let keys = self.store.published_keys(self.env.now())?;
         Ok(keys.iter().map(TokenKey::public).collect::<Result<_, _>>()?)
     }
@@ -142,15 +148,19 @@ impl Users {
     ) -> HandlerResult<ChangePassword> {
         let record = self.account(&context, request.user_id)?;
         check_password(request.new_password.expose(), &record.user.email, &record.user.name)?;
-        let standing = request.session_id.map_or(Standing::Stranger, Standing::SignedIn);
-        let guesser = Guesser { account: record.user.email, standing };
-        if !self.guess(&context, &guesser, request.current_password, Some(record.password_hash)).await?.is_right {
-            log::warn!(user:% = request.user_id, trace:% = context.trace; "a change of password was refused");
+        let source = request.session_id.map_or(AttemptSource::Unknown, AttemptSource::Session);
+        let throttle_key = ThrottleKey { account: record.user.email, source };
+        if !self
+            .verify_throttled(&context, &throttle_key, request.current_password, Some(record.password_hash))
+            .await?
+            .is_right
+        {
+            log::warn!(user:% = request.user_id, trace:% = context.trace; "a password change was refused: wrong current password");
             return Err(UsersError::WrongPassword.into());
         }
         let password_hash = self.passwords.hash(&context, request.new_password).await?;
         let set = |changed: &mut UserRecord| {
-            // Beaten by another change: what came as the current password is that no longer.
+            // Another change came first, so the given current password is outdated.
             if changed.password_version != record.password_version {
                 return Err(UsersError::WrongPassword);
             }
@@ -163,13 +173,13 @@ impl Users {
         Ok(EndedSessions { sessions })
     }
 
-    /// Begins a session for who has just shown this version of the password.
+    /// Begins a session after this version of the password has been checked.
     pub(super) async fn open_session(
         &self,
         context: &Context,
         user_id: UserId,
         password_version: u32,
-        from: Option<Network>,
+        from: Option<ClientNetwork>,
     ) -> Result<SignedIn, Failure<UsersError>> {
         let now = self.env.now();
         let token = RefreshToken::first(self.env.id(), &self.env);
@@ -202,15 +212,16 @@ impl Users {
         })
     }
 
-    /// The hash was made with other parameters than today's: now that the password is at hand, it is made again.
-    async fn hash_anew(
+    /// Hashes the password again with today's parameters. This is possible only now, because the
+    /// password itself is not stored.
+    async fn rehash(
         &self,
         context: &Context,
         record: &UserRecord,
         password: Secret,
     ) -> Result<(), Failure<UsersError>> {
         let password_hash = match self.passwords.hash(context, password).await {
-            // The next sign-in will do.
+            // The next sign-in tries again.
             Err(Failure::Domain(UsersError::Busy)) => return Ok(()),
             hashed => hashed?,
         };

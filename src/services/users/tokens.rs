@@ -1,4 +1,4 @@
-//! Tokens: signed ones that say who bears them, and opaque ones that are traded for those.
+//! Tokens: signed access tokens, and the opaque refresh tokens that are exchanged for them.
 
 use super::messages::{ACCESS_TOKEN_LIFE, AUDIENCE, AccessClaims, ISSUER, PublicKey, TOKEN_TYPE, User};
 use crate::{
@@ -14,30 +14,31 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// A key that access tokens are signed with (Ed25519). No `Debug`: its secret half belongs in no log.
+/// A key that signs access tokens (Ed25519, RFC 8032). It has no `Debug`, because the secret key must
+/// not appear in a log.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct TokenKey {
-    /// The thumbprint of its public half (RFC 7638).
+    /// The thumbprint of the public key (RFC 7638).
     pub kid: String,
-    /// The secret half, base64url.
+    /// The secret key, base64url.
     seed: String,
     pub created_at: Timestamp,
-    /// Since when it signs no more.
+    /// When it stopped signing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired_at: Option<Timestamp>,
 }
 
 impl TokenKey {
     pub fn from_seed(seed: [u8; 32], created_at: Timestamp) -> Self {
-        let kid = thumbprint(&public_half(&SigningKey::from_bytes(&seed)));
+        let kid = thumbprint(&public_key(&SigningKey::from_bytes(&seed)));
         Self { kid, seed: URL_SAFE_NO_PAD.encode(seed), created_at, retired_at: None }
     }
 
     pub fn public(&self) -> Result<PublicKey, MeshError> {
-        Ok(PublicKey { kid: self.kid.clone(), x: public_half(&self.key()?) })
+        Ok(PublicKey { kid: self.kid.clone(), x: public_key(&self.key()?) })
     }
 
-    /// The access token of a session, good from `now` on.
+    /// Signs the access token of a session, valid from `now` on.
     pub fn sign(&self, user: &User, session: SessionId, now: Timestamp, env: &Env) -> Result<Secret, MeshError> {
         let claims = AccessClaims {
             iss: ISSUER.to_owned(),
@@ -67,17 +68,17 @@ impl TokenKey {
     }
 }
 
-fn public_half(key: &SigningKey) -> String {
+fn public_key(key: &SigningKey) -> String {
     URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes())
 }
 
-/// RFC 7638 for an Ed25519 key (RFC 8037 §2): the members that it must have, in the order of their names.
+/// RFC 7638 for an Ed25519 key (RFC 8037 §2): a hash over its required members, sorted by name.
 fn thumbprint(x: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
 }
 
-/// What is kept of a secret token: its SHA-256, base64url. The token has so many random bits that a slow hash
-/// would protect it no better, and comparing fingerprints leaks nothing that leads to a token.
+/// What is stored of a secret token: its SHA-256, base64url. A token has at least 128 random bits, so
+/// a slow hash would protect it no better. Comparing fingerprints reveals nothing about a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);
@@ -88,13 +89,15 @@ impl Fingerprint {
     }
 }
 
-/// 256 random bits as text: a set-up token, or the key to a refresh token's successor.
+/// 256 random bits, base64url: a set-up token, or the key that derives the next refresh token.
 pub fn random_token(env: &Env) -> Secret {
     Secret::new(URL_SAFE_NO_PAD.encode(env.bytes::<32>()))
 }
 
-/// A refresh token: `ses_….` and the base64url of 48 bytes. It names its session, so that an old one is recognised
-/// as what it is. The first 16 bytes are the same in all tokens of the session, the others change each time.
+/// A refresh token: `ses_…`, a dot, and 48 random bytes in base64url.
+///
+/// The first 16 bytes are the same in all tokens of a session (the *family*), so that an old token is
+/// told from a made-up one. The other 32 bytes change with each token.
 pub struct RefreshToken {
     pub session_id: SessionId,
     family: Secret<[u8; 16]>,
@@ -119,8 +122,8 @@ impl RefreshToken {
         Secret::new(format!("{}.{}", self.session_id, URL_SAFE_NO_PAD.encode(&*secrets)))
     }
 
-    /// The token that comes after this one. It takes this one and the key to make it: who trades this one again within
-    /// the grace gets the same successor, though only fingerprints are kept.
+    /// Derives the next token from this one and a key (HMAC-SHA-256, RFC 2104). So a repeated refresh
+    /// within the grace period gives the same token, although only fingerprints are stored.
     pub fn successor(&self, key: &str) -> Self {
         let mac = <Hmac<Sha256> as Mac>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
         let own = mac.chain_update(self.own.expose()).finalize().into_bytes().into();
@@ -142,7 +145,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_key_is_published_and_named_as_the_standard_says() {
+    fn a_key_has_the_public_key_and_the_thumbprint_of_the_rfc() {
         // RFC 8037, appendices A.1 to A.3.
         let seed = URL_SAFE_NO_PAD.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap();
         let key = TokenKey::from_seed(seed.try_into().unwrap(), Timestamp::UNIX_EPOCH);
@@ -152,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_reads_back_and_has_one_successor_a_key() {
+    fn a_refresh_token_parses_back_and_has_one_successor_per_key() {
         let env = Env::system();
         let token = RefreshToken::first(env.id(), &env);
         let read = RefreshToken::parse(token.text().expose()).unwrap();
@@ -167,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_as_a_refresh_token_or_refused_without_a_panic(text: String, secrets in "[A-Za-z0-9_-]{0,70}") {
+        fn any_text_is_parsed_as_a_refresh_token_or_refused_without_a_panic(text: String, secrets in "[A-Za-z0-9_-]{0,70}") {
             prop_assert!(RefreshToken::parse(&text).is_none());
             let session = "ses_00000000000000000000000000000001";
             let is_token = RefreshToken::parse(&format!("{session}.{secrets}")).is_some();

@@ -2,7 +2,7 @@
 //!
 //! First a product aims at a slug, then it claims it, then it bears it. A claim counts while its product bears the slug or aims at it;
 //! one that no longer counts is free for whoever finds it, so no claim needs to be given back. A crash in between leaves an aim (a draft,
-//! a rename) of which nobody was told, and the next launch drops it: no slug is lost.
+//! a rename) of which nobody was listener, and the next launch drops it: no slug is lost.
 
 use super::{
     super::{
@@ -32,10 +32,10 @@ impl Store {
             let Some(mut product) = product.filter(|product| !product.is_published()) else {
                 return Ok::<_, StorageError>(Decision::Keep(None));
             };
-            let before = product.face();
+            let before = product.public_view();
             (product.version, product.aim) = (1, None);
             product.revision += 1;
-            let published = (product.to_product(), before, product.face());
+            let published = (product.to_product(), before, product.public_view());
             Ok(Decision::Save(product, Some(published)))
         })?;
         self.show(id)?;

@@ -1,10 +1,11 @@
-//! The keys that access tokens are signed with: one signs, those before it stay published while a token of theirs may live, and the next
-//! one is published before it signs.
+//! The keys that sign access tokens. One key signs. Older keys stay published while a token of theirs
+//! may be valid, and the next key is published before it signs.
 
-use super::{Signing, Store};
+use super::Store;
 use crate::{
     env::since,
     services::users::{
+        records::SigningKeyRef,
         rules::{KEY_ANNOUNCED_FOR, SIGNING_KEY_LIFE, tokens_gone},
         tokens::TokenKey,
     },
@@ -15,14 +16,14 @@ use crate::{
 const CURRENT: &str = "current";
 
 impl Store {
-    /// The key that signs. Read each time, so that no instance goes on with one that another has replaced.
+    /// The key that signs. It is read each time, so that no instance signs with a replaced key.
     pub fn signing_key(&self) -> Result<Option<TokenKey>, StorageError> {
         let Some(signing) = self.signing.get(&CURRENT.to_owned())? else { return Ok(None) };
-        let damaged = || StorageError::Damaged { what: format!("the signing key {} is not there", signing.kid) };
+        let damaged = || StorageError::Damaged { what: format!("the signing key {} is missing", signing.kid) };
         self.keys.get(&signing.kid)?.ok_or_else(damaged).map(Some)
     }
 
-    /// All keys that an access token may be signed with which is still good: the newest first.
+    /// All keys that may have signed a valid access token, newest first.
     pub fn published_keys(&self, now: Timestamp) -> Result<Vec<TokenKey>, StorageError> {
         let keys = self.keys.all(None).map(|found| Ok(found?.1));
         let mut keys: Vec<TokenKey> = keys.collect::<Result<_, StorageError>>()?;
@@ -31,11 +32,11 @@ impl Store {
         Ok(keys)
     }
 
-    /// Sees to it that there is a key to sign with and that it is not too old, and that its successor is published in time; retires the
-    /// old ones, and deletes them when their time has come. `seed` is for a new one.
+    /// Makes the first key, publishes the next one in time, lets it sign when the current key is too
+    /// old, and retires and deletes old keys. `seed` makes a new key.
     ///
-    /// The key that signs is named in place of the one that was read: of several who do this at once one wins. Several may then publish a
-    /// successor each; the oldest will sign, the others come after it.
+    /// The signing key is replaced by compare-and-swap, so that of several callers at the same time one
+    /// succeeds. Each of them may publish a successor; the oldest one signs next.
     pub fn renew_keys(&self, now: Timestamp, seed: [u8; 32]) -> Result<(), StorageError> {
         match self.signing_key()? {
             None => self.replace_key(None, TokenKey::from_seed(seed, now))?,
@@ -66,11 +67,11 @@ impl Store {
     }
 
     fn replace_key(&self, old: Option<TokenKey>, new: TokenKey) -> Result<(), StorageError> {
-        let (old, kid) = (old.map(|key| Signing { kid: key.kid }), new.kid.clone());
+        let (old, kid) = (old.map(|key| SigningKeyRef { kid: key.kid }), new.kid.clone());
         self.keys.create(&kid, new)?;
         self.signing.change(&CURRENT.to_owned(), |found| {
             let is_still = found == old;
-            Ok(if is_still { Decision::Save(Signing { kid: kid.clone() }, ()) } else { Decision::Keep(()) })
+            Ok(if is_still { Decision::Save(SigningKeyRef { kid: kid.clone() }, ()) } else { Decision::Keep(()) })
         })
     }
 
@@ -98,9 +99,9 @@ mod tests {
     use crate::services::users::store::tests::{NOW, fixture};
 
     #[test]
-    fn of_two_keys_that_would_replace_one_the_first_does() {
-        let house = fixture();
-        let store = &house.store;
+    fn of_two_keys_that_replace_the_same_key_the_first_wins() {
+        let harness = fixture();
+        let store = &harness.store;
         let [first, second] = [1, 2].map(|seed| TokenKey::from_seed([seed; 32], NOW));
         let signing = || store.signing_key().unwrap().map(|key| key.kid);
         for key in [&first, &second] {

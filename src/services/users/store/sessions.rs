@@ -1,10 +1,11 @@
-//! Sessions: found by their id and by their user, ended, and swept when nobody can have a token of theirs.
+//! Sessions: opened, refreshed, ended, and deleted when none of their tokens can be valid.
 
-use super::{ENDED, LIVE, Store};
+use super::Store;
 use crate::{
     services::users::{
         messages::User,
-        rules::{MOST_SESSIONS, Refresh, Session},
+        records::{ENDED, LIVE, Session},
+        rules::{MOST_SESSIONS, Refresh},
         tokens::RefreshToken,
     },
     storage::{Decision, StorageError},
@@ -12,7 +13,7 @@ use crate::{
 };
 use std::cmp::Reverse;
 
-/// What came of a refresh token.
+/// The result of using a refresh token.
 pub enum Refreshed {
     Token { user_id: UserId, successor: RefreshToken },
     Reused { user_id: UserId },
@@ -20,11 +21,11 @@ pub enum Refreshed {
 }
 
 impl Store {
-    /// Writes down a session that was begun with this version of the user's password; gives the user as they are then, and the
-    /// sessions that had to make room. `None` where the password has changed since.
+    /// Stores a session that was begun with this version of the user's password. Gives the user, and
+    /// the sessions that ended because there were too many. `None` if the password has changed since.
     ///
-    /// A change of the password writes the user first and then looks for sessions to end; here the session is written first
-    /// and then the user is looked at. So of the two at least one sees the other.
+    /// A password change writes the user first and then looks for sessions to end. Here the session is
+    /// written first, and then the user is read. So at least one of the two sees the other.
     pub async fn open_session(
         &self,
         session: Session,
@@ -41,7 +42,7 @@ impl Store {
         Ok(record.map(|record| (record.user, ended)))
     }
 
-    /// Ends those beside `new` that are too many, the longest unused first.
+    /// Ends the sessions beyond the limit, except `new`: those that were unused for the longest time.
     fn make_room(&self, user_id: UserId, new: SessionId, now: Timestamp) -> Result<Vec<SessionId>, StorageError> {
         let mut others = self.sessions_of(user_id).collect::<Result<Vec<_>, _>>()?;
         others.retain(|session| session.is_live(now) && session.id != new);
@@ -53,7 +54,8 @@ impl Store {
         Ok(ended)
     }
 
-    /// Trades the token for its successor, or does what else its session makes of it. `fresh_key` is for a new successor.
+    /// Replaces the token by its successor, or does what the rules of the session say instead.
+    /// `fresh_key` derives a new successor.
     pub async fn refresh(
         &self,
         token: &RefreshToken,
@@ -80,17 +82,18 @@ impl Store {
                 Refresh::Invalid => Decision::Keep(Refreshed::Invalid),
             })
         })?;
-        // A repeated successor, too: whoever made it may not have come so far.
+        // Also for a repeated successor: the request that made it may not have committed yet.
         self.tree.commit().await?;
         Ok(refreshed)
     }
 
-    /// The user's sessions, the newest first; among them those that ended lately.
+    /// The user's sessions, newest first, including those that ended recently.
     pub fn sessions_of(&self, user_id: UserId) -> impl Iterator<Item = Result<Session, StorageError>> + use<> {
         self.sessions.under(&format!("by_user/{user_id}/"), None, true).map(|found| Ok(found?.1))
     }
 
-    /// Ends one session of the user, or, without `only`, all; gives what has ended, now or lately.
+    /// Ends one session of the user, or, without `only`, all. Gives the sessions that ended, now or
+    /// recently.
     pub async fn sign_out(
         &self,
         user_id: UserId,
@@ -121,7 +124,7 @@ impl Store {
         Ok(ended)
     }
 
-    /// `None` where the user has no such session.
+    /// `None` if the user has no such session.
     fn end_session(&self, user_id: UserId, id: SessionId, now: Timestamp) -> Result<Option<SessionId>, StorageError> {
         self.sessions.change(&id, |found: Option<Session>| {
             let Some(mut session) = found.filter(|session| session.user_id == user_id) else {
@@ -135,7 +138,7 @@ impl Store {
         })
     }
 
-    /// The ended sessions of which an access token may still be good.
+    /// The ended sessions of which an access token may not have expired yet.
     pub fn revoked(&self, now: Timestamp) -> Result<Vec<Session>, StorageError> {
         let ended = self.sessions.under(ENDED, None, true).map(|found| Ok(found?.1));
         ended
@@ -143,8 +146,8 @@ impl Store {
             .collect()
     }
 
-    /// Deletes up to `most` live sessions that have run out, and as many ended ones of which no token is good any longer;
-    /// says how many there were.
+    /// Deletes up to `most` expired sessions, and up to `most` ended sessions whose access tokens have
+    /// expired. Gives how many were deleted.
     pub fn sweep_sessions(&self, now: Timestamp, most: usize) -> Result<usize, StorageError> {
         let is_over = |session: &Session| session.until() <= now;
         let mut swept = 0;

@@ -1,27 +1,27 @@
-//! What an access token is worth, and what of all tokens is left on the disk.
+//! Access tokens are verified, and no secret token is on the disk.
 
 use super::*;
 
 #[test]
-fn an_access_token_says_who_bears_it() {
-    in_simulated_time(async |house| {
-        let session = house.register("ada@example.com").await.unwrap();
-        let claims = house.verify(session.access_token.expose()).await.unwrap();
-        let now = house.env.now().as_second();
+fn an_access_token_names_its_user_session_and_role() {
+    in_simulated_time(async |harness| {
+        let session = harness.register("ada@example.com").await.unwrap();
+        let claims = harness.verify(session.access_token.expose()).await.unwrap();
+        let now = harness.env.now().as_second();
         assert_eq!((claims.sub, claims.sid, claims.role), (session.user.id, session.session_id, Role::Customer));
         assert_eq!((claims.iat, claims.nbf, claims.exp), (now, now, now + 900));
-        let again = house.verify(house.refresh(&session).await.unwrap().access_token.expose()).await.unwrap();
+        let again = harness.verify(harness.refresh(&session).await.unwrap().access_token.expose()).await.unwrap();
         assert_ne!(again.jti, claims.jti);
     });
 }
 
 #[test]
-fn an_access_token_of_anybody_elses_making_is_refused() {
-    in_simulated_time(async |house| {
-        let session = house.register("ada@example.com").await.unwrap();
+fn a_forged_access_token_is_refused() {
+    in_simulated_time(async |harness| {
+        let session = harness.register("ada@example.com").await.unwrap();
         let good = session.access_token.expose();
-        let claims = house.verify(good).await.unwrap();
-        let key = house.keys().await.remove(0);
+        let claims = harness.verify(good).await.unwrap();
+        let key = harness.keys().await.remove(0);
         let header = decode_header(good).unwrap();
 
         let [head, body, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!() };
@@ -47,16 +47,16 @@ fn an_access_token_of_anybody_elses_making_is_refused() {
             ("a symmetric algorithm", hmac.unwrap()),
             ("a refresh token", session.refresh_token.expose().clone()),
         ] {
-            assert!(house.verify(&token).await.is_none(), "{what}");
+            assert!(harness.verify(&token).await.is_none(), "{what}");
         }
     });
 }
 
 #[test]
-fn claims_hold_for_their_time_for_us_and_from_us_only() {
-    in_simulated_time(async |house| {
-        let session = house.register("ada@example.com").await.unwrap();
-        let claims = house.verify(session.access_token.expose()).await.unwrap();
+fn claims_hold_only_for_their_time_issuer_and_audience() {
+    in_simulated_time(async |harness| {
+        let session = harness.register("ada@example.com").await.unwrap();
+        let claims = harness.verify(session.access_token.expose()).await.unwrap();
         let at = |seconds: i64| Timestamp::from_second(claims.iat + seconds).unwrap();
         for (seconds, hold) in [(-6, false), (-5, true), (0, true), (904, true), (905, false)] {
             assert_eq!(claims.hold_at(at(seconds)), hold, "{seconds}");
@@ -68,13 +68,13 @@ fn claims_hold_for_their_time_for_us_and_from_us_only() {
 }
 
 #[actix::test]
-async fn nothing_that_signs_anybody_in_is_on_the_disk() {
-    let house = House::open(Env::system(), 1);
-    let setup = house.ask(Principal::System, IssueSetupToken {}).await.unwrap().token;
-    let first = house.register("ada@example.com").await.unwrap();
-    let second = house.refresh(&first).await.unwrap();
+async fn no_password_and_no_token_is_on_the_disk() {
+    let harness = Harness::open(Env::system(), 1);
+    let setup = harness.ask(Principal::System, IssueSetupToken {}).await.unwrap().token;
+    let first = harness.register("ada@example.com").await.unwrap();
+    let second = harness.refresh(&first).await.unwrap();
     let refresh_secret = |signed_in: &SignedIn| signed_in.refresh_token.expose()[37..].to_owned();
-    let disk = read_all(house.folder.path());
+    let disk = read_all(harness.folder.path());
     let is_there = |text: &str| disk.windows(text.len()).any(|window| window == text.as_bytes());
     assert!(is_there("ada@example.com"), "the test looks at the right place");
     for text in [PASSWORD, setup.expose(), &refresh_secret(&first), &refresh_secret(&second)] {

@@ -14,9 +14,8 @@ mod slugs;
 use super::{
     catalogue::Catalogue,
     messages::ProductChanged,
-    records::{CategoryRecord, Face, ProductRecord, SlugClaim, Stocking},
+    records::{CategoryRecord, ProductRecord, PublicView, Reservation, Restock, RestockState, SlugClaim, Stocking},
     rules::{self, CategoryName},
-    stock::{Reservation, Restock, RestockState},
 };
 use crate::{
     env::Env,
@@ -41,7 +40,7 @@ pub struct Store {
     stockings: Table<Stocking>,
     /// One for all instances.
     catalogue: Arc<RwLock<Catalogue>>,
-    told: Arc<dyn Fn(&ProductChanged) + Send + Sync>,
+    listener: Arc<dyn Fn(&ProductChanged) + Send + Sync>,
 }
 
 /// What a change of a product comes to.
@@ -51,11 +50,11 @@ pub enum Edit<T> {
 }
 
 impl Store {
-    /// `told` is told of each change that everybody can see, as soon as it can be read.
+    /// `listener` is listener of each change that everybody can see, as soon as it can be read.
     pub fn open(
         tree: &Tree,
         env: &Env,
-        told: impl Fn(&ProductChanged) + Send + Sync + 'static,
+        listener: impl Fn(&ProductChanged) + Send + Sync + 'static,
     ) -> Result<Self, StorageError> {
         let store = Self {
             env: env.clone(),
@@ -67,7 +66,7 @@ impl Store {
             restocks: tree.table(),
             stockings: tree.table(),
             catalogue: Arc::default(),
-            told: Arc::new(told),
+            listener: Arc::new(listener),
         };
         store.drop_unfinished_aims()?;
         store.fill_catalogue()?;
@@ -117,13 +116,13 @@ impl Store {
             let Some(mut product) = product.filter(ProductRecord::is_published) else {
                 return Ok::<_, E>(Decision::Keep(None));
             };
-            let before = product.face();
+            let before = product.public_view();
             let edit = decide(&mut product)?;
             Ok(match edit {
                 Edit::Keep(answer) => Decision::Keep(Some((answer, None))),
                 Edit::Save(answer) => {
                     product.revision += 1;
-                    let after = (product.face(), product.revision);
+                    let after = (product.public_view(), product.revision);
                     Decision::Save(product, Some((answer, Some((before, after)))))
                 }
             })
@@ -140,8 +139,8 @@ impl Store {
         Ok(Some(answer))
     }
 
-    fn tell(&self, before: &Face, after: &Face) {
-        after.news_since(before).iter().for_each(|changed| (self.told)(changed));
+    fn tell(&self, before: &PublicView, after: &PublicView) {
+        after.changes_since(before).iter().for_each(|changed| (self.listener)(changed));
     }
 
     /// What a category is called is said once, by the first product in it.
@@ -228,7 +227,7 @@ impl Store {
     fn category_name(&self, slug: &Slug) -> Result<CategoryName, StorageError> {
         match self.categories.get(&slug.to_string())? {
             Some(category) => Ok(category.name),
-            None => rules::in_words(slug).map_err(|bad| StorageError::Damaged { what: bad.to_string() }),
+            None => rules::default_category_name(slug).map_err(|bad| StorageError::Damaged { what: bad.to_string() }),
         }
     }
 

@@ -1,5 +1,11 @@
 //! The service through the mesh, as its callers meet it.
 
+mod catalogue;
+mod listings;
+mod records;
+mod reservations;
+mod stock;
+
 use super::{launch, messages::*, records::ProductRecord, rules::tests::kettle};
 use crate::{
     env::{Env, later},
@@ -82,11 +88,11 @@ impl Shop {
         self.ask(ReserveStock { order_id, lines, until }).await
     }
 
-    async fn tally(&self, id: ProductId) -> StockReconciliation {
-        let tallies = self.ask(ReconcileStock { after: None, limit: 100 }).await.unwrap();
-        let tally = tallies.into_iter().find(|tally| tally.product_id == id).unwrap();
-        assert_eq!(tally.available + tally.reserved + tally.sold - tally.returned, tally.received);
-        tally
+    async fn reconcile(&self, id: ProductId) -> StockReconciliation {
+        let reconciled = self.ask(ReconcileStock { after: None, limit: 100 }).await.unwrap();
+        let reconcile = reconciled.into_iter().find(|reconcile| reconcile.product_id == id).unwrap();
+        assert_eq!(reconcile.available + reconcile.reserved + reconcile.sold - reconcile.returned, reconcile.received);
+        reconcile
     }
 
     async fn find(&self, request: FindProducts) -> Result<Page<Product>, ProductsError> {
@@ -117,8 +123,8 @@ async fn of_200_who_want_one_of_50_at_the_same_time_50_get_one() {
     assert_eq!(again.iter().filter(|answer| answer.is_ok()).count(), 50);
     let ended = join_all(orders.iter().map(|order_id| shop.ask(CommitStock { order_id: *order_id }))).await;
     assert_eq!(ended.iter().filter(|answer| answer.is_ok()).count(), 50);
-    let tally = shop.tally(product.id).await;
-    assert_eq!((tally.available, tally.reserved, tally.sold), (0, 0, 50));
+    let reconcile = shop.reconcile(product.id).await;
+    assert_eq!((reconcile.available, reconcile.reserved, reconcile.sold), (0, 0, 50));
     shop.mesh.stop();
 }
 
@@ -135,7 +141,7 @@ async fn a_shortage_names_every_line_and_takes_nothing() {
     let expected = Err(ProductsError::OutOfStock { lines: vec![short(ids[1], 1), short(ids[2], 0)] });
     let lines: Vec<StockLine> = ids.iter().flat_map(|id| pieces(*id, 2)).collect();
     assert_eq!(shop.reserve(order, lines.clone()).await, expected);
-    assert_eq!(shop.tally(ids[0]).await.reserved, 0);
+    assert_eq!(shop.reconcile(ids[0]).await.reserved, 0);
     shop.ask(SetStock { product_id: ids[1], seen: None, change: StockChange::OnHand(9) }).await.unwrap();
     assert_eq!(shop.reserve(order, lines.clone()).await, expected, "the first answer is repeated");
     shop.mesh.stop();
@@ -161,8 +167,11 @@ async fn an_order_is_told_what_became_of_its_reservation() {
     for _ in 0..2 {
         shop.ask(ReturnStock { return_id, lines: pieces(id, 1) }).await.unwrap();
     }
-    let tally = shop.tally(id).await;
-    assert_eq!((tally.available, tally.reserved, tally.sold, tally.returned, tally.received), (3, 1, 2, 1, 5));
+    let reconcile = shop.reconcile(id).await;
+    assert_eq!(
+        (reconcile.available, reconcile.reserved, reconcile.sold, reconcile.returned, reconcile.received),
+        (3, 1, 2, 1, 5)
+    );
     let level = shop.ask(SetStock { product_id: id, seen: None, change: StockChange::OnHand(0) }).await;
     assert_eq!(level, Err(ProductsError::BelowReserved { reserved: 1 }));
     shop.ask(RetireProduct { product_id: id, expected_version: None }).await.unwrap();
@@ -178,9 +187,9 @@ async fn a_reservation_whose_time_is_over_is_released_by_itself() {
     let (id, order) = (shop.create("kettle").await.unwrap().id, shop.env.id());
     shop.reserve(order, pieces(id, 2)).await.unwrap();
     tokio::time::sleep(Duration::from_secs(50)).await;
-    assert_eq!(shop.tally(id).await.reserved, 2);
+    assert_eq!(shop.reconcile(id).await.reserved, 2);
     tokio::time::sleep(Duration::from_secs(20)).await;
-    assert_eq!(shop.tally(id).await.reserved, 0);
+    assert_eq!(shop.reconcile(id).await.reserved, 0);
     assert_eq!(shop.ask(CommitStock { order_id: order }).await, Err(ProductsError::ReservationReleased));
     shop.mesh.stop();
 }
@@ -206,10 +215,10 @@ fn a_reservation_that_was_left_behind_is_released_also_when_its_time_is_over_whi
             let now = later(morning, Duration::from_secs(days * 24 * 60 * 60 + 10));
             let shop = Shop::open_in(again, Env::simulated(2, now), 2);
             tokio::time::sleep(Duration::from_secs(10)).await;
-            assert_eq!(shop.tally(id).await.reserved, reserved, "after {days} days");
+            assert_eq!(shop.reconcile(id).await.reserved, reserved, "after {days} days");
             tokio::time::sleep(Duration::from_secs(60)).await;
-            let tally = shop.tally(id).await;
-            assert_eq!((tally.reserved, tally.sold), (0, 3));
+            let reconcile = shop.reconcile(id).await;
+            assert_eq!((reconcile.reserved, reconcile.sold), (0, 3));
             assert_eq!(shop.ask(CommitStock { order_id: held }).await, Err(ProductsError::ReservationReleased));
             assert_eq!(shop.ask(CommitStock { order_id: sold }).await, Ok(()));
         });

@@ -1,32 +1,39 @@
-//! The label on the parcel: four by six inches of SVG, black on white as label printers print.
+//! The label on the parcel: an SVG of 4 × 6 inches, black on white, for label printers.
 //!
-//! Nothing in it is fetched or run, and whatever a customer typed is escaped, so it can be shown in a page as it is.
+//! The SVG loads nothing and runs nothing, and all text that a customer typed is escaped. So it can be
+//! shown in a page as it is.
 
+mod barcode;
+mod typesetting;
+
+use self::{
+    barcode::modules,
+    typesetting::{cut, escaped, wrapped},
+};
 use super::{
     coverage::name_of,
     messages::{Mode, Shipment, ShippingService, Stop},
     tracking_number::TrackingNumber,
-    typesetting::{cut, escaped, wrapped},
 };
 use crate::types::Address;
-use barcoders::sym::code128::Code128;
 
-// In pixels of 1/96 inch, four by six inches.
+// In pixels of 1/96 inch: 4 × 6 inches.
 const WIDTH: usize = 384;
 const HEIGHT: usize = 576;
-/// Where text begins, and how wide it may be.
+/// The left margin of text; [`ACROSS`] is its width.
 const LEFT: usize = 20;
 const ACROSS: usize = WIDTH - 2 * LEFT;
 
 const ADDRESS_HEIGHT: usize = 170;
 
-/// The thinnest bar: 0.53 mm, which every scanner reads, and no screen has to round.
+/// The width of the thinnest bar: 0.53 mm. Every scanner reads it, and it is a whole number of pixels.
 const MODULE: usize = 2;
 const BAR_HEIGHT: usize = 96;
 
 const FONTS: &str = r#"font-family="Helvetica, Arial, 'Liberation Sans', sans-serif""#;
 const SENDER: [&str; 3] = ["Galleria, Warehouse 1", "Magazijnkade 1, 3089 JA Rotterdam", "Netherlands"];
 
+/// Draws the label of a shipment.
 pub fn draw(shipment: &Shipment) -> String {
     let mut label = Drawing::default();
     label.banner(shipment);
@@ -81,7 +88,7 @@ impl Drawing {
 
     fn recipient(&mut self, shipment: &Shipment) {
         self.heading(LEFT, 152, "SHIP TO");
-        // A drawing within the drawing clips: marks piled upon letters do not reach the barcode.
+        // The inner SVG clips its content, so that stacked accents do not reach the barcode.
         self.push(&format!(r#"<svg y="154" width="{WIDTH}" height="{ADDRESS_HEIGHT}" overflow="hidden">"#));
         let mut y = 0;
         for (size, weight, line) in address_lines(&shipment.address) {
@@ -97,7 +104,7 @@ impl Drawing {
         let codes: Vec<_> = shipment.route.iter().map(|stop| stop.hub.code.as_str()).collect();
         let mut rides: Vec<_> = shipment.route.iter().filter_map(ride).collect();
         rides.dedup();
-        let rides = if rides.is_empty() { "on the spot".to_owned() } else { rides.join(", ") };
+        let rides = if rides.is_empty() { "no transport".to_owned() } else { rides.join(", ") };
         self.text(LEFT, 385, r#"font-size="52" font-weight="bold" letter-spacing="-1""#, &last.hub.code);
         self.heading(152, 345, "ROUTE");
         self.text(152, 359, r#"font-size="11" font-weight="bold""#, &cut(&codes.join(" › "), 11, 212));
@@ -152,8 +159,8 @@ impl Drawing {
     }
 }
 
-/// The lines with their sizes and weights: in the largest type in which all of the address fits, or, where it is too long even
-/// for the smallest, with the longest lines cut.
+/// The lines of the address with their sizes and weights: in the largest type in which the whole
+/// address fits. If it does not fit in the smallest type, long lines are cut.
 fn address_lines(address: &Address) -> Vec<(usize, &'static str, String)> {
     let place = format!("{} {}", address.postal_code, address.city);
     let country = name_of(address.country).to_uppercase();
@@ -183,7 +190,7 @@ fn address_lines(address: &Address) -> Vec<(usize, &'static str, String)> {
         .unwrap_or_else(|| in_type(100, true))
 }
 
-/// From one line's baseline to the next.
+/// The distance between two baselines.
 const fn leading(size: usize) -> usize {
     size + size / 5
 }
@@ -197,13 +204,6 @@ fn ride(stop: &Stop) -> Option<String> {
         Mode::Sea => "sea",
     };
     Some(format!("{mode} {}", ride.carrier))
-}
-
-/// Bars (1) and spaces (0). Code 128 packs digits in pairs in its set C (`Ć`); the rest is in set B (`Ɓ`).
-fn modules(number: &TrackingNumber) -> Vec<u8> {
-    let (letters, serial, check) = number.parts();
-    let code = Code128::new(format!("Ɓ{letters}Ć{serial}Ɓ{check}"));
-    code.expect("Code 128 has all letters and digits, and the serial's are even in number").encode()
 }
 
 #[cfg(test)]
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_barcode_has_ten_modules_of_white_on_either_side() {
+    fn the_barcode_has_a_quiet_zone_of_ten_modules_on_both_sides() {
         for serial in [0, 1, 99_999_999] {
             let modules = modules(&TrackingNumber::from_serial(serial));
             assert!(WIDTH - 2 * 10 >= MODULE * modules.len() + 2 * 10 * MODULE, "{}", modules.len());
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_customer_typed_stays_text() {
+    fn text_that_a_customer_typed_stays_text() {
         for hostile in [
             "<script>alert(1)</script>",
             r#""/><image href="https://evil.example/x.png"/>"#,
@@ -302,7 +302,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
-        fn every_number_is_read_as_it_is_printed(serial in 0..TrackingNumber::SERIALS) {
+        fn a_scanner_reads_every_number_as_it_is_printed(serial in 0..TrackingNumber::SERIALS) {
             let svg = label(address("Ada", "DE"), serial);
             prop_assert_eq!(scanned(&svg), TrackingNumber::from_serial(serial).to_string());
         }

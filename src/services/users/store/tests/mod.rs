@@ -1,20 +1,24 @@
-//! What the store promises about sessions and keys, and a store to try it on.
+//! What the store promises about sessions and keys, and the fixture of these tests.
+
+mod accounts;
 
 use super::*;
 use crate::{
     env::{Env, earlier, later},
     services::users::{
+        messages::User,
+        records::FIRST_PASSWORD,
         rules::{KEY_ANNOUNCED_FOR, SIGNING_KEY_LIFE, tokens_gone},
         tokens::RefreshToken,
     },
     storage::Storage,
-    types::Service,
+    types::{Email, Role, Service, Timestamp},
 };
 use std::time::Duration;
 
 impl Store {
-    /// Every account, made or in the making.
-    pub fn everybody(&self) -> Vec<UserId> {
+    /// Every account, also one whose address is not claimed yet.
+    pub fn all_user_ids(&self) -> Vec<UserId> {
         self.users.all(None).map(|found| found.unwrap().0).collect()
     }
 }
@@ -68,28 +72,28 @@ pub(super) fn mail(text: &str) -> Email {
 }
 
 #[actix::test]
-async fn a_sign_in_with_the_password_before_the_last_opens_nothing() {
-    let house = fixture();
-    let ada = house.registered("ada@example.com").await;
-    house.store.change_password(ada.id, None, NOW, |_| Ok(())).await.unwrap();
-    let late = house.session(ada.id);
-    assert!(house.store.open_session(late.clone(), FIRST_PASSWORD).await.unwrap().is_none());
-    let kept = house.store.sessions.get(&late.id).unwrap().unwrap();
+async fn a_sign_in_with_the_old_password_opens_no_session() {
+    let harness = fixture();
+    let ada = harness.registered("ada@example.com").await;
+    harness.store.change_password(ada.id, None, NOW, |_| Ok(())).await.unwrap();
+    let late = harness.session(ada.id);
+    assert!(harness.store.open_session(late.clone(), FIRST_PASSWORD).await.unwrap().is_none());
+    let kept = harness.store.sessions.get(&late.id).unwrap().unwrap();
     assert!(kept.ended_at.is_some());
 }
 
 #[actix::test]
-async fn ended_and_expired_sessions_are_swept_in_their_time() {
-    let house = fixture();
-    let ada = house.registered("ada@example.com").await;
-    let [ended, live] = [house.session(ada.id), house.session(ada.id)];
+async fn ended_and_expired_sessions_are_deleted_when_their_tokens_have_expired() {
+    let harness = fixture();
+    let ada = harness.registered("ada@example.com").await;
+    let [ended, live] = [harness.session(ada.id), harness.session(ada.id)];
     for session in [&ended, &live] {
-        house.store.open_session(session.clone(), FIRST_PASSWORD).await.unwrap();
+        harness.store.open_session(session.clone(), FIRST_PASSWORD).await.unwrap();
     }
-    house.store.sign_out(ada.id, Some(ended.id), NOW).await.unwrap();
+    harness.store.sign_out(ada.id, Some(ended.id), NOW).await.unwrap();
     let left = |now| {
-        house.store.sweep_sessions(now, 100).unwrap();
-        house.store.sessions_of(ada.id).map(|session| session.unwrap().id).collect::<Vec<_>>()
+        harness.store.sweep_sessions(now, 100).unwrap();
+        harness.store.sessions_of(ada.id).map(|session| session.unwrap().id).collect::<Vec<_>>()
     };
     let second = Duration::from_secs(1);
     let gone = tokens_gone(NOW);
@@ -100,11 +104,11 @@ async fn ended_and_expired_sessions_are_swept_in_their_time() {
 
 #[test]
 fn a_key_signs_for_its_time_and_stays_published_while_its_tokens_live() {
-    let house = fixture();
+    let harness = fixture();
     let renew = |now| {
-        house.store.renew_keys(now, house.env.bytes()).unwrap();
-        let published = house.store.published_keys(now).unwrap().into_iter().map(|key| key.kid);
-        (house.store.signing_key().unwrap().unwrap().kid, published.collect::<Vec<_>>())
+        harness.store.renew_keys(now, harness.env.bytes()).unwrap();
+        let published = harness.store.published_keys(now).unwrap().into_iter().map(|key| key.kid);
+        (harness.store.signing_key().unwrap().unwrap().kid, published.collect::<Vec<_>>())
     };
     let (first, published) = renew(NOW);
     assert_eq!(published, vec![first.clone()]);
@@ -119,19 +123,19 @@ fn a_key_signs_for_its_time_and_stays_published_while_its_tokens_live() {
     assert_eq!(second, next);
     assert_eq!(published, [second.clone(), first.clone()], "the newest first");
     assert_eq!(renew(tokens_gone(rotated)), (second.clone(), vec![second]));
-    assert!(house.store.keys.get(&first).unwrap().is_none());
+    assert!(harness.store.keys.get(&first).unwrap().is_none());
 }
 
 #[test]
-fn of_many_who_make_the_first_key_at_once_one_key_signs() {
-    let house = fixture();
+fn of_many_callers_that_make_the_first_key_at_once_one_key_signs() {
+    let harness = fixture();
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| house.store.renew_keys(NOW, house.env.bytes()).unwrap());
+            scope.spawn(|| harness.store.renew_keys(NOW, harness.env.bytes()).unwrap());
         }
     });
-    let current = house.store.signing_key().unwrap().unwrap().kid;
-    for key in house.store.published_keys(NOW).unwrap() {
+    let current = harness.store.signing_key().unwrap().unwrap().kid;
+    for key in harness.store.published_keys(NOW).unwrap() {
         assert_eq!(key.retired_at.is_none(), key.kid == current);
     }
 }

@@ -1,8 +1,9 @@
 //! Finding products by words: an inverted index from words to the places of the products that have them.
 //!
 //! Words are folded to lower case without accents, so that "Müsli" is found by "musli". A product that goes leaves its
-//! postings behind; whoever reads them knows which places are empty, and now and then [`Vocabulary::renumber`] clears up.
+//! postings behind; whoever reads them knows which places are empty, and now and then [`InvertedIndex::renumber`] clears up.
 
+use super::tokenizer::terms;
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Bound,
@@ -58,7 +59,7 @@ impl Posting {
 
 /// Every word of the catalogue, and the products that have it.
 #[derive(Default)]
-pub struct Vocabulary {
+pub struct InvertedIndex {
     /// In alphabetical order, so that the words with one beginning stand together.
     words: BTreeMap<Box<str>, Vec<Posting>>,
     /// By the first letter and the first two of words: a search for so little would read the postings of thousands of words.
@@ -67,12 +68,12 @@ pub struct Vocabulary {
 
 const LONGEST_BEGINNING: usize = 2;
 
-impl Vocabulary {
+impl InvertedIndex {
     /// Adds a product at a place that had none.
     pub fn add<'a>(&mut self, place: u32, texts: impl IntoIterator<Item = (Field, &'a str)>) {
         let mut best: HashMap<String, Field> = HashMap::new();
         for (field, text) in texts {
-            for word in words(text) {
+            for word in terms(text) {
                 let known = best.entry(word).or_insert(field);
                 *known = field.max(*known);
             }
@@ -94,11 +95,11 @@ impl Vocabulary {
 
     /// How well each of the `places` matches all of at most 255 words; a word matches those that it begins.
     pub fn matches(&self, wanted: &[String], places: usize) -> Matches {
-        let mut matches = Matches { wanted: wanted.len() as u8, tallies: vec![Tally::default(); places] };
+        let mut matches = Matches { wanted: wanted.len() as u8, reconciled: vec![Score::default(); places] };
         for (number, word) in (0u8..).zip(wanted) {
             let mut found = false;
             for posting in self.postings(word).flatten() {
-                found |= matches.tallies[posting.place() as usize].count(number, posting.field().weight());
+                found |= matches.reconciled[posting.place() as usize].count(number, posting.field().weight());
             }
             if !found {
                 break;
@@ -136,11 +137,11 @@ fn beginnings(word: &str) -> impl Iterator<Item = &str> {
 /// What a search by words found, by place.
 pub struct Matches {
     wanted: u8,
-    tallies: Vec<Tally>,
+    reconciled: Vec<Score>,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Tally {
+struct Score {
     /// How many of the words it has, from the first on.
     words: u8,
     /// The weight of the last of these.
@@ -148,7 +149,7 @@ struct Tally {
     score: u16,
 }
 
-impl Tally {
+impl Score {
     /// The word of that number was found; of several fields that have it, the best counts. `false` where an earlier word is missing.
     fn count(&mut self, number: u8, weight: u16) -> bool {
         if self.words == number {
@@ -164,117 +165,42 @@ impl Tally {
 impl Matches {
     /// The score at a place that has all the words.
     pub fn score(&self, place: u32) -> Option<u16> {
-        self.tallies.get(place as usize).filter(|tally| tally.words == self.wanted).map(|tally| tally.score)
+        self.reconciled
+            .get(place as usize)
+            .filter(|reconcile| reconcile.words == self.wanted)
+            .map(|reconcile| reconcile.score)
     }
 
     pub fn places(&self) -> impl Iterator<Item = (u32, u16)> + '_ {
         (0u32..)
-            .zip(&self.tallies)
-            .filter(|(_, tally)| tally.words == self.wanted)
-            .map(|(place, tally)| (place, tally.score))
+            .zip(&self.reconciled)
+            .filter(|(_, reconcile)| reconcile.words == self.wanted)
+            .map(|(place, reconcile)| (place, reconcile.score))
     }
-}
-
-/// The words that a search asks for, in alphabetical order. One that begins another asks nothing more and is left out,
-/// so that no posting is read twice.
-pub fn wanted(q: &str) -> Vec<String> {
-    let mut wanted: Vec<String> = words(q).collect();
-    wanted.sort();
-    wanted.reverse();
-    wanted.dedup_by(|word, longer| longer.starts_with(word.as_str()));
-    wanted.reverse();
-    wanted
-}
-
-pub fn words(text: &str) -> impl Iterator<Item = String> + use<> {
-    let folded = fold(text);
-    let words: Vec<String> =
-        folded.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect();
-    words.into_iter()
-}
-
-/// Lower case, and Latin letters without their accents.
-pub fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for c in text.chars().flat_map(char::to_lowercase) {
-        match unaccented(c) {
-            Some(plain) => folded.push_str(plain),
-            None => folded.push(c),
-        }
-    }
-    folded
-}
-
-/// The letters of Latin-1 and Latin Extended-A, and combining accents. `None` for what has none.
-#[rustfmt::skip]
-fn unaccented(lower: char) -> Option<&'static str> {
-    Some(match lower {
-        ..'\u{80}' => return None,
-        'à'..='å' | 'ā' | 'ă' | 'ą' => "a",
-        'æ' => "ae",
-        'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => "c",
-        'ď' | 'đ' | 'ð' => "d",
-        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' => "e",
-        'ĝ' | 'ğ' | 'ġ' | 'ģ' => "g",
-        'ĥ' | 'ħ' => "h",
-        'ì'..='ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' | 'ı' => "i",
-        'ĵ' => "j",
-        'ķ' | 'ĸ' => "k",
-        'ĺ' | 'ļ' | 'ľ' | 'ŀ' | 'ł' => "l",
-        'ñ' | 'ń' | 'ņ' | 'ň' | 'ŋ' => "n",
-        'ò'..='ö' | 'ø' | 'ō' | 'ŏ' | 'ő' => "o",
-        'œ' => "oe",
-        'ŕ' | 'ŗ' | 'ř' => "r",
-        'ś' | 'ŝ' | 'ş' | 'š' | 'ș' | 'ſ' => "s",
-        'ß' => "ss",
-        'ţ' | 'ť' | 'ŧ' | 'ț' => "t",
-        'þ' => "th",
-        'ù'..='ü' | 'ũ' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' => "u",
-        'ŵ' => "w",
-        'ý' | 'ÿ' | 'ŷ' => "y",
-        'ź' | 'ż' | 'ž' => "z",
-        '\u{300}'..='\u{36f}' => "",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn accents_and_case_do_not_matter() {
-        assert_eq!(
-            fold("Crème BRÛLÉE, Łódź, Straße, Smørrebrød, İzmir, e\u{301}"),
-            "creme brulee, lodz, strasse, smorrebrod, izmir, e"
-        );
-        assert_eq!(fold("日本 Привет"), "日本 привет");
-    }
-
-    #[test]
-    fn a_word_that_begins_another_asks_nothing_more() {
-        assert_eq!(wanted("Moka mo POT pot pots m"), ["moka", "pots"]);
-        assert_eq!(wanted(" !? "), Vec::<String>::new());
-    }
+    use super::{super::tokenizer::query_terms, *};
 
     #[test]
     fn every_word_must_begin_a_word_and_the_best_field_counts() {
-        let mut vocabulary = Vocabulary::default();
-        vocabulary.add(0, [(Field::Name, "Moka pot"), (Field::Description, "A pot for coffee; potter about.")]);
-        vocabulary.add(1, [(Field::Description, "moka"), (Field::Tag, "potent")]);
-        vocabulary.add(2, [(Field::Name, "moka")]);
-        let found: Vec<_> = vocabulary.matches(&wanted("pot mok"), 3).places().collect();
+        let mut index = InvertedIndex::default();
+        index.add(0, [(Field::Name, "Moka pot"), (Field::Description, "A pot for coffee; potter about.")]);
+        index.add(1, [(Field::Description, "moka"), (Field::Tag, "potent")]);
+        index.add(2, [(Field::Name, "moka")]);
+        let found: Vec<_> = index.matches(&query_terms("pot mok"), 3).places().collect();
         assert_eq!(found, [(0, 16), (1, 5)]);
-        assert_eq!(vocabulary.matches(&wanted("tea"), 3).places().count(), 0);
+        assert_eq!(index.matches(&query_terms("tea"), 3).places().count(), 0);
     }
 
     #[test]
     fn products_that_go_are_forgotten_with_their_words() {
-        let mut vocabulary = Vocabulary::default();
-        vocabulary.add(0, [(Field::Name, "kettle")]);
-        vocabulary.add(1, [(Field::Name, "teapot")]);
-        vocabulary.renumber(|place| place.checked_sub(1));
-        assert_eq!(vocabulary.words.keys().map(AsRef::as_ref).collect::<Vec<_>>(), ["teapot"]);
-        assert_eq!(vocabulary.matches(&wanted("tea"), 1).score(0), Some(8));
+        let mut index = InvertedIndex::default();
+        index.add(0, [(Field::Name, "kettle")]);
+        index.add(1, [(Field::Name, "teapot")]);
+        index.renumber(|place| place.checked_sub(1));
+        assert_eq!(index.words.keys().map(AsRef::as_ref).collect::<Vec<_>>(), ["teapot"]);
+        assert_eq!(index.matches(&query_terms("tea"), 1).score(0), Some(8));
     }
 }

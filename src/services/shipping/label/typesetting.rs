@@ -1,6 +1,7 @@
-//! Text on a label: broken into lines that fit, and escaped.
+//! Text on a label: broken into lines that fit, and escaped for XML.
 
-/// At most so many lines of so many pixels, broken between words where that is possible; the last one ends in `…` if it is cut.
+/// Breaks text of a font size into at most `most` lines of `width` pixels, between words if possible.
+/// The last line ends in `…` if the text was cut.
 pub fn wrapped(words: &str, size: usize, width: usize, most: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest = words.trim();
@@ -17,7 +18,7 @@ pub fn wrapped(words: &str, size: usize, width: usize, most: usize) -> Vec<Strin
     lines
 }
 
-/// One line of so many pixels, with `…` where it was cut.
+/// One line of `width` pixels, with `…` if the text was cut.
 pub fn cut(words: &str, size: usize, width: usize) -> String {
     if fitting(words, size, width) == words.len() {
         return words.to_owned();
@@ -25,7 +26,7 @@ pub fn cut(words: &str, size: usize, width: usize) -> String {
     format!("{}…", words[..fitting(words, size, width - size)].trim_end())
 }
 
-/// How many bytes from the beginning fit into so many pixels; one character in any case.
+/// How many bytes from the beginning fit into `width` pixels; at least one character.
 fn fitting(words: &str, size: usize, width: usize) -> usize {
     let mut used = 0;
     let too_much = words.char_indices().find(|(at, c)| {
@@ -35,7 +36,8 @@ fn fitting(words: &str, size: usize, width: usize) -> usize {
     too_much.map_or(words.len(), |(at, _)| at)
 }
 
-/// About how wide a bold letter is, in hundredths of the font's size. Unknown ones count as the widest.
+/// The approximate width of a bold letter, in hundredths of the font size. Unknown letters count as the
+/// widest.
 fn advance(c: char) -> usize {
     match c {
         '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe0f}' => 0,
@@ -47,7 +49,7 @@ fn advance(c: char) -> usize {
     }
 }
 
-/// Text that stays text in XML 1.0, which also has no place for a few characters.
+/// Escapes text for XML 1.0. Characters that XML does not allow become U+FFFD.
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -78,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_something_in_xml_is_escaped() {
+    fn markup_characters_are_escaped() {
         assert_eq!(escaped(r#"<a b="c">&'"#), "&lt;a b=&quot;c&quot;&gt;&amp;&#39;");
         assert_eq!(escaped("Zoë\u{1f}\u{ffff}"), "Zoë\u{fffd}\u{fffd}");
     }

@@ -1,18 +1,18 @@
 //! Slugs, whoever overtakes whom and whenever the world ends: each is one product's, and none is lost.
 
-use super::{
-    super::{
-        interleavings::{Schedule, interleave, schedule},
-        messages::ProductChanges,
-        records::ProductRecord,
-        rules::tests::kettle,
-    },
-    *,
+use super::super::{
+    ProductsResult,
+    interleavings::{Schedule, interleave, schedule},
+    listings::{create, update},
+    messages::*,
+    records::ProductRecord,
+    rules::tests::kettle,
+    store::Store,
 };
 use crate::{
     env::Env,
     storage::{Storage, Tree},
-    types::Service,
+    types::{Service, Slug},
 };
 use proptest::prelude::*;
 use std::collections::HashSet;
@@ -49,7 +49,7 @@ fn products(store: &Store) -> Vec<ProductRecord> {
     store.products_after(None).map(Result::unwrap).collect()
 }
 
-fn perform(store: &Store, op: &Op) -> Outcome<Product> {
+fn perform(store: &Store, op: &Op) -> ProductsResult<Product> {
     match op {
         Op::Create(number) => create(store, CreateProduct { slug: slug(*number), ..kettle() }),
         Op::Rename(product, number) => {

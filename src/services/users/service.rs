@@ -1,11 +1,8 @@
-//! What every instance of users shares. Its handlers are spread over `actor.rs`, `sign_in.rs` and `operators.rs`.
+//! The state that every instance of users shares, and what its handlers have in common.
+//!
+//! The handlers are in `actor.rs` (profile, address book), `sign_in.rs` and `operators.rs`.
 
-use super::{
-    guesses::Guesses,
-    messages::*,
-    passwords::Passwords,
-    store::{Store, UserRecord},
-};
+use super::{login_throttle::LoginThrottle, messages::*, passwords::PasswordPool, records::UserRecord, store::Store};
 use crate::{
     env::Env,
     mesh::{Context, Failure},
@@ -16,12 +13,13 @@ use crate::{
 pub(super) struct Users {
     pub(super) env: Env,
     pub(super) store: Store,
-    pub(super) passwords: Passwords,
-    pub(super) guesses: Guesses,
+    pub(super) passwords: PasswordPool,
+    pub(super) throttle: LoginThrottle,
 }
 
 impl Users {
-    /// The account, if the principal may see it. Somebody else's is as unknown as one that is not there.
+    /// The account, if the principal may see it. The error is the same for an account that does not
+    /// exist and for one that belongs to another user.
     pub(super) fn account(&self, context: &Context, id: UserId) -> Result<UserRecord, Failure<UsersError>> {
         let found = if context.principal.may_see(id) { self.store.user(id)? } else { None };
         found.ok_or(UsersError::UserNotFound.into())

@@ -1,15 +1,15 @@
 //! The index against a plain filter and sort, page by page, while products come and go.
 
-use super::*;
-use crate::{
-    services::products::{
-        messages::{Availability, FindProducts},
-        rules::{self, CURRENCY},
-    },
-    types::{Id, Money, Timestamp},
+use super::super::{
+    catalogue::Catalogue,
+    messages::*,
+    rules::{self, CURRENCY, CategoryName},
+    search::CatalogueQuery,
+    tokenizer,
 };
+use crate::types::{Id, Money, ProductId, Slug, Timestamp};
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 use uuid::Uuid;
 
 fn id(n: u32) -> ProductId {
@@ -94,7 +94,7 @@ fn request() -> impl Strategy<Value = FindProducts> {
 }
 
 fn name_of(slug: &Slug) -> CategoryName {
-    rules::in_words(slug).unwrap()
+    rules::default_category_name(slug).unwrap()
 }
 
 fn filled(products: &[Product]) -> Catalogue {
@@ -104,10 +104,10 @@ fn filled(products: &[Product]) -> Catalogue {
     catalogue
 }
 
-fn all_pages(catalogue: &Catalogue, search: &Search, limit: usize) -> Vec<ProductId> {
+fn all_pages(catalogue: &Catalogue, query: &CatalogueQuery, limit: usize) -> Vec<ProductId> {
     let (mut ids, mut after) = (Vec::new(), None);
     loop {
-        let found = catalogue.find(search, after.as_ref(), limit);
+        let found = catalogue.find(query, after.as_ref(), limit);
         assert!(found.ids.len() <= limit);
         ids.extend(found.ids);
         match found.next {
@@ -117,28 +117,28 @@ fn all_pages(catalogue: &Catalogue, search: &Search, limit: usize) -> Vec<Produc
     }
 }
 
-/// What the search is to find, as one would write it without an index.
-fn naive(products: &[Product], search: &Search) -> Vec<ProductId> {
-    let mut found: Vec<(&Product, u16)> = products.iter().filter_map(|p| Some((p, naive_score(p, search)?))).collect();
+/// What the query is to find, as one would write it without an index.
+fn naive(products: &[Product], query: &CatalogueQuery) -> Vec<ProductId> {
+    let mut found: Vec<(&Product, u16)> = products.iter().filter_map(|p| Some((p, naive_score(p, query)?))).collect();
     found.retain(|(p, _)| {
-        search.category.as_ref().is_none_or(|category| *category == p.category)
-            && search.min_price <= p.price.amount()
-            && p.price.amount() <= search.max_price
-            && (!search.in_stock || p.stock.available > 0)
-            && (!search.featured || p.featured)
+        query.category.as_ref().is_none_or(|category| *category == p.category)
+            && query.min_price <= p.price.amount()
+            && p.price.amount() <= query.max_price
+            && (!query.in_stock || p.stock.available > 0)
+            && (!query.featured || p.featured)
     });
-    match search.sort {
+    match query.sort {
         Sort::Relevance => found.sort_by_key(|(p, score)| (Reverse(*score), p.id)),
         Sort::Price => found.sort_by_key(|(p, _)| (p.price.amount(), p.id)),
         Sort::PriceDescending => found.sort_by_key(|(p, _)| Reverse((p.price.amount(), p.id))),
-        Sort::Name => found.sort_by_key(|(p, _)| (words::fold(&p.name), p.id)),
+        Sort::Name => found.sort_by_key(|(p, _)| (tokenizer::fold(&p.name), p.id)),
         Sort::Newest => found.sort_by_key(|(p, _)| Reverse((p.created_at, p.id))),
     }
     found.into_iter().map(|(p, _)| p.id).collect()
 }
 
 /// The weights of the best field that has each word; `None` where one has none.
-fn naive_score(product: &Product, search: &Search) -> Option<u16> {
+fn naive_score(product: &Product, query: &CatalogueQuery) -> Option<u16> {
     let name = name_of(&product.category);
     let texts = [
         (8, product.name.as_str()),
@@ -148,10 +148,10 @@ fn naive_score(product: &Product, search: &Search) -> Option<u16> {
         (1, product.description.as_str()),
     ];
     let weight = |word: &String| {
-        let has = |text: &str| words::words(text).any(|known| known.starts_with(word.as_str()));
+        let has = |text: &str| tokenizer::terms(text).any(|known| known.starts_with(word.as_str()));
         texts.iter().find(|(_, text)| has(text)).map(|(weight, _)| *weight)
     };
-    search.words.iter().map(weight).sum()
+    query.terms.iter().map(weight).sum()
 }
 
 proptest! {
@@ -159,8 +159,8 @@ proptest! {
     fn the_pages_of_a_search_are_what_a_plain_filter_and_sort_would_give(
         products in products(0..30), request in request(), limit in 1usize..8,
     ) {
-        let search = Search::new(&request).unwrap();
-        prop_assert_eq!(all_pages(&filled(&products), &search, limit), naive(&products, &search));
+        let query = CatalogueQuery::new(&request).unwrap();
+        prop_assert_eq!(all_pages(&filled(&products), &query, limit), naive(&products, &query));
     }
 
     #[test]
@@ -175,8 +175,8 @@ proptest! {
             changed.put(product, &name_of(&product.category), 2);
         }
         changed.tidy_up();
-        let search = Search::new(&request).unwrap();
-        prop_assert_eq!(all_pages(&changed, &search, 7), naive(&after, &search));
+        let query = CatalogueQuery::new(&request).unwrap();
+        prop_assert_eq!(all_pages(&changed, &query, 7), naive(&after, &query));
         let mut categories: Vec<_> = changed.categories().into_iter().map(|c| (c.slug, c.product_count)).collect();
         let mut counted: Vec<(Slug, u32)> = Vec::new();
         for slug in after.iter().map(|product| product.category.clone()).collect::<BTreeSet<_>>() {
@@ -191,13 +191,13 @@ proptest! {
     fn a_list_goes_on_where_it_was_while_products_come_and_go(
         products in products(2..30), request in request(), limit in 1usize..8, comes in prop::collection::vec(any::<bool>(), 30),
     ) {
-        let search = Search::new(&request).unwrap();
+        let query = CatalogueQuery::new(&request).unwrap();
         // The catalogue has half of the products at the first page, and the other half at the next ones.
         let stays = |product: &Product| product.id.uuid().as_u128().is_multiple_of(3);
         let comes = |product: &Product| comes[product.id.uuid().as_u128() as usize];
         let mut catalogue = filled(&products);
         products.iter().filter(|p| !stays(p) && comes(p)).for_each(|p| catalogue.remove(p.id));
-        let first = catalogue.find(&search, None, limit);
+        let first = catalogue.find(&query, None, limit);
         let Some(after) = first.next else { return Ok(()) };
         for product in products.iter().filter(|p| !stays(p)) {
             if comes(product) {
@@ -209,12 +209,12 @@ proptest! {
         catalogue.tidy_up();
         let (mut seen, mut after) = (first.ids, Some(after));
         while let Some(position) = after {
-            let found = catalogue.find(&search, Some(&position), limit);
+            let found = catalogue.find(&query, Some(&position), limit);
             seen.extend(found.ids);
             after = found.next;
         }
         let kept: Vec<ProductId> = products.iter().filter(|p| stays(p)).map(|p| p.id).collect();
-        let expected: Vec<ProductId> = naive(&products, &search).into_iter().filter(|id| kept.contains(id)).collect();
+        let expected: Vec<ProductId> = naive(&products, &query).into_iter().filter(|id| kept.contains(id)).collect();
         let seen_of_kept: Vec<ProductId> = seen.iter().copied().filter(|id| kept.contains(id)).collect();
         prop_assert_eq!(seen_of_kept, expected, "what was there all the time is seen once, in order");
         prop_assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), seen.len(), "nothing is seen twice");
@@ -226,8 +226,8 @@ fn news_of_the_stock_that_come_late_change_nothing() {
     let mut catalogue = Catalogue::default();
     let kettle = kettle(1);
     catalogue.put(&kettle, &name_of(&kettle.category), 5);
-    let search = Search::new(&FindProducts { in_stock: true, ..FindProducts::default() }).unwrap();
-    let is_found = |catalogue: &Catalogue| catalogue.find(&search, None, 1).ids.len() == 1;
+    let query = CatalogueQuery::new(&FindProducts { in_stock: true, ..FindProducts::default() }).unwrap();
+    let is_found = |catalogue: &Catalogue| catalogue.find(&query, None, 1).ids.len() == 1;
     catalogue.set_in_stock(id(1), 7, false);
     catalogue.set_in_stock(id(1), 6, true);
     assert!(!is_found(&catalogue));
@@ -242,8 +242,8 @@ fn the_catalogue_tidies_up_after_many_changes() {
     for revision in 0..1000 {
         catalogue.put(&kettle, &name_of(&kettle.category), revision);
     }
-    assert!(catalogue.entries.len() < 300, "{} places for one product", catalogue.entries.len());
-    assert_eq!(catalogue.find(&Search::new(&FindProducts::default()).unwrap(), None, 9).ids, [kettle.id]);
+    assert!(catalogue.items.len() < 300, "{} places for one product", catalogue.items.len());
+    assert_eq!(catalogue.find(&CatalogueQuery::new(&FindProducts::default()).unwrap(), None, 9).ids, [kettle.id]);
 }
 
 /// Not a test of right or wrong; run with `--ignored --nocapture`, optimised.
@@ -288,11 +288,11 @@ fn searching_100_000_products_takes() {
     ];
     for (q, sort, featured) in queries {
         let request = FindProducts { q: q.map(str::to_owned), sort, featured, ..FindProducts::default() };
-        let search = Search::new(&request).unwrap();
+        let query = CatalogueQuery::new(&request).unwrap();
         let mut times: Vec<_> = (0..200)
             .scan(None, |after, _| {
                 let started = Instant::now();
-                let found = catalogue.find(&search, after.as_ref(), 24);
+                let found = catalogue.find(&query, after.as_ref(), 24);
                 let took = started.elapsed();
                 *after = found.next;
                 Some(took)

@@ -1,26 +1,24 @@
 //! Reservations and returns, whoever overtakes whom and whenever the world ends: afterwards every piece is accounted for, and
 //! nothing is left to do.
 
-use super::{
-    super::{
-        interleavings::{Schedule, interleave, schedule},
-        listings,
-        messages::{CreateProduct, FindProducts, StockChange, StockLine, StockReconciliation},
-        rules::tests::kettle,
-        search::Search,
-        stock::ReservationState,
-    },
-    *,
+use super::super::{
+    ProductsResult,
+    interleavings::{Schedule, interleave, schedule},
+    listings,
+    messages::*,
+    records::{ReservationState, RestockState},
+    reservations::{commit, finish_reservation, finish_restock, put_back, release, reserve},
+    rules::tests::kettle,
+    search::CatalogueQuery,
+    store::{Edit, Store},
 };
 use crate::{
     env::Env,
     mesh::Failure,
     storage::{Storage, Tree},
-    types::{ProductId, Service},
+    types::{OrderId, ProductId, RefundId, Service, Timestamp},
 };
 use proptest::prelude::*;
-
-type Answer = Result<(), Failure<ProductsError>>;
 
 /// By number: an order, a return, a product with a quantity.
 #[derive(Debug, Clone)]
@@ -77,7 +75,7 @@ struct World {
     products: Vec<ProductId>,
     orders: Vec<OrderId>,
     returns: Vec<RefundId>,
-    answers: Vec<(Op, Answer)>,
+    answers: Vec<(Op, ProductsResult<()>)>,
 }
 
 impl World {
@@ -104,7 +102,7 @@ impl World {
         }
     }
 
-    fn perform(&self, store: &Store, op: &Op) -> Answer {
+    fn perform(&self, store: &Store, op: &Op) -> ProductsResult<()> {
         match op {
             Op::Reserve(order, lines) => {
                 let (lines, until) = (self.lines(lines), Timestamp::UNIX_EPOCH);
@@ -136,15 +134,19 @@ impl World {
         lines.iter().map(line).collect()
     }
 
-    fn tally(&self, id: ProductId) -> StockReconciliation {
-        self.store.product(id).unwrap().unwrap().stock.tally(id)
+    fn reconcile(&self, id: ProductId) -> StockReconciliation {
+        self.store.product(id).unwrap().unwrap().stock.reconcile(id)
     }
 
     /// What holds at every moment.
     fn check_products(&self) {
-        for tally in self.products.iter().map(|id| self.tally(*id)) {
-            assert_eq!(tally.available + tally.reserved + tally.sold - tally.returned, tally.received, "{tally:?}");
-            assert!(tally.available >= 0 && tally.reserved >= 0, "{tally:?}");
+        for reconcile in self.products.iter().map(|id| self.reconcile(*id)) {
+            assert_eq!(
+                reconcile.available + reconcile.reserved + reconcile.sold - reconcile.returned,
+                reconcile.received,
+                "{reconcile:?}"
+            );
+            assert!(reconcile.available >= 0 && reconcile.reserved >= 0, "{reconcile:?}");
         }
     }
 
@@ -177,16 +179,16 @@ impl World {
             let pieces = |lines: &[StockLine]| -> i64 {
                 lines.iter().filter(|line| line.product_id == *id).map(|line| i64::from(line.quantity.get())).sum()
             };
-            let tally = self.tally(*id);
-            assert_eq!((tally.reserved, tally.sold, tally.returned), (0, pieces(&sold), pieces(&returned)));
+            let reconcile = self.reconcile(*id);
+            assert_eq!((reconcile.reserved, reconcile.sold, reconcile.returned), (0, pieces(&sold), pieces(&returned)));
             let product = self.store.product(*id).unwrap().unwrap();
             assert!(self.returns.iter().all(|id| !product.stock.is_returning(*id)), "a return is remembered");
-            self.check_catalogue(*id, tally.available > 0);
+            self.check_catalogue(*id, reconcile.available > 0);
         }
     }
 
     fn check_catalogue(&self, id: ProductId, in_stock: bool) {
-        let search = Search::new(&FindProducts { in_stock: true, ..FindProducts::default() }).unwrap();
+        let search = CatalogueQuery::new(&FindProducts { in_stock: true, ..FindProducts::default() }).unwrap();
         assert_eq!(self.store.catalogue().find(&search, None, usize::MAX - 1).ids.contains(&id), in_stock);
     }
 

@@ -1,4 +1,4 @@
-//! The service as its callers meet it: started on a folder of its own, asked through the mesh.
+//! The service through the mesh, on a data folder of its own.
 
 mod access_tokens;
 mod accounts;
@@ -22,18 +22,18 @@ use std::{
 };
 
 const PASSWORD: &str = "tea & wafers at four";
-const ANYBODY: Principal = Principal::Anonymous;
+const ANONYMOUS: Principal = Principal::Anonymous;
 
-/// The service in a house of its own.
-struct House {
+/// The running service, its clock, its mesh and its store.
+struct Harness {
     folder: tempfile::TempDir,
     env: Env,
     mesh: Mesh,
-    /// What the service has, to look behind its answers.
+    /// The service's own store, to check what is stored.
     store: Store,
 }
 
-impl House {
+impl Harness {
     fn open(env: Env, instances: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tree = Storage::open(folder.path(), &env).unwrap().tree(Service::Users).unwrap();
@@ -61,18 +61,18 @@ impl House {
     async fn register_with(&self, key: Option<&str>, email: &str, password: &str) -> Result<Registered, UsersError> {
         let (email, name) = (email.parse().unwrap(), "Ada Lovelace".parse().unwrap());
         self.ask(
-            ANYBODY,
+            ANONYMOUS,
             RegisterUser { email, password: secret(password), name, key: key.map(str::to_owned), from: None },
         )
         .await
     }
 
     async fn sign_in(&self, email: &str, password: &str) -> Result<SignedIn, UsersError> {
-        self.ask(ANYBODY, SignIn { email: email.parse().unwrap(), password: secret(password), from: None }).await
+        self.ask(ANONYMOUS, SignIn { email: email.parse().unwrap(), password: secret(password), from: None }).await
     }
 
     async fn refresh(&self, signed_in: &SignedIn) -> Result<SignedIn, UsersError> {
-        self.ask(ANYBODY, RefreshSession { refresh_token: signed_in.refresh_token.clone() }).await
+        self.ask(ANONYMOUS, RefreshSession { refresh_token: signed_in.refresh_token.clone() }).await
     }
 
     async fn sessions(&self, user: &User) -> Vec<SessionId> {
@@ -81,27 +81,27 @@ impl House {
     }
 
     async fn revoked(&self) -> Vec<SessionId> {
-        let revoked = self.ask(ANYBODY, ListRevoked {}).await.unwrap();
+        let revoked = self.ask(ANONYMOUS, ListRevoked {}).await.unwrap();
         revoked.into_iter().map(|revoked| revoked.session_id).collect()
     }
 
     async fn redeem(&self, token: &Secret, email: &str) -> Result<SignedIn, UsersError> {
         let (token, email, name) = (token.clone(), email.parse().unwrap(), "Olga Operator".parse().unwrap());
-        self.ask(ANYBODY, RedeemSetupToken { token, email, password: secret(PASSWORD), name }).await
+        self.ask(ANONYMOUS, RedeemSetupToken { token, email, password: secret(PASSWORD), name }).await
     }
 
     async fn keys(&self) -> Vec<PublicKey> {
-        self.ask(ANYBODY, GetKeys {}).await.unwrap()
+        self.ask(ANONYMOUS, GetKeys {}).await.unwrap()
     }
 
-    /// What a gateway does with an access token.
+    /// Verifies an access token as the gateway does.
     async fn verify(&self, token: &str) -> Option<AccessClaims> {
         let header = decode_header(token).ok().filter(|header| header.typ.as_deref() == Some(TOKEN_TYPE))?;
         let key = self.keys().await.into_iter().find(|key| Some(&key.kid) == header.kid.as_ref())?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
-        // By the house's clock, not the world's.
+        // Checked below by the simulated clock.
         validation.validate_exp = false;
         let claims: AccessClaims =
             decode(token, &DecodingKey::from_ed_components(&key.x).unwrap(), &validation).ok()?.claims;
@@ -109,21 +109,21 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for Harness {
     fn drop(&mut self) {
         self.mesh.stop();
     }
 }
 
-/// Runs a test on one thread, in a time that passes only when everybody waits.
-fn in_simulated_time<F: Future<Output = ()>>(test: impl FnOnce(House) -> F) {
+/// Runs a test on one thread with a simulated clock, which moves only when all tasks wait.
+fn in_simulated_time<F: Future<Output = ()>>(test: impl FnOnce(Harness) -> F) {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     actix::System::with_tokio_rt(runtime).block_on(async {
-        test(House::open(Env::simulated(7, Timestamp::from_second(1_800_000_000).unwrap()), 2)).await;
+        test(Harness::open(Env::simulated(7, Timestamp::from_second(1_800_000_000).unwrap()), 2)).await;
     });
 }
 
-/// At once: a sleep would live through every ping of so many days.
+/// Moves the clock at once. A sleep would run every ping of all these days.
 async fn pass(time: Duration) {
     tokio::time::advance(time).await;
 }
