@@ -3,7 +3,8 @@
 //! [`SETTINGS`] is the list; each setting has one name, spelled `carrier_speed` in the file, `GALLERIA_CARRIER_SPEED` in the
 //! environment and `--carrier-speed` on the command line.
 
-use crate::types::{Certificate, Email, Faults, Network, Secret, Service, Throttling, throttling::parse_bool};
+use crate::services::payments::ProviderFaults;
+use crate::types::{Certificate, Email, Network, Secret, Service, Throttling, throttling::parse_bool};
 use std::{
     collections::BTreeMap,
     fmt,
@@ -48,7 +49,7 @@ pub struct Settings {
     pub instances: Instances,
     pub demo: bool,
     pub carrier_speed: f64,
-    pub provider_faults: Faults,
+    pub provider_faults: ProviderFaults,
     pub throttling: Throttling,
     pub certificate: Option<Certificate>,
     pub cors_origins: Vec<String>,
@@ -283,7 +284,7 @@ impl Default for Settings {
             instances: Instances::default(),
             demo: true,
             carrier_speed: 3600.0,
-            provider_faults: Faults::default(),
+            provider_faults: ProviderFaults::default(),
             throttling: Throttling::default(),
             certificate: None,
             cors_origins: Vec::new(),

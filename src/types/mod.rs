@@ -6,7 +6,6 @@
 pub mod address;
 pub mod certificate;
 pub mod email;
-pub mod faults;
 pub mod id;
 pub mod money;
 pub mod network;
@@ -22,7 +21,6 @@ pub mod trace;
 pub use address::{Address, Country};
 pub use certificate::Certificate;
 pub use email::Email;
-pub use faults::Faults;
 pub use id::{
     AddressId, CartId, Id, NotificationId, OrderId, ParseIdError, PaymentId, PaymentMethodId, ProductId, RefundId,
     SessionId, ShipmentId, UserId,

@@ -1,8 +1,8 @@
 //! The actor: one short handler per request.
 
 use super::{
-    draft::Drafting, driver::Driver, keys::Keys, messages::*, record::OrderRecord, saga::Refusal, store::Store,
-    watch::News,
+    draft::OrderDraft, keys::Keys, messages::*, orchestrator::Orchestrator, records::OrderRecord, saga::StepRefusal,
+    store::Store, watch::OrderNews,
 };
 use crate::{
     env::Env,
@@ -20,8 +20,8 @@ struct Orders {
     mesh: Mesh,
     store: Store,
     keys: Keys,
-    driver: Driver,
-    heard: ProcessedEvents,
+    orchestrator: Orchestrator,
+    processed_events: ProcessedEvents,
 }
 
 service! { Orders,
@@ -36,7 +36,7 @@ service! { Orders,
         ClaimKey              => claim_key,
         KeepAnswer            => keep_answer,
         DropClaim             => drop_claim,
-        ReconcileOrders       => tally,
+        ReconcileOrders       => reconcile,
         CountUnfinished       => count_unfinished,
         CountNeedingAttention => count_needing_attention,
     }
@@ -49,7 +49,7 @@ service! { Orders,
 /// Who waits for a saga is answered so long before nobody waits for the answer any more.
 const ANSWER_BEFORE_DEADLINE: Duration = Duration::from_millis(50);
 const SWEEP_KEYS_EVERY: Duration = Duration::from_secs(10 * 60);
-const MOST_TALLIES: usize = 1000;
+const MOST_RECONCILED: usize = 1000;
 
 /// Starts the service, and goes on with every saga that was under way when the program last ended.
 pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
@@ -60,13 +60,20 @@ pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
         log::info!(open = open.len(); "orders had something unfinished when the program ended");
     }
     let left_behind = store.under_way(open)?;
-    let driver = Driver::new(env.clone(), mesh.clone(), store.clone(), left_behind);
-    let heard = ProcessedEvents::in_tree(&tree);
-    let orders = Orders { env, mesh: mesh.clone(), store: store.clone(), keys, driver: driver.clone(), heard };
+    let orchestrator = Orchestrator::new(env.clone(), mesh.clone(), store.clone(), left_behind);
+    let processed_events = ProcessedEvents::in_tree(&tree);
+    let orders = Orders {
+        env,
+        mesh: mesh.clone(),
+        store: store.clone(),
+        keys,
+        orchestrator: orchestrator.clone(),
+        processed_events,
+    };
     let sweeper = orders.clone();
     mesh.launch(Service::Orders, instances, move |on| start(&orders, on));
-    mesh.relay(Service::Orders, tree, vec![store.owing()]);
-    mesh.background(Service::Orders, move || driver.clone().sweep());
+    mesh.relay(Service::Orders, tree, store.outbox_tables());
+    mesh.background(Service::Orders, move || orchestrator.clone().sweep());
     mesh.background(Service::Orders, move || sweeper.clone().sweep_keys());
     Ok(())
 }
@@ -80,8 +87,8 @@ impl Orders {
             Some(record) => record,
             None => {
                 let is_of_cart = request.items.is_none();
-                let turn = is_of_cart.then(|| self.store.cart_turn(&request, self.env.now())).transpose()?;
-                let drafting = Drafting { env: &self.env, mesh: &self.mesh, context: &context };
+                let turn = is_of_cart.then(|| self.store.check_cart_is_free(&request, self.env.now())).transpose()?;
+                let drafting = OrderDraft { env: &self.env, mesh: &self.mesh, context: &context };
                 let order = drafting.draft(&request).await?;
                 self.store.place(&request, OrderRecord::placed(order, is_of_cart), turn).await?
             }
@@ -158,9 +165,9 @@ impl Orders {
         Ok(())
     }
 
-    async fn tally(&self, _: Context, request: ReconcileOrders) -> HandlerResult<ReconcileOrders> {
-        let records = self.store.all(request.after).take(request.limit.min(MOST_TALLIES));
-        records.map(|record| Ok(record?.tally().map_err(|_| OrdersError::TooExpensive)?)).collect()
+    async fn reconcile(&self, _: Context, request: ReconcileOrders) -> HandlerResult<ReconcileOrders> {
+        let records = self.store.all(request.after).take(request.limit.min(MOST_RECONCILED));
+        records.map(|record| Ok(record?.reconciliation().map_err(|_| OrdersError::TooExpensive)?)).collect()
     }
 
     async fn count_unfinished(&self, _: Context, _: CountUnfinished) -> HandlerResult<CountUnfinished> {
@@ -189,7 +196,7 @@ impl Orders {
     }
 
     fn processed_events(&self) -> &ProcessedEvents {
-        &self.heard
+        &self.processed_events
     }
 
     /// The order, if it exists and the principal may see it.
@@ -203,7 +210,7 @@ impl Orders {
     async fn finish(&self, context: &Context, record: OrderRecord) -> Result<OrderRecord, Failure<OrdersError>> {
         let Some(saga) = record.saga.as_ref().map(|saga| saga.number) else { return Ok(record) };
         let id = record.order.id;
-        self.driver.drive(record, context.trace);
+        self.orchestrator.drive(record, context.trace);
         let record = self.wait(context, id, |news| news.concluded >= saga).await?;
         match record.refusal_of(saga) {
             None => Ok(record),
@@ -216,13 +223,13 @@ impl Orders {
         &self,
         context: &Context,
         id: OrderId,
-        wanted: impl Fn(&News) -> bool,
+        wanted: impl Fn(&OrderNews) -> bool,
     ) -> Result<OrderRecord, Failure<OrdersError>> {
         // First the ear, then the eye: nothing falls in between.
         let mut listener = self.store.listen(id);
         let look = || self.store.order(id)?.ok_or_else(|| Failure::from(OrdersError::OrderNotFound));
         let record = look()?;
-        if wanted(&News::of(&record)) {
+        if wanted(&OrderNews::of(&record)) {
             // Whoever wrote it may be about to commit it; what is answered is on disk.
             self.store.commit().await?;
             return Ok(record);
@@ -231,7 +238,7 @@ impl Orders {
         // In time or not, the order is as it is.
         let _ = tokio::time::timeout_at(until, listener.wait_for(wanted)).await;
         let record = look()?;
-        if News::of(&record) != listener.told() {
+        if OrderNews::of(&record) != listener.told() {
             // Changed again, or never told of: what is answered is on disk.
             self.store.commit().await?;
         }
@@ -249,13 +256,13 @@ impl Orders {
     }
 }
 
-impl From<&Refusal> for OrdersError {
-    fn from(refusal: &Refusal) -> Self {
+impl From<&StepRefusal> for OrdersError {
+    fn from(refusal: &StepRefusal) -> Self {
         match refusal {
-            Refusal::HandedOver => Self::NotCancellable { status: "with the carrier".into() },
-            Refusal::RefundTooLarge { left } => Self::RefundTooLarge { left: *left },
+            StepRefusal::HandedOver => Self::NotCancellable { status: "with the carrier".into() },
+            StepRefusal::RefundTooLarge { left } => Self::RefundTooLarge { left: *left },
             // Of placing, which answers with the order, rejected.
-            Refusal::Rejected(_) => Self::Busy,
+            StepRefusal::Rejected(_) => Self::Busy,
         }
     }
 }

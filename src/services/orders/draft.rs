@@ -19,7 +19,7 @@ use crate::{
 use futures_util::future::try_join3;
 
 /// On the way from a request to an order.
-pub struct Drafting<'a> {
+pub struct OrderDraft<'a> {
     pub env: &'a Env,
     pub mesh: &'a Mesh,
     pub context: &'a Context,
@@ -27,7 +27,7 @@ pub struct Drafting<'a> {
 
 type Drafted<T> = Result<T, Failure<OrdersError>>;
 
-impl Drafting<'_> {
+impl OrderDraft<'_> {
     /// The order, pending, or why there can be none.
     pub async fn draft(&self, request: &PlaceOrder) -> Drafted<Order> {
         let lines = self.lines(request).await?;

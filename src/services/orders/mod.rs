@@ -1,17 +1,18 @@
 //! Orders: what customers have bought, and the sagas that carry an order through the other services.
 //!
-//! Read `saga.rs` first: the lists of steps, and the decision what comes next. Then `driver.rs` (what drives a saga, through
+//! Read `saga.rs` first: the lists of steps, and the decision what comes next. Then `orchestrator.rs` (what drives a saga, through
 //! crashes too), `record.rs` and `progress.rs` (an order as it is written down, and what a saga makes of it), `participants.rs` (what
 //! each action asks of whom) and `draft.rs` (what must be known before an order is placed).
 
 mod actor;
 mod draft;
-mod driver;
 mod keys;
 pub mod messages;
+mod orchestrator;
+mod order_locks;
 mod participants;
 mod progress;
-mod record;
+mod records;
 mod rules;
 mod saga;
 mod store;

@@ -5,7 +5,7 @@
 use super::{
     messages::{Order, Reason},
     rules,
-    saga::{Action, Answer, Learned, Plan, RESERVED_FOR, Refusal, Saga},
+    saga::{Action, Learned, Plan, RESERVED_FOR, Saga, StepRefusal, StepReply},
 };
 use crate::{
     env::later,
@@ -21,7 +21,7 @@ use crate::{
 
 /// Why there is no answer to go by.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum StepFault {
     /// It did not get through, or nobody knows whether it did.
     #[error("{0}")]
     Unanswered(MeshError),
@@ -31,16 +31,16 @@ pub enum Fault {
 }
 
 /// An order at its participants' doors.
-pub struct Errand<'a> {
+pub struct Participants<'a> {
     pub mesh: &'a Mesh,
     pub context: &'a Context,
     pub order: &'a Order,
     pub saga: &'a Saga,
 }
 
-impl Errand<'_> {
+impl Participants<'_> {
     /// Sends the action, once.
-    pub async fn send(&self, action: Action) -> Result<Answer, Fault> {
+    pub async fn send(&self, action: Action) -> Result<StepReply, StepFault> {
         let order_id = self.order.id;
         match action {
             Action::ReserveStock => self.reserve_stock().await,
@@ -58,7 +58,7 @@ impl Errand<'_> {
         }
     }
 
-    async fn reserve_stock(&self) -> Result<Answer, Fault> {
+    async fn reserve_stock(&self) -> Result<StepReply, StepFault> {
         let (order_id, lines) = (self.order.id, rules::lines_of(&self.order.items));
         let until = later(self.saga.begun_at, RESERVED_FOR);
         let refused = |error: &ProductsError| match error {
@@ -73,20 +73,20 @@ impl Errand<'_> {
             return Ok(answer);
         }
         let products = self.mesh.call(self.context, GetProducts { ids }).await;
-        let products = products.map_err(|error| Fault::Unanswered(error.into_mesh()))?;
+        let products = products.map_err(|error| StepFault::Unanswered(error.into_mesh()))?;
         Ok(rejected(Reason::OutOfStock { lines: rules::shortages(&lines, &products) }))
     }
 
-    async fn return_stock(&self) -> Result<Answer, Fault> {
+    async fn return_stock(&self) -> Result<StepReply, StepFault> {
         let (return_id, lines) = match &self.saga.plan {
             Plan::Return(what) => (what.return_id, what.lines.clone()),
             Plan::Cancel { return_id } => (*return_id, rules::lines_of(&self.order.items)),
-            Plan::Place { .. } | Plan::Ship => return Err(Fault::Contradiction("nothing was sold yet".into())),
+            Plan::Place { .. } | Plan::Ship => return Err(StepFault::Contradiction("nothing was sold yet".into())),
         };
         self.ask(ReturnStock { return_id, lines }, done, unexpected).await
     }
 
-    async fn authorize_payment(&self) -> Result<Answer, Fault> {
+    async fn authorize_payment(&self) -> Result<StepReply, StepFault> {
         let Order { id: order_id, user_id, payment_method_id: method_id, total: amount, .. } = *self.order;
         let declined = |code: &str| Some(rejected(Reason::PaymentDeclined { decline_code: code.to_owned() }));
         let refused = |error: &PaymentsError| match error {
@@ -98,20 +98,20 @@ impl Errand<'_> {
         self.ask(Authorize { order_id, user_id, method_id, amount }, done, refused).await
     }
 
-    async fn refund_payment(&self) -> Result<Answer, Fault> {
+    async fn refund_payment(&self) -> Result<StepReply, StepFault> {
         let order_id = self.order.id;
         let (name, amount, reason) = match &self.saga.plan {
             Plan::Return(what) => (format!("return-{}", self.saga.number), Some(what.amount), what.reason.clone()),
-            Plan::Cancel { .. } => ("cancel".into(), None, words("The order was cancelled")),
-            Plan::Place { .. } | Plan::Ship => ("reject".into(), None, words("The order could not be completed")),
+            Plan::Cancel { .. } => ("cancel".into(), None, text("The order was cancelled")),
+            Plan::Place { .. } | Plan::Ship => ("reject".into(), None, text("The order could not be completed")),
         };
         let refused = |error: &PaymentsError| match (error, amount) {
             (PaymentsError::RefundTooLarge { left }, Some(_)) => {
-                Some(Answer::Refused(Refusal::RefundTooLarge { left: *left }))
+                Some(StepReply::Refused(StepRefusal::RefundTooLarge { left: *left }))
             }
             // An operator has given all of it back already.
             (PaymentsError::RefundTooLarge { .. } | PaymentsError::RefundAmount, None) => {
-                Some(Answer::Done(Learned::Nothing))
+                Some(StepReply::Done(Learned::Nothing))
             }
             _ => None,
         };
@@ -120,7 +120,7 @@ impl Errand<'_> {
         self.ask(request, Learned::Refund, refused).await
     }
 
-    async fn book_shipment(&self) -> Result<Answer, Fault> {
+    async fn book_shipment(&self) -> Result<StepReply, StepFault> {
         let Order { id: order_id, user_id, shipping_service: service, .. } = *self.order;
         let (address, weight_grams) = (self.order.address.clone(), rules::weight_grams(&self.order.items));
         let refused = |error: &ShippingError| match error {
@@ -130,7 +130,7 @@ impl Errand<'_> {
         self.ask(BookShipment { order_id, user_id, address, weight_grams, service }, done, refused).await
     }
 
-    async fn empty_cart(&self) -> Result<Answer, Fault> {
+    async fn empty_cart(&self) -> Result<StepReply, StepFault> {
         let Order { id: order_id, user_id, .. } = *self.order;
         let lines = self.order.items.iter().map(|item| (item.product_id, item.quantity)).collect();
         self.ask(CheckOut { user_id, order_id, lines }, done, unexpected).await
@@ -141,14 +141,14 @@ impl Errand<'_> {
         &self,
         request: R,
         reply: impl FnOnce(R::Reply) -> Learned,
-        error: impl FnOnce(&R::Error) -> Option<Answer>,
-    ) -> Result<Answer, Fault> {
+        error: impl FnOnce(&R::Error) -> Option<StepReply>,
+    ) -> Result<StepReply, StepFault> {
         match self.mesh.call(self.context, request).await {
-            Ok(replied) => Ok(Answer::Done(reply(replied))),
+            Ok(replied) => Ok(StepReply::Done(reply(replied))),
             Err(CallError::Domain(said)) => {
-                error(&said).ok_or_else(|| Fault::Contradiction(format!("{} says: {said}", R::NAME)))
+                error(&said).ok_or_else(|| StepFault::Contradiction(format!("{} says: {said}", R::NAME)))
             }
-            Err(CallError::Mesh(error)) => Err(Fault::Unanswered(error)),
+            Err(CallError::Mesh(error)) => Err(StepFault::Unanswered(error)),
         }
     }
 }
@@ -161,28 +161,28 @@ fn tracked(shipment: Shipment) -> Learned {
     Learned::TrackingNumber(shipment.tracking_number)
 }
 
-fn unexpected<E>(_: &E) -> Option<Answer> {
+fn unexpected<E>(_: &E) -> Option<StepReply> {
     None
 }
 
 /// The shop was down for so long that the provider has let go of the money.
-fn expired(error: &PaymentsError) -> Option<Answer> {
+fn expired(error: &PaymentsError) -> Option<StepReply> {
     (*error == PaymentsError::AlreadyVoided).then(|| rejected(Reason::Unavailable))
 }
 
 /// The shop was down for longer than the reservation held.
-fn lapsed(error: &ProductsError) -> Option<Answer> {
+fn lapsed(error: &ProductsError) -> Option<StepReply> {
     (*error == ProductsError::ReservationReleased).then(|| rejected(Reason::Unavailable))
 }
 
-fn handed_over(error: &ShippingError) -> Option<Answer> {
-    (*error == ShippingError::AlreadyHandedOver).then_some(Answer::Refused(Refusal::HandedOver))
+fn handed_over(error: &ShippingError) -> Option<StepReply> {
+    (*error == ShippingError::AlreadyHandedOver).then_some(StepReply::Refused(StepRefusal::HandedOver))
 }
 
-fn rejected(reason: Reason) -> Answer {
-    Answer::Refused(Refusal::Rejected(reason))
+fn rejected(reason: Reason) -> StepReply {
+    StepReply::Refused(StepRefusal::Rejected(reason))
 }
 
-fn words(text: &str) -> Text<1, 200> {
+fn text(text: &str) -> Text<1, 200> {
     text.parse().expect("the texts of this file are short and plain")
 }

@@ -2,9 +2,9 @@
 
 use super::{
     messages::*,
-    record::{Changed, OrderRecord, ReturnRecord},
+    records::{Changed, OrderRecord, ReturnRecord},
     rules,
-    saga::{Answer, Due, Ending, Learned, Plan, Refusal, Return, Saga},
+    saga::{DueAction, Ending, Learned, Plan, ReturnPlan, Saga, StepRefusal, StepReply},
 };
 use crate::{
     mesh::Event,
@@ -15,16 +15,16 @@ use OrderStatus::*;
 
 impl OrderRecord {
     /// The action to be sent.
-    pub fn due(&self) -> Option<Due> {
+    pub fn due(&self) -> Option<DueAction> {
         self.saga.as_ref().and_then(Saga::due)
     }
 
     /// Writes down the answer to an action, and what comes after it. `false` where the action is no longer due: somebody was faster.
-    pub fn settle(&mut self, due: Due, answer: &Answer, now: Timestamp) -> Changed {
+    pub fn apply_reply(&mut self, due: DueAction, answer: &StepReply, now: Timestamp) -> Changed {
         let Some(saga) = self.saga.as_mut().filter(|saga| saga.due() == Some(due)) else { return Ok(false) };
-        let ending = saga.settle(answer, now);
+        let ending = saga.apply_reply(answer, now);
         self.needs_attention = false;
-        if let Answer::Done(learned) = answer {
+        if let StepReply::Done(learned) = answer {
             self.learn(due.saga, learned, now);
         }
         if let Some((ending, saga)) = ending.and_then(|ending| Some((ending, self.saga.take()?))) {
@@ -34,7 +34,7 @@ impl OrderRecord {
     }
 
     /// The action that is due fails and fails.
-    pub fn call_for_attention(&mut self, due: Due, now: Timestamp) -> bool {
+    pub fn call_for_attention(&mut self, due: DueAction, now: Timestamp) -> bool {
         let changed = !self.needs_attention && self.due() == Some(due);
         if changed {
             self.needs_attention = true;
@@ -81,13 +81,13 @@ impl OrderRecord {
         Ok(())
     }
 
-    fn reject(&mut self, refusal: Refusal, now: Timestamp) -> Result<(), OrdersError> {
+    fn reject(&mut self, refusal: StepRefusal, now: Timestamp) -> Result<(), OrdersError> {
         let reason = match refusal {
-            Refusal::Rejected(reason) => reason,
+            StepRefusal::Rejected(reason) => reason,
             // Never said to an order that is being placed.
-            Refusal::HandedOver | Refusal::RefundTooLarge { .. } => Reason::Unavailable,
+            StepRefusal::HandedOver | StepRefusal::RefundTooLarge { .. } => Reason::Unavailable,
         };
-        self.enter(Rejected, reason.words(), now)?;
+        self.enter(Rejected, reason.message(), now)?;
         self.order.reason = Some(reason.clone());
         OrderRejected { order: self.facts(), reason }.add_to(&mut self.outbox, now);
         Ok(())
@@ -107,7 +107,7 @@ impl OrderRecord {
         Ok(())
     }
 
-    fn conclude_return(&mut self, saga: u32, what: Return, now: Timestamp) -> Result<(), OrdersError> {
+    fn conclude_return(&mut self, saga: u32, what: ReturnPlan, now: Timestamp) -> Result<(), OrdersError> {
         let amount = what.amount;
         let pieces: u32 = what.lines.iter().map(|line| line.quantity.get()).sum();
         let words = format!("{pieces} {} came back", if pieces == 1 { "piece" } else { "pieces" });
@@ -139,7 +139,7 @@ impl OrderRecord {
 }
 
 impl Reason {
-    fn words(&self) -> String {
+    fn message(&self) -> String {
         match self {
             Self::OutOfStock { .. } => "There is not enough in stock; nothing was charged".into(),
             Self::PaymentDeclined { .. } => "The payment was declined; nothing was charged".into(),

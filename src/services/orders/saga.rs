@@ -12,7 +12,7 @@
 //! 4. Once the pivot is sent, its outcome must be learnt; after it there is only forward.
 //! 5. An undoing cannot be refused. It is sent until it succeeds, and people hear of it if that takes long.
 //!
-//! All of this file is pure: given the log, what next ([`Saga::next`]). `driver.rs` does it.
+//! All of this file is pure: given the log, what next ([`Saga::next`]). `orchestrator.rs` does it.
 
 use super::messages::Reason;
 use crate::{
@@ -22,49 +22,49 @@ use crate::{
     types::{Money, RefundId, SpanRef, Text, Timestamp},
 };
 use Action::*;
-use Kind::*;
+use StepKind::*;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// `pending → confirmed`, or back to `rejected`.
 #[rustfmt::skip]
-const PLACE: &[Step] = &[
-    Step(ReserveStock,     Compensatable(ReleaseStock)),
-    Step(AuthorizePayment, Compensatable(VoidPayment)),
-    Step(BookShipment,     Compensatable(CancelShipment)),
-    Step(CapturePayment,   Pivot),
+const PLACE: &[SagaStep] = &[
+    SagaStep(ReserveStock,     Compensatable(ReleaseStock)),
+    SagaStep(AuthorizePayment, Compensatable(VoidPayment)),
+    SagaStep(BookShipment,     Compensatable(CancelShipment)),
+    SagaStep(CapturePayment,   Pivot),
     // Where the shop was down in between for longer than the reservation held, paid pieces may be gone: there is a way out.
-    Step(CommitStock,      RetriableUnless(&[CancelShipment, RefundPayment])),
-    Step(EmptyCart,        Retriable),
+    SagaStep(CommitStock,      RetriableUnless(&[CancelShipment, RefundPayment])),
+    SagaStep(EmptyCart,        Retriable),
 ];
 
 /// `confirmed | packed → cancelled`, unless the carrier has the parcel.
 #[rustfmt::skip]
-const CANCEL: &[Step] = &[
-    Step(CancelShipment,   Pivot),
-    Step(RefundPayment,    Retriable),
-    Step(ReturnStock,      Retriable),
+const CANCEL: &[SagaStep] = &[
+    SagaStep(CancelShipment,   Pivot),
+    SagaStep(RefundPayment,    Retriable),
+    SagaStep(ReturnStock,      Retriable),
 ];
 
 /// `packed → shipped`
 #[rustfmt::skip]
-const SHIP: &[Step] = &[
-    Step(HandOver,         Pivot),
+const SHIP: &[SagaStep] = &[
+    SagaStep(HandOver,         Pivot),
 ];
 
 /// Pieces of a `delivered` order come back; `→ returned` when all have.
 #[rustfmt::skip]
-const RETURN: &[Step] = &[
-    Step(RefundPayment,    Pivot),
-    Step(ReturnStock,      Retriable),
+const RETURN: &[SagaStep] = &[
+    SagaStep(RefundPayment,    Pivot),
+    SagaStep(ReturnStock,      Retriable),
 ];
 
 /// An action, and what if it cannot be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step(pub Action, pub Kind);
+pub struct SagaStep(pub Action, pub StepKind);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum StepKind {
     /// Can be undone, by this action. Given up when it gets no answer in time.
     Compensatable(Action),
     /// The point of no return. Can be refused, and then nothing came of it; but an answer there must be.
@@ -110,12 +110,12 @@ pub struct Saga {
     pub cause: Option<SpanRef>,
     /// Why it goes back, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    turned_back: Option<Refusal>,
+    turned_back: Option<StepRefusal>,
     /// Its driver ended while it was under way: more may have been sent than is written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_in_doubt: bool,
     /// In the order in which they were intended; only the last can still be without an outcome.
-    log: Vec<Entry>,
+    log: Vec<LogEntry>,
 }
 
 /// What the saga is for, with what its actions need and the order does not know.
@@ -125,7 +125,7 @@ pub enum Plan {
     Place { from_cart: bool },
     Cancel { return_id: RefundId },
     Ship,
-    Return(Return),
+    Return(ReturnPlan),
 }
 
 impl Plan {
@@ -140,7 +140,7 @@ impl Plan {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Return {
+pub struct ReturnPlan {
     /// The customer's, so that the same request is the same return.
     pub key: String,
     pub return_id: RefundId,
@@ -150,15 +150,15 @@ pub struct Return {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Entry {
+struct LogEntry {
     action: Action,
     intended_at: Timestamp,
-    outcome: Option<Outcome>,
+    outcome: Option<StepResult>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Outcome {
+enum StepResult {
     Done,
     Refused,
     /// Given up; perhaps it was done all the same.
@@ -167,7 +167,7 @@ enum Outcome {
 
 /// Whose turn it is: the action to be sent, and its place, so that an answer that comes late is not taken for another's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Due {
+pub struct DueAction {
     pub action: Action,
     pub saga: u32,
     place: usize,
@@ -175,9 +175,9 @@ pub struct Due {
 
 /// What became of the action that was due.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum StepReply {
     Done(Learned),
-    Refused(Refusal),
+    Refused(StepRefusal),
     /// None came in time.
     Missing,
 }
@@ -193,7 +193,7 @@ pub enum Learned {
 /// A definite no.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Refusal {
+pub enum StepRefusal {
     /// Of the order that is being placed.
     Rejected(Reason),
     /// Too late to cancel.
@@ -203,13 +203,13 @@ pub enum Refusal {
 }
 
 /// How a saga ended: all steps are done, or it went back.
-pub type Ending = Result<(), Refusal>;
+pub type Ending = Result<(), StepRefusal>;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
     /// Write down the intent of this, then send it.
     Intend(Action),
-    TurnBack(Refusal),
+    TurnBack(StepRefusal),
     End(Ending),
 }
 
@@ -225,29 +225,29 @@ impl Saga {
     /// Given the log, in which nothing is open: what next?
     pub fn next(&self, now: Timestamp) -> Next {
         if let Some(refusal) = &self.turned_back {
-            let left = self.way_back().into_iter().find(|action| !self.was_begun(*action));
+            let left = self.compensations().into_iter().find(|action| !self.was_begun(*action));
             return left.map_or_else(|| Next::End(Err(refusal.clone())), Next::Intend);
         }
-        match self.steps().find(|Step(action, _)| !self.was_begun(*action)) {
+        match self.steps().find(|SagaStep(action, _)| !self.was_begun(*action)) {
             None => Next::End(Ok(())),
-            Some(Step(_, Compensatable(_) | Pivot)) if self.is_overdue(now) => Next::TurnBack(OVERDUE),
-            Some(Step(action, _)) => Next::Intend(action),
+            Some(SagaStep(_, Compensatable(_) | Pivot)) if self.is_overdue(now) => Next::TurnBack(OVERDUE),
+            Some(SagaStep(action, _)) => Next::Intend(action),
         }
     }
 
     /// The action to be sent, for the first time or again.
-    pub fn due(&self) -> Option<Due> {
+    pub fn due(&self) -> Option<DueAction> {
         let place = self.log.len().checked_sub(1)?;
         let open = self.log.last().filter(|entry| entry.outcome.is_none())?;
-        Some(Due { action: open.action, saga: self.number, place })
+        Some(DueAction { action: open.action, saga: self.number, place })
     }
 
     /// Writes down how the action that is due came out, and the intent of the next one; gives the ending where there is none.
-    pub fn settle(&mut self, answer: &Answer, now: Timestamp) -> Option<Ending> {
+    pub fn apply_reply(&mut self, answer: &StepReply, now: Timestamp) -> Option<Ending> {
         let (outcome, refusal) = match answer {
-            Answer::Done(_) => (Outcome::Done, None),
-            Answer::Refused(refusal) => (Outcome::Refused, Some(refusal.clone())),
-            Answer::Missing => (Outcome::Unknown, Some(OVERDUE)),
+            StepReply::Done(_) => (StepResult::Done, None),
+            StepReply::Refused(refusal) => (StepResult::Refused, Some(refusal.clone())),
+            StepReply::Missing => (StepResult::Unknown, Some(OVERDUE)),
         };
         if let Some(open) = self.log.last_mut() {
             open.outcome = Some(outcome);
@@ -292,7 +292,7 @@ impl Saga {
         loop {
             match self.next(now) {
                 Next::Intend(action) => {
-                    self.log.push(Entry { action, intended_at: now, outcome: None });
+                    self.log.push(LogEntry { action, intended_at: now, outcome: None });
                     return None;
                 }
                 Next::TurnBack(refusal) => self.turned_back = Some(refusal),
@@ -301,23 +301,24 @@ impl Saga {
         }
     }
 
-    fn steps(&self) -> impl DoubleEndedIterator<Item = Step> {
+    fn steps(&self) -> impl DoubleEndedIterator<Item = SagaStep> {
         let (steps, with_cart) = match &self.plan {
             Plan::Place { from_cart } => (PLACE, *from_cart),
             Plan::Cancel { .. } => (CANCEL, false),
             Plan::Ship => (SHIP, false),
             Plan::Return(_) => (RETURN, false),
         };
-        steps.iter().copied().filter(move |Step(action, _)| *action != EmptyCart || with_cart)
+        steps.iter().copied().filter(move |SagaStep(action, _)| *action != EmptyCart || with_cart)
     }
 
     /// What undoes every step that was begun, or may have been, the last one first. The step that was refused, too: an attempt
     /// at it that was taken for lost may still be on its way, and finds the door shut then.
-    fn way_back(&self) -> Vec<Action> {
+    fn compensations(&self) -> Vec<Action> {
         let may_have_begun = |kind| self.is_in_doubt && matches!(kind, Compensatable(_));
-        let begun = self.steps().rev().filter(|Step(action, kind)| self.was_begun(*action) || may_have_begun(*kind));
+        let begun =
+            self.steps().rev().filter(|SagaStep(action, kind)| self.was_begun(*action) || may_have_begun(*kind));
         let mut undoings = Vec::new();
-        for Step(_, kind) in begun {
+        for SagaStep(_, kind) in begun {
             match kind {
                 Compensatable(undoing) => undoings.push(undoing),
                 RetriableUnless(way_out) => return way_out.to_vec(),
@@ -328,9 +329,9 @@ impl Saga {
     }
 
     /// The kind of the step that is due; `None` where nothing is due, or the saga is on its way back.
-    fn due_kind(&self) -> Option<Kind> {
+    fn due_kind(&self) -> Option<StepKind> {
         let due = self.due().filter(|_| self.turned_back.is_none())?;
-        self.steps().find(|Step(action, _)| *action == due.action).map(|Step(_, kind)| kind)
+        self.steps().find(|SagaStep(action, _)| *action == due.action).map(|SagaStep(_, kind)| kind)
     }
 
     fn was_begun(&self, action: Action) -> bool {
@@ -343,11 +344,11 @@ impl Saga {
     }
 }
 
-const OVERDUE: Refusal = Refusal::Rejected(Reason::Unavailable);
+const OVERDUE: StepRefusal = StepRefusal::Rejected(Reason::Unavailable);
 
 impl Action {
     /// For people who wait for it.
-    pub const fn words(self) -> &'static str {
+    pub const fn message(self) -> &'static str {
         match self {
             ReserveStock => "the items are being reserved",
             ReleaseStock => "the reservation is being taken back",

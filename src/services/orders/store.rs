@@ -16,16 +16,15 @@
 use super::{
     keys::digest,
     messages::{OrderStatus, OrdersError, PlaceOrder},
-    record::OrderRecord,
-    watch::{Changes, Listener},
+    records::{CartOrder, OrderRecord, Placing},
+    watch::{ChangeListener, Changes},
 };
 use crate::{
     env::since,
     mesh::Failure,
-    storage::{Decision, KnownTable, OutboxTable, Record, StorageError, Table, Tree},
+    storage::{Decision, KnownTable, OutboxTable, StorageError, Table, Tree},
     types::{OrderId, Timestamp, UserId},
 };
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 #[derive(Clone)]
@@ -37,33 +36,8 @@ pub struct Store {
     changes: Changes,
 }
 
-/// Which order a key stands for, and for which request: written once, before that order.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Placing {
-    fingerprint: String,
-    order_id: OrderId,
-}
-
-impl Record for Placing {
-    const TABLE: &'static str = "placed";
-    /// SHA-256 of user and key.
-    type Key = String;
-}
-
-/// The last order of a user's cart: written before that order. Two clicks with two keys are two requests, and one cart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct CartOrder {
-    order_id: OrderId,
-    at: Timestamp,
-}
-
-impl Record for CartOrder {
-    const TABLE: &'static str = "cart_order";
-    type Key = UserId;
-}
-
 /// That the cart is free to be ordered, as long as nobody else orders it.
-pub struct CartTurn(Option<CartOrder>);
+pub struct FreeCart(Option<CartOrder>);
 
 /// An order whose cart is bound to it is written in the same breath. Where it was not for so long, the shop went down between the two.
 const NEVER_WRITTEN_AFTER: Duration = Duration::from_secs(10);
@@ -99,8 +73,8 @@ impl Store {
 
     /// Whether the user's cart may be ordered: not while an order of it is under way, whose last step takes out of it what was bought.
     /// To be asked before the cart is read.
-    pub fn cart_turn(&self, request: &PlaceOrder, now: Timestamp) -> Result<CartTurn, Failure<OrdersError>> {
-        let Some(last) = self.cart_orders.get(&request.user_id)? else { return Ok(CartTurn(None)) };
+    pub fn check_cart_is_free(&self, request: &PlaceOrder, now: Timestamp) -> Result<FreeCart, Failure<OrdersError>> {
+        let Some(last) = self.cart_orders.get(&request.user_id)? else { return Ok(FreeCart(None)) };
         let is_own = self.placings.get(&key_of(request))?.is_some_and(|placing| placing.order_id == last.order_id);
         let is_under_way = match self.order(last.order_id)? {
             Some(record) => record.order.status == OrderStatus::Pending,
@@ -109,11 +83,11 @@ impl Store {
         if is_under_way && !is_own {
             return Err(OrdersError::CartInCheckout { order_id: last.order_id }.into());
         }
-        Ok(CartTurn(Some(last)))
+        Ok(FreeCart(Some(last)))
     }
 
     /// Binds the cart to the order, unless another order has been faster.
-    fn take_turn(&self, user: UserId, turn: &CartTurn, fresh: &CartOrder) -> Result<(), Failure<OrdersError>> {
+    fn claim_cart(&self, user: UserId, turn: &FreeCart, fresh: &CartOrder) -> Result<(), Failure<OrdersError>> {
         self.cart_orders.change(&user, |found| match found {
             Some(last) if last.order_id == fresh.order_id => Ok(Decision::Keep(())),
             Some(last) if turn.0.as_ref() != Some(&last) => {
@@ -131,7 +105,7 @@ impl Store {
         &self,
         request: &PlaceOrder,
         mut record: OrderRecord,
-        turn: Option<CartTurn>,
+        turn: Option<FreeCart>,
     ) -> Result<OrderRecord, Failure<OrdersError>> {
         let fresh = Placing { fingerprint: fingerprint_of(request), order_id: record.order.id };
         let placing = self.placings.get_or_create(&key_of(request), &fresh)?;
@@ -139,7 +113,7 @@ impl Store {
         record.order.id = placing.order_id;
         if let Some(turn) = turn {
             let fresh = CartOrder { order_id: placing.order_id, at: record.order.placed_at };
-            self.take_turn(request.user_id, &turn, &fresh)?;
+            self.claim_cart(request.user_id, &turn, &fresh)?;
         }
         let placed = self.orders.get_or_create(&placing.order_id, &record)?;
         self.tree.commit().await?;
@@ -167,7 +141,7 @@ impl Store {
         Ok(record)
     }
 
-    pub fn listen(&self, id: OrderId) -> Listener {
+    pub fn listen(&self, id: OrderId) -> ChangeListener {
         self.changes.listen(id)
     }
 
@@ -233,9 +207,9 @@ impl Store {
         Ok(under_way)
     }
 
-    /// What the relay works on.
-    pub fn owing(&self) -> Box<dyn OutboxTable> {
-        Box::new(self.orders.clone())
+    /// The tables whose records have an outbox, for the relay.
+    pub fn outbox_tables(&self) -> Vec<Box<dyn OutboxTable>> {
+        vec![Box::new(self.orders.clone())]
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who waits for an order to change: told by whichever instance changed it, as soon as the change is on disk.
 
-use super::record::OrderRecord;
+use super::records::OrderRecord;
 use crate::types::OrderId;
 use parking_lot::{Mutex, MutexGuard};
 use std::{collections::HashMap, sync::Arc};
@@ -8,17 +8,17 @@ use tokio::sync::watch;
 
 /// Shared by all instances. Holds something only for orders that somebody waits for.
 #[derive(Clone, Default)]
-pub struct Changes(Arc<Mutex<HashMap<OrderId, watch::Sender<News>>>>);
+pub struct Changes(Arc<Mutex<HashMap<OrderId, watch::Sender<OrderNews>>>>);
 
 /// What is worth waiting for. Both only go up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct News {
+pub struct OrderNews {
     pub version: u64,
     /// How many sagas of the order are over.
     pub concluded: u32,
 }
 
-impl News {
+impl OrderNews {
     pub fn of(record: &OrderRecord) -> Self {
         Self { version: record.order.version, concluded: record.concluded() }
     }
@@ -26,14 +26,14 @@ impl News {
 
 impl Changes {
     /// Hears of every change from now on: to be called before the order is looked at.
-    pub fn listen(&self, order_id: OrderId) -> Listener {
+    pub fn listen(&self, order_id: OrderId) -> ChangeListener {
         let news = self.lock().entry(order_id).or_default().subscribe();
-        Listener { changes: self.clone(), order_id, news: Some(news) }
+        ChangeListener { changes: self.clone(), order_id, news: Some(news) }
     }
 
     pub fn tell(&self, record: &OrderRecord) {
         if let Some(sender) = self.lock().get(&record.order.id) {
-            let fresh = News::of(record);
+            let fresh = OrderNews::of(record);
             // Two changes may be told of in the wrong order; the later one stands.
             sender.send_if_modified(|news| {
                 let is_later = fresh.version > news.version;
@@ -43,21 +43,21 @@ impl Changes {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<OrderId, watch::Sender<News>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<OrderId, watch::Sender<OrderNews>>> {
         self.0.lock()
     }
 }
 
-pub struct Listener {
+pub struct ChangeListener {
     changes: Changes,
     order_id: OrderId,
     /// There until it is dropped.
-    news: Option<watch::Receiver<News>>,
+    news: Option<watch::Receiver<OrderNews>>,
 }
 
-impl Listener {
+impl ChangeListener {
     /// Returns when there are news like that.
-    pub async fn wait_for(&mut self, wanted: impl FnMut(&News) -> bool) {
+    pub async fn wait_for(&mut self, wanted: impl FnMut(&OrderNews) -> bool) {
         if let Some(news) = &mut self.news {
             // The sender stays as long as somebody listens.
             let _ = news.wait_for(wanted).await;
@@ -65,12 +65,12 @@ impl Listener {
     }
 
     /// What was told last: it is on disk.
-    pub fn told(&self) -> News {
+    pub fn told(&self) -> OrderNews {
         self.news.as_ref().map(|news| *news.borrow()).unwrap_or_default()
     }
 }
 
-impl Drop for Listener {
+impl Drop for ChangeListener {
     fn drop(&mut self) {
         self.news = None;
         let mut waited_for = self.changes.lock();

@@ -2,11 +2,12 @@
 
 use super::{
     card::ValidCard,
-    driver::{Driver, patiently},
     messages::*,
+    operations::{PaymentOperations, with_timeout},
     provider::PaymentProvider,
-    rules::{self, Charge, Method, Progress, RefundWish},
-    store::{PaymentRecord, Store},
+    records::{Charge, Method, PaymentRecord},
+    rules::{self, Progress, RefundRequest},
+    store::Store,
 };
 use crate::{
     mesh::{Context, Failure, HandlerResult, service},
@@ -19,7 +20,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 struct Payments {
     store: Store,
-    driver: Driver,
+    operations: PaymentOperations,
 }
 
 service! { Payments,
@@ -33,34 +34,34 @@ service! { Payments,
         IssueRefund       => refund,
         GetPayment        => get,
         GetPaymentOfOrder => get_of_order,
-        ReconcilePayments => tally,
+        ReconcilePayments => reconcile,
     }
 }
 
 pub fn launch(deps: ServiceDeps, provider: Arc<dyn PaymentProvider>) {
     let ServiceDeps { env, mesh, tree, instances } = deps;
     let store = Store::new(&tree);
-    let driver = Driver { env, store: store.clone(), provider };
-    let payments = Payments { store: store.clone(), driver: driver.clone() };
+    let operations = PaymentOperations { env, store: store.clone(), provider };
+    let payments = Payments { store: store.clone(), operations: operations.clone() };
     mesh.launch(Service::Payments, instances, move |on| start(&payments, on));
-    mesh.relay(Service::Payments, tree, vec![Box::new(store.payments())]);
-    mesh.background(Service::Payments, move || driver.clone().sweep_for_ever());
+    mesh.relay(Service::Payments, tree, store.outbox_tables());
+    mesh.background(Service::Payments, move || operations.clone().sweep_forever());
 }
 
 /// Payments in one answer to the audit.
-const MOST_TALLIED: usize = 1000;
+const MOST_RECONCILED: usize = 1000;
 
 impl Payments {
     /// The only place where a card number is: it comes with the request, goes to the provider, and is wiped.
     async fn add_method(&self, context: Context, request: AddMethod) -> HandlerResult<AddMethod> {
         visible_methods(&context, request.user_id)?;
-        let card = ValidCard::parse(&request.card, self.driver.env.now()).map_err(PaymentsError::from)?;
+        let card = ValidCard::parse(&request.card, self.operations.env.now()).map_err(PaymentsError::from)?;
         self.store.wallet(request.user_id)?.has_room()?;
         // One that is vaulted twice because the first answer was lost leaves a token that nobody has: no harm.
-        let tokenize = |_| patiently(self.driver.provider.tokenize(&card));
-        let vaulted = self.driver.insist(context.deadline, tokenize).await?;
+        let tokenize = |_| with_timeout(self.operations.provider.tokenize(&card));
+        let vaulted = self.operations.retry_until(context.deadline, tokenize).await?;
         let method = Method {
-            id: self.driver.env.id(),
+            id: self.operations.env.id(),
             token: vaulted.token,
             brand: vaulted.brand.name().to_owned(),
             last4: vaulted.last4,
@@ -86,8 +87,8 @@ impl Payments {
         visible_methods(&context, request.user_id)?;
         let Authorize { order_id, user_id, method_id, amount } = request;
         let method = self.store.wallet(user_id)?.methods.into_iter().find(|method| method.id == method_id);
-        let now = self.driver.env.now();
-        let authorized = self.driver.carry_out(order_id, context.deadline, |found| match found {
+        let now = self.operations.env.now();
+        let authorized = self.operations.carry_out(order_id, context.deadline, |found| match found {
             None => {
                 let method = method.clone().ok_or(PaymentsError::MethodNotFound)?;
                 *found = Some(PaymentRecord::of(Charge::open(order_id, user_id, method, amount, now)));
@@ -103,8 +104,8 @@ impl Payments {
     }
 
     async fn capture(&self, context: Context, request: Capture) -> HandlerResult<Capture> {
-        let now = self.driver.env.now();
-        let captured = self.driver.carry_out(request.order_id, context.deadline, |found| match found {
+        let now = self.operations.env.now();
+        let captured = self.operations.carry_out(request.order_id, context.deadline, |found| match found {
             Some(PaymentRecord { charge: None, .. }) => Err(PaymentsError::AlreadyVoided),
             found => visible(&context, found)?.capture(now),
         });
@@ -112,8 +113,8 @@ impl Payments {
     }
 
     async fn void(&self, context: Context, request: Void) -> HandlerResult<Void> {
-        let now = self.driver.env.now();
-        let voided = self.driver.carry_out(request.order_id, context.deadline, |found| match found {
+        let now = self.operations.env.now();
+        let voided = self.operations.carry_out(request.order_id, context.deadline, |found| match found {
             None => {
                 *found = Some(PaymentRecord::tombstone());
                 Ok(Progress::Done)
@@ -131,12 +132,13 @@ impl Payments {
             PaymentRef::OfOrder(id) => id,
         };
         let IssueRefund { key, amount, reason, .. } = request;
-        let wish = RefundWish { id: self.driver.env.id(), key, amount, reason: reason.into_string() };
-        let now = self.driver.env.now();
-        let refunded =
-            self.driver.carry_out(order_id, context.deadline, |found| visible(&context, found)?.refund(&wish, now));
+        let wanted = RefundRequest { id: self.operations.env.id(), key, amount, reason: reason.into_string() };
+        let now = self.operations.env.now();
+        let refunded = self
+            .operations
+            .carry_out(order_id, context.deadline, |found| visible(&context, found)?.refund(&wanted, now));
         let charge = refunded.await?.ok_or(PaymentsError::PaymentNotFound)?;
-        let entry = charge.refunds.iter().find(|entry| entry.key == wish.key);
+        let entry = charge.refunds.iter().find(|entry| entry.key == wanted.key);
         Ok(entry.and_then(|entry| entry.view(order_id)).ok_or(PaymentsError::PaymentNotFound)?)
     }
 
@@ -152,14 +154,14 @@ impl Payments {
         shown(self.store.charge(order_id)?.filter(|charge| context.principal.may_see(charge.user_id)))
     }
 
-    async fn tally(&self, context: Context, request: ReconcilePayments) -> HandlerResult<ReconcilePayments> {
-        self.driver.hear_of_failed_refunds().await?;
-        let charges = self.store.charges(request.after).take(request.limit.min(MOST_TALLIED));
+    async fn reconcile(&self, context: Context, request: ReconcilePayments) -> HandlerResult<ReconcilePayments> {
+        self.operations.fetch_failed_refunds().await?;
+        let charges = self.store.charges(request.after).take(request.limit.min(MOST_RECONCILED));
         let charges: Vec<Charge> = charges.collect::<Result<_, _>>()?;
         let orders: Vec<OrderId> = charges.iter().map(|charge| charge.order_id).collect();
-        let ask = |_| patiently(self.driver.provider.ledgers(&orders));
-        let theirs = self.driver.insist(context.deadline, ask).await?;
-        let now = self.driver.env.now();
+        let ask = |_| with_timeout(self.operations.provider.ledgers(&orders));
+        let theirs = self.operations.retry_until(context.deadline, ask).await?;
+        let now = self.operations.env.now();
         charges
             .into_iter()
             .zip(theirs)

@@ -4,12 +4,11 @@
 //! nobody's real card can enter.
 
 use super::{
+    brand::Brand,
     messages::{Card, PaymentsError},
-    test_cards,
 };
 use crate::types::{Timestamp, secret::MASK};
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use zeroize::Zeroizing;
 
@@ -23,7 +22,7 @@ pub struct ValidCard {
 
 impl ValidCard {
     /// `now` tells whether the card has expired.
-    pub fn parse(card: &Card, now: Timestamp) -> Result<Self, Flaw> {
+    pub fn parse(card: &Card, now: Timestamp) -> Result<Self, CardFlaw> {
         let number: CardNumber = card.number.expose().parse()?;
         let expiry = Expiry::parse(card.exp_month, card.exp_year, now)?;
         let cvc = Cvc::parse(card.cvc.expose(), number.brand())?;
@@ -42,25 +41,25 @@ const MOST_DIGITS: usize = 19;
 const FEWEST_DIGITS: usize = 12;
 
 impl FromStr for CardNumber {
-    type Err = Flaw;
+    type Err = CardFlaw;
 
     /// Takes digits with spaces and dashes wherever people put them.
-    fn from_str(typed: &str) -> Result<Self, Flaw> {
+    fn from_str(typed: &str) -> Result<Self, CardFlaw> {
         // With room for all from the start: a string that grows leaves copies behind that nobody wipes.
         let mut digits = Zeroizing::new(String::with_capacity(MOST_DIGITS));
         for c in typed.chars().filter(|c| !c.is_whitespace() && *c != '-') {
             if !c.is_ascii_digit() || digits.len() == MOST_DIGITS {
-                return Err(Flaw::NoNumber);
+                return Err(CardFlaw::NoNumber);
             }
             digits.push(c);
         }
         if digits.len() < FEWEST_DIGITS {
-            return Err(Flaw::NoNumber);
+            return Err(CardFlaw::NoNumber);
         }
         if !passes_luhn(&digits) {
-            return Err(Flaw::CheckDigit);
+            return Err(CardFlaw::CheckDigit);
         }
-        let brand = test_cards::brand_of(&digits).ok_or(Flaw::NotATestCard)?;
+        let brand = Brand::of_test_card(&digits).ok_or(CardFlaw::NotATestCard)?;
         Ok(Self { digits, brand })
     }
 }
@@ -96,35 +95,6 @@ fn passes_luhn(digits: &str) -> bool {
     digits.bytes().rev().enumerate().map(weigh).sum::<u32>().is_multiple_of(10)
 }
 
-/// Whose card it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Brand {
-    Visa,
-    Mastercard,
-    Amex,
-    Discover,
-    Diners,
-    Jcb,
-}
-
-impl Brand {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Visa => "visa",
-            Self::Mastercard => "mastercard",
-            Self::Amex => "amex",
-            Self::Discover => "discover",
-            Self::Diners => "diners",
-            Self::Jcb => "jcb",
-        }
-    }
-
-    const fn cvc_digits(self) -> usize {
-        if matches!(self, Self::Amex) { 4 } else { 3 }
-    }
-}
-
 /// The last month in which a card is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expiry {
@@ -136,15 +106,15 @@ pub struct Expiry {
 const MOST_YEARS_AHEAD: u16 = 50;
 
 impl Expiry {
-    pub fn parse(month: u8, year: u16, now: Timestamp) -> Result<Self, Flaw> {
+    pub fn parse(month: u8, year: u16, now: Timestamp) -> Result<Self, CardFlaw> {
         let today = now.to_zoned(TimeZone::UTC);
         let (this_year, this_month) = (today.year().unsigned_abs(), today.month().unsigned_abs());
         if !(1..=12).contains(&month) {
-            Err(Flaw::Month)
+            Err(CardFlaw::Month)
         } else if year < this_year || year > this_year + MOST_YEARS_AHEAD {
-            Err(Flaw::Year)
+            Err(CardFlaw::Year)
         } else if year == this_year && month < this_month {
-            Err(Flaw::Expired)
+            Err(CardFlaw::Expired)
         } else {
             Ok(Self { month, year })
         }
@@ -155,12 +125,12 @@ impl Expiry {
 pub struct Cvc(Zeroizing<String>);
 
 impl Cvc {
-    pub fn parse(typed: &str, brand: Brand) -> Result<Self, Flaw> {
+    pub fn parse(typed: &str, brand: Brand) -> Result<Self, CardFlaw> {
         let digits = typed.trim();
         if digits.len() == brand.cvc_digits() && digits.bytes().all(|b| b.is_ascii_digit()) {
             Ok(Self(Zeroizing::new(digits.to_owned())))
         } else {
-            Err(Flaw::Cvc { digits: brand.cvc_digits() })
+            Err(CardFlaw::Cvc { digits: brand.cvc_digits() })
         }
     }
 
@@ -178,7 +148,7 @@ impl fmt::Debug for Cvc {
 
 /// What is wrong with a card as it was typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flaw {
+pub enum CardFlaw {
     NoNumber,
     CheckDigit,
     NotATestCard,
@@ -188,7 +158,7 @@ pub enum Flaw {
     Cvc { digits: usize },
 }
 
-impl Flaw {
+impl CardFlaw {
     /// The field, the code (Stripe's, and `not_a_test_card`) and the words for whoever typed it.
     #[rustfmt::skip]
     fn tell(self) -> (&'static str, &'static str, &'static str) {
@@ -205,8 +175,8 @@ impl Flaw {
     }
 }
 
-impl From<Flaw> for PaymentsError {
-    fn from(flaw: Flaw) -> Self {
+impl From<CardFlaw> for PaymentsError {
+    fn from(flaw: CardFlaw) -> Self {
         let (field, code, reason) = flaw.tell();
         Self::InvalidCard { field: field.into(), code: code.into(), reason: reason.into() }
     }
@@ -222,7 +192,7 @@ mod tests {
         "2026-11-23T06:00:00Z".parse().unwrap()
     }
 
-    fn typed(number: &str, exp_month: u8, exp_year: u16, cvc: &str) -> Result<ValidCard, Flaw> {
+    fn typed(number: &str, exp_month: u8, exp_year: u16, cvc: &str) -> Result<ValidCard, CardFlaw> {
         let (number, cvc) = (Secret::new(number.to_owned()), Secret::new(cvc.to_owned()));
         let card = Card { number, exp_month, exp_year, cvc, name: "Zoë".parse().unwrap() };
         ValidCard::parse(&card, november_2026())
@@ -238,17 +208,17 @@ mod tests {
 
     #[test]
     fn a_slip_and_a_real_card_are_told_apart() {
-        assert_eq!(typed("4242424242424241", 12, 2030, "123").unwrap_err(), Flaw::CheckDigit);
+        assert_eq!(typed("4242424242424241", 12, 2030, "123").unwrap_err(), CardFlaw::CheckDigit);
         // Its check digit is right, and its bank might exist.
-        assert_eq!(typed("4539578763621486", 12, 2030, "123").unwrap_err(), Flaw::NotATestCard);
+        assert_eq!(typed("4539578763621486", 12, 2030, "123").unwrap_err(), CardFlaw::NotATestCard);
         for bad in ["", "4242", "4242x42424242424", "42424242424242424242", "４２４２424242424242"] {
-            assert_eq!(typed(bad, 12, 2030, "123").unwrap_err(), Flaw::NoNumber, "{bad:?}");
+            assert_eq!(typed(bad, 12, 2030, "123").unwrap_err(), CardFlaw::NoNumber, "{bad:?}");
         }
     }
 
     #[test]
     fn whoever_types_a_real_card_learns_that_this_is_a_demo() {
-        let PaymentsError::InvalidCard { field, code, reason } = Flaw::NotATestCard.into() else { panic!() };
+        let PaymentsError::InvalidCard { field, code, reason } = CardFlaw::NotATestCard.into() else { panic!() };
         assert_eq!((field.as_str(), code.as_str()), ("number", "not_a_test_card"));
         assert!(reason.contains("demo") && reason.contains("test cards"), "{reason}");
     }
@@ -257,19 +227,19 @@ mod tests {
     fn a_card_is_good_to_the_end_of_its_month() {
         let visa = |month, year| typed("4242424242424242", month, year, "123").map(|card| card.expiry);
         assert_eq!(visa(11, 2026), Ok(Expiry { month: 11, year: 2026 }));
-        assert_eq!(visa(10, 2026).unwrap_err(), Flaw::Expired);
-        assert_eq!(visa(12, 2025).unwrap_err(), Flaw::Year);
-        assert_eq!((visa(12, 2076).is_ok(), visa(1, 2077).unwrap_err()), (true, Flaw::Year));
-        assert_eq!([visa(0, 2030).unwrap_err(), visa(13, 2030).unwrap_err()], [Flaw::Month; 2]);
-        assert_eq!(visa(11, 26).unwrap_err(), Flaw::Year);
+        assert_eq!(visa(10, 2026).unwrap_err(), CardFlaw::Expired);
+        assert_eq!(visa(12, 2025).unwrap_err(), CardFlaw::Year);
+        assert_eq!((visa(12, 2076).is_ok(), visa(1, 2077).unwrap_err()), (true, CardFlaw::Year));
+        assert_eq!([visa(0, 2030).unwrap_err(), visa(13, 2030).unwrap_err()], [CardFlaw::Month; 2]);
+        assert_eq!(visa(11, 26).unwrap_err(), CardFlaw::Year);
     }
 
     #[test]
     fn american_express_has_four_digits_on_its_front() {
         assert!(typed("378282246310005", 12, 2030, "1234").is_ok());
-        assert_eq!(typed("378282246310005", 12, 2030, "123").unwrap_err(), Flaw::Cvc { digits: 4 });
-        assert_eq!(typed("4242424242424242", 12, 2030, "1234").unwrap_err(), Flaw::Cvc { digits: 3 });
-        assert_eq!(typed("4242424242424242", 12, 2030, "12x").unwrap_err(), Flaw::Cvc { digits: 3 });
+        assert_eq!(typed("378282246310005", 12, 2030, "123").unwrap_err(), CardFlaw::Cvc { digits: 4 });
+        assert_eq!(typed("4242424242424242", 12, 2030, "1234").unwrap_err(), CardFlaw::Cvc { digits: 3 });
+        assert_eq!(typed("4242424242424242", 12, 2030, "12x").unwrap_err(), CardFlaw::Cvc { digits: 3 });
     }
 
     #[test]

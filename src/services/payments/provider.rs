@@ -3,10 +3,7 @@
 //! It has books of its own, is reached over a way that can fail, and is idempotent: an [`IdempotencyKey`] names one operation for ever,
 //! and asking with it again gives the first outcome.
 
-use super::{
-    card::{Brand, ValidCard},
-    messages::Ledger,
-};
+use super::{brand::Brand, card::ValidCard, messages::Ledger};
 use crate::types::{Money, OrderId, RefundId, Timestamp};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -20,25 +17,25 @@ pub trait PaymentProvider: Send + Sync {
     /// Vaults a card: the only time that its number is handed to anybody. What is answered holds nothing of it.
     fn tokenize(&self, card: &ValidCard) -> ProviderFuture<'_, VaultedCard>;
 
-    /// Sets the amount aside: [`Outcome::Authorized`] or [`Outcome::Declined`].
-    fn authorize(&self, key: IdempotencyKey, token: &Token, amount: Money) -> ProviderFuture<'_, Outcome>;
+    /// Sets the amount aside: [`OperationOutcome::Authorized`] or [`OperationOutcome::Declined`].
+    fn authorize(&self, key: IdempotencyKey, token: &CardToken, amount: Money) -> ProviderFuture<'_, OperationOutcome>;
 
-    /// Takes all that the authorization set aside: [`Outcome::Captured`].
-    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome>;
+    /// Takes all that the authorization set aside: [`OperationOutcome::Captured`].
+    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, OperationOutcome>;
 
-    /// Gives back what the authorization set aside: [`Outcome::Voided`].
-    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome>;
+    /// Gives back what the authorization set aside: [`OperationOutcome::Voided`].
+    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, OperationOutcome>;
 
-    /// Gives back some of what was captured: [`Outcome::Refunded`].
+    /// Gives back some of what was captured: [`OperationOutcome::Refunded`].
     fn refund(
         &self,
         key: IdempotencyKey,
         authorization: &AuthorizationId,
         amount: Money,
-    ) -> ProviderFuture<'_, Outcome>;
+    ) -> ProviderFuture<'_, OperationOutcome>;
 
     /// What an operation came to; `None` where the provider never heard of it.
-    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<Outcome>>;
+    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<OperationOutcome>>;
 
     /// The refunds that failed after they had been taken, until each is acknowledged.
     fn failed_refunds(&self) -> ProviderFuture<'_, Vec<IdempotencyKey>>;
@@ -54,12 +51,12 @@ pub trait PaymentProvider: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyKey {
     pub order_id: OrderId,
-    pub step: Step,
+    pub operation: Operation,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub enum Operation {
     Authorize,
     Capture,
     Void,
@@ -69,11 +66,11 @@ pub enum Step {
 /// `ord_…:capture`, `ord_…:rfd_…`
 impl fmt::Display for IdempotencyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.step {
-            Step::Authorize => write!(f, "{}:authorize", self.order_id),
-            Step::Capture => write!(f, "{}:capture", self.order_id),
-            Step::Void => write!(f, "{}:void", self.order_id),
-            Step::Refund(id) => write!(f, "{}:{id}", self.order_id),
+        match self.operation {
+            Operation::Authorize => write!(f, "{}:authorize", self.order_id),
+            Operation::Capture => write!(f, "{}:capture", self.order_id),
+            Operation::Void => write!(f, "{}:void", self.order_id),
+            Operation::Refund(id) => write!(f, "{}:{id}", self.order_id),
         }
     }
 }
@@ -81,7 +78,7 @@ impl fmt::Display for IdempotencyKey {
 /// What stands for a vaulted card. Whoever has it can have the provider charge the card, and cannot learn its number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Token(pub String);
+pub struct CardToken(pub String);
 
 /// The provider's own name for an authorization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +87,7 @@ pub struct AuthorizationId(pub String);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultedCard {
-    pub token: Token,
+    pub token: CardToken,
     pub brand: Brand,
     pub last4: String,
 }
@@ -98,7 +95,7 @@ pub struct VaultedCard {
 /// What an operation came to. It will not change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum OperationOutcome {
     Authorized {
         authorization: AuthorizationId,
         /// From then on nothing is set aside any more.
@@ -110,13 +107,13 @@ pub enum Outcome {
     Captured,
     Voided,
     Refunded,
-    Refused(Refusal),
+    Refused(OperationRefusal),
 }
 
 /// Why the provider will not do an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Refusal {
+pub enum OperationRefusal {
     /// The key was used for something else.
     KeyReused,
     /// No such token, or no such authorization.

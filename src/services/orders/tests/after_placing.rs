@@ -75,7 +75,7 @@ fn a_cancelled_order_is_not_sent_paid_back_and_put_back() {
             assert!(shop.stage.take_calls().is_empty());
             shop.assert_all_or_nothing(&cancelled);
             assert_eq!(shop.stage.lock().world.on_shelf[&kettle()], 10);
-            assert_eq!(shop.tally(id).await.refunded, cancelled.total);
+            assert_eq!(shop.reconciliation(id).await.refunded, cancelled.total);
             assert_eq!(shop.fulfil(id, Fulfilment::Packed).await, illegal("cancelled", "packed"));
             shop.sleep(1).await;
             assert_eq!(shop.stage.lock().events, ["confirmed", "cancelled"]);
@@ -166,7 +166,7 @@ fn an_order_that_an_operator_has_paid_back_can_still_be_cancelled() {
         let id = shop.confirmed().await;
         shop.stage.lock().world.refund(id, "by hand", None).unwrap();
         assert_eq!(shop.cancel(id).await.unwrap().status, OrderStatus::Cancelled);
-        assert_eq!(shop.tally(id).await.refunded, euro(0), "it was not the order that gave it back");
+        assert_eq!(shop.reconciliation(id).await.refunded, euro(0), "it was not the order that gave it back");
     });
 }
 
@@ -192,8 +192,11 @@ fn a_delivered_order_comes_back_piece_by_piece() {
         shop.call(ada(), back(id, "third", &[line(kettle(), 1), line(cup(), 1)])).await.unwrap();
         let returned = shop.order(id).await;
         assert_eq!((returned.status, returned.returns.len()), (OrderStatus::Returned, 2));
-        let tally = shop.tally(id).await;
-        assert_eq!((tally.refunded, &tally.pieces[..]), (euro(10_700), &[(kettle(), 0), (cup(), 0)][..]));
+        let reconciliation = shop.reconciliation(id).await;
+        assert_eq!(
+            (reconciliation.refunded, &reconciliation.pieces[..]),
+            (euro(10_700), &[(kettle(), 0), (cup(), 0)][..])
+        );
         shop.assert_all_or_nothing(&returned);
         let again = shop.call(ada(), back(id, "fourth", &[line(cup(), 1)])).await;
         assert_eq!(again, Err(CallError::Domain(OrdersError::NotReturnable { status: "returned".into() })));
@@ -254,13 +257,13 @@ fn a_refund_that_fails_later_is_noted_and_no_longer_counted() {
     in_shop(async |shop| {
         let id = shop.delivered().await;
         let refund = shop.call(ada(), back(id, "key", &[line(kettle(), 1)])).await.unwrap();
-        assert_eq!(shop.tally(id).await.refunded, euro(4900));
+        assert_eq!(shop.reconciliation(id).await.refunded, euro(4900));
         let by_hand = Refund { id: self::id(99), ..refund.clone() };
         for refund in [by_hand, refund.clone(), refund] {
             shop.tell(&RefundFailed { order_id: id, user_id: self::id(1), refund });
         }
         shop.sleep(1).await;
-        assert_eq!(shop.tally(id).await.refunded, euro(0));
+        assert_eq!(shop.reconciliation(id).await.refunded, euro(0));
         let notes = shop.order(id).await.timeline.into_iter().filter_map(|entry| entry.note);
         let failed: Vec<String> = notes.filter(|note| note.contains("could not be given back")).collect();
         assert_eq!(failed, ["EUR 49.00 could not be given back; we will be in touch"]);

@@ -2,7 +2,7 @@
 //! finished or undone, once, and the same request finds it.
 
 use super::*;
-use crate::services::orders::{record::OrderRecord, store::Store};
+use crate::services::orders::{records::OrderRecord, store::Store};
 
 /// What stands in the way of the order.
 #[rustfmt::skip]

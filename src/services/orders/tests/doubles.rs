@@ -121,7 +121,7 @@ impl Props {
 pub struct Doubles {
     env: Env,
     stage: Stage,
-    heard: ProcessedEvents,
+    processed_events: ProcessedEvents,
 }
 
 service! { Doubles,
@@ -156,7 +156,7 @@ service! { Doubles,
 
 /// Starts one more of them on this thread. `tree` is where it remembers which events it heard.
 pub fn double(env: &Env, stage: &Stage, tree: &Tree) -> Handlers {
-    let doubles = Doubles { env: env.clone(), stage: stage.clone(), heard: ProcessedEvents::in_tree(tree) };
+    let doubles = Doubles { env: env.clone(), stage: stage.clone(), processed_events: ProcessedEvents::in_tree(tree) };
     start(&doubles, &actix::Arbiter::current())
 }
 
@@ -342,7 +342,7 @@ impl Doubles {
     }
 
     fn processed_events(&self) -> &ProcessedEvents {
-        &self.heard
+        &self.processed_events
     }
 }
 

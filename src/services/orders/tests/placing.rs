@@ -301,7 +301,7 @@ fn when_paid_pieces_have_lapsed_the_customer_has_their_money_back() {
         assert_eq!(shop.stage.take_calls(), [COMMIT, CANCEL, REFUND]);
         assert_eq!((order.status, order.reason.as_ref()), (OrderStatus::Rejected, Some(&Reason::Unavailable)));
         shop.assert_all_or_nothing(&order);
-        assert_eq!(shop.tally(order.id).await.refunded, order.total);
+        assert_eq!(shop.reconciliation(order.id).await.refunded, order.total);
     });
 }
 

@@ -28,9 +28,9 @@ impl Shop {
         self.call(who, ListOrders { user_id, status, limit: Limit::try_from(limit).unwrap(), cursor }).await
     }
 
-    pub async fn tally(&self, order_id: OrderId) -> OrderReconciliation {
-        let tallies = self.call(operator(), ReconcileOrders { after: None, limit: 100 }).await.unwrap();
-        tallies.into_iter().find(|tally| tally.order_id == order_id).unwrap()
+    pub async fn reconciliation(&self, order_id: OrderId) -> OrderReconciliation {
+        let reconciliations = self.call(operator(), ReconcileOrders { after: None, limit: 100 }).await.unwrap();
+        reconciliations.into_iter().find(|reconciliation| reconciliation.order_id == order_id).unwrap()
     }
 }
 

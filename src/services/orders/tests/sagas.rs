@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::services::orders::{
-    record::OrderRecord,
+    records::OrderRecord,
     rules,
-    saga::{Action, Answer, Learned, PATIENCE as SAGA_PATIENCE, Plan, RESERVED_FOR, Refusal, Return, Saga},
+    saga::{Action, Learned, PATIENCE as SAGA_PATIENCE, Plan, RESERVED_FOR, ReturnPlan, Saga, StepRefusal, StepReply},
 };
 use proptest::prelude::*;
 
@@ -72,7 +72,7 @@ fn for_every_step_and_outcome_it_is_known_what_follows() {
                 let action = format!("{:?}", due.action);
                 told += &format!("  {action:<17} {outcome:<8} {}\n", what_follows(saga.clone(), outcome));
             }
-            saga.settle(&Answer::Done(Learned::Nothing), NOW);
+            saga.apply_reply(&StepReply::Done(Learned::Nothing), NOW);
         }
     }
     assert_eq!(told, WHAT_FOLLOWS, "{told}");
@@ -81,23 +81,23 @@ fn for_every_step_and_outcome_it_is_known_what_follows() {
 fn what_follows(mut saga: Saga, outcome: &str) -> String {
     let late = later(NOW, SAGA_PATIENCE);
     let answer = match outcome {
-        "done" => Answer::Done(Learned::Nothing),
-        "refused" if saga.may_be_refused() => Answer::Refused(Refusal::HandedOver),
-        "missing" if saga.gives_up(late) => Answer::Missing,
+        "done" => StepReply::Done(Learned::Nothing),
+        "refused" if saga.may_be_refused() => StepReply::Refused(StepRefusal::HandedOver),
+        "missing" if saga.gives_up(late) => StepReply::Missing,
         _ => return "is sent again".into(),
     };
-    let mut ending = saga.settle(&answer, NOW);
+    let mut ending = saga.apply_reply(&answer, NOW);
     let mut followed = Vec::new();
     while let Some(due) = saga.due() {
         followed.push(format!("{:?}", due.action));
-        ending = saga.settle(&Answer::Done(Learned::Nothing), NOW);
+        ending = saga.apply_reply(&StepReply::Done(Learned::Nothing), NOW);
     }
     let ending = if ending.unwrap().is_ok() { "completed" } else { "turned back" };
     if followed.is_empty() { ending.into() } else { format!("{}, {ending}", followed.join(" ")) }
 }
 
-fn return_of_nothing() -> Return {
-    Return { key: "key".into(), return_id: id(1), lines: vec![], reason: "no".parse().unwrap(), amount: euro(1) }
+fn return_of_nothing() -> ReturnPlan {
+    ReturnPlan { key: "key".into(), return_id: id(1), lines: vec![], reason: "no".parse().unwrap(), amount: euro(1) }
 }
 
 #[test]
@@ -118,10 +118,10 @@ fn the_pivot_and_what_undoes_wait_for_the_disk_and_nothing_else_does() {
     let answers = ["done", "done", "done", "done", "refused", "done", "done"];
     for answer in answers {
         waited_for.extend((!saga.may_go_on()).then(|| saga.due().unwrap().action));
-        saga.settle(
+        saga.apply_reply(
             &match answer {
-                "done" => Answer::Done(Learned::Nothing),
-                _ => Answer::Refused(Refusal::HandedOver),
+                "done" => StepReply::Done(Learned::Nothing),
+                _ => StepReply::Refused(StepRefusal::HandedOver),
             },
             NOW,
         );
@@ -134,7 +134,7 @@ fn the_pivot_and_what_undoes_wait_for_the_disk_and_nothing_else_does() {
 fn a_refund_that_has_failed_before_its_answer_is_written_is_waited_for_while_the_saga_may_have_asked_for_it() {
     let mut record = OrderRecord::placed(pending(1), false);
     while let Some(due) = record.due() {
-        record.settle(due, &Answer::Done(Learned::Nothing), NOW).unwrap();
+        record.apply_reply(due, &StepReply::Done(Learned::Nothing), NOW).unwrap();
     }
     let mut world = World::with_stock([(kettle(), 1)]);
     world.authorize(id(77), euro(1)).unwrap();
@@ -155,7 +155,7 @@ fn an_order_that_did_not_come_from_the_cart_leaves_it_alone() {
     let mut saga = Saga::begin(1, Plan::Place { from_cart: false }, NOW);
     while let Some(due) = saga.due() {
         assert_ne!(due.action, Action::EmptyCart);
-        saga.settle(&Answer::Done(Learned::Nothing), NOW);
+        saga.apply_reply(&StepReply::Done(Learned::Nothing), NOW);
     }
 }
 
@@ -164,9 +164,9 @@ fn the_payment_is_not_taken_when_time_is_over_and_before_that_nothing_lapses() {
     assert!(SAGA_PATIENCE * 2 < RESERVED_FOR);
     let late = later(NOW, SAGA_PATIENCE);
     let mut saga = Saga::begin(1, Plan::Place { from_cart: false }, NOW);
-    saga.settle(&Answer::Done(Learned::Nothing), NOW);
-    saga.settle(&Answer::Done(Learned::Nothing), NOW);
-    saga.settle(&Answer::Done(Learned::Nothing), late);
+    saga.apply_reply(&StepReply::Done(Learned::Nothing), NOW);
+    saga.apply_reply(&StepReply::Done(Learned::Nothing), NOW);
+    saga.apply_reply(&StepReply::Done(Learned::Nothing), late);
     assert_eq!(saga.due().unwrap().action, Action::CancelShipment);
     assert!(!saga.gives_up(later(late, SAGA_PATIENCE)), "an undoing is not given up");
 }
@@ -232,7 +232,7 @@ impl Fortune {
             let saga = self.record.saga.clone().unwrap();
             let due = saga.due().unwrap();
             let answer = match chance.fate {
-                _ if saga.gives_up(self.now) => Some(Answer::Missing),
+                _ if saga.gives_up(self.now) => Some(StepReply::Missing),
                 Fate::Answered => Some(self.perform(&saga, due.action)),
                 Fate::RequestLost => None,
                 Fate::ReplyLost => {
@@ -245,10 +245,10 @@ impl Fortune {
                 }
             };
             if let Some(answer) = answer {
-                let is_refused = matches!(answer, Answer::Refused(_));
+                let is_refused = matches!(answer, StepReply::Refused(_));
                 assert!(!is_refused || saga.may_be_refused(), "{:?} was refused", due.action);
-                assert!(self.record.settle(due, &answer, self.now).unwrap());
-                assert!(!self.record.settle(due, &answer, self.now).unwrap(), "another driver comes too late");
+                assert!(self.record.apply_reply(due, &answer, self.now).unwrap());
+                assert!(!self.record.apply_reply(due, &answer, self.now).unwrap(), "another driver comes too late");
                 if !self.record.may_go_on() {
                     self.written.clear();
                 }
@@ -274,10 +274,10 @@ impl Fortune {
     }
 
     /// As `participants.rs` reads the answers. A late one's is not read.
-    fn perform(&mut self, saga: &Saga, action: Action) -> Answer {
+    fn perform(&mut self, saga: &Saga, action: Action) -> StepReply {
         let (world, order) = (&mut self.world, &self.record.order);
         let (id, lines) = (order.id, rules::lines_of(&order.items));
-        let rejected = Answer::Refused(Refusal::Rejected(Reason::Unavailable));
+        let rejected = StepReply::Refused(StepRefusal::Rejected(Reason::Unavailable));
         let is_done = match action {
             Action::ReserveStock => world.reserve(id, &lines, later(saga.begun_at, RESERVED_FOR)).is_ok(),
             Action::ReleaseStock => world.release(id).is_ok(),
@@ -295,7 +295,7 @@ impl Fortune {
             Action::RefundPayment => {
                 let amount = if let Plan::Return(what) = &saga.plan { Some(what.amount) } else { None };
                 return match world.refund(id, &saga.number.to_string(), amount) {
-                    Ok(refund) => Answer::Done(Learned::Refund(refund)),
+                    Ok(refund) => StepReply::Done(Learned::Refund(refund)),
                     Err(_) => rejected,
                 };
             }
@@ -305,7 +305,7 @@ impl Fortune {
                 Plan::Place { .. } | Plan::Ship => false,
             },
         };
-        if is_done { Answer::Done(Learned::Nothing) } else { rejected }
+        if is_done { StepReply::Done(Learned::Nothing) } else { rejected }
     }
 
     fn at_rest(&mut self) -> OrderStatus {

@@ -59,7 +59,10 @@ fn every_card_that_declines_can_be_added_and_says_why_when_it_is_charged() {
             assert_eq!(shop.void(order).await, Ok(()));
             assert_eq!(shop.payment(order).await.decline_code.as_deref(), Some(code));
         }
-        assert!(shop.tally().await.iter().all(|tally| tally.ours == tally.provider && tally.ours.authorizations == 0));
+        assert!(
+            shop.reconciliation().await.iter().all(|reconciliation| reconciliation.ours == reconciliation.provider
+                && reconciliation.ours.authorizations == 0)
+        );
     });
 }
 
@@ -71,7 +74,7 @@ fn what_was_voided_before_it_was_authorized_stays_voided() {
         assert_eq!(domain(shop.capture(1).await), PaymentsError::AlreadyVoided);
         assert_eq!(shop.void(1).await, Ok(()));
         let look = shop.by_staff(GetPaymentOfOrder { order_id: order_id(1) }).await;
-        assert_eq!((domain(look), shop.tally().await), (PaymentsError::PaymentNotFound, vec![]));
+        assert_eq!((domain(look), shop.reconciliation().await), (PaymentsError::PaymentNotFound, vec![]));
     });
 }
 
@@ -154,7 +157,7 @@ mod ear {
     #[derive(Clone)]
     struct Ear {
         told: Told,
-        heard: ProcessedEvents,
+        processed_events: ProcessedEvents,
         _folder: Arc<tempfile::TempDir>,
     }
 
@@ -170,8 +173,8 @@ mod ear {
         let told = Told::default();
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(folder.path(), &simulated()).unwrap();
-        let heard = ProcessedEvents::in_tree(&storage.tree(Service::Notifications).unwrap());
-        let ear = Ear { told: told.clone(), heard, _folder: Arc::new(folder) };
+        let processed_events = ProcessedEvents::in_tree(&storage.tree(Service::Notifications).unwrap());
+        let ear = Ear { told: told.clone(), processed_events, _folder: Arc::new(folder) };
         mesh.register(Service::Notifications, start(&ear, &actix::Arbiter::current()));
         told
     }
@@ -188,7 +191,7 @@ mod ear {
         }
 
         fn processed_events(&self) -> &ProcessedEvents {
-            &self.heard
+            &self.processed_events
         }
     }
 }

@@ -1,15 +1,22 @@
 //! A payment's rules against the provider's books, without a runtime.
 
-use super::*;
 use crate::{
     env::later,
     services::payments::{
-        messages::{Ledger, PaymentStatus},
-        provider::IdempotencyKey,
-        sandbox::ledger::{Authorization, Wish},
-        test_cards::{Behaviour, DeclineCode},
+        messages::{Ledger, PaymentEventKind, PaymentStatus, PaymentsError, RefundStatus},
+        provider::{CardToken, IdempotencyKey, Operation, OperationOutcome, OperationRefusal},
+        records::{Charge, Method, PaymentStage},
+        rules::{
+            Instruction,
+            Progress::{self, Done, Pending},
+            RefundRequest,
+        },
+        sandbox::{
+            behaviour::{CardBehaviour, DeclineCode},
+            ledger::{AuthorizationRecord, OperationRequest},
+        },
     },
-    types::Currency,
+    types::{Currency, Id, Money, OrderId, PaymentMethodId, RefundId, Timestamp, UserId},
 };
 use proptest::prelude::*;
 use std::time::Duration;
@@ -20,19 +27,19 @@ const AMOUNT: i64 = 1000;
 /// A payment and its provider, with the way between them in the test's hand.
 struct World {
     charge: Charge,
-    provider: Authorization,
+    provider: AuthorizationRecord,
     now: Timestamp,
     refunds: u128,
     /// The last answer, which may come again.
-    last: Option<(Step, Outcome)>,
+    last: Option<(Operation, OperationOutcome)>,
 }
 
 impl World {
-    fn new(behaviour: Behaviour) -> Self {
+    fn new(behaviour: CardBehaviour) -> Self {
         let (order_id, now) = (OrderId::from_uuid(Uuid::from_u128(1)), Timestamp::UNIX_EPOCH);
         let method = Method {
             id: PaymentMethodId::from_uuid(Uuid::from_u128(3)),
-            token: Token("tok_1".into()),
+            token: CardToken("tok_1".into()),
             brand: "visa".into(),
             last4: "4242".into(),
             exp_month: 12,
@@ -40,12 +47,13 @@ impl World {
         };
         let user_id = UserId::from_uuid(Uuid::from_u128(2));
         let charge = Charge::open(order_id, user_id, method, euro(AMOUNT), now);
-        let provider = Authorization::new(IdempotencyKey { order_id, step: Step::Authorize }, behaviour);
+        let provider =
+            AuthorizationRecord::new(IdempotencyKey { order_id, operation: Operation::Authorize }, behaviour);
         Self { charge, provider, now, refunds: 0, last: None }
     }
 
     /// One that was authorized and captured.
-    fn captured(behaviour: Behaviour) -> Self {
+    fn captured(behaviour: CardBehaviour) -> Self {
         let mut world = Self::new(behaviour);
         world.finish();
         world.charge.capture(world.now).unwrap();
@@ -57,25 +65,25 @@ impl World {
         self.refunds += 1;
         let id = RefundId::from_uuid(Uuid::from_u128(self.refunds));
         let (key, amount, reason) = (key.to_owned(), amount.map(euro), "broken".to_owned());
-        self.charge.refund(&RefundWish { id, key, amount, reason }, self.now)
+        self.charge.refund(&RefundRequest { id, key, amount, reason }, self.now)
     }
 
     /// Sends what is pending so many times; the answer comes back, or not.
     fn send(&mut self, times: usize, answered: bool) {
         let Some(instruction) = self.charge.next() else { return };
-        let step = instruction.step();
+        let operation = instruction.operation();
         let wish = match instruction {
-            Instruction::Authorize { token, amount } => Wish::Authorize { token, amount },
-            Instruction::Capture { .. } => Wish::Capture,
-            Instruction::Void { .. } => Wish::Void,
-            Instruction::Refund { amount, .. } => Wish::Refund { amount },
+            Instruction::Authorize { token, amount } => OperationRequest::Authorize { token, amount },
+            Instruction::Capture { .. } => OperationRequest::Capture,
+            Instruction::Void { .. } => OperationRequest::Void,
+            Instruction::Refund { amount, .. } => OperationRequest::Refund { amount },
         };
-        let key = IdempotencyKey { order_id: self.charge.order_id, step };
+        let key = IdempotencyKey { order_id: self.charge.order_id, operation };
         for _ in 0..times {
             let outcome = self.provider.perform(key, &wish, self.now);
-            let refused = matches!(outcome, Outcome::Refused(why) if why != Refusal::NotHeld);
+            let refused = matches!(outcome, OperationOutcome::Refused(why) if why != OperationRefusal::NotHeld);
             assert!(!refused, "{wish:?} was {outcome:?}");
-            self.last = Some((step, outcome));
+            self.last = Some((operation, outcome));
         }
         if answered {
             self.hear_again();
@@ -83,15 +91,15 @@ impl World {
     }
 
     fn hear_again(&mut self) {
-        if let Some((step, outcome)) = &self.last {
-            self.charge.settle(*step, outcome, self.now);
+        if let Some((operation, outcome)) = &self.last {
+            self.charge.apply_outcome(*operation, outcome, self.now);
         }
     }
 
     fn hear_of_failures(&mut self) {
         for key in self.provider.failed_refunds(self.now).collect::<Vec<_>>() {
-            let Step::Refund(id) = key.step else { panic!("{key} is no refund") };
-            self.charge.settle(key.step, &Outcome::Refunded, self.now);
+            let Operation::Refund(id) = key.operation else { panic!("{key} is no refund") };
+            self.charge.apply_outcome(key.operation, &OperationOutcome::Refunded, self.now);
             self.charge.fail_refund(id, self.now);
             self.provider.acknowledge(key);
         }
@@ -121,7 +129,7 @@ fn euro(amount: i64) -> Money {
 
 #[test]
 fn a_declined_payment_stays_declined() {
-    let mut world = World::new(Behaviour::Declines(DeclineCode::LostCard));
+    let mut world = World::new(CardBehaviour::Declines(DeclineCode::LostCard));
     world.finish();
     let declined = Err(PaymentsError::Declined { code: "lost_card".into() });
     assert_eq!([world.charge.authorize(), world.charge.capture(world.now)], [declined.clone(), declined]);
@@ -132,9 +140,9 @@ fn a_declined_payment_stays_declined() {
 
 #[test]
 fn a_payment_is_voided_or_captured_and_never_both() {
-    let mut world = World::captured(Behaviour::Approves);
+    let mut world = World::captured(CardBehaviour::Approves);
     assert_eq!(world.charge.void(world.now), Err(PaymentsError::AlreadyCaptured));
-    let mut world = World::new(Behaviour::Approves);
+    let mut world = World::new(CardBehaviour::Approves);
     world.finish();
     assert_eq!(world.charge.void(world.now), Ok(Pending));
     assert_eq!(world.charge.capture(world.now), Err(PaymentsError::AlreadyVoided));
@@ -145,9 +153,9 @@ fn a_payment_is_voided_or_captured_and_never_both() {
 
 #[test]
 fn a_void_waits_until_the_fate_of_the_authorization_is_known() {
-    let mut world = World::new(Behaviour::Approves);
+    let mut world = World::new(CardBehaviour::Approves);
     world.send(1, false);
-    assert_eq!((world.charge.void(world.now), &world.charge.stage), (Ok(Pending), &Stage::Authorizing));
+    assert_eq!((world.charge.void(world.now), &world.charge.stage), (Ok(Pending), &PaymentStage::Authorizing));
     world.send(1, true);
     assert_eq!(world.charge.void(world.now), Ok(Pending));
     world.finish();
@@ -156,7 +164,7 @@ fn a_void_waits_until_the_fate_of_the_authorization_is_known() {
 
 #[test]
 fn an_authorization_that_lapses_is_swept_away() {
-    let mut world = World::new(Behaviour::Approves);
+    let mut world = World::new(CardBehaviour::Approves);
     world.finish();
     assert_eq!(world.charge.sweep(world.now), Done);
     world.wait(7 * 24 * 60 * 60);
@@ -167,7 +175,7 @@ fn an_authorization_that_lapses_is_swept_away() {
 
 #[test]
 fn what_has_lapsed_cannot_be_captured() {
-    let mut world = World::new(Behaviour::Approves);
+    let mut world = World::new(CardBehaviour::Approves);
     world.finish();
     world.wait(8 * 24 * 60 * 60);
     assert_eq!(world.charge.capture(world.now), Ok(Pending));
@@ -177,7 +185,7 @@ fn what_has_lapsed_cannot_be_captured() {
 
 #[test]
 fn refunds_add_up_to_no_more_than_was_captured() {
-    let mut world = World::captured(Behaviour::Approves);
+    let mut world = World::captured(CardBehaviour::Approves);
     assert_eq!(world.refund("a", Some(400)), Ok(Pending));
     // Its outcome is not known, and it counts.
     assert_eq!(world.refund("b", Some(601)), Err(PaymentsError::RefundTooLarge { left: euro(600) }));
@@ -188,13 +196,13 @@ fn refunds_add_up_to_no_more_than_was_captured() {
     assert_eq!(world.refund("d", Some(0)), Err(PaymentsError::RefundAmount));
     let dollars = Money::new(1, "USD".parse().unwrap()).unwrap();
     let (id, reason) = (RefundId::from_uuid(Uuid::nil()), "broken".to_owned());
-    let wish = RefundWish { id, key: "e".into(), amount: Some(dollars), reason };
+    let wish = RefundRequest { id, key: "e".into(), amount: Some(dollars), reason };
     assert_eq!(world.charge.refund(&wish, world.now), Err(PaymentsError::RefundAmount));
 }
 
 #[test]
 fn a_key_refunds_once() {
-    let mut world = World::captured(Behaviour::Approves);
+    let mut world = World::captured(CardBehaviour::Approves);
     world.refund("a", Some(400)).unwrap();
     assert_eq!(world.refund("a", Some(400)), Ok(Pending));
     world.finish();
@@ -206,7 +214,7 @@ fn a_key_refunds_once() {
 
 #[test]
 fn a_refund_that_fails_later_can_be_made_again() {
-    let mut world = World::captured(Behaviour::FailsRefunds);
+    let mut world = World::captured(CardBehaviour::FailsRefunds);
     world.refund("a", None).unwrap();
     world.send(1, true);
     assert_eq!(world.charge.status(), PaymentStatus::Refunded);
@@ -247,11 +255,11 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
     prop::collection::vec(act, 0..40)
 }
 
-fn behaviours() -> impl Strategy<Value = Behaviour> {
+fn behaviours() -> impl Strategy<Value = CardBehaviour> {
     prop_oneof![
-        4 => Just(Behaviour::Approves),
-        1 => Just(Behaviour::Declines(DeclineCode::InsufficientFunds)),
-        4 => Just(Behaviour::FailsRefunds),
+        4 => Just(CardBehaviour::Approves),
+        1 => Just(CardBehaviour::Declines(DeclineCode::InsufficientFunds)),
+        4 => Just(CardBehaviour::FailsRefunds),
     ]
 }
 

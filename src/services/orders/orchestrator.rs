@@ -7,9 +7,10 @@
 
 use super::{
     messages::{Order, OrderStatus},
-    participants::{Errand, Fault},
-    record::OrderRecord,
-    saga::{Answer, Due, Saga},
+    order_locks::OrderLocks,
+    participants::{Participants, StepFault},
+    records::OrderRecord,
+    saga::{DueAction, Saga, StepReply},
     store::Store,
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
     telemetry::{SpanKind, SpanStatus},
     types::{OrderId, Service, Timestamp},
 };
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
@@ -39,11 +40,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(2);
 const SWEPT_AT_A_TIME: usize = 64;
 
 #[derive(Clone)]
-pub struct Driver {
+pub struct Orchestrator {
     env: Env,
     mesh: Mesh,
     store: Store,
-    seats: Seats,
+    locks: OrderLocks,
     /// Who drives what the sweeper found calls only with one of these.
     slots: Arc<Semaphore>,
     /// Under way when the program last ended or their drivers vanished, and not looked at since.
@@ -52,14 +53,14 @@ pub struct Driver {
 
 type LeftBehind = Arc<Mutex<HashSet<OrderId>>>;
 
-impl Driver {
+impl Orchestrator {
     /// `left_behind`: the orders whose saga was under way when the program last ended.
     pub fn new(env: Env, mesh: Mesh, store: Store, left_behind: Vec<OrderId>) -> Self {
         Self {
             env,
             mesh,
             store,
-            seats: Seats::default(),
+            locks: OrderLocks::default(),
             slots: Arc::new(Semaphore::new(SWEPT_AT_A_TIME)),
             left_behind: Arc::new(Mutex::new(left_behind.into_iter().collect())),
         }
@@ -67,7 +68,7 @@ impl Driver {
 
     /// Drives the order's saga to its end in the background, if it has one and nobody is at it. `record` is what is written.
     pub fn drive(&self, record: OrderRecord, trace: TraceId) {
-        actix::spawn(Drive { driver: self.clone(), trace, slots: None }.go_on(record));
+        actix::spawn(SagaExecution { orchestrator: self.clone(), trace, slots: None }.go_on(record));
     }
 
     /// Finds, for ever, what nobody drives: first what was under way when the program last ended.
@@ -83,12 +84,12 @@ impl Driver {
     async fn sweep_once(&self) -> Result<(), StorageError> {
         let mut found = 0;
         for id in self.store.open()? {
-            if self.seats.is_taken(id) {
+            if self.locks.is_taken(id) {
                 continue;
             }
             if let Some(record) = self.unfinished(id).await? {
                 let (trace, slots) = (TraceId(self.env.bytes()), Some(self.slots.clone()));
-                actix::spawn(Drive { driver: self.clone(), trace, slots }.go_on(record));
+                actix::spawn(SagaExecution { orchestrator: self.clone(), trace, slots }.go_on(record));
                 found += 1;
             }
         }
@@ -110,25 +111,25 @@ impl Driver {
 }
 
 /// Somebody at the wheel of one order.
-struct Drive {
-    driver: Driver,
+struct SagaExecution {
+    orchestrator: Orchestrator,
     /// For a saga that does not know in which trace it was begun.
     trace: TraceId,
     slots: Option<Arc<Semaphore>>,
 }
 
-impl Drive {
+impl SagaExecution {
     /// Drives until nothing is under way, unless another does.
     async fn go_on(self, record: OrderRecord) {
         let id = record.order.id;
         let mut next = Some(record).filter(|record| record.saga.is_some());
         while let Some(record) = next {
-            let Some(seat) = self.driver.seats.take(id) else { return };
+            let Some(lock) = self.orchestrator.locks.take(id) else { return };
             let driven = self.run(record).await;
-            drop(seat);
+            drop(lock);
             // Whoever began another saga while the seat was taken has left it to us: hence this look after it is free.
             let looked = match driven {
-                Ok(()) => self.driver.unfinished(id).await.map_err(MeshError::from),
+                Ok(()) => self.orchestrator.unfinished(id).await.map_err(MeshError::from),
                 Err(error) => Err(error),
             };
             next = looked.unwrap_or_else(|error| {
@@ -140,19 +141,19 @@ impl Drive {
 
     /// Sends and writes down until the saga is over. `record` is what is written.
     async fn run(&self, mut record: OrderRecord) -> Result<(), MeshError> {
-        let Driver { env, store, left_behind, .. } = &self.driver;
+        let Orchestrator { env, store, left_behind, .. } = &self.orchestrator;
         let id = record.order.id;
-        if lock(left_behind).contains(&id) {
+        if left_behind.lock().contains(&id) {
             let doubted = store.change(id, |record| Ok(record.saga.as_mut().is_some_and(Saga::doubt)));
             record = doubted.await.map_err(Failure::into_mesh)?;
-            lock(left_behind).remove(&id);
+            left_behind.lock().remove(&id);
         }
-        let mut unwritten = Unwritten { store, left_behind, id, answers: Vec::new() };
+        let mut unsaved = UnsavedProgress { store, left_behind, id, answers: Vec::new() };
         let mut failures = 0;
         while let Some(saga) = &record.saga
             && let Some(due) = saga.due()
         {
-            let span = self.driver.mesh.tracer().open_later(saga.cause, self.trace, || SpanKind::Step {
+            let span = self.orchestrator.mesh.tracer().open_later(saga.cause, self.trace, || SpanKind::Step {
                 order_id: id,
                 saga: saga.number,
                 action: format!("{:?}", due.action).into(),
@@ -161,35 +162,35 @@ impl Drive {
                 Context::of_service(Service::Orders, CALL_PATIENCE, saga.cause.map_or(self.trace, |it| it.trace));
             let context = context.in_span(span.id());
             let sending = span.here().run(self.attempt(context, &record.order, saga, due));
-            match unwritten.shown_during(sending).await? {
+            match unsaved.shown_during(sending).await? {
                 Ok(answer) => {
                     failures = 0;
                     let (plan, number, begun_at) = (saga.plan.name(), saga.number, saga.begun_at);
                     let outcome = match &answer {
-                        Answer::Refused(refusal) => SpanStatus::new("refused", format!("{refusal:?}")),
-                        Answer::Missing => SpanStatus::new("timed_out", "given up"),
-                        Answer::Done(_) => SpanStatus::OK,
+                        StepReply::Refused(refusal) => SpanStatus::new("refused", format!("{refusal:?}")),
+                        StepReply::Missing => SpanStatus::new("timed_out", "given up"),
+                        StepReply::Done(_) => SpanStatus::OK,
                     };
                     let now = env.now();
-                    record.settle(due, &answer, now).map_err(|error| Failure::from(error).into_mesh())?;
-                    unwritten.answers.push((due, answer, now));
+                    record.apply_reply(due, &answer, now).map_err(|error| Failure::from(error).into_mesh())?;
+                    unsaved.answers.push((due, answer, now));
                     if !record.may_go_on() {
-                        record = span.here().run(unwritten.write()).await?.unwrap_or(record);
+                        record = span.here().run(unsaved.write()).await?.unwrap_or(record);
                     }
                     if record.saga.as_ref().is_none_or(|saga| saga.number != number) {
                         let is_undone =
                             record.refusal_of(number).is_some() || record.order.status == OrderStatus::Rejected;
                         let outcome = if is_undone { "undone" } else { "done" };
-                        self.driver.mesh.tracer().count_saga(plan, outcome, since(env.now(), begun_at));
+                        self.orchestrator.mesh.tracer().count_saga(plan, outcome, since(env.now(), begun_at));
                     }
                     span.end(|| outcome);
                 }
                 Err(fault) => {
                     span.end(|| SpanStatus::new("failed", fault.to_string()));
                     failures += 1;
-                    unwritten.write().await?;
+                    unsaved.write().await?;
                     self.wait_out(&record, due, &fault, failures).await?;
-                    let Some(fresh) = self.driver.unfinished(id).await? else { return Ok(()) };
+                    let Some(fresh) = self.orchestrator.unfinished(id).await? else { return Ok(()) };
                     record = fresh;
                 }
             }
@@ -198,65 +199,78 @@ impl Drive {
     }
 
     /// Sends the action that is due once, unless it is time to do without.
-    async fn attempt(&self, context: Context, order: &Order, saga: &Saga, due: Due) -> Result<Answer, Fault> {
-        if saga.gives_up(self.driver.env.now()) {
-            return Ok(Answer::Missing);
+    async fn attempt(
+        &self,
+        context: Context,
+        order: &Order,
+        saga: &Saga,
+        due: DueAction,
+    ) -> Result<StepReply, StepFault> {
+        if saga.gives_up(self.orchestrator.env.now()) {
+            return Ok(StepReply::Missing);
         }
         let _slot = match &self.slots {
             Some(slots) => slots.acquire().await.ok(),
             None => None,
         };
-        let errand = Errand { mesh: &self.driver.mesh, context: &context, order, saga };
+        let errand = Participants { mesh: &self.orchestrator.mesh, context: &context, order, saga };
         match errand.send(due.action).await? {
-            Answer::Refused(refusal) if !saga.may_be_refused() => {
-                Err(Fault::Contradiction(format!("{:?} was refused: {refusal:?}", due.action)))
+            StepReply::Refused(refusal) if !saga.may_be_refused() => {
+                Err(StepFault::Contradiction(format!("{:?} was refused: {refusal:?}", due.action)))
             }
             answer => Ok(answer),
         }
     }
 
     /// Says what is wrong to those who should know, and lets some time go by.
-    async fn wait_out(&self, record: &OrderRecord, due: Due, fault: &Fault, failures: u32) -> Result<(), MeshError> {
+    async fn wait_out(
+        &self,
+        record: &OrderRecord,
+        due: DueAction,
+        fault: &StepFault,
+        failures: u32,
+    ) -> Result<(), MeshError> {
         let order = record.order.id.to_string();
         let must_succeed = record.saga.as_ref().is_some_and(Saga::must_succeed);
-        let is_contradiction = matches!(fault, Fault::Contradiction(_));
+        let is_contradiction = matches!(fault, StepFault::Contradiction(_));
         if is_contradiction {
             log::error!(order = order.as_str(), action:? = due.action, failures; "{fault}");
         }
         if must_succeed && !record.needs_attention && (is_contradiction || failures >= ATTENTION_AFTER) {
             log::warn!(order = order.as_str(), action:? = due.action, failures; "an order needs attention: {fault}");
-            let now = self.driver.env.now();
-            let marked = self.driver.store.change(record.order.id, |record| Ok(record.call_for_attention(due, now)));
+            let now = self.orchestrator.env.now();
+            let marked =
+                self.orchestrator.store.change(record.order.id, |record| Ok(record.call_for_attention(due, now)));
             marked.await.map_err(Failure::into_mesh)?;
         }
         let most = if must_succeed { BACKOFF_MOST_UNTIL_DONE } else { BACKOFF_MOST };
         let pause = (BACKOFF * 2u32.pow(failures.min(16) - 1)).min(most);
-        tokio::time::sleep(pause / 2 + self.driver.env.jitter(pause / 2)).await;
+        tokio::time::sleep(pause / 2 + self.orchestrator.env.jitter(pause / 2)).await;
         Ok(())
     }
 }
 
 /// What an order has come to since it was written last: in its driver's hands only, as long as the saga may go on. Where they let go of it,
 /// it is as after a crash, and its order is left behind.
-struct Unwritten<'a> {
+struct UnsavedProgress<'a> {
     store: &'a Store,
     left_behind: &'a LeftBehind,
     id: OrderId,
-    answers: Vec<(Due, Answer, Timestamp)>,
+    answers: Vec<(DueAction, StepReply, Timestamp)>,
 }
 
-impl Unwritten<'_> {
+impl UnsavedProgress<'_> {
     /// Writes it down; gives the order as it is then, on disk. `None` where there is nothing to be written.
     async fn write(&mut self) -> Result<Option<OrderRecord>, MeshError> {
         if self.answers.is_empty() {
             return Ok(None);
         }
-        let settle = |record: &mut OrderRecord| {
+        let apply_reply = |record: &mut OrderRecord| {
             self.answers
                 .iter()
-                .try_fold(false, |changed, (due, answer, at)| Ok(record.settle(*due, answer, *at)? | changed))
+                .try_fold(false, |changed, (due, answer, at)| Ok(record.apply_reply(*due, answer, *at)? | changed))
         };
-        let record = self.store.change(self.id, settle).await.map_err(Failure::into_mesh)?;
+        let record = self.store.change(self.id, apply_reply).await.map_err(Failure::into_mesh)?;
         self.answers.clear();
         Ok(Some(record))
     }
@@ -274,41 +288,11 @@ impl Unwritten<'_> {
     }
 }
 
-impl Drop for Unwritten<'_> {
+impl Drop for UnsavedProgress<'_> {
     fn drop(&mut self) {
         if !self.answers.is_empty() {
-            lock(self.left_behind).insert(self.id);
+            self.left_behind.lock().insert(self.id);
         }
-    }
-}
-
-/// The orders that somebody in this process drives: whoever has an order's seat. Shared by all instances.
-#[derive(Clone, Default)]
-struct Seats(Arc<Mutex<HashSet<OrderId>>>);
-
-/// Free again when this is dropped, also by a panic.
-struct Seat {
-    seats: Seats,
-    id: OrderId,
-}
-
-impl Seats {
-    fn take(&self, id: OrderId) -> Option<Seat> {
-        lock(&self.0).insert(id).then(|| Seat { seats: self.clone(), id })
-    }
-
-    fn is_taken(&self, id: OrderId) -> bool {
-        lock(&self.0).contains(&id)
-    }
-}
-
-fn lock(orders: &Mutex<HashSet<OrderId>>) -> MutexGuard<'_, HashSet<OrderId>> {
-    orders.lock()
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        lock(&self.seats.0).remove(&self.id);
     }
 }
 
@@ -319,18 +303,6 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     #[test]
-    fn a_seat_is_free_again_also_when_its_driver_panics() {
-        let (seats, id) = (Seats::default(), OrderId::from_uuid(uuid::Uuid::nil()));
-        let taken = seats.take(id).unwrap();
-        assert!(seats.take(id).is_none() && seats.is_taken(id));
-        let died = catch_unwind(AssertUnwindSafe(move || {
-            let _taken = taken;
-            panic!("the driver died");
-        }));
-        assert!(died.is_err() && !seats.is_taken(id));
-    }
-
-    #[test]
     fn an_order_is_left_behind_by_a_driver_that_vanishes_before_it_has_written_all() {
         let (folder, now) = (tempfile::tempdir().unwrap(), Timestamp::UNIX_EPOCH);
         let storage = Storage::open(folder.path(), &Env::system()).unwrap();
@@ -338,14 +310,14 @@ mod tests {
         let (left_behind, id) = (LeftBehind::default(), OrderId::from_uuid(uuid::Uuid::nil()));
         let vanish = |answers| {
             let died = catch_unwind(AssertUnwindSafe(|| {
-                let _unwritten = Unwritten { store: &store, left_behind: &left_behind, id, answers };
+                let _unwritten = UnsavedProgress { store: &store, left_behind: &left_behind, id, answers };
                 panic!("the driver died");
             }));
             assert!(died.is_err());
-            lock(&left_behind).contains(&id)
+            left_behind.lock().contains(&id)
         };
         assert!(!vanish(Vec::new()), "all was written");
         let due = Saga::begin(1, Plan::Ship, now).due().unwrap();
-        assert!(vanish(vec![(due, Answer::Missing, now)]));
+        assert!(vanish(vec![(due, StepReply::Missing, now)]));
     }
 }

@@ -2,24 +2,27 @@
 //!
 //! Its books are in a tree of their own that payments never reads, so that the two can be compared like a shop's with its bank's.
 
+pub mod behaviour;
+pub mod faults;
 pub mod ledger;
 
 use super::{
     card::ValidCard,
     messages::Ledger,
     provider::{
-        AuthorizationId, IdempotencyKey, Outcome, PaymentProvider, ProviderError, ProviderFuture, Refusal, Token,
-        VaultedCard,
+        AuthorizationId, CardToken, IdempotencyKey, OperationOutcome, OperationRefusal, PaymentProvider, ProviderError,
+        ProviderFuture, VaultedCard,
     },
-    test_cards,
 };
 use crate::{
     env::Env,
     storage::{Decision, StorageError, Table, Tree},
-    types::{Faults, Money, OrderId},
+    types::{Money, OrderId},
 };
 use arc_swap::ArcSwap;
-use ledger::{Authorization, VaultRecord, Wish};
+use behaviour::CardBehaviour;
+use faults::ProviderFaults;
+use ledger::{AuthorizationRecord, OperationRequest, VaultRecord};
 use std::{sync::Arc, time::Duration};
 
 /// Cheap to clone; all clones keep the same books and have the same faults.
@@ -28,8 +31,8 @@ pub struct Sandbox {
     env: Env,
     tree: Tree,
     vault: Table<VaultRecord>,
-    authorizations: Table<Authorization>,
-    faults: Arc<ArcSwap<Faults>>,
+    authorizations: Table<AuthorizationRecord>,
+    faults: Arc<ArcSwap<ProviderFaults>>,
 }
 
 /// When a lost answer comes: after everybody's patience.
@@ -41,11 +44,11 @@ impl Sandbox {
         Self { env, tree, vault, authorizations, faults: Arc::default() }
     }
 
-    pub fn faults(&self) -> Faults {
+    pub fn faults(&self) -> ProviderFaults {
         **self.faults.load()
     }
 
-    pub fn set_faults(&self, faults: Faults) {
+    pub fn set_faults(&self, faults: ProviderFaults) {
         self.faults.store(Arc::new(faults));
     }
 
@@ -98,14 +101,14 @@ impl Sandbox {
         &self,
         key: IdempotencyKey,
         authorization: &AuthorizationId,
-        wish: Wish,
-    ) -> ProviderFuture<'static, Outcome> {
+        wish: OperationRequest,
+    ) -> ProviderFuture<'static, OperationOutcome> {
         let id = authorization.0.clone();
         self.serve(move |sandbox| {
             let now = sandbox.env.now();
             sandbox.authorizations.change(&id, |found| {
                 let Some(mut authorization) = found else {
-                    return Ok(Decision::Keep(Outcome::Refused(Refusal::Unknown)));
+                    return Ok(Decision::Keep(OperationOutcome::Refused(OperationRefusal::Unknown)));
                 };
                 let outcome = authorization.perform(key, &wish, now);
                 Ok(Decision::Save(authorization, outcome))
@@ -114,8 +117,8 @@ impl Sandbox {
     }
 
     /// All authorizations that were ever asked for on behalf of an order.
-    fn of_order(&self, order_id: OrderId) -> impl Iterator<Item = Result<Authorization, StorageError>> {
-        let found = self.authorizations.within(&Authorization::keys_of(order_id), None, false);
+    fn of_order(&self, order_id: OrderId) -> impl Iterator<Item = Result<AuthorizationRecord, StorageError>> {
+        let found = self.authorizations.within(&AuthorizationRecord::keys_of(order_id), None, false);
         found.map(|found| found.map(|(_, authorization)| authorization))
     }
 
@@ -136,34 +139,36 @@ impl Sandbox {
 
 impl PaymentProvider for Sandbox {
     fn tokenize(&self, card: &ValidCard) -> ProviderFuture<'_, VaultedCard> {
-        let token = Token(format!("tok_{:032x}", u128::from_be_bytes(self.env.bytes())));
+        let token = CardToken(format!("tok_{:032x}", u128::from_be_bytes(self.env.bytes())));
         let (brand, last4) = (card.number.brand(), card.number.last4());
-        let behaviour = test_cards::behaviour_of(&card.number);
+        let behaviour = CardBehaviour::of(&card.number);
         self.serve(move |sandbox| {
             sandbox.vault.create(&token.0, VaultRecord { behaviour, brand, last4: last4.clone() })?;
             Ok(VaultedCard { token: token.clone(), brand, last4: last4.clone() })
         })
     }
 
-    fn authorize(&self, key: IdempotencyKey, token: &Token, amount: Money) -> ProviderFuture<'_, Outcome> {
+    fn authorize(&self, key: IdempotencyKey, token: &CardToken, amount: Money) -> ProviderFuture<'_, OperationOutcome> {
         let token = token.clone();
         self.serve(move |sandbox| {
-            let Some(card) = sandbox.vault.get(&token.0)? else { return Ok(Outcome::Refused(Refusal::Unknown)) };
-            let (now, wish) = (sandbox.env.now(), Wish::Authorize { token: token.clone(), amount });
-            sandbox.authorizations.change(&Authorization::id_for(key).0, |found| {
-                let mut authorization = found.unwrap_or_else(|| Authorization::new(key, card.behaviour));
+            let Some(card) = sandbox.vault.get(&token.0)? else {
+                return Ok(OperationOutcome::Refused(OperationRefusal::Unknown));
+            };
+            let (now, wish) = (sandbox.env.now(), OperationRequest::Authorize { token: token.clone(), amount });
+            sandbox.authorizations.change(&AuthorizationRecord::id_for(key).0, |found| {
+                let mut authorization = found.unwrap_or_else(|| AuthorizationRecord::new(key, card.behaviour));
                 let outcome = authorization.perform(key, &wish, now);
                 Ok(Decision::Save(authorization, outcome))
             })
         })
     }
 
-    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome> {
-        self.perform(key, authorization, Wish::Capture)
+    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, OperationOutcome> {
+        self.perform(key, authorization, OperationRequest::Capture)
     }
 
-    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome> {
-        self.perform(key, authorization, Wish::Void)
+    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, OperationOutcome> {
+        self.perform(key, authorization, OperationRequest::Void)
     }
 
     fn refund(
@@ -171,11 +176,11 @@ impl PaymentProvider for Sandbox {
         key: IdempotencyKey,
         authorization: &AuthorizationId,
         amount: Money,
-    ) -> ProviderFuture<'_, Outcome> {
-        self.perform(key, authorization, Wish::Refund { amount })
+    ) -> ProviderFuture<'_, OperationOutcome> {
+        self.perform(key, authorization, OperationRequest::Refund { amount })
     }
 
-    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<Outcome>> {
+    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<OperationOutcome>> {
         self.serve(move |sandbox| {
             for authorization in sandbox.of_order(key.order_id) {
                 if let Some(outcome) = authorization?.find(key) {

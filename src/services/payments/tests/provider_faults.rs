@@ -38,7 +38,7 @@ fn an_intent_that_was_found_is_asked_about_first() {
         let method = shop.add(VISA).await;
         shop.sandbox.set_faults(ANSWERS_ARE_LOST);
         assert!(is_outcome_unknown(&shop.ask(customer(1), 1, authorize(1, method)).await));
-        shop.sandbox.set_faults(Faults::default());
+        shop.sandbox.set_faults(ProviderFaults::default());
         shop.witness.asked();
         shop.by_staff(authorize(1, method)).await.unwrap();
         assert_eq!(shop.witness.asked(), ["find authorize"]);
@@ -64,7 +64,7 @@ fn a_report_that_overtakes_the_answer_tells_the_whole_story() {
 fn a_request_that_arrives_after_everybody_gave_up_changes_nothing_any_more() {
     in_a_shop(async |shop| {
         let method = shop.add(VISA).await;
-        shop.disturb(Faults { delay: Duration::from_secs(20), ..Faults::default() }, 1_000);
+        shop.disturb(ProviderFaults { delay: Duration::from_secs(20), ..ProviderFaults::default() }, 1_000);
         let authorized = shop.by_staff(authorize(1, method)).await.unwrap();
         assert_eq!(shop.void(1).await, Ok(()));
         // Now the first one arrives.
@@ -83,11 +83,15 @@ fn an_outcome_that_stays_unknown_is_a_fault_and_the_sweeper_finds_it_out() {
             assert!(is_outcome_unknown(&shop.by_staff(authorize(order, method)).await));
             assert!(is_outcome_unknown(&shop.void(order).await));
             assert_eq!(shop.payment(order).await.status, PaymentStatus::Pending);
-            shop.sandbox.set_faults(Faults::default());
+            shop.sandbox.set_faults(ProviderFaults::default());
             wait(10).await;
             assert_eq!(shop.payment(order).await.status, PaymentStatus::Authorized);
         }
-        assert!(shop.tally().await.iter().all(|tally| tally.ours == tally.provider && tally.ours.held == 1000));
+        assert!(
+            shop.reconciliation().await.iter().all(
+                |reconciliation| reconciliation.ours == reconciliation.provider && reconciliation.ours.held == 1000
+            )
+        );
     });
 }
 
@@ -109,7 +113,7 @@ fn a_void_of_unknown_outcome_finds_out_first_and_then_gives_back() {
         let method = shop.add(VISA).await;
         shop.sandbox.set_faults(ANSWERS_ARE_LOST);
         assert!(is_outcome_unknown(&shop.ask(customer(1), 1, authorize(1, method)).await));
-        shop.sandbox.set_faults(Faults::default());
+        shop.sandbox.set_faults(ProviderFaults::default());
         assert_eq!(shop.void(1).await, Ok(()));
         assert_eq!(shop.agreed().await, Ledger { authorizations: 1, ..Ledger::default() });
         assert_eq!(domain(shop.by_staff(authorize(1, method)).await), PaymentsError::AlreadyVoided);
@@ -148,9 +152,9 @@ fn intents_survive_a_crash_and_are_brought_to_their_end() {
         }
         use PaymentStatus::*;
         assert_eq!(statuses, [Captured, PartiallyRefunded, Authorized, Declined]);
-        for tally in shop.tally().await {
-            assert_eq!((tally.ours, tally.unfinished_since), (tally.provider, None));
-            assert!(tally.provider.authorizations <= 1 && tally.provider.captures <= 1);
+        for reconciliation in shop.reconciliation().await {
+            assert_eq!((reconciliation.ours, reconciliation.unfinished_since), (reconciliation.provider, None));
+            assert!(reconciliation.provider.authorizations <= 1 && reconciliation.provider.captures <= 1);
         }
     });
 }
@@ -175,14 +179,14 @@ fn an_authorization_that_was_left_behind_is_given_back_when_it_lapses_also_after
         // Not by those who look at the clock: it is written down, and the provider knows.
         shop.sandbox.set_faults(NOTHING_WORKS);
         wait(120).await;
-        shop.sandbox.set_faults(Faults::default());
+        shop.sandbox.set_faults(ProviderFaults::default());
         wait(10).await;
         assert_eq!(shop.payment(1).await.status, PaymentStatus::Voided);
         assert_eq!(shop.payment(2).await.status, PaymentStatus::Captured);
         assert!(is_over(shop.capture(1).await));
-        for tally in shop.tally().await {
-            assert_eq!((tally.ours, tally.unfinished_since), (tally.provider, None));
-            assert_eq!(tally.ours.held, 0);
+        for reconciliation in shop.reconciliation().await {
+            assert_eq!((reconciliation.ours, reconciliation.unfinished_since), (reconciliation.provider, None));
+            assert_eq!(reconciliation.ours.held, 0);
         }
     });
 }
@@ -198,11 +202,11 @@ fn the_tally_names_what_is_on_its_way() {
         shop.authorize(1, VISA).await.unwrap();
         shop.sandbox.set_faults(ANSWERS_ARE_LOST);
         assert!(is_outcome_unknown(&shop.ask(customer(1), 1, Capture { order_id: order_id(1) }).await));
-        shop.sandbox.set_faults(Faults::default());
-        let tally = shop.tally().await.remove(0);
-        assert_eq!((tally.ours.held, tally.provider.captured), (1000, 1000));
-        assert!(tally.unfinished_since.is_some());
-        let next = ReconcilePayments { after: Some(tally.order_id), limit: 100 };
+        shop.sandbox.set_faults(ProviderFaults::default());
+        let reconciliation = shop.reconciliation().await.remove(0);
+        assert_eq!((reconciliation.ours.held, reconciliation.provider.captured), (1000, 1000));
+        assert!(reconciliation.unfinished_since.is_some());
+        let next = ReconcilePayments { after: Some(reconciliation.order_id), limit: 100 };
         assert_eq!(shop.by_staff(next).await, Ok(vec![]));
     });
 }
@@ -211,7 +215,7 @@ fn the_tally_names_what_is_on_its_way() {
 fn after_an_hour_of_every_fault_all_payments_are_at_rest_and_all_books_agree() {
     in_a_shop(async |shop| {
         let method = shop.add(VISA).await;
-        shop.sandbox.set_faults(Faults {
+        shop.sandbox.set_faults(ProviderFaults {
             delay: Duration::from_millis(900),
             fail_rate: 30,
             lose_rate: 20,
@@ -228,13 +232,18 @@ fn after_an_hour_of_every_fault_all_payments_are_at_rest_and_all_books_agree() {
         }))
         .await;
         wait(3600).await;
-        shop.sandbox.set_faults(Faults::default());
+        shop.sandbox.set_faults(ProviderFaults::default());
         wait(10).await;
-        let tallies = shop.tally().await;
-        assert_eq!(tallies.len(), 40);
-        for tally in tallies {
-            assert_eq!((tally.ours, tally.unfinished_since), (tally.provider, None), "{}", tally.order_id);
-            assert!(tally.provider.authorizations <= 1 && tally.provider.captures <= 1);
+        let reconciliations = shop.reconciliation().await;
+        assert_eq!(reconciliations.len(), 40);
+        for reconciliation in reconciliations {
+            assert_eq!(
+                (reconciliation.ours, reconciliation.unfinished_since),
+                (reconciliation.provider, None),
+                "{}",
+                reconciliation.order_id
+            );
+            assert!(reconciliation.provider.authorizations <= 1 && reconciliation.provider.captures <= 1);
         }
     });
 }

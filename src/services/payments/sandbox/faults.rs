@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 /// Nothing, unless told: `delay=300,fail=30,lose=10,twice=20`, in milliseconds and in percent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Faults {
+pub struct ProviderFaults {
     /// How long a request is under way. One whose sender has lost patience arrives all the same.
     pub delay: Duration,
     /// So many of a hundred requests fail before anything is done.
@@ -18,7 +18,7 @@ pub struct Faults {
 /// A longer delay is an outage, and said better by `fail=100`.
 const LONGEST_DELAY: u64 = 60_000;
 
-impl FromStr for Faults {
+impl FromStr for ProviderFaults {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -49,11 +49,12 @@ mod tests {
 
     #[test]
     fn what_goes_wrong_is_said_in_a_few_words() {
-        let faults = Faults { delay: Duration::from_millis(300), fail_rate: 30, lose_rate: 10, twice_rate: 100 };
+        let faults =
+            ProviderFaults { delay: Duration::from_millis(300), fail_rate: 30, lose_rate: 10, twice_rate: 100 };
         assert_eq!("delay=300, fail=30,lose = 10,twice=100".parse(), Ok(faults));
-        assert_eq!("".parse(), Ok(Faults::default()));
+        assert_eq!("".parse(), Ok(ProviderFaults::default()));
         for wrong in ["fail", "fail=101", "fail=-1", "delay=60001", "late=10", "fail=often"] {
-            assert!(wrong.parse::<Faults>().is_err(), "{wrong}");
+            assert!(wrong.parse::<ProviderFaults>().is_err(), "{wrong}");
         }
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! On one thread under a paused clock: hours pass in no time, and always in the same order.
 
-mod faults;
 mod journeys;
+mod provider_faults;
+mod rules;
 mod secrecy;
 mod witness;
 
-use super::{Faults, Sandbox, launch, messages::*};
+use super::{ProviderFaults, Sandbox, launch, messages::*};
 use crate::{
     env::{Env, Threads},
     mesh::{CallError, Caller, Context, Event, Mesh, MeshError, Request, Subscriptions, TraceId},
@@ -23,8 +24,10 @@ use uuid::Uuid;
 use witness::Witness;
 
 const VISA: &str = "4242 4242 4242 4242";
-const NOTHING_WORKS: Faults = Faults { delay: Duration::ZERO, fail_rate: 100, lose_rate: 0, twice_rate: 0 };
-const ANSWERS_ARE_LOST: Faults = Faults { delay: Duration::ZERO, fail_rate: 0, lose_rate: 100, twice_rate: 0 };
+const NOTHING_WORKS: ProviderFaults =
+    ProviderFaults { delay: Duration::ZERO, fail_rate: 100, lose_rate: 0, twice_rate: 0 };
+const ANSWERS_ARE_LOST: ProviderFaults =
+    ProviderFaults { delay: Duration::ZERO, fail_rate: 0, lose_rate: 100, twice_rate: 0 };
 
 /// A mesh with nobody in it but payments, and the provider outside.
 #[derive(Clone)]
@@ -88,25 +91,25 @@ impl Shop {
         self.by_staff(GetPaymentOfOrder { order_id: order_id(order) }).await.unwrap()
     }
 
-    async fn tally(&self) -> Vec<PaymentReconciliation> {
+    async fn reconciliation(&self) -> Vec<PaymentReconciliation> {
         self.by_staff(ReconcilePayments { after: None, limit: 100 }).await.unwrap()
     }
 
-    /// The only tally there is, agreed upon by both sides.
+    /// The only reconciliation there is, agreed upon by both sides.
     async fn agreed(&self) -> Ledger {
-        let tallies = self.tally().await;
-        let [tally] = tallies.as_slice() else { panic!("{tallies:?}") };
-        assert_eq!((tally.ours, tally.unfinished_since), (tally.provider, None));
-        tally.ours
+        let reconciliations = self.reconciliation().await;
+        let [reconciliation] = reconciliations.as_slice() else { panic!("{reconciliations:?}") };
+        assert_eq!((reconciliation.ours, reconciliation.unfinished_since), (reconciliation.provider, None));
+        reconciliation.ours
     }
 
-    /// Faults that end after so many milliseconds.
-    fn disturb(&self, faults: Faults, millis: u64) {
+    /// ProviderFaults that end after so many milliseconds.
+    fn disturb(&self, faults: ProviderFaults, millis: u64) {
         self.sandbox.set_faults(faults);
         let sandbox = self.sandbox.clone();
         actix::spawn(async move {
             tokio::time::sleep(Duration::from_millis(millis)).await;
-            sandbox.set_faults(Faults::default());
+            sandbox.set_faults(ProviderFaults::default());
         });
     }
 }

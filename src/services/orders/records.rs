@@ -3,13 +3,13 @@
 use super::{
     messages::*,
     rules,
-    saga::{Plan, Refusal, Return, Saga},
+    saga::{Plan, ReturnPlan, Saga, StepRefusal},
 };
 use crate::{
     mesh::Event,
     services::payments::messages::{Refund, RefundStatus},
     storage::{Outbox, Record},
-    types::{Money, MoneyError, OrderId, RefundId, Timestamp},
+    types::{Money, MoneyError, OrderId, RefundId, Timestamp, UserId},
 };
 use OrderStatus::*;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub struct OrderRecord {
     pub sagas: u32,
     /// The last saga that came to nothing, and why. A rejected order tells its own reason.
     #[serde(default)]
-    pub refused: Option<(u32, Refusal)>,
+    pub refused: Option<(u32, StepRefusal)>,
     /// The saga has tried for long and cannot go on: people should look.
     #[serde(default)]
     pub needs_attention: bool,
@@ -42,7 +42,7 @@ pub struct OrderRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReturnRecord {
     pub saga: u32,
-    pub what: Return,
+    pub what: ReturnPlan,
     pub at: Timestamp,
 }
 
@@ -70,6 +70,31 @@ impl Record for OrderRecord {
     fn is_open(&self) -> bool {
         self.saga.is_some() || !self.outbox.is_empty()
     }
+}
+
+/// Which order a key stands for, and for which request: written once, before that order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Placing {
+    pub fingerprint: String,
+    pub order_id: OrderId,
+}
+
+impl Record for Placing {
+    const TABLE: &'static str = "placed";
+    /// SHA-256 of user and key.
+    type Key = String;
+}
+
+/// The last order of a user's cart: written before that order. Two clicks with two keys are two requests, and one cart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CartOrder {
+    pub order_id: OrderId,
+    pub at: Timestamp,
+}
+
+impl Record for CartOrder {
+    const TABLE: &'static str = "cart_order";
+    type Key = UserId;
 }
 
 /// What a change comes to: whether anything is another than before.
@@ -158,7 +183,7 @@ impl OrderRecord {
             return Err(OrdersError::NotReturnable { status: self.order.status.to_string() });
         }
         let amount = rules::refund_for(&self.order.items, lines)?;
-        let what = Return { key: key.clone(), return_id, lines: lines.clone(), reason: reason.clone(), amount };
+        let what = ReturnPlan { key: key.clone(), return_id, lines: lines.clone(), reason: reason.clone(), amount };
         self.begin(Plan::Return(what), now);
         Ok(true)
     }
@@ -199,13 +224,17 @@ impl OrderRecord {
 
     pub fn into_view(self) -> Order {
         let in_progress = self.due().map(|due| match self.needs_attention {
-            false => due.action.words().to_owned(),
-            true => format!("{}; it takes longer than it should, and we are looking into it", due.action.words()),
+            false => due.action.message().to_owned(),
+            true => format!("{}; it takes longer than it should, and we are looking into it", due.action.message()),
         });
-        let returns =
-            self.returns.into_iter().map(|ReturnRecord { what: Return { lines, reason, amount, .. }, at, .. }| {
-                ReturnEntry { lines, reason, amount, at }
-            });
+        let returns = self.returns.into_iter().map(
+            |ReturnRecord { what: ReturnPlan { lines, reason, amount, .. }, at, .. }| ReturnEntry {
+                lines,
+                reason,
+                amount,
+                at,
+            },
+        );
         Order { in_progress, returns: returns.collect(), ..self.order }
     }
 
@@ -215,7 +244,7 @@ impl OrderRecord {
     }
 
     /// Why that saga came to nothing, if it did.
-    pub fn refusal_of(&self, saga: u32) -> Option<&Refusal> {
+    pub fn refusal_of(&self, saga: u32) -> Option<&StepRefusal> {
         self.refused.as_ref().filter(|(refused, _)| *refused == saga).map(|(_, refusal)| refusal)
     }
 
@@ -225,7 +254,7 @@ impl OrderRecord {
         self.refunds.iter().find(|(saga, _)| *saga == done.saga).map(|(_, refund)| refund)
     }
 
-    pub fn tally(&self) -> Result<OrderReconciliation, MoneyError> {
+    pub fn reconciliation(&self) -> Result<OrderReconciliation, MoneyError> {
         let Order { id: order_id, status, total, items, version, placed_at, timeline, shipping_cost, .. } = &self.order;
         let sold = matches!(status, Confirmed | Packed | Shipped | Delivered | Returned);
         let kept = items.iter().filter(|_| sold).map(|item| (item.product_id, item.quantity.get() - item.returned));

@@ -5,9 +5,10 @@
 
 use super::{
     messages::PaymentsError,
-    provider::{IdempotencyKey, Outcome, PaymentProvider, ProviderError, ProviderFuture, Step},
-    rules::{Charge, Instruction, Progress},
-    store::{PaymentRecord, Store},
+    provider::{IdempotencyKey, Operation, OperationOutcome, PaymentProvider, ProviderError, ProviderFuture},
+    records::{Charge, PaymentRecord},
+    rules::{Instruction, Progress},
+    store::Store,
 };
 use crate::{
     env::{Env, since},
@@ -19,7 +20,7 @@ use std::{future::ready, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 #[derive(Clone)]
-pub struct Driver {
+pub struct PaymentOperations {
     pub env: Env,
     pub store: Store,
     pub provider: Arc<dyn PaymentProvider>,
@@ -37,7 +38,7 @@ const LEFT_ALONE: Duration = Duration::from_secs(5);
 const SWEEP_PATIENCE: Duration = Duration::from_secs(5);
 const SWEPT_AT_ONCE: usize = 16;
 
-impl Driver {
+impl PaymentOperations {
     /// Carries out a command: has `decide` look at the payment, write its intent and say whether it is done, and asks the provider
     /// for what is pending in between. Gives the payment as it is then, on disk.
     pub async fn carry_out(
@@ -47,13 +48,13 @@ impl Driver {
         mut decide: impl FnMut(&mut Option<PaymentRecord>) -> Result<Progress, PaymentsError>,
     ) -> Result<Option<Charge>, Failure<PaymentsError>> {
         loop {
-            let turn = self.store.turn(order, &mut decide);
+            let change = self.store.change(order, &mut decide);
             // An intent must be on disk before the provider hears of it, and an outcome, bad ones too, before the caller does.
             self.store.commit().await?;
-            let turn = turn?;
-            match (turn.progress, turn.record.and_then(|record| record.charge)) {
+            let change = change?;
+            match (change.progress, change.record.and_then(|record| record.charge)) {
                 // Whose intent it is that was there before, and whether it was sent, nobody knows.
-                (Progress::Pending, Some(charge)) => self.advance(&charge, !turn.changed, deadline).await?,
+                (Progress::Pending, Some(charge)) => self.advance(&charge, !change.changed, deadline).await?,
                 (_, charge) => return Ok(charge),
             }
         }
@@ -62,9 +63,9 @@ impl Driver {
     /// Brings the first intent to its end. What came of it is on disk after the next commit.
     async fn advance(&self, charge: &Charge, unsure: bool, deadline: Instant) -> Result<(), MeshError> {
         let Some(instruction) = charge.next() else { return Ok(()) };
-        let key = IdempotencyKey { order_id: charge.order_id, step: instruction.step() };
-        let outcome = self.insist(deadline, |again| self.attempt(key, &instruction, unsure || again)).await?;
-        Ok(self.store.settle(charge.order_id, key.step, &outcome, self.env.now())?)
+        let key = IdempotencyKey { order_id: charge.order_id, operation: instruction.operation() };
+        let outcome = self.retry_until(deadline, |again| self.attempt(key, &instruction, unsure || again)).await?;
+        Ok(self.store.save_outcome(charge.order_id, key.operation, &outcome, self.env.now())?)
     }
 
     async fn attempt(
@@ -72,12 +73,12 @@ impl Driver {
         key: IdempotencyKey,
         instruction: &Instruction,
         unsure: bool,
-    ) -> Result<Outcome, ProviderError> {
-        if unsure && let Some(outcome) = patiently(self.provider.find(key)).await? {
+    ) -> Result<OperationOutcome, ProviderError> {
+        if unsure && let Some(outcome) = with_timeout(self.provider.find(key)).await? {
             return Ok(outcome);
         }
         let provider = &self.provider;
-        patiently(match instruction {
+        with_timeout(match instruction {
             Instruction::Authorize { token, amount } => provider.authorize(key, token, *amount),
             Instruction::Capture { authorization } => provider.capture(key, authorization),
             Instruction::Void { authorization } => provider.void(key, authorization),
@@ -87,7 +88,7 @@ impl Driver {
     }
 
     /// Attempts until there is an answer, or no time for another attempt. Each attempt is told whether there was one before.
-    pub async fn insist<T, F>(&self, deadline: Instant, mut attempt: impl FnMut(bool) -> F) -> Result<T, MeshError>
+    pub async fn retry_until<T, F>(&self, deadline: Instant, mut attempt: impl FnMut(bool) -> F) -> Result<T, MeshError>
     where
         F: Future<Output = Result<T, ProviderError>>,
     {
@@ -109,8 +110,8 @@ impl Driver {
 }
 
 /// The sweeper: finishes what was left unfinished, by a crash or by a caller who ran out of time.
-impl Driver {
-    pub async fn sweep_for_ever(self) {
+impl PaymentOperations {
+    pub async fn sweep_forever(self) {
         // At the start nobody has anything in hand yet.
         let mut left_alone = Duration::ZERO;
         loop {
@@ -123,7 +124,7 @@ impl Driver {
     }
 
     async fn sweep(&self, left_alone: Duration) -> Result<(), MeshError> {
-        if let Err(error) = self.hear_of_failed_refunds().await {
+        if let Err(error) = self.fetch_failed_refunds().await {
             log::debug!("failed refunds could not be heard of: {error}");
         }
         let open = self.store.open_orders()?;
@@ -155,20 +156,20 @@ impl Driver {
     }
 
     /// Writes down which refunds have failed since, and tells the provider that it is written.
-    pub async fn hear_of_failed_refunds(&self) -> Result<(), MeshError> {
+    pub async fn fetch_failed_refunds(&self) -> Result<(), MeshError> {
         let unheard = |error: ProviderError| MeshError::Failed(error.to_string());
-        for key in patiently(self.provider.failed_refunds()).await.map_err(unheard)? {
-            if let Step::Refund(id) = key.step {
+        for key in with_timeout(self.provider.failed_refunds()).await.map_err(unheard)? {
+            if let Operation::Refund(id) = key.operation {
                 self.store.fail_refund(key.order_id, id, self.env.now())?;
                 self.store.commit().await?;
             }
-            patiently(self.provider.acknowledge(key)).await.map_err(unheard)?;
+            with_timeout(self.provider.acknowledge(key)).await.map_err(unheard)?;
         }
         Ok(())
     }
 }
 
 /// An answer, or none in time.
-pub async fn patiently<T>(answer: ProviderFuture<'_, T>) -> Result<T, ProviderError> {
+pub async fn with_timeout<T>(answer: ProviderFuture<'_, T>) -> Result<T, ProviderError> {
     tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(ProviderError::TimedOut))
 }
