@@ -1,4 +1,5 @@
-//! Card brands, and the published test cards of each brand: the only card numbers that this shop accepts.
+//! Card brands, and the published test cards of each brand: the only card numbers that this shop
+//! accepts.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,8 @@ pub enum Brand {
 
 use Brand::*;
 
-/// Test cards of Stripe (docs.stripe.com/testing). `sandbox/behaviour.rs` says what the sandbox does with each.
+/// Test cards of Stripe (docs.stripe.com/testing). `sandbox/behaviour.rs` says what the sandbox
+/// does with each.
 #[rustfmt::skip]
 pub const TEST_CARDS: &[(&str, Brand)] = &[
     ("4242424242424242", Visa),
@@ -58,7 +60,8 @@ impl Brand {
         }
     }
 
-    /// Digits of the card verification code: American Express prints four on the front, the others three on the back.
+    /// Digits of the card verification code: American Express prints four on the front, the others
+    /// three on the back.
     pub const fn cvc_digits(self) -> usize {
         if matches!(self, Self::Amex) { 4 } else { 3 }
     }

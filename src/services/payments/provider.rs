@@ -1,7 +1,7 @@
-//! The payment provider: the world outside, as payments sees it.
+//! The interface of the payment provider, which is outside of the shop.
 //!
-//! It has books of its own, is reached over a way that can fail, and is idempotent: an [`IdempotencyKey`] names one operation for ever,
-//! and asking with it again gives the first outcome.
+//! The provider has a ledger of its own. Calls to it can fail or time out. It is idempotent: an
+//! [`IdempotencyKey`] names one operation forever, and the same key gives the first outcome again.
 
 use super::{brand::Brand, card::ValidCard, messages::Ledger};
 use crate::types::{Money, OrderId, RefundId, Timestamp};
@@ -9,24 +9,26 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// An answer under way. It may never come: callers put a limit to their patience.
+/// A call to the provider. It may never end: callers set a timeout.
 pub type ProviderFuture<'a, T> = BoxFuture<'a, Result<T, ProviderError>>;
 
-/// What payments needs of somebody who moves money.
+/// What payments needs from a payment provider.
 pub trait PaymentProvider: Send + Sync {
-    /// Vaults a card: the only time that its number is handed to anybody. What is answered holds nothing of it.
+    /// Stores the card at the provider and gives a token for it. No other call carries a card
+    /// number.
     fn tokenize(&self, card: &ValidCard) -> ProviderFuture<'_, VaultedCard>;
 
-    /// Sets the amount aside: [`OperationOutcome::Authorized`] or [`OperationOutcome::Declined`].
+    /// Holds the amount on the card: [`OperationOutcome::Authorized`] or
+    /// [`OperationOutcome::Declined`].
     fn authorize(&self, key: IdempotencyKey, token: &CardToken, amount: Money) -> ProviderFuture<'_, OperationOutcome>;
 
-    /// Takes all that the authorization set aside: [`OperationOutcome::Captured`].
+    /// Takes the whole amount that the authorization holds: [`OperationOutcome::Captured`].
     fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, OperationOutcome>;
 
-    /// Gives back what the authorization set aside: [`OperationOutcome::Voided`].
+    /// Releases the amount that the authorization holds: [`OperationOutcome::Voided`].
     fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, OperationOutcome>;
 
-    /// Gives back some of what was captured: [`OperationOutcome::Refunded`].
+    /// Refunds some of the captured amount: [`OperationOutcome::Refunded`].
     fn refund(
         &self,
         key: IdempotencyKey,
@@ -34,26 +36,27 @@ pub trait PaymentProvider: Send + Sync {
         amount: Money,
     ) -> ProviderFuture<'_, OperationOutcome>;
 
-    /// What an operation came to; `None` where the provider never heard of it.
+    /// The outcome of an operation; `None` if the provider does not know the key.
     fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<OperationOutcome>>;
 
-    /// The refunds that failed after they had been taken, until each is acknowledged.
+    /// The refunds that failed after they were accepted, until each is acknowledged.
     fn failed_refunds(&self) -> ProviderFuture<'_, Vec<IdempotencyKey>>;
 
-    /// The shop has written down that this refund failed.
+    /// Tells the provider that the shop has recorded this failed refund.
     fn acknowledge(&self, refund: IdempotencyKey) -> ProviderFuture<'_, ()>;
 
-    /// What its books say of each of the orders, in their order.
+    /// The provider's ledger of each order, in the order of `orders`.
     fn ledgers(&self, orders: &[OrderId]) -> ProviderFuture<'_, Vec<Ledger>>;
 }
 
-/// Names one operation on the payment of one order, for ever.
+/// Names one operation on the payment of one order, forever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyKey {
     pub order_id: OrderId,
     pub operation: Operation,
 }
 
+/// The operations on a payment: one of each kind, and any number of refunds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
@@ -63,7 +66,7 @@ pub enum Operation {
     Refund(RefundId),
 }
 
-/// `ord_…:capture`, `ord_…:rfd_…`
+/// For example `ord_…:capture` or `ord_…:rfd_…`.
 impl fmt::Display for IdempotencyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.operation {
@@ -75,16 +78,18 @@ impl fmt::Display for IdempotencyKey {
     }
 }
 
-/// What stands for a vaulted card. Whoever has it can have the provider charge the card, and cannot learn its number.
+/// Stands for a card that the provider stores. The holder of a token can have the card charged, and
+/// cannot learn its number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CardToken(pub String);
 
-/// The provider's own name for an authorization.
+/// The provider's id of an authorization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AuthorizationId(pub String);
 
+/// The reply to tokenizing a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultedCard {
     pub token: CardToken,
@@ -92,13 +97,13 @@ pub struct VaultedCard {
     pub last4: String,
 }
 
-/// What an operation came to. It will not change.
+/// The final outcome of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationOutcome {
     Authorized {
         authorization: AuthorizationId,
-        /// From then on nothing is set aside any more.
+        /// From then on the amount is no longer held.
         expires_at: Timestamp,
     },
     Declined {
@@ -110,22 +115,23 @@ pub enum OperationOutcome {
     Refused(OperationRefusal),
 }
 
-/// Why the provider will not do an operation.
+/// Why the provider refused an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationRefusal {
-    /// The key was used for something else.
+    /// The key was used for another operation.
     KeyReused,
-    /// No such token, or no such authorization.
+    /// There is no such token or authorization.
     Unknown,
-    /// Nothing is set aside: declined, given back or expired.
+    /// No amount is held: declined, released or expired.
     NotHeld,
     AlreadyCaptured,
     NotCaptured,
+    /// More than is left of the captured amount.
     TooMuch,
 }
 
-/// No outcome. Whether the operation was done is known only by asking for it by its key.
+/// A call without an outcome. [`PaymentProvider::find`] tells whether the operation was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
     #[error("the payment provider did not answer in time")]

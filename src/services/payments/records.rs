@@ -11,9 +11,11 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
+/// The payment of one order, with its outbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PaymentRecord {
-    /// `None` is a tombstone: it was voided before anybody asked for it, and cannot be made any more.
+    /// `None` is a tombstone: the payment was voided before it was authorized, and can no longer be
+    /// authorized.
     pub charge: Option<Charge>,
     outbox: Outbox,
 }
@@ -29,17 +31,18 @@ impl PaymentRecord {
 
     pub fn apply_outcome(&mut self, operation: Operation, outcome: &OperationOutcome, now: Timestamp) {
         let ended = self.charge.as_mut().and_then(|charge| charge.apply_outcome(operation, outcome, now));
-        self.add_to(ended, now);
+        self.publish(ended, now);
     }
 
     pub fn fail_refund(&mut self, id: RefundId, now: Timestamp) {
-        // A report can overtake the answer: then the refund was taken, and failed.
+        // The report of the failure can arrive before the outcome. Then both are recorded.
         self.apply_outcome(Operation::Refund(id), &OperationOutcome::Refunded, now);
         let failed = self.charge.as_mut().and_then(|charge| charge.fail_refund(id, now));
-        self.add_to(failed, now);
+        self.publish(failed, now);
     }
 
-    fn add_to(&mut self, ended: Option<Refund>, now: Timestamp) {
+    /// Adds the event of a refund that has ended to the outbox.
+    fn publish(&mut self, ended: Option<Refund>, now: Timestamp) {
         let (Some(refund), Some(charge)) = (ended, &self.charge) else { return };
         let (order_id, user_id) = (charge.order_id, charge.user_id);
         match refund.status {
@@ -66,11 +69,12 @@ impl Record for PaymentRecord {
     }
 }
 
+/// The payment methods of one user.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct WalletRecord {
-    /// In the order in which they were added.
+    /// Oldest first.
     pub methods: Vec<Method>,
-    /// Those last removed, so that removing one again is no error.
+    /// The methods that were removed last, so that removing one again is not an error.
     pub removed: Vec<PaymentMethodId>,
 }
 
@@ -79,7 +83,7 @@ impl Record for WalletRecord {
     type Key = UserId;
 }
 
-/// What is charged for an order.
+/// The payment of an order. `rules.rs` has its state machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Charge {
     pub order_id: OrderId,
@@ -90,11 +94,11 @@ pub struct Charge {
     pub refunds: Vec<RefundEntry>,
     pub events: Vec<PaymentEvent>,
     pub created_at: Timestamp,
-    /// When the last intent was written.
+    /// When the last intent was recorded.
     pub asked_at: Timestamp,
 }
 
-/// What is kept of a card that can be charged.
+/// A saved card: its token, and what may be shown of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Method {
     pub id: PaymentMethodId,
@@ -105,7 +109,8 @@ pub struct Method {
     pub exp_year: u16,
 }
 
-/// Where a payment stands. What ends in `…ing` is an intent: what came of it is not known yet.
+/// The states of a payment. A name that ends in `…ing` is an intent, whose outcome is not known
+/// yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentStage {
@@ -118,23 +123,24 @@ pub enum PaymentStage {
     Voided,
 }
 
-/// Money that the provider has set aside.
+/// An amount that the provider holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hold {
     pub authorization: AuthorizationId,
     pub expires_at: Timestamp,
 }
 
+/// A refund, with or without a known outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefundEntry {
     pub id: RefundId,
-    /// The caller's: the same key is the same refund.
+    /// The caller's idempotency key: the same key is the same refund.
     pub key: String,
-    /// As the caller said it; all that was left where absent.
+    /// The amount in the request; `None` asked for all that was left.
     pub asked: Option<Money>,
     pub amount: Money,
     pub reason: String,
-    /// `None` while the provider's answer is not known.
+    /// `None` while the outcome is not known.
     pub status: Option<RefundStatus>,
     pub created_at: Timestamp,
 }

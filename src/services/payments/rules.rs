@@ -1,4 +1,4 @@
-//! The life of a payment, as a state machine of intents and outcomes.
+//! The rules of a payment: a state machine of intents and outcomes. Pure functions.
 //!
 //! ```text
 //! Authorizing ─→ Authorized ─→ Capturing ─→ Captured, then refunds: Pending ─→ Succeeded ─→ Failed
@@ -6,8 +6,9 @@
 //!      └───────→ Declined
 //! ```
 //!
-//! A command ([`Charge::capture`], …) only ever writes an intent; the provider is asked for what [`Charge::next`] says, and
-//! [`Charge::apply_outcome`] writes what came of it. Whoever finds an intent, a second later or after a crash, can so bring it to its end.
+//! A command ([`Charge::capture`], …) only records an intent. [`Charge::next`] says what to ask the
+//! provider for, and [`Charge::apply_outcome`] records the outcome. So an intent that is found
+//! later, by another task or after a crash, can be completed.
 
 use super::{
     messages::{PaymentEvent, PaymentEventKind, PaymentsError, Refund, RefundStatus},
@@ -16,26 +17,27 @@ use super::{
 };
 use crate::types::{Id, Money, OrderId, PaymentId, PaymentMethodId, RefundId, Timestamp, UserId};
 
-/// A refund that somebody asks for.
+/// A request for a refund.
 #[derive(Debug, Clone)]
 pub struct RefundRequest {
-    /// Its id, should it be a new one.
+    /// The id of the refund, if the key is new.
     pub id: RefundId,
     pub key: String,
+    /// `None` asks for all that is left.
     pub amount: Option<Money>,
     pub reason: String,
 }
 
-/// How far a command has come.
+/// The progress of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// The provider has to be asked for what [`Charge::next`] says; then it is to be looked at again.
+    /// The provider must do what [`Charge::next`] says; then the command runs again.
     Pending,
     Done,
 }
 use Progress::{Done, Pending};
 
-/// What the provider is to be asked for.
+/// What the provider is asked to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Instruction {
     Authorize { token: CardToken, amount: Money },
@@ -55,7 +57,7 @@ impl Instruction {
     }
 }
 
-/// There is one payment an order, so the order's id is the payment's, too.
+/// An order has one payment, so the payment has the order's id with another prefix.
 pub fn payment_id(order: OrderId) -> PaymentId {
     PaymentId::from_uuid(order.uuid())
 }
@@ -64,16 +66,16 @@ pub fn order_id(payment: PaymentId) -> OrderId {
     OrderId::from_uuid(payment.uuid())
 }
 
-/// The commands: each is safe to be given again, and answers by where the payment stands.
+/// The commands. Each can be repeated; the result depends on the state of the payment.
 impl Charge {
-    /// The first command to authorize. A later one is [`Charge::authorize`].
+    /// The first command to authorize. Later ones are [`Charge::authorize`].
     pub fn open(order_id: OrderId, user_id: UserId, method: Method, amount: Money, now: Timestamp) -> Self {
         let (refunds, events) = (Vec::new(), Vec::new());
         let stage = PaymentStage::Authorizing;
         Self { order_id, user_id, method, amount, stage, refunds, events, created_at: now, asked_at: now }
     }
 
-    /// The first outcome, whatever is asked for this time.
+    /// Gives the first outcome, also when this request differs from the first.
     pub fn authorize(&self) -> Result<Progress, PaymentsError> {
         match &self.stage {
             PaymentStage::Authorizing => Ok(Pending),
@@ -96,7 +98,8 @@ impl Charge {
         }
     }
 
-    /// An authorization of unknown outcome is brought to its end first: what may have been set aside must be known to be given back.
+    /// An authorization with an unknown outcome is completed first: only then is it known what to
+    /// release.
     pub fn void(&mut self, now: Timestamp) -> Result<Progress, PaymentsError> {
         match &self.stage {
             PaymentStage::Authorizing | PaymentStage::Capturing(_) | PaymentStage::Voiding(_) => Ok(Pending),
@@ -109,10 +112,10 @@ impl Charge {
         }
     }
 
-    pub fn refund(&mut self, wish: &RefundRequest, now: Timestamp) -> Result<Progress, PaymentsError> {
-        if let Some(entry) = self.refunds.iter().find(|entry| entry.key == wish.key) {
+    pub fn refund(&mut self, request: &RefundRequest, now: Timestamp) -> Result<Progress, PaymentsError> {
+        if let Some(entry) = self.refunds.iter().find(|entry| entry.key == request.key) {
             return match entry.status {
-                _ if entry.asked != wish.amount => Err(PaymentsError::KeyReused),
+                _ if entry.asked != request.amount => Err(PaymentsError::KeyReused),
                 None => Ok(Pending),
                 Some(_) => Ok(Done),
             };
@@ -122,17 +125,19 @@ impl Charge {
             PaymentStage::Capturing(_) => return Ok(Pending),
             _ => return Err(PaymentsError::NotCaptured),
         }
-        let amount = self.refundable(wish.amount)?;
-        let RefundRequest { id, key, amount: asked, reason } = wish.clone();
+        let amount = self.refundable(request.amount)?;
+        let RefundRequest { id, key, amount: asked, reason } = request.clone();
         self.refunds.push(RefundEntry { id, key, asked, amount, reason, status: None, created_at: now });
         self.asked_at = now;
         Ok(Pending)
     }
 
-    /// What to give back: as much as was asked, or all that is left. Refunds of unknown outcome count as given.
+    /// The amount to refund: the amount asked for, or all that is left. Refunds with an unknown
+    /// outcome count as refunded.
     fn refundable(&self, asked: Option<Money>) -> Result<Money, PaymentsError> {
         let nothing = Money::zero(self.amount.currency());
-        let left = self.amount.minus(self.given_back(|status| status != Some(RefundStatus::Failed))).unwrap_or(nothing);
+        let left =
+            self.amount.minus(self.refunded_where(|status| status != Some(RefundStatus::Failed))).unwrap_or(nothing);
         match asked {
             Some(amount) if amount.is_zero() || amount.currency() != left.currency() => {
                 Err(PaymentsError::RefundAmount)
@@ -144,7 +149,8 @@ impl Charge {
         }
     }
 
-    /// What the sweeper wants: that nothing is left hanging. An authorization that has lapsed is given back.
+    /// The command of the sweeper: completes what is unfinished, and voids an expired
+    /// authorization.
     pub fn sweep(&mut self, now: Timestamp) -> Progress {
         match &self.stage {
             PaymentStage::Authorized(hold) if hold.expires_at <= now => {
@@ -161,14 +167,15 @@ impl Charge {
     }
 }
 
-/// Between the intents and the provider.
+/// From intents to operations, and from outcomes to states.
 impl Charge {
-    /// Whether money is on its way or set aside: nobody may forget this payment.
+    /// Whether an amount is held or an outcome is unknown, so that the sweeper must find the
+    /// payment.
     pub fn is_unfinished(&self) -> bool {
         matches!(self.stage, PaymentStage::Authorized(_)) || self.next().is_some()
     }
 
-    /// The first intent whose outcome is not known.
+    /// The operation of the first intent without a known outcome.
     pub fn next(&self) -> Option<Instruction> {
         match &self.stage {
             PaymentStage::Authorizing => {
@@ -184,9 +191,8 @@ impl Charge {
         }
     }
 
-    /// Writes down what came of a operation; nothing where it is known already. Gives the refund that came to an end by it.
-    ///
-    /// The provider's books are the truth: what it refuses did not happen.
+    /// Records the outcome of an operation, unless it is known already. Gives the refund that ended
+    /// by it. The provider's ledger decides: an operation that it refuses did not happen.
     pub fn apply_outcome(
         &mut self,
         operation: Operation,
@@ -207,7 +213,7 @@ impl Charge {
                 PaymentStage::Voiding(hold),
                 OperationOutcome::Refused(OperationRefusal::AlreadyCaptured),
             ) => PaymentStage::Captured(hold.clone()),
-            // Where it could not be captured there is nothing set aside any more: it has expired.
+            // The capture was refused because the authorization has expired: no amount is held.
             (Operation::Capture, PaymentStage::Capturing(_), _) | (Operation::Void, PaymentStage::Voiding(_), _) => {
                 PaymentStage::Voided
             }
@@ -231,7 +237,7 @@ impl Charge {
         }
     }
 
-    /// The provider found out later that a refund cannot be done.
+    /// Records that a refund failed after it was accepted.
     pub fn fail_refund(&mut self, id: RefundId, now: Timestamp) -> Option<Refund> {
         self.end_refund(id, Some(RefundStatus::Succeeded), RefundStatus::Failed, now)
     }
@@ -260,9 +266,10 @@ impl Charge {
     }
 
     /// The sum of the refunds whose status counts.
-    pub fn given_back(&self, counts: impl Fn(Option<RefundStatus>) -> bool) -> Money {
+    pub fn refunded_where(&self, counts: impl Fn(Option<RefundStatus>) -> bool) -> Money {
         let counted = self.refunds.iter().filter(|entry| counts(entry.status)).map(|entry| entry.amount);
-        // They never come to more than the amount, so the sum can be made; if not, there is nothing left to give.
+        // The sum never exceeds the amount, so it cannot overflow. If it did, nothing would be
+        // left.
         Money::sum(counted, self.amount.currency()).unwrap_or(self.amount)
     }
 }
@@ -277,8 +284,9 @@ fn authorized(outcome: &OperationOutcome) -> PaymentStage {
     }
 }
 
-/// What a user may keep.
+/// The most payment methods of a user.
 pub const MOST_METHODS: usize = 20;
+/// Removed methods that are remembered per user.
 const REMEMBERED_REMOVALS: usize = 20;
 
 impl WalletRecord {

@@ -1,11 +1,11 @@
-//! The layout of payments' tree.
+//! The tree of payments: its layout, and the reads and writes of it.
 //!
 //! | key | record |
 //! |---|---|
-//! | `payment/ord_…` | the payment of an order, its intents, and the events that it owes |
+//! | `payment/ord_…` | the payment of an order, its intents and its outbox |
 //! | `wallet/usr_…` | a user's payment methods |
 //!
-//! A payment has its order's id under another prefix, so no index leads to it.
+//! A payment has its order's id with another prefix, so it needs no index.
 
 use super::{
     messages::PaymentsError,
@@ -26,11 +26,11 @@ pub struct Store {
     wallets: Table<WalletRecord>,
 }
 
-/// What a look at a payment came to.
+/// The result of [`Store::change`].
 pub struct PaymentChange {
     pub record: Option<PaymentRecord>,
     pub progress: Progress,
-    /// Whether something was written.
+    /// Whether the record was written.
     pub changed: bool,
 }
 
@@ -52,19 +52,19 @@ impl Store {
         Ok(self.payments.get(&order)?.and_then(|record| record.charge))
     }
 
-    /// Everything that was charged, in the order of the orders' ids.
+    /// All payments by order id, after `after`.
     pub fn charges(&self, after: Option<OrderId>) -> impl Iterator<Item = Result<Charge, StorageError>> + use<> {
         let found = self.payments.all(after.as_ref());
         found.filter_map(|found| found.map(|(_, record)| record.charge).transpose())
     }
 
-    /// The orders whose payments have unfinished business.
+    /// The orders whose payments are unfinished or have pending events.
     pub fn open_orders(&self) -> Result<Vec<OrderId>, StorageError> {
         let keys = self.payments.open_keys()?;
         Ok(keys.iter().filter_map(|key| key.parse().ok()).collect())
     }
 
-    /// Has `decide` look at the payment and change it. On disk only after [`Store::commit`].
+    /// Lets `decide` change the payment. On disk only after [`Store::commit`].
     pub fn change(
         &self,
         order: OrderId,
@@ -82,7 +82,7 @@ impl Store {
         })
     }
 
-    /// Writes down what the provider said. On disk only after [`Store::commit`].
+    /// Records the outcome of an operation. On disk only after [`Store::commit`].
     pub fn save_outcome(
         &self,
         order: OrderId,
@@ -93,7 +93,7 @@ impl Store {
         self.edit(order, |record| record.apply_outcome(operation, outcome, now))
     }
 
-    /// Writes down that a refund failed after it was taken. On disk only after [`Store::commit`].
+    /// Records that a refund failed after it was accepted. On disk only after [`Store::commit`].
     pub fn fail_refund(&self, order: OrderId, id: RefundId, now: Timestamp) -> Result<(), StorageError> {
         self.edit(order, |record| record.fail_refund(id, now))
     }
@@ -139,7 +139,7 @@ impl Store {
     }
 }
 
-/// The tables of this tree, for a check that knows what is in them.
+/// The tables of this tree and of the sandbox's, for `galleria check`.
 pub fn tables() -> Vec<KnownTable> {
     let provider = super::sandbox::ledger::tables();
     [KnownTable::of::<PaymentRecord>("payments"), KnownTable::of::<WalletRecord>("payments")]

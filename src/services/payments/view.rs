@@ -1,4 +1,4 @@
-//! A payment as others see it: its owner, the operators, the audit.
+//! A payment as its owner, operators and the audit see it.
 
 use super::{
     messages::{Ledger, MethodSummary, Payment, PaymentMethod, PaymentStatus, Refund, RefundStatus},
@@ -28,7 +28,7 @@ impl Charge {
         }
     }
 
-    /// What is known: an intent changes nothing before its outcome does.
+    /// The last known status: an intent does not change it, its outcome does.
     pub fn status(&self) -> PaymentStatus {
         match self.stage {
             PaymentStage::Authorizing => PaymentStatus::Pending,
@@ -43,7 +43,7 @@ impl Charge {
         }
     }
 
-    /// What payments holds to be true of the provider's books.
+    /// What the provider's ledger must show if both sides agree.
     pub fn ledger(&self, now: Timestamp) -> Ledger {
         let held = match &self.stage {
             PaymentStage::Authorized(hold) | PaymentStage::Capturing(hold) | PaymentStage::Voiding(hold)
@@ -67,12 +67,12 @@ impl Charge {
     }
 
     fn refunded(&self) -> Money {
-        self.given_back(|status| status == Some(RefundStatus::Succeeded))
+        self.refunded_where(|status| status == Some(RefundStatus::Succeeded))
     }
 }
 
 impl RefundEntry {
-    /// `None` while the provider's answer is not known.
+    /// `None` while the outcome is not known.
     pub fn view(&self, order_id: OrderId) -> Option<Refund> {
         Some(Refund {
             id: self.id,

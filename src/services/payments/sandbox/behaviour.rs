@@ -71,7 +71,8 @@ const BEHAVIOURS: &[(&str, CardBehaviour)] = &[
 ];
 
 impl CardBehaviour {
-    /// A number without a row is declined. No such [`CardNumber`] exists; if one did, it must not be charged.
+    /// A number without a row is declined. No such [`CardNumber`] exists; if one did, it must not
+    /// be charged.
     pub fn of(number: &CardNumber) -> Self {
         let row = BEHAVIOURS.iter().find(|(listed, _)| *listed == number.expose());
         row.map_or(Declines(CardDeclined), |(_, behaviour)| *behaviour)

@@ -1,11 +1,12 @@
-//! The sandbox's books: one record an authorization, with all operations on it by their keys.
+//! The sandbox's ledger: one record per authorization, with all operations on it by their keys.
 //!
 //! | key | record |
 //! |---|---|
-//! | `token/tok_…` | a vaulted card: how it behaves, never its number |
-//! | `authorization/ord_…:authorize` | an authorization and what was done with it |
+//! | `token/tok_…` | a stored card: its behaviour, never its number |
+//! | `authorization/ord_…:authorize` | an authorization and the operations on it |
 //!
-//! What is held, captured and refunded is nowhere written down but follows from the operations, so it cannot contradict them.
+//! The amounts held, captured and refunded are not stored. They are computed from the operations,
+//! so they cannot contradict them.
 
 use super::{
     super::{
@@ -23,11 +24,12 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long money stays set aside, as with most card schemes.
+/// How long an amount is held, as with most card schemes.
 pub const AUTHORIZATION_LASTS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// How long it takes to find out that a refund cannot be done, where the card is one of that kind.
+/// How long after the refund the failure is reported, for a card that fails refunds.
 pub const REFUND_FAILS_AFTER: Duration = Duration::from_secs(2);
 
+/// A stored card.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct VaultRecord {
     pub behaviour: CardBehaviour,
@@ -41,9 +43,10 @@ impl Record for VaultRecord {
     type Key = String;
 }
 
+/// An authorization, with the operations on it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AuthorizationRecord {
-    /// The key that it was asked for with. It is named by it, so that one key makes one authorization.
+    /// The key of the request. It is also the id, so one key makes one authorization.
     pub key: IdempotencyKey,
     behaviour: CardBehaviour,
     operations: Vec<PerformedOperation>,
@@ -52,10 +55,10 @@ pub struct AuthorizationRecord {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct PerformedOperation {
     key: IdempotencyKey,
-    wish: OperationRequest,
+    request: OperationRequest,
     outcome: OperationOutcome,
     at: Timestamp,
-    /// Of a refund that fails after it was taken.
+    /// Of a refund that fails after it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<RefundFailure>,
 }
@@ -63,11 +66,11 @@ struct PerformedOperation {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct RefundFailure {
     at: Timestamp,
-    /// The shop knows.
+    /// The shop has recorded it.
     acknowledged: bool,
 }
 
-/// What somebody wants done. A key that comes with another wish than the first time is refused.
+/// A request for an operation. A key with another request than the first time is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OperationRequest {
@@ -86,26 +89,26 @@ impl AuthorizationRecord {
         AuthorizationId(key.to_string())
     }
 
-    /// What the ids of an order's authorizations begin with.
+    /// The prefix of the ids of an order's authorizations.
     pub fn keys_of(order_id: OrderId) -> String {
         format!("{order_id}:")
     }
 
-    /// Does what is wished, once per key.
-    pub fn perform(&mut self, key: IdempotencyKey, wish: &OperationRequest, now: Timestamp) -> OperationOutcome {
+    /// Does the operation, once per key.
+    pub fn perform(&mut self, key: IdempotencyKey, request: &OperationRequest, now: Timestamp) -> OperationOutcome {
         if let Some(done) = self.operations.iter().find(|done| done.key == key) {
-            return if done.wish == *wish {
+            return if done.request == *request {
                 done.outcome.clone()
             } else {
                 OperationOutcome::Refused(OperationRefusal::KeyReused)
             };
         }
-        let outcome = self.decide(wish, now);
+        let outcome = self.decide(request, now);
         let fails = outcome == OperationOutcome::Refunded && self.behaviour == CardBehaviour::FailsRefunds;
         let failure = fails.then(|| RefundFailure { at: later(now, REFUND_FAILS_AFTER), acknowledged: false });
         self.operations.push(PerformedOperation {
             key,
-            wish: wish.clone(),
+            request: request.clone(),
             outcome: outcome.clone(),
             at: now,
             failure,
@@ -113,10 +116,10 @@ impl AuthorizationRecord {
         outcome
     }
 
-    fn decide(&self, wish: &OperationRequest, now: Timestamp) -> OperationOutcome {
+    fn decide(&self, request: &OperationRequest, now: Timestamp) -> OperationOutcome {
         let ledger = self.ledger(now);
         let captured = ledger.captures > 0;
-        match (wish, self.behaviour) {
+        match (request, self.behaviour) {
             (OperationRequest::Authorize { .. }, CardBehaviour::Declines(code)) => {
                 OperationOutcome::Declined { code: code.name().to_owned() }
             }
@@ -146,7 +149,7 @@ impl AuthorizationRecord {
         self.operations.iter().find(|done| done.key == key).map(|done| &done.outcome)
     }
 
-    /// The refunds that have failed and that the shop does not know of.
+    /// The refunds that have failed and are not acknowledged.
     pub fn failed_refunds(&self, now: Timestamp) -> impl Iterator<Item = IdempotencyKey> {
         self.operations.iter().filter(move |done| done.has_failed(now) && done.is_unacknowledged()).map(|done| done.key)
     }
@@ -159,7 +162,7 @@ impl AuthorizationRecord {
     pub fn ledger(&self, now: Timestamp) -> Ledger {
         let mut ledger = Ledger::default();
         for done in &self.operations {
-            match (&done.wish, &done.outcome) {
+            match (&done.request, &done.outcome) {
                 (OperationRequest::Authorize { .. }, OperationOutcome::Authorized { .. }) => ledger.authorizations += 1,
                 (OperationRequest::Capture, OperationOutcome::Captured) => {
                     ledger.captures += 1;
@@ -175,7 +178,7 @@ impl AuthorizationRecord {
         ledger
     }
 
-    /// Whether the money is set aside and neither captured, given back nor expired.
+    /// Whether the amount is held: authorized, and neither captured, released nor expired.
     fn is_held(&self, now: Timestamp) -> bool {
         let mut outcomes = self.operations.iter().map(|done| &done.outcome);
         let good = |outcome: &OperationOutcome| matches!(outcome, OperationOutcome::Authorized { expires_at, .. } if now < *expires_at);
@@ -183,9 +186,9 @@ impl AuthorizationRecord {
             && !outcomes.any(|outcome| matches!(outcome, OperationOutcome::Captured | OperationOutcome::Voided))
     }
 
-    /// What was asked to be set aside, in minor units.
+    /// The amount that was to be held, in minor units.
     fn amount(&self) -> i64 {
-        let asked = self.operations.iter().find_map(|done| match &done.wish {
+        let asked = self.operations.iter().find_map(|done| match &done.request {
             OperationRequest::Authorize { amount, .. } => Some(amount.amount()),
             _ => None,
         });
@@ -208,13 +211,13 @@ impl Record for AuthorizationRecord {
     /// The authorization's id.
     type Key = String;
 
-    /// There is a failure that the shop must be told of.
+    /// Whether a failure is not acknowledged.
     fn is_open(&self) -> bool {
         self.operations.iter().any(PerformedOperation::is_unacknowledged)
     }
 }
 
-/// The tables of this tree, for a check that knows what is in them.
+/// The tables of the sandbox's tree, for `galleria check`.
 pub fn tables() -> Vec<KnownTable> {
     vec![KnownTable::of::<VaultRecord>("provider"), KnownTable::of::<AuthorizationRecord>("provider")]
 }
@@ -239,13 +242,13 @@ mod tests {
         Money::new(amount, Currency::EUR).unwrap()
     }
 
-    fn wish(amount: i64) -> OperationRequest {
+    fn request(amount: i64) -> OperationRequest {
         OperationRequest::Authorize { token: CardToken("tok".into()), amount: euro(amount) }
     }
 
     fn authorized(behaviour: CardBehaviour) -> AuthorizationRecord {
         let mut authorization = AuthorizationRecord::new(key(Operation::Authorize), behaviour);
-        authorization.perform(key(Operation::Authorize), &wish(1000), START);
+        authorization.perform(key(Operation::Authorize), &request(1000), START);
         authorization
     }
 
@@ -259,11 +262,14 @@ mod tests {
     }
 
     #[test]
-    fn the_same_key_gives_the_same_outcome_and_another_wish_is_refused() {
+    fn the_same_key_gives_the_same_outcome_and_another_request_is_refused() {
         let mut books = authorized(CardBehaviour::Approves);
         let first = books.find(key(Operation::Authorize)).cloned().unwrap();
-        assert_eq!(books.perform(key(Operation::Authorize), &wish(1000), later(START, Duration::from_secs(9))), first);
-        let reused = books.perform(key(Operation::Authorize), &wish(1001), START);
+        assert_eq!(
+            books.perform(key(Operation::Authorize), &request(1000), later(START, Duration::from_secs(9))),
+            first
+        );
+        let reused = books.perform(key(Operation::Authorize), &request(1001), START);
         assert_eq!((reused, books.ledger(START).held), (OperationOutcome::Refused(OperationRefusal::KeyReused), 1000));
     }
 
@@ -277,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_given_back_than_was_taken() {
+    fn refunds_never_exceed_the_captured_amount() {
         let mut books = captured(CardBehaviour::Approves);
         assert_eq!(
             books.perform(refund(1), &OperationRequest::Refund { amount: euro(600) }, START),

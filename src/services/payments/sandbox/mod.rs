@@ -1,6 +1,8 @@
-//! The provider's sandbox: moves no money, keeps true books of what it would have moved, and fails on demand.
+//! The sandbox of the payment provider: it moves no money, keeps a correct ledger of what it would
+//! have moved, and fails on demand.
 //!
-//! Its books are in a tree of their own that payments never reads, so that the two can be compared like a shop's with its bank's.
+//! Its ledger is in a tree of its own that payments never reads, so the audit can compare both
+//! sides like a shop's books with its bank's.
 
 pub mod behaviour;
 pub mod faults;
@@ -25,7 +27,7 @@ use faults::ProviderFaults;
 use ledger::{AuthorizationRecord, OperationRequest, VaultRecord};
 use std::{sync::Arc, time::Duration};
 
-/// Cheap to clone; all clones keep the same books and have the same faults.
+/// Cheap to clone: all clones share the ledger and the faults.
 #[derive(Clone)]
 pub struct Sandbox {
     env: Env,
@@ -35,7 +37,7 @@ pub struct Sandbox {
     faults: Arc<ArcSwap<ProviderFaults>>,
 }
 
-/// When a lost answer comes: after everybody's patience.
+/// A lost answer arrives after this time, when every caller has timed out.
 const LATE: Duration = Duration::from_secs(30);
 
 impl Sandbox {
@@ -52,7 +54,8 @@ impl Sandbox {
         self.faults.store(Arc::new(faults));
     }
 
-    /// Does the work as one elsewhere does it: with what goes wrong on the way, and to the end though nobody waits any more.
+    /// Does the work like a remote system: with the faults of the network in between, and to its
+    /// end even when the caller has stopped waiting.
     fn serve<T: Send + 'static>(
         &self,
         work: impl Fn(&Self) -> Result<T, StorageError> + Clone + Send + 'static,
@@ -62,7 +65,7 @@ impl Sandbox {
             let (sandbox, work) = (self.clone(), work.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(faults.delay + sandbox.env.jitter(LATE)).await;
-                // Whoever asked has had an answer, or has given up.
+                // The caller has its answer already, or has timed out.
                 let _ = sandbox.carry_out(work).await;
             });
         }
@@ -74,7 +77,7 @@ impl Sandbox {
                 return Err(ProviderError::Unavailable);
             }
             let done = sandbox.carry_out(work).await.map_err(|error| {
-                log::error!("the payment provider's books: {error}");
+                log::error!("the payment provider cannot access its ledger: {error}");
                 ProviderError::Unavailable
             })?;
             if sandbox.happens(faults.lose_rate) {
@@ -86,7 +89,7 @@ impl Sandbox {
         Box::pin(async move { served.await.unwrap_or(Err(ProviderError::Unavailable)) })
     }
 
-    /// What it answers is on disk.
+    /// The result is on disk.
     async fn carry_out<T>(&self, work: impl FnOnce(&Self) -> Result<T, StorageError>) -> Result<T, StorageError> {
         let done = work(self)?;
         self.tree.commit().await?;
@@ -101,7 +104,7 @@ impl Sandbox {
         &self,
         key: IdempotencyKey,
         authorization: &AuthorizationId,
-        wish: OperationRequest,
+        request: OperationRequest,
     ) -> ProviderFuture<'static, OperationOutcome> {
         let id = authorization.0.clone();
         self.serve(move |sandbox| {
@@ -110,13 +113,13 @@ impl Sandbox {
                 let Some(mut authorization) = found else {
                     return Ok(Decision::Keep(OperationOutcome::Refused(OperationRefusal::Unknown)));
                 };
-                let outcome = authorization.perform(key, &wish, now);
+                let outcome = authorization.perform(key, &request, now);
                 Ok(Decision::Save(authorization, outcome))
             })
         })
     }
 
-    /// All authorizations that were ever asked for on behalf of an order.
+    /// All authorizations of an order.
     fn of_order(&self, order_id: OrderId) -> impl Iterator<Item = Result<AuthorizationRecord, StorageError>> {
         let found = self.authorizations.within(&AuthorizationRecord::keys_of(order_id), None, false);
         found.map(|found| found.map(|(_, authorization)| authorization))
@@ -154,10 +157,10 @@ impl PaymentProvider for Sandbox {
             let Some(card) = sandbox.vault.get(&token.0)? else {
                 return Ok(OperationOutcome::Refused(OperationRefusal::Unknown));
             };
-            let (now, wish) = (sandbox.env.now(), OperationRequest::Authorize { token: token.clone(), amount });
+            let (now, request) = (sandbox.env.now(), OperationRequest::Authorize { token: token.clone(), amount });
             sandbox.authorizations.change(&AuthorizationRecord::id_for(key).0, |found| {
                 let mut authorization = found.unwrap_or_else(|| AuthorizationRecord::new(key, card.behaviour));
-                let outcome = authorization.perform(key, &wish, now);
+                let outcome = authorization.perform(key, &request, now);
                 Ok(Decision::Save(authorization, outcome))
             })
         })

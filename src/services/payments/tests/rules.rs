@@ -1,4 +1,4 @@
-//! A payment's rules against the provider's books, without a runtime.
+//! The rules of payments against the sandbox's ledger, without a runtime.
 
 use crate::{
     env::later,
@@ -24,13 +24,13 @@ use uuid::Uuid;
 
 const AMOUNT: i64 = 1000;
 
-/// A payment and its provider, with the way between them in the test's hand.
+/// A payment and its provider; the test decides which messages between them arrive.
 struct World {
     charge: Charge,
     provider: AuthorizationRecord,
     now: Timestamp,
     refunds: u128,
-    /// The last answer, which may come again.
+    /// The last answer, which can arrive again.
     last: Option<(Operation, OperationOutcome)>,
 }
 
@@ -52,7 +52,7 @@ impl World {
         Self { charge, provider, now, refunds: 0, last: None }
     }
 
-    /// One that was authorized and captured.
+    /// A captured payment.
     fn captured(behaviour: CardBehaviour) -> Self {
         let mut world = Self::new(behaviour);
         world.finish();
@@ -68,11 +68,11 @@ impl World {
         self.charge.refund(&RefundRequest { id, key, amount, reason }, self.now)
     }
 
-    /// Sends what is pending so many times; the answer comes back, or not.
+    /// Sends the pending operation `times` times; the answer arrives only if `answered`.
     fn send(&mut self, times: usize, answered: bool) {
         let Some(instruction) = self.charge.next() else { return };
         let operation = instruction.operation();
-        let wish = match instruction {
+        let request = match instruction {
             Instruction::Authorize { token, amount } => OperationRequest::Authorize { token, amount },
             Instruction::Capture { .. } => OperationRequest::Capture,
             Instruction::Void { .. } => OperationRequest::Void,
@@ -80,23 +80,23 @@ impl World {
         };
         let key = IdempotencyKey { order_id: self.charge.order_id, operation };
         for _ in 0..times {
-            let outcome = self.provider.perform(key, &wish, self.now);
+            let outcome = self.provider.perform(key, &request, self.now);
             let refused = matches!(outcome, OperationOutcome::Refused(why) if why != OperationRefusal::NotHeld);
-            assert!(!refused, "{wish:?} was {outcome:?}");
+            assert!(!refused, "{request:?} was {outcome:?}");
             self.last = Some((operation, outcome));
         }
         if answered {
-            self.hear_again();
+            self.receive_again();
         }
     }
 
-    fn hear_again(&mut self) {
+    fn receive_again(&mut self) {
         if let Some((operation, outcome)) = &self.last {
             self.charge.apply_outcome(*operation, outcome, self.now);
         }
     }
 
-    fn hear_of_failures(&mut self) {
+    fn fetch_failures(&mut self) {
         for key in self.provider.failed_refunds(self.now).collect::<Vec<_>>() {
             let Operation::Refund(id) = key.operation else { panic!("{key} is no refund") };
             self.charge.apply_outcome(key.operation, &OperationOutcome::Refunded, self.now);
@@ -105,13 +105,13 @@ impl World {
         }
     }
 
-    /// Until nothing is pending and the provider has nothing more to tell.
+    /// Until nothing is pending and the provider has nothing more to report.
     fn finish(&mut self) {
         while self.charge.next().is_some() {
             self.send(1, true);
         }
         self.wait(3);
-        self.hear_of_failures();
+        self.fetch_failures();
     }
 
     fn wait(&mut self, seconds: u64) {
@@ -152,7 +152,7 @@ fn a_payment_is_voided_or_captured_and_never_both() {
 }
 
 #[test]
-fn a_void_waits_until_the_fate_of_the_authorization_is_known() {
+fn a_void_waits_until_the_outcome_of_the_authorization_is_known() {
     let mut world = World::new(CardBehaviour::Approves);
     world.send(1, false);
     assert_eq!((world.charge.void(world.now), &world.charge.stage), (Ok(Pending), &PaymentStage::Authorizing));
@@ -163,7 +163,7 @@ fn a_void_waits_until_the_fate_of_the_authorization_is_known() {
 }
 
 #[test]
-fn an_authorization_that_lapses_is_swept_away() {
+fn the_sweeper_voids_an_expired_authorization() {
     let mut world = World::new(CardBehaviour::Approves);
     world.finish();
     assert_eq!(world.charge.sweep(world.now), Done);
@@ -174,7 +174,7 @@ fn an_authorization_that_lapses_is_swept_away() {
 }
 
 #[test]
-fn what_has_lapsed_cannot_be_captured() {
+fn an_expired_authorization_cannot_be_captured() {
     let mut world = World::new(CardBehaviour::Approves);
     world.finish();
     world.wait(8 * 24 * 60 * 60);
@@ -187,7 +187,7 @@ fn what_has_lapsed_cannot_be_captured() {
 fn refunds_add_up_to_no_more_than_was_captured() {
     let mut world = World::captured(CardBehaviour::Approves);
     assert_eq!(world.refund("a", Some(400)), Ok(Pending));
-    // Its outcome is not known, and it counts.
+    // A refund with an unknown outcome counts as refunded.
     assert_eq!(world.refund("b", Some(601)), Err(PaymentsError::RefundTooLarge { left: euro(600) }));
     assert_eq!(world.refund("c", None), Ok(Pending));
     world.finish();
@@ -196,8 +196,8 @@ fn refunds_add_up_to_no_more_than_was_captured() {
     assert_eq!(world.refund("d", Some(0)), Err(PaymentsError::RefundAmount));
     let dollars = Money::new(1, "USD".parse().unwrap()).unwrap();
     let (id, reason) = (RefundId::from_uuid(Uuid::nil()), "broken".to_owned());
-    let wish = RefundRequest { id, key: "e".into(), amount: Some(dollars), reason };
-    assert_eq!(world.charge.refund(&wish, world.now), Err(PaymentsError::RefundAmount));
+    let request = RefundRequest { id, key: "e".into(), amount: Some(dollars), reason };
+    assert_eq!(world.charge.refund(&request, world.now), Err(PaymentsError::RefundAmount));
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_key_refunds_once() {
 }
 
 #[test]
-fn a_refund_that_fails_later_can_be_made_again() {
+fn a_refund_that_fails_later_can_be_requested_again() {
     let mut world = World::captured(CardBehaviour::FailsRefunds);
     world.refund("a", None).unwrap();
     world.send(1, true);
@@ -236,8 +236,8 @@ enum Act {
     Refund { key: u8, amount: Option<i64> },
     Sweep,
     Send { times: usize, answered: bool },
-    HearAgain,
-    HearOfFailures,
+    ReceiveAgain,
+    FetchFailures,
     Wait { seconds: u64 },
 }
 
@@ -248,8 +248,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         4 => (0u8..5, prop::option::of(0..=AMOUNT + 1)).prop_map(|(key, amount)| Act::Refund { key, amount }),
         1 => Just(Act::Sweep),
         6 => (1usize..4, any::<bool>()).prop_map(|(times, answered)| Act::Send { times, answered }),
-        2 => Just(Act::HearAgain),
-        1 => Just(Act::HearOfFailures),
+        2 => Just(Act::ReceiveAgain),
+        1 => Just(Act::FetchFailures),
         2 => prop_oneof![4 => 0u64..5, 1 => 0u64..9 * 24 * 60 * 60].prop_map(|seconds| Act::Wait { seconds }),
     ];
     prop::collection::vec(act, 0..40)
@@ -274,7 +274,7 @@ fn holds(ledger: &Ledger) -> bool {
 
 proptest! {
     #[test]
-    fn whatever_is_asked_lost_and_repeated_no_money_is_made_and_the_books_agree(behaviour in behaviours(), acts in acts()) {
+    fn with_lost_and_repeated_messages_no_money_appears_and_the_ledgers_agree(behaviour in behaviours(), acts in acts()) {
         let mut world = World::new(behaviour);
         for act in acts {
             match act.clone() {
@@ -283,8 +283,8 @@ proptest! {
                 Act::Refund { key, amount } => drop(world.refund(&key.to_string(), amount)),
                 Act::Sweep => drop(world.charge.sweep(world.now)),
                 Act::Send { times, answered } => world.send(times, answered),
-                Act::HearAgain => world.hear_again(),
-                Act::HearOfFailures => world.hear_of_failures(),
+                Act::ReceiveAgain => world.receive_again(),
+                Act::FetchFailures => world.fetch_failures(),
                 Act::Wait { seconds } => world.wait(seconds),
             }
             let (ours, theirs) = world.ledgers();
@@ -297,7 +297,7 @@ proptest! {
     }
 
     #[test]
-    fn a_command_is_pending_only_while_there_is_something_to_ask_for(behaviour in behaviours(), acts in acts()) {
+    fn a_command_is_pending_only_while_there_is_an_operation_to_send(behaviour in behaviours(), acts in acts()) {
         let mut world = World::new(behaviour);
         for act in acts {
             let progress = match act {

@@ -1,4 +1,4 @@
-//! A provider that remembers what it was asked for, in front of the one that does it.
+//! A provider that records the requests and passes them on to the sandbox.
 
 use super::*;
 use crate::services::payments::{
@@ -20,7 +20,7 @@ impl Witness {
         Self { sandbox, asked: Arc::default() }
     }
 
-    /// What was asked for on behalf of orders since the last time.
+    /// The requests since the last call of this function.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
