@@ -8,7 +8,8 @@ use std::{collections::HashSet, sync::Arc};
 #[derive(Clone, Default)]
 pub struct OrderLocks(Arc<Mutex<HashSet<OrderId>>>);
 
-/// The right to execute the saga of one order. Dropping it releases the order, also while a panic unwinds.
+/// The right to execute the saga of one order. Dropping it releases the order, also while a panic
+/// unwinds.
 pub struct OrderLock {
     locks: OrderLocks,
     id: OrderId,

@@ -1,6 +1,8 @@
-//! What each action of a saga asks of whom, and how the answer is to be read.
+//! The participants of an order's sagas: which message each action becomes, and what each reply
+//! means for the saga.
 //!
-//! Every request names the order (or one of its sagas, for refunds and returned pieces), so that sending it again does it once.
+//! Every request names the order (a refund or a return also names the saga), so the participant
+//! does it once however often it is sent.
 
 use super::{
     messages::{Order, Reason},
@@ -19,18 +21,18 @@ use crate::{
     types::Text,
 };
 
-/// Why there is no answer to go by.
+/// Why an attempt gave no reply that the saga can use.
 #[derive(Debug, thiserror::Error)]
 pub enum StepFault {
-    /// It did not get through, or nobody knows whether it did.
+    /// The call failed; it is unknown whether the action was done.
     #[error("{0}")]
     Unanswered(MeshError),
-    /// The other side says what it cannot say if both sides are right.
+    /// The participant gave a reply that its contract does not allow here.
     #[error("a contradiction: {0}")]
     Contradiction(String),
 }
 
-/// An order at its participants' doors.
+/// Sends the commands of one order's saga to the other services.
 pub struct Participants<'a> {
     pub mesh: &'a Mesh,
     pub context: &'a Context,
@@ -39,7 +41,7 @@ pub struct Participants<'a> {
 }
 
 impl Participants<'_> {
-    /// Sends the action, once.
+    /// Sends the action once.
     pub async fn send(&self, action: Action) -> Result<StepReply, StepFault> {
         let order_id = self.order.id;
         match action {
@@ -63,14 +65,14 @@ impl Participants<'_> {
         let until = later(self.saga.begun_at, RESERVED_FOR);
         let refused = |error: &ProductsError| match error {
             ProductsError::OutOfStock { lines } => Some(rejected(Reason::OutOfStock { lines: lines.clone() })),
-            // It does not say which one is no longer sold.
+            // The error does not say which product is no longer sold.
             ProductsError::ProductNotFound => Some(rejected(Reason::OutOfStock { lines: Vec::new() })),
             _ => None,
         };
         let ids = lines.iter().map(|line| line.product_id).collect();
-        let answer = self.ask(ReserveStock { order_id, lines: lines.clone(), until }, done, refused).await?;
-        if answer != rejected(Reason::OutOfStock { lines: Vec::new() }) {
-            return Ok(answer);
+        let reply = self.ask(ReserveStock { order_id, lines: lines.clone(), until }, done, refused).await?;
+        if reply != rejected(Reason::OutOfStock { lines: Vec::new() }) {
+            return Ok(reply);
         }
         let products = self.mesh.call(self.context, GetProducts { ids }).await;
         let products = products.map_err(|error| StepFault::Unanswered(error.into_mesh()))?;
@@ -81,7 +83,7 @@ impl Participants<'_> {
         let (return_id, lines) = match &self.saga.plan {
             Plan::Return(what) => (what.return_id, what.lines.clone()),
             Plan::Cancel { return_id } => (*return_id, rules::lines_of(&self.order.items)),
-            Plan::Place { .. } | Plan::Ship => return Err(StepFault::Contradiction("nothing was sold yet".into())),
+            Plan::Place { .. } | Plan::Ship => return Err(StepFault::Contradiction("nothing is sold yet".into())),
         };
         self.ask(ReturnStock { return_id, lines }, done, unexpected).await
     }
@@ -91,7 +93,7 @@ impl Participants<'_> {
         let declined = |code: &str| Some(rejected(Reason::PaymentDeclined { decline_code: code.to_owned() }));
         let refused = |error: &PaymentsError| match error {
             PaymentsError::Declined { code } => declined(code),
-            // It was taken out of the account since the order was placed.
+            // The user removed the method after placing the order.
             PaymentsError::MethodNotFound => declined("payment_method_not_found"),
             _ => None,
         };
@@ -109,7 +111,7 @@ impl Participants<'_> {
             (PaymentsError::RefundTooLarge { left }, Some(_)) => {
                 Some(StepReply::Refused(StepRefusal::RefundTooLarge { left: *left }))
             }
-            // An operator has given all of it back already.
+            // An operator has already refunded the whole payment.
             (PaymentsError::RefundTooLarge { .. } | PaymentsError::RefundAmount, None) => {
                 Some(StepReply::Done(Learned::Nothing))
             }
@@ -136,7 +138,8 @@ impl Participants<'_> {
         self.ask(CheckOut { user_id, order_id, lines }, done, unexpected).await
     }
 
-    /// Sends the request; `reply` and `error` say what is to be made of the answer.
+    /// Sends the request. `reply` and `error` translate the answer; an error without a translation
+    /// is a contradiction.
     async fn ask<R: Request>(
         &self,
         request: R,
@@ -145,8 +148,8 @@ impl Participants<'_> {
     ) -> Result<StepReply, StepFault> {
         match self.mesh.call(self.context, request).await {
             Ok(replied) => Ok(StepReply::Done(reply(replied))),
-            Err(CallError::Domain(said)) => {
-                error(&said).ok_or_else(|| StepFault::Contradiction(format!("{} says: {said}", R::NAME)))
+            Err(CallError::Domain(answer)) => {
+                error(&answer).ok_or_else(|| StepFault::Contradiction(format!("{} answered: {answer}", R::NAME)))
             }
             Err(CallError::Mesh(error)) => Err(StepFault::Unanswered(error)),
         }
@@ -165,12 +168,12 @@ fn unexpected<E>(_: &E) -> Option<StepReply> {
     None
 }
 
-/// The shop was down for so long that the provider has let go of the money.
+/// The shop was down for so long that the authorization has expired.
 fn expired(error: &PaymentsError) -> Option<StepReply> {
     (*error == PaymentsError::AlreadyVoided).then(|| rejected(Reason::Unavailable))
 }
 
-/// The shop was down for longer than the reservation held.
+/// The shop was down for longer than the reservation holds.
 fn lapsed(error: &ProductsError) -> Option<StepReply> {
     (*error == ProductsError::ReservationReleased).then(|| rejected(Reason::Unavailable))
 }
