@@ -99,7 +99,7 @@ impl Shop {
         services::users::launch(deps(Service::Users)?)?;
         services::products::launch(deps(Service::Products)?)?;
         services::carts::launch(deps(Service::Carts)?)?;
-        services::payments::launch(deps(Service::Payments)?, Arc::new(provider.clone()));
+        services::payments::launch(deps(Service::Payments)?, Arc::new(provider.clone()))?;
         services::shipping::launch(deps(Service::Shipping)?, settings.carrier_speed)?;
         services::notifications::launch(deps(Service::Notifications)?)?;
         services::orders::launch(deps(Service::Orders)?)?;

@@ -19,7 +19,8 @@ pub use sources::{BadSetting, Source};
 
 use crate::{
     gateway::{CertificateSource, Throttling},
-    types::{Email, Faults, Network, Secret},
+    services::payments::ProviderFaults,
+    types::{Email, Network, Secret},
 };
 use parse::*;
 use std::{net::SocketAddr, path::PathBuf};
@@ -103,7 +104,7 @@ settings! {
     instances:         Instances,           instances,    List,        "",               "SERVICE=N",         "instances of a service, such as orders=4 (2 of each)";
     demo:              bool,                boolean,      Switch,      "true",           "",                  "fill a shop without products with the demo catalogue";
     carrier_speed:     f64,                 speed,        Value,       "3600",           "N",                 "carrier's speed, compared with real time";
-    provider_faults:   Faults,              faults,       Value,       "",               "FAULT=N",           "faults of the payment provider: delay=300 (ms), fail=30,lose=10,twice=20 (percent)";
+    provider_faults:   ProviderFaults,      faults,       Value,       "",               "FAULT=N",           "faults of the payment provider: delay=300 (ms), fail=30,lose=10,twice=20 (percent)";
     throttling:        Throttling,          throttling,   Value,       "true",           "BOOL|CLASS.RATE=N", "rate limits: true, false, or browse.rate=100,browse.burst=1000";
     tls:               bool,                tls,          Value,       "off",            "self-signed",       "self-signed: TLS with a certificate that is made at each start";
     tls_cert:          Option<PathBuf>,     file,         Value,       "",               "FILE",              "TLS with this certificate chain (PEM, with tls_key)";

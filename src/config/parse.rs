@@ -2,7 +2,8 @@
 
 use crate::{
     gateway::Throttling,
-    types::{Email, Faults, Network, Secret, Service, parse_bool},
+    services::payments::ProviderFaults,
+    types::{Email, Network, Secret, Service, parse_bool},
 };
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
@@ -84,7 +85,7 @@ pub(super) fn speed(text: &str, _: Option<&f64>) -> Parsed<f64> {
     speed.ok_or_else(|| format!("`{text}` is not a number above 0 and up to 1e9"))
 }
 
-pub(super) fn faults(text: &str, _: Option<&Faults>) -> Parsed<Faults> {
+pub(super) fn faults(text: &str, _: Option<&ProviderFaults>) -> Parsed<ProviderFaults> {
     text.parse()
 }
 

@@ -1,8 +1,27 @@
-//! The seven services: one folder per capability; none knows HTTP, none knows another but by its messages.
+//! The seven services: one folder per business capability.
 //!
-//! Inside each, always the same rooms: `messages.rs` (the only public one: what it can be asked, what it answers, what it tells),
-//! `rules.rs` (decisions as pure functions), `store.rs` (the layout of its tree), `actor.rs` (one short handler per request) and
-//! `mod.rs` (what it is, and `launch`).
+//! Each folder has the same files: `messages.rs` (the public interface: requests, replies, errors,
+//! events), `records.rs` (what is stored), `rules.rs` (decisions as pure functions), `store.rs`
+//! (the service's tree), `actor.rs` (one short handler per request), `mod.rs` (what the service is,
+//! and `launch`) and `tests/`.
+//!
+//! ## Decisions
+//!
+//! **Each service owns one tree.** *Context:* services that share tables depend on each other's
+//! columns. *Decision:* a service gets its own tree in [`ServiceDeps`], and no handle on another
+//! one (the pattern *Database per service*). *Consequence:* a service can change
+//! its records alone. What it needs from another service it must ask for, and a change at several
+//! services is a saga.
+//!
+//! **No service knows HTTP.** *Context:* status codes, headers and cookies belong to one way of
+//! reaching the shop. *Decision:* services speak in typed requests and errors; the gateway
+//! translates them. *Consequence:* the command line, the audit and the tests use the same services
+//! without HTTP, and the table of error codes is in one place.
+//!
+//! **Events instead of calls back.** *Context:* orders calls shipping, and must learn later that a
+//! parcel was delivered. *Decision:* the graph of calls has no circle; news travel the other way as
+//! events. *Consequence:* calls never wait for each other in a circle, and the publisher does not
+//! know its subscribers. In exchange, events arrive later, and at least once.
 
 pub mod carts;
 pub mod notifications;
@@ -10,9 +29,9 @@ pub mod orders;
 pub mod payments;
 pub mod products;
 pub mod shipping;
-pub mod users;
 #[cfg(test)]
-mod wire;
+mod tests;
+pub mod users;
 
 use self::{
     orders::messages::{OrderCancelled, OrderConfirmed, OrderDelivered, OrderRejected, OrderReturned, OrderShipped},
@@ -27,7 +46,7 @@ use crate::{
     types::Service::{self, *},
 };
 
-/// Who may call whom. No circles: an answer that must travel the other way is an event.
+/// The services that each service may call. The mesh refuses every other call.
 #[rustfmt::skip]
 pub const ALLOWED_CALLS: &[(Service, &[Service])] = &[
     (Users,         &[]),
@@ -39,7 +58,8 @@ pub const ALLOWED_CALLS: &[(Service, &[Service])] = &[
     (Orders,        &[Users, Products, Carts, Payments, Shipping]),
 ];
 
-/// Who hears which events. Known before anybody runs: an event waits for a hearer that has yet to start, or has just died.
+/// The events that each service subscribes to. The list is known before any service runs, so an
+/// event also waits for a subscriber that has not started yet or has just crashed.
 pub const SUBSCRIPTIONS: &[(Service, &[&str])] = &[
     (Orders, &[ShipmentDelivered::NAME, RefundFailed::NAME]),
     (
@@ -57,58 +77,15 @@ pub const SUBSCRIPTIONS: &[(Service, &[&str])] = &[
     ),
 ];
 
-/// Where a service lives: what `launch` is given. A service that is cloned into each of its instances holds these.
+/// The dependencies of a service, given to its `launch`.
 #[derive(Clone)]
 pub struct ServiceDeps {
+    /// Clock, random numbers and ids.
     pub env: Env,
-    /// Its own handle: calls from here are calls by this service.
+    /// A handle whose calls are calls by this service.
     pub mesh: Mesh,
-    /// Its own tree, that nobody else has.
+    /// The service's own tree. No other service has a handle on it.
     pub tree: Tree,
-    /// How many instances to start.
+    /// Number of instances to start, at least 1.
     pub instances: usize,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_is_called_back_by_those_whom_it_calls() {
-        // Kahn's order: take away who calls nobody that is left, until nobody is left.
-        let mut left = ALLOWED_CALLS.to_vec();
-        while let Some(at) = left.iter().position(|(_, callees)| !left.iter().any(|(other, _)| callees.contains(other)))
-        {
-            left.remove(at);
-        }
-        assert!(left.is_empty(), "a circle among {left:?}");
-        assert_eq!(ALLOWED_CALLS.len(), Service::COUNT);
-    }
-
-    /// The second column of a message table decides; the handler never sees the request of another principal.
-    #[test]
-    fn staff_and_program_requests_are_refused_to_every_other_principal() {
-        use crate::{
-            mesh::{Audience, Request},
-            services::{payments::messages as payments, products::messages as products, users::messages as users},
-            types::{Id, Principal, Role, UserId},
-        };
-        let user = |role| Principal::User { id: UserId::from_uuid(uuid::Uuid::nil()), role };
-        let (customer, operator) = (user(Role::Customer), user(Role::Operator));
-        assert_eq!(products::ReserveStock::AUDIENCE, Audience::Staff);
-        for outsider in [Principal::Anonymous, customer] {
-            assert_eq!(products::ReserveStock::authorize(&outsider), Err(products::ProductsError::Forbidden));
-            let hidden = payments::IssueRefund::authorize(&outsider);
-            assert_eq!(
-                hidden,
-                Err(payments::PaymentsError::PaymentNotFound),
-                "a customer does not learn that it exists"
-            );
-        }
-        for staff in [operator, Principal::Service { name: Orders }, Principal::System] {
-            assert_eq!(products::ReserveStock::authorize(&staff), Ok(()));
-        }
-        assert_eq!(users::CreateOperator::authorize(&operator), Err(users::UsersError::Forbidden));
-        assert_eq!(users::CreateOperator::authorize(&Principal::System), Ok(()));
-    }
 }

@@ -31,7 +31,6 @@
 pub mod address;
 pub mod boolean;
 pub mod email;
-pub mod faults;
 pub mod id;
 pub mod money;
 pub mod network;
@@ -47,7 +46,6 @@ pub mod trace;
 pub use address::{Address, Country};
 pub use boolean::parse_bool;
 pub use email::Email;
-pub use faults::Faults;
 pub use id::{
     AddressId, CartId, Id, NotificationId, OrderId, ParseIdError, PaymentId, PaymentMethodId, ProductId, RefundId,
     SessionId, ShipmentId, UserId,

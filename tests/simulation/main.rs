@@ -9,6 +9,7 @@
 //! `TEST_SEEDS=100000 cargo test --release --test simulation`.
 
 mod journal;
+mod message_graph;
 mod model;
 mod people;
 mod world;

@@ -230,7 +230,7 @@ fn stock_lines(lines: &Lines) -> Vec<StockLine> {
     lines.iter().map(line).collect()
 }
 
-fn address() -> galleria::types::Address {
+pub fn address() -> galleria::types::Address {
     let address = r#"{"name":"Ada","line1":"1 St","city":"Ulm","postal_code":"89073","country":"DE"}"#;
     serde_json::from_str(address).expect("an address")
 }

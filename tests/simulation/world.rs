@@ -15,7 +15,7 @@ use galleria::{
         notifications::messages::ListNotifications,
         orders::messages::{GetOrder, ListOrders, Order},
         payments::{
-            Faults,
+            ProviderFaults,
             messages::{AddMethod, Card as TypedCard, GetPaymentOfOrder},
         },
         products::messages::{CreateProduct, ReconcileStock},
@@ -308,13 +308,13 @@ async fn weather(life: Life, disk: Disk) {
                 Some(Link { latency, jitter, serialised: amount % 2 == 1, lost_requests, lost_replies, duplicates })
             })),
             65..75 => life.shop.mesh.set_links(None),
-            75..92 => life.shop.provider.set_faults(life.world(|world| Faults {
+            75..92 => life.shop.provider.set_faults(life.world(|world| ProviderFaults {
                 delay: Duration::from_millis(world.plan.random_range(0..8000)),
                 fail_rate: world.plan.random_range(amount / 2..=amount),
                 lose_rate: world.plan.random_range(amount / 2..=amount),
                 twice_rate: world.plan.random_range(0..=amount),
             })),
-            92..96 => life.shop.provider.set_faults(Faults::default()),
+            92..96 => life.shop.provider.set_faults(ProviderFaults::default()),
             _ => disk.fail_after(amount as usize),
         }
     }

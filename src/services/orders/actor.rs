@@ -1,8 +1,8 @@
-//! The actor: one short handler per request.
+//! The actor of orders: one short handler per request and event.
 
 use super::{
-    draft::Drafting, driver::Driver, keys::Keys, messages::*, record::OrderRecord, saga::Refusal, store::Store,
-    watch::News,
+    draft::OrderDraft, keys::Keys, messages::*, orchestrator::Orchestrator, records::OrderRecord, saga::StepRefusal,
+    store::Store, watch::OrderNews,
 };
 use crate::{
     env::Env,
@@ -13,15 +13,15 @@ use crate::{
 };
 use std::time::Duration;
 
-/// What every instance shares.
+/// What all instances share.
 #[derive(Clone)]
 struct Orders {
     env: Env,
     mesh: Mesh,
     store: Store,
     keys: Keys,
-    driver: Driver,
-    heard: ProcessedEvents,
+    orchestrator: Orchestrator,
+    processed_events: ProcessedEvents,
 }
 
 service! { Orders,
@@ -36,37 +36,47 @@ service! { Orders,
         ClaimKey              => claim_key,
         KeepAnswer            => keep_answer,
         DropClaim             => drop_claim,
-        ReconcileOrders       => tally,
+        ReconcileOrders       => reconcile,
         CountUnfinished       => count_unfinished,
         CountNeedingAttention => count_needing_attention,
     }
     subscribes {
-        ShipmentDelivered     => shipment_delivered,
-        RefundFailed          => refund_failed,
+        ShipmentDelivered     => mark_delivered,
+        RefundFailed          => note_failed_refund,
     }
 }
 
-/// Who waits for a saga is answered so long before nobody waits for the answer any more.
+/// A request that waits for a saga is answered this long before its deadline.
 const ANSWER_BEFORE_DEADLINE: Duration = Duration::from_millis(50);
 const SWEEP_KEYS_EVERY: Duration = Duration::from_secs(10 * 60);
-const MOST_TALLIES: usize = 1000;
+/// The most orders in one reply to the audit.
+const MOST_RECONCILED: usize = 1000;
 
-/// Starts the service, and goes on with every saga that was under way when the program last ended.
+/// Starts the service, and continues the sagas that were running when the program last ended.
+///
+/// Errors: the tree cannot be read.
 pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
     let ServiceDeps { env, mesh, tree, instances } = deps;
     let (store, keys) = (Store::new(&tree), Keys::new(&tree));
-    let open = store.open()?;
+    let open = store.open_orders()?;
     if !open.is_empty() {
-        log::info!(open = open.len(); "orders had something unfinished when the program ended");
+        log::info!(open = open.len(); "continuing orders that were unfinished when the program ended");
     }
-    let left_behind = store.under_way(open)?;
-    let driver = Driver::new(env.clone(), mesh.clone(), store.clone(), left_behind);
-    let heard = ProcessedEvents::in_tree(&tree);
-    let orders = Orders { env, mesh: mesh.clone(), store: store.clone(), keys, driver: driver.clone(), heard };
+    let left_behind = store.with_running_saga(open)?;
+    let orchestrator = Orchestrator::new(env.clone(), mesh.clone(), store.clone(), left_behind);
+    let processed_events = ProcessedEvents::in_tree(&tree);
+    let orders = Orders {
+        env,
+        mesh: mesh.clone(),
+        store: store.clone(),
+        keys,
+        orchestrator: orchestrator.clone(),
+        processed_events,
+    };
     let sweeper = orders.clone();
     mesh.launch(Service::Orders, instances, move |on| start(&orders, on));
-    mesh.relay(Service::Orders, tree, vec![store.owing()]);
-    mesh.background(Service::Orders, move || driver.clone().sweep());
+    mesh.relay(Service::Orders, tree, store.outbox_tables());
+    mesh.background(Service::Orders, move || orchestrator.clone().sweep_forever());
     mesh.background(Service::Orders, move || sweeper.clone().sweep_keys());
     Ok(())
 }
@@ -80,15 +90,16 @@ impl Orders {
             Some(record) => record,
             None => {
                 let is_of_cart = request.items.is_none();
-                let turn = is_of_cart.then(|| self.store.cart_turn(&request, self.env.now())).transpose()?;
-                let drafting = Drafting { env: &self.env, mesh: &self.mesh, context: &context };
-                let order = drafting.draft(&request).await?;
-                self.store.place(&request, OrderRecord::placed(order, is_of_cart), turn).await?
+                let free_cart =
+                    is_of_cart.then(|| self.store.check_cart_is_free(&request, self.env.now())).transpose()?;
+                let draft = OrderDraft { env: &self.env, mesh: &self.mesh, context: &context };
+                let order = draft.build(&request).await?;
+                self.store.place(&request, OrderRecord::placed(order, is_of_cart), free_cart).await?
             }
         };
         match record.order.status {
             OrderStatus::Pending => Ok(self.finish(&context, record).await?.into_view()),
-            // Placed long ago: whatever is under way now is another matter.
+            // Placing has ended before. A saga that runs now is another one.
             _ => Ok(record.into_view()),
         }
     }
@@ -131,7 +142,7 @@ impl Orders {
             return Ok(refund.clone());
         }
         let record = self.finish(&context, record).await?;
-        // Not done in time: the same key will find it done, or going on.
+        // Not completed in time: the same key will find it completed, or still running.
         Ok(record.refund_under(&request.key).ok_or(OrdersError::Busy)?.clone())
     }
 
@@ -158,13 +169,13 @@ impl Orders {
         Ok(())
     }
 
-    async fn tally(&self, _: Context, request: ReconcileOrders) -> HandlerResult<ReconcileOrders> {
-        let records = self.store.all(request.after).take(request.limit.min(MOST_TALLIES));
-        records.map(|record| Ok(record?.tally().map_err(|_| OrdersError::TooExpensive)?)).collect()
+    async fn reconcile(&self, _: Context, request: ReconcileOrders) -> HandlerResult<ReconcileOrders> {
+        let records = self.store.all(request.after).take(request.limit.min(MOST_RECONCILED));
+        records.map(|record| Ok(record?.reconciliation().map_err(|_| OrdersError::TooExpensive)?)).collect()
     }
 
     async fn count_unfinished(&self, _: Context, _: CountUnfinished) -> HandlerResult<CountUnfinished> {
-        Ok(self.store.open()?.len() as u64)
+        Ok(self.store.open_orders()?.len() as u64)
     }
 
     async fn count_needing_attention(
@@ -175,21 +186,22 @@ impl Orders {
         Ok(self.store.count_needing_attention()?)
     }
 
-    async fn shipment_delivered(&self, _: Context, event: ShipmentDelivered) -> Result<(), MeshError> {
+    async fn mark_delivered(&self, _: Context, event: ShipmentDelivered) -> Result<(), MeshError> {
         let now = self.env.now();
-        // An order that is only just being handed over refuses: the relay brings the event again.
+        // Fails while the order is still being handed over; the relay then delivers the event
+        // again.
         let delivered = self.store.change(event.order_id, |record| record.deliver(now)).await;
         delivered.map(|_| ()).map_err(Failure::into_mesh)
     }
 
-    async fn refund_failed(&self, _: Context, event: RefundFailed) -> Result<(), MeshError> {
+    async fn note_failed_refund(&self, _: Context, event: RefundFailed) -> Result<(), MeshError> {
         let now = self.env.now();
         let noted = self.store.change(event.order_id, |record| record.fail_refund(&event.refund, now)).await;
         noted.map(|_| ()).map_err(Failure::into_mesh)
     }
 
     fn processed_events(&self) -> &ProcessedEvents {
-        &self.heard
+        &self.processed_events
     }
 
     /// The order, if it exists and the principal may see it.
@@ -198,12 +210,12 @@ impl Orders {
         found.ok_or_else(|| OrdersError::OrderNotFound.into())
     }
 
-    /// Drives the saga that is under way, if any, and gives the order as it is when that is over, or shortly before the deadline;
-    /// or why the saga came to nothing.
+    /// Executes the running saga, if there is one, and gives the order when the saga has ended or
+    /// shortly before the deadline. `Err` if the saga was refused.
     async fn finish(&self, context: &Context, record: OrderRecord) -> Result<OrderRecord, Failure<OrdersError>> {
         let Some(saga) = record.saga.as_ref().map(|saga| saga.number) else { return Ok(record) };
         let id = record.order.id;
-        self.driver.drive(record, context.trace);
+        self.orchestrator.execute(record, context.trace);
         let record = self.wait(context, id, |news| news.concluded >= saga).await?;
         match record.refusal_of(saga) {
             None => Ok(record),
@@ -211,28 +223,28 @@ impl Orders {
         }
     }
 
-    /// The order when there are such news of it, or shortly before the deadline.
+    /// The order when it is as wanted, or shortly before the deadline.
     async fn wait(
         &self,
         context: &Context,
         id: OrderId,
-        wanted: impl Fn(&News) -> bool,
+        wanted: impl Fn(&OrderNews) -> bool,
     ) -> Result<OrderRecord, Failure<OrdersError>> {
-        // First the ear, then the eye: nothing falls in between.
+        // Subscribe before reading, so that no change between the two is missed.
         let mut listener = self.store.listen(id);
-        let look = || self.store.order(id)?.ok_or_else(|| Failure::from(OrdersError::OrderNotFound));
-        let record = look()?;
-        if wanted(&News::of(&record)) {
-            // Whoever wrote it may be about to commit it; what is answered is on disk.
+        let read = || self.store.order(id)?.ok_or_else(|| Failure::from(OrdersError::OrderNotFound));
+        let record = read()?;
+        if wanted(&OrderNews::of(&record)) {
+            // Another task may have written it and not committed yet. A reply must be on disk.
             self.store.commit().await?;
             return Ok(record);
         }
         let until = context.deadline.checked_sub(ANSWER_BEFORE_DEADLINE).unwrap_or(context.deadline);
-        // In time or not, the order is as it is.
+        // After the timeout the reply is the order as it is.
         let _ = tokio::time::timeout_at(until, listener.wait_for(wanted)).await;
-        let record = look()?;
-        if News::of(&record) != listener.told() {
-            // Changed again, or never told of: what is answered is on disk.
+        let record = read()?;
+        if OrderNews::of(&record) != listener.latest() {
+            // A later change, or one without a notification, may not be committed yet.
             self.store.commit().await?;
         }
         Ok(record)
@@ -249,13 +261,13 @@ impl Orders {
     }
 }
 
-impl From<&Refusal> for OrdersError {
-    fn from(refusal: &Refusal) -> Self {
+impl From<&StepRefusal> for OrdersError {
+    fn from(refusal: &StepRefusal) -> Self {
         match refusal {
-            Refusal::HandedOver => Self::NotCancellable { status: "with the carrier".into() },
-            Refusal::RefundTooLarge { left } => Self::RefundTooLarge { left: *left },
-            // Of placing, which answers with the order, rejected.
-            Refusal::Rejected(_) => Self::Busy,
+            StepRefusal::HandedOver => Self::NotCancellable { status: "with the carrier".into() },
+            StepRefusal::RefundTooLarge { left } => Self::RefundTooLarge { left: *left },
+            // Only a saga of placing, whose reply is the rejected order.
+            StepRefusal::Rejected(_) => Self::Busy,
         }
     }
 }

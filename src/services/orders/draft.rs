@@ -1,4 +1,5 @@
-//! What a customer asks for becomes an order that can be placed: everything is looked up first, and nothing is changed by it.
+//! Builds a new order from a request: looks up cart, products, address, payment method and shipping
+//! cost at the other services. It changes nothing.
 
 use super::{
     messages::{Destination, Order, OrderStatus, OrdersError, PlaceOrder, TimelineEntry},
@@ -18,8 +19,8 @@ use crate::{
 };
 use futures_util::future::try_join3;
 
-/// On the way from a request to an order.
-pub struct Drafting<'a> {
+/// Builds the order of one request.
+pub struct OrderDraft<'a> {
     pub env: &'a Env,
     pub mesh: &'a Mesh,
     pub context: &'a Context,
@@ -27,9 +28,9 @@ pub struct Drafting<'a> {
 
 type Drafted<T> = Result<T, Failure<OrdersError>>;
 
-impl Drafting<'_> {
-    /// The order, pending, or why there can be none.
-    pub async fn draft(&self, request: &PlaceOrder) -> Drafted<Order> {
+impl OrderDraft<'_> {
+    /// The pending order, or why it cannot be placed.
+    pub async fn build(&self, request: &PlaceOrder) -> Drafted<Order> {
         let lines = self.lines(request).await?;
         rules::check_lines(&lines)?;
         let (products, address, ()) = try_join3(
@@ -42,7 +43,7 @@ impl Drafting<'_> {
         let subtotal = rules::subtotal(&items)?;
         let shipping_cost = self.shipping_cost(request, &address, rules::weight_grams(&items)).await?;
         let now = self.env.now();
-        let note = Some("We have it and are seeing to it".into());
+        let note = Some("We have received your order".into());
         Ok(Order {
             id: self.env.id::<OrderId>(),
             user_id: request.user_id,
@@ -88,7 +89,8 @@ impl Drafting<'_> {
         Ok(saved.await?.address)
     }
 
-    /// Payments looks again when it authorizes; asking now spares the customer an order that cannot be paid.
+    /// Payments checks the method again when it authorizes. The check here refuses the request
+    /// before there is an order that cannot be paid.
     async fn check_method(&self, user_id: UserId, method_id: PaymentMethodId) -> Drafted<()> {
         let methods = self.ask(ListMethods { user_id }, |_| None).await?;
         let is_there = methods.iter().any(|method| method.id == method_id);
@@ -104,20 +106,20 @@ impl Drafting<'_> {
                 _ => None,
             });
         let quote = quotes.await?.into_iter().find(|quote| quote.service == request.shipping_service);
-        let none = || OrdersError::Undeliverable { reason: "not by this shipping service".into() };
+        let none = || OrdersError::Undeliverable { reason: "not with this shipping service".into() };
         Ok(quote.ok_or_else(none)?.cost)
     }
 
-    /// Asks, and turns what the service says against it into what that means for the order.
+    /// Calls a service; `meaning` translates its error into one of orders.
     async fn ask<R: Request>(
         &self,
         request: R,
         meaning: impl FnOnce(&R::Error) -> Option<OrdersError>,
     ) -> Drafted<R::Reply> {
         self.mesh.call(self.context, request).await.map_err(|error| match &error {
-            CallError::Domain(said) => match meaning(said) {
-                Some(refusal) => Failure::Domain(refusal),
-                None => Failure::Fault(MeshError::Failed(said.to_string())),
+            CallError::Domain(answer) => match meaning(answer) {
+                Some(error) => Failure::Domain(error),
+                None => Failure::Fault(MeshError::Failed(answer.to_string())),
             },
             CallError::Mesh(fault) => Failure::Fault(fault.clone()),
         })

@@ -1,11 +1,13 @@
-//! What each action of a saga asks of whom, and how the answer is to be read.
+//! The participants of an order's sagas: which message each action becomes, and what each reply
+//! means for the saga.
 //!
-//! Every request names the order (or one of its sagas, for refunds and returned pieces), so that sending it again does it once.
+//! Every request names the order (a refund or a return also names the saga), so the participant
+//! does it once however often it is sent.
 
 use super::{
     messages::{Order, Reason},
     rules,
-    saga::{Action, Answer, Learned, Plan, RESERVED_FOR, Refusal, Saga},
+    saga::{Action, Learned, Plan, RESERVED_FOR, Saga, StepRefusal, StepReply},
 };
 use crate::{
     env::later,
@@ -19,28 +21,28 @@ use crate::{
     types::Text,
 };
 
-/// Why there is no answer to go by.
+/// Why an attempt gave no reply that the saga can use.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// It did not get through, or nobody knows whether it did.
+pub enum StepFault {
+    /// The call failed; it is unknown whether the action was done.
     #[error("{0}")]
     Unanswered(MeshError),
-    /// The other side says what it cannot say if both sides are right.
+    /// The participant gave a reply that its contract does not allow here.
     #[error("a contradiction: {0}")]
     Contradiction(String),
 }
 
-/// An order at its participants' doors.
-pub struct Errand<'a> {
+/// Sends the commands of one order's saga to the other services.
+pub struct Participants<'a> {
     pub mesh: &'a Mesh,
     pub context: &'a Context,
     pub order: &'a Order,
     pub saga: &'a Saga,
 }
 
-impl Errand<'_> {
-    /// Sends the action, once.
-    pub async fn send(&self, action: Action) -> Result<Answer, Fault> {
+impl Participants<'_> {
+    /// Sends the action once.
+    pub async fn send(&self, action: Action) -> Result<StepReply, StepFault> {
         let order_id = self.order.id;
         match action {
             Action::ReserveStock => self.reserve_stock().await,
@@ -58,60 +60,60 @@ impl Errand<'_> {
         }
     }
 
-    async fn reserve_stock(&self) -> Result<Answer, Fault> {
+    async fn reserve_stock(&self) -> Result<StepReply, StepFault> {
         let (order_id, lines) = (self.order.id, rules::lines_of(&self.order.items));
         let until = later(self.saga.begun_at, RESERVED_FOR);
         let refused = |error: &ProductsError| match error {
             ProductsError::OutOfStock { lines } => Some(rejected(Reason::OutOfStock { lines: lines.clone() })),
-            // It does not say which one is no longer sold.
+            // The error does not say which product is no longer sold.
             ProductsError::ProductNotFound => Some(rejected(Reason::OutOfStock { lines: Vec::new() })),
             _ => None,
         };
         let ids = lines.iter().map(|line| line.product_id).collect();
-        let answer = self.ask(ReserveStock { order_id, lines: lines.clone(), until }, done, refused).await?;
-        if answer != rejected(Reason::OutOfStock { lines: Vec::new() }) {
-            return Ok(answer);
+        let reply = self.ask(ReserveStock { order_id, lines: lines.clone(), until }, done, refused).await?;
+        if reply != rejected(Reason::OutOfStock { lines: Vec::new() }) {
+            return Ok(reply);
         }
         let products = self.mesh.call(self.context, GetProducts { ids }).await;
-        let products = products.map_err(|error| Fault::Unanswered(error.into_mesh()))?;
+        let products = products.map_err(|error| StepFault::Unanswered(error.into_mesh()))?;
         Ok(rejected(Reason::OutOfStock { lines: rules::shortages(&lines, &products) }))
     }
 
-    async fn return_stock(&self) -> Result<Answer, Fault> {
+    async fn return_stock(&self) -> Result<StepReply, StepFault> {
         let (return_id, lines) = match &self.saga.plan {
             Plan::Return(what) => (what.return_id, what.lines.clone()),
             Plan::Cancel { return_id } => (*return_id, rules::lines_of(&self.order.items)),
-            Plan::Place { .. } | Plan::Ship => return Err(Fault::Contradiction("nothing was sold yet".into())),
+            Plan::Place { .. } | Plan::Ship => return Err(StepFault::Contradiction("nothing is sold yet".into())),
         };
         self.ask(ReturnStock { return_id, lines }, done, unexpected).await
     }
 
-    async fn authorize_payment(&self) -> Result<Answer, Fault> {
+    async fn authorize_payment(&self) -> Result<StepReply, StepFault> {
         let Order { id: order_id, user_id, payment_method_id: method_id, total: amount, .. } = *self.order;
         let declined = |code: &str| Some(rejected(Reason::PaymentDeclined { decline_code: code.to_owned() }));
         let refused = |error: &PaymentsError| match error {
             PaymentsError::Declined { code } => declined(code),
-            // It was taken out of the account since the order was placed.
+            // The user removed the method after placing the order.
             PaymentsError::MethodNotFound => declined("payment_method_not_found"),
             _ => None,
         };
         self.ask(Authorize { order_id, user_id, method_id, amount }, done, refused).await
     }
 
-    async fn refund_payment(&self) -> Result<Answer, Fault> {
+    async fn refund_payment(&self) -> Result<StepReply, StepFault> {
         let order_id = self.order.id;
         let (name, amount, reason) = match &self.saga.plan {
             Plan::Return(what) => (format!("return-{}", self.saga.number), Some(what.amount), what.reason.clone()),
-            Plan::Cancel { .. } => ("cancel".into(), None, words("The order was cancelled")),
-            Plan::Place { .. } | Plan::Ship => ("reject".into(), None, words("The order could not be completed")),
+            Plan::Cancel { .. } => ("cancel".into(), None, text("The order was cancelled")),
+            Plan::Place { .. } | Plan::Ship => ("reject".into(), None, text("The order could not be completed")),
         };
         let refused = |error: &PaymentsError| match (error, amount) {
             (PaymentsError::RefundTooLarge { left }, Some(_)) => {
-                Some(Answer::Refused(Refusal::RefundTooLarge { left: *left }))
+                Some(StepReply::Refused(StepRefusal::RefundTooLarge { left: *left }))
             }
-            // An operator has given all of it back already.
+            // An operator has already refunded the whole payment.
             (PaymentsError::RefundTooLarge { .. } | PaymentsError::RefundAmount, None) => {
-                Some(Answer::Done(Learned::Nothing))
+                Some(StepReply::Done(Learned::Nothing))
             }
             _ => None,
         };
@@ -120,7 +122,7 @@ impl Errand<'_> {
         self.ask(request, Learned::Refund, refused).await
     }
 
-    async fn book_shipment(&self) -> Result<Answer, Fault> {
+    async fn book_shipment(&self) -> Result<StepReply, StepFault> {
         let Order { id: order_id, user_id, shipping_service: service, .. } = *self.order;
         let (address, weight_grams) = (self.order.address.clone(), rules::weight_grams(&self.order.items));
         let refused = |error: &ShippingError| match error {
@@ -130,25 +132,26 @@ impl Errand<'_> {
         self.ask(BookShipment { order_id, user_id, address, weight_grams, service }, done, refused).await
     }
 
-    async fn empty_cart(&self) -> Result<Answer, Fault> {
+    async fn empty_cart(&self) -> Result<StepReply, StepFault> {
         let Order { id: order_id, user_id, .. } = *self.order;
         let lines = self.order.items.iter().map(|item| (item.product_id, item.quantity)).collect();
         self.ask(CheckOut { user_id, order_id, lines }, done, unexpected).await
     }
 
-    /// Sends the request; `reply` and `error` say what is to be made of the answer.
+    /// Sends the request. `reply` and `error` translate the answer; an error without a translation
+    /// is a contradiction.
     async fn ask<R: Request>(
         &self,
         request: R,
         reply: impl FnOnce(R::Reply) -> Learned,
-        error: impl FnOnce(&R::Error) -> Option<Answer>,
-    ) -> Result<Answer, Fault> {
+        error: impl FnOnce(&R::Error) -> Option<StepReply>,
+    ) -> Result<StepReply, StepFault> {
         match self.mesh.call(self.context, request).await {
-            Ok(replied) => Ok(Answer::Done(reply(replied))),
-            Err(CallError::Domain(said)) => {
-                error(&said).ok_or_else(|| Fault::Contradiction(format!("{} says: {said}", R::NAME)))
+            Ok(replied) => Ok(StepReply::Done(reply(replied))),
+            Err(CallError::Domain(answer)) => {
+                error(&answer).ok_or_else(|| StepFault::Contradiction(format!("{} answered: {answer}", R::NAME)))
             }
-            Err(CallError::Mesh(error)) => Err(Fault::Unanswered(error)),
+            Err(CallError::Mesh(error)) => Err(StepFault::Unanswered(error)),
         }
     }
 }
@@ -161,28 +164,28 @@ fn tracked(shipment: Shipment) -> Learned {
     Learned::TrackingNumber(shipment.tracking_number)
 }
 
-fn unexpected<E>(_: &E) -> Option<Answer> {
+fn unexpected<E>(_: &E) -> Option<StepReply> {
     None
 }
 
-/// The shop was down for so long that the provider has let go of the money.
-fn expired(error: &PaymentsError) -> Option<Answer> {
+/// The shop was down for so long that the authorization has expired.
+fn expired(error: &PaymentsError) -> Option<StepReply> {
     (*error == PaymentsError::AlreadyVoided).then(|| rejected(Reason::Unavailable))
 }
 
-/// The shop was down for longer than the reservation held.
-fn lapsed(error: &ProductsError) -> Option<Answer> {
+/// The shop was down for longer than the reservation holds.
+fn lapsed(error: &ProductsError) -> Option<StepReply> {
     (*error == ProductsError::ReservationReleased).then(|| rejected(Reason::Unavailable))
 }
 
-fn handed_over(error: &ShippingError) -> Option<Answer> {
-    (*error == ShippingError::AlreadyHandedOver).then_some(Answer::Refused(Refusal::HandedOver))
+fn handed_over(error: &ShippingError) -> Option<StepReply> {
+    (*error == ShippingError::AlreadyHandedOver).then_some(StepReply::Refused(StepRefusal::HandedOver))
 }
 
-fn rejected(reason: Reason) -> Answer {
-    Answer::Refused(Refusal::Rejected(reason))
+fn rejected(reason: Reason) -> StepReply {
+    StepReply::Refused(StepRefusal::Rejected(reason))
 }
 
-fn words(text: &str) -> Text<1, 200> {
+fn text(text: &str) -> Text<1, 200> {
     text.parse().expect("the texts of this file are short and plain")
 }

@@ -1,10 +1,10 @@
-//! How the saga of an order goes on, and what its ending makes of the order.
+//! Applies the replies of a saga to the order's record, and the saga's ending to the order.
 
 use super::{
     messages::*,
-    record::{Changed, OrderRecord, ReturnRecord},
+    records::{Changed, OrderRecord, ReturnRecord},
     rules,
-    saga::{Answer, Due, Ending, Learned, Plan, Refusal, Return, Saga},
+    saga::{DueAction, Ending, Learned, Plan, ReturnPlan, Saga, StepRefusal, StepReply},
 };
 use crate::{
     mesh::Event,
@@ -15,16 +15,17 @@ use OrderStatus::*;
 
 impl OrderRecord {
     /// The action to be sent.
-    pub fn due(&self) -> Option<Due> {
+    pub fn due(&self) -> Option<DueAction> {
         self.saga.as_ref().and_then(Saga::due)
     }
 
-    /// Writes down the answer to an action, and what comes after it. `false` where the action is no longer due: somebody was faster.
-    pub fn settle(&mut self, due: Due, answer: &Answer, now: Timestamp) -> Changed {
+    /// Applies the reply to an action. `false` if the action is no longer due, because another
+    /// execution applied a reply first.
+    pub fn apply_reply(&mut self, due: DueAction, reply: &StepReply, now: Timestamp) -> Changed {
         let Some(saga) = self.saga.as_mut().filter(|saga| saga.due() == Some(due)) else { return Ok(false) };
-        let ending = saga.settle(answer, now);
+        let ending = saga.apply_reply(reply, now);
         self.needs_attention = false;
-        if let Answer::Done(learned) = answer {
+        if let StepReply::Done(learned) = reply {
             self.learn(due.saga, learned, now);
         }
         if let Some((ending, saga)) = ending.and_then(|ending| Some((ending, self.saga.take()?))) {
@@ -33,12 +34,12 @@ impl OrderRecord {
         Ok(true)
     }
 
-    /// The action that is due fails and fails.
-    pub fn call_for_attention(&mut self, due: Due, now: Timestamp) -> bool {
+    /// Marks that the action that is due has failed for a long time.
+    pub fn call_for_attention(&mut self, due: DueAction, now: Timestamp) -> bool {
         let changed = !self.needs_attention && self.due() == Some(due);
         if changed {
             self.needs_attention = true;
-            self.note("Something takes longer than it should; we are looking into it", now);
+            self.note("This takes longer than it should; we are looking into it", now);
         }
         changed
     }
@@ -57,7 +58,7 @@ impl OrderRecord {
     }
 
     pub fn note_failed(&mut self, refund: &Refund, now: Timestamp) {
-        self.note(format!("{} could not be given back; we will be in touch", refund.amount), now);
+        self.note(format!("{} could not be refunded; we will contact you", refund.amount), now);
     }
 
     fn conclude(&mut self, saga: Saga, ending: Ending, now: Timestamp) -> Result<(), OrdersError> {
@@ -75,26 +76,26 @@ impl OrderRecord {
     }
 
     fn confirm(&mut self, now: Timestamp) -> Result<(), OrdersError> {
-        self.enter(Confirmed, "It is paid for and will be packed", now)?;
+        self.enter(Confirmed, "Paid; we will pack it", now)?;
         let lines = rules::lines_of(&self.order.items);
         OrderConfirmed { order: self.facts(), lines }.add_to(&mut self.outbox, now);
         Ok(())
     }
 
-    fn reject(&mut self, refusal: Refusal, now: Timestamp) -> Result<(), OrdersError> {
+    fn reject(&mut self, refusal: StepRefusal, now: Timestamp) -> Result<(), OrdersError> {
         let reason = match refusal {
-            Refusal::Rejected(reason) => reason,
-            // Never said to an order that is being placed.
-            Refusal::HandedOver | Refusal::RefundTooLarge { .. } => Reason::Unavailable,
+            StepRefusal::Rejected(reason) => reason,
+            // No step of placing gives these refusals.
+            StepRefusal::HandedOver | StepRefusal::RefundTooLarge { .. } => Reason::Unavailable,
         };
-        self.enter(Rejected, reason.words(), now)?;
+        self.enter(Rejected, reason.message(), now)?;
         self.order.reason = Some(reason.clone());
         OrderRejected { order: self.facts(), reason }.add_to(&mut self.outbox, now);
         Ok(())
     }
 
     fn conclude_cancel(&mut self, now: Timestamp) -> Result<(), OrdersError> {
-        self.enter(Cancelled, "It was cancelled", now)?;
+        self.enter(Cancelled, "Cancelled", now)?;
         self.order.reason = Some(Reason::Cancelled);
         OrderCancelled { order: self.facts() }.add_to(&mut self.outbox, now);
         Ok(())
@@ -102,26 +103,26 @@ impl OrderRecord {
 
     fn conclude_ship(&mut self, now: Timestamp) -> Result<(), OrdersError> {
         let tracking_number = self.tracking_number.clone().unwrap_or_default();
-        self.enter(Shipped, format!("It is with the carrier under {tracking_number}"), now)?;
+        self.enter(Shipped, format!("Handed over to the carrier; tracking number {tracking_number}"), now)?;
         OrderShipped { order: self.facts(), tracking_number }.add_to(&mut self.outbox, now);
         Ok(())
     }
 
-    fn conclude_return(&mut self, saga: u32, what: Return, now: Timestamp) -> Result<(), OrdersError> {
+    fn conclude_return(&mut self, saga: u32, what: ReturnPlan, now: Timestamp) -> Result<(), OrdersError> {
         let amount = what.amount;
         let pieces: u32 = what.lines.iter().map(|line| line.quantity.get()).sum();
-        let words = format!("{pieces} {} came back", if pieces == 1 { "piece" } else { "pieces" });
+        let note = format!("{pieces} {} returned", if pieces == 1 { "item" } else { "items" });
         if rules::take_back(&mut self.order.items, &what.lines) {
-            self.enter(Returned, words, now)?;
+            self.enter(Returned, note, now)?;
         } else {
-            self.note(words, now);
+            self.note(note, now);
         }
         self.returns.push(ReturnRecord { saga, what, at: now });
         OrderReturned { order: self.facts(), amount }.add_to(&mut self.outbox, now);
         Ok(())
     }
 
-    /// The only way to another status.
+    /// Changes the status. There is no other way to change it.
     pub fn enter(&mut self, status: OrderStatus, note: impl Into<String>, now: Timestamp) -> Result<(), OrdersError> {
         rules::check_transition(self.order.status, status)?;
         self.order.status = status;
@@ -139,13 +140,13 @@ impl OrderRecord {
 }
 
 impl Reason {
-    fn words(&self) -> String {
+    fn message(&self) -> String {
         match self {
-            Self::OutOfStock { .. } => "There is not enough in stock; nothing was charged".into(),
+            Self::OutOfStock { .. } => "Not enough in stock; nothing was charged".into(),
             Self::PaymentDeclined { .. } => "The payment was declined; nothing was charged".into(),
-            Self::Undeliverable { detail } => format!("It cannot be delivered ({detail}); nothing was charged"),
-            Self::Unavailable => "It could not be done in time; no money was kept".into(),
-            Self::Cancelled => "It was cancelled".into(),
+            Self::Undeliverable { detail } => format!("We cannot deliver it ({detail}); nothing was charged"),
+            Self::Unavailable => "We could not complete the order in time; no money was kept".into(),
+            Self::Cancelled => "Cancelled".into(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What may happen to an order, what it may hold, and what it costs.
+//! The rules of an order: allowed transitions, allowed lines, and amounts. Pure functions.
 
 use super::messages::{OrderItem, OrderStatus, OrdersError, TimelineEntry};
 use crate::{
@@ -7,10 +7,10 @@ use crate::{
 };
 use std::collections::HashSet;
 
-/// Different products in one order: as many as a cart holds.
+/// The most different products in one order: as many as a cart holds.
 pub const MOST_LINES: usize = 50;
 
-/// The order state machine: every other change of status is refused.
+/// The order's state machine. Every other change of status is refused.
 #[rustfmt::skip]
 const TRANSITIONS: &[(OrderStatus, &[OrderStatus])] = {
     use OrderStatus::*;
@@ -31,14 +31,15 @@ pub fn check_transition(from: OrderStatus, to: OrderStatus) -> Result<(), Orders
     if allowed { Ok(()) } else { Err(OrdersError::IllegalTransition { from: from.to_string(), to: to.to_string() }) }
 }
 
-/// How often the timeline goes from a status to another to which no order may go. It begins where every order does.
+/// Number of steps in the timeline that [`TRANSITIONS`] does not allow. The first entry must be
+/// `pending`.
 pub fn illegal_steps(timeline: &[TimelineEntry]) -> usize {
     let first = timeline.first().is_none_or(|entry| entry.status != OrderStatus::Pending);
     let steps = timeline.windows(2).map(|pair| (pair[0].status, pair[1].status));
     usize::from(first) + steps.filter(|(from, to)| from != to && check_transition(*from, *to).is_err()).count()
 }
 
-/// Something, each product once, and not too many of them.
+/// At least one line, each product once, at most [`MOST_LINES`].
 pub fn check_lines(lines: &[StockLine]) -> Result<(), OrdersError> {
     if lines.is_empty() {
         return Err(OrdersError::EmptyOrder);
@@ -50,7 +51,7 @@ pub fn check_lines(lines: &[StockLine]) -> Result<(), OrdersError> {
     Ok(())
 }
 
-/// The lines with the products as they are now: what the order keeps, whatever becomes of the products.
+/// The lines of an order, with a copy of each product as it is now.
 pub fn items(lines: &[StockLine], products: &[Product]) -> Result<Vec<OrderItem>, OrdersError> {
     lines.iter().map(|line| item(*line, products)).collect()
 }
@@ -86,7 +87,7 @@ pub fn total(subtotal: Money, shipping_cost: Money) -> Result<Money, OrdersError
     subtotal.plus(shipping_cost).map_err(|_| OrdersError::TooExpensive)
 }
 
-/// Of the whole parcel.
+/// Weight of the whole parcel in grams.
 pub fn weight_grams(items: &[OrderItem]) -> u64 {
     items.iter().map(|item| u64::from(item.weight_grams) * u64::from(item.quantity.get())).sum()
 }
@@ -95,7 +96,8 @@ pub fn lines_of(items: &[OrderItem]) -> Vec<StockLine> {
     items.iter().map(|item| StockLine { product_id: item.product_id, quantity: item.quantity }).collect()
 }
 
-/// Of which there are too few now; none of what is no longer sold.
+/// The lines that ask for more than is available. Of a product that is no longer sold, 0 are
+/// available.
 pub fn shortages(lines: &[StockLine], products: &[Product]) -> Vec<Shortage> {
     let available = |product_id| {
         let sold = products.iter().find(|product| product.id == product_id && !product.retired);
@@ -108,7 +110,7 @@ pub fn shortages(lines: &[StockLine], products: &[Product]) -> Vec<Shortage> {
     short.collect()
 }
 
-/// What is given back for these pieces: the price that was paid for each. What it cost to send them is not.
+/// The refund for these pieces: the price that was paid for each. Shipping is not refunded.
 pub fn refund_for(items: &[OrderItem], lines: &[StockLine]) -> Result<Money, OrdersError> {
     check_lines(lines)?;
     let worth = lines.iter().map(|line| worth(items, *line)).collect::<Result<Vec<_>, _>>()?;
@@ -126,7 +128,7 @@ fn worth(items: &[OrderItem], StockLine { product_id, quantity }: StockLine) -> 
     }
 }
 
-/// Writes down that these pieces came back; says whether all have.
+/// Records that these pieces came back; `true` if all pieces of the order have.
 pub fn take_back(items: &mut [OrderItem], lines: &[StockLine]) -> bool {
     for item in items.iter_mut() {
         if let Some(line) = lines.iter().find(|line| line.product_id == item.product_id) {
@@ -145,7 +147,7 @@ mod tests {
     use uuid::Uuid;
 
     #[test]
-    fn no_order_takes_another_way_than_the_one_that_is_drawn() {
+    fn an_order_can_only_make_the_transitions_of_the_drawn_state_machine() {
         let all = [Pending, Confirmed, Packed, Shipped, Delivered, Rejected, Cancelled, Returned];
         let drawn = [
             (Pending, Confirmed),
@@ -180,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_back_in_parts_is_paid_back_in_full_and_never_more(
+        fn returns_in_any_parts_add_up_to_the_price_and_never_more(
             bought_pieces in prop::collection::vec((1i64..100_000, 1u32..=20), 1..5),
             returns in prop::collection::vec((0usize..5, 1u32..=20), 0..40),
         ) {

@@ -1,18 +1,26 @@
-//! The sagas of an order: what is done for it at other services, in which order, and what happens when it cannot be done.
+//! The sagas of an order: which action is sent to which service, in which order, and what happens
+//! when an action is refused or gets no reply.
 //!
-//! No transaction spans two services. Instead each step is small and, until the pivot, can be undone by another; what has been
-//! begun is written in the order's record, so that a crash at any point leaves enough to go on, or back.
-//! The terms are Chris Richardson's (*Microservices Patterns*, chapter 4); what makes it safe are five rules:
+//! No transaction spans two services. Each step is small, and each step before the pivot can be
+//! undone by a compensation. The log of a saga is part of the order's record, so after a crash at
+//! any point the saga can go on or be compensated. The terms are those of Chris Richardson
+//! (*Microservices Patterns*, chapter 4). Five rules make it safe:
 //!
-//! 1. The duty to undo an action is on disk before it is sent: registered afterwards, an unknown outcome would never be undone. One
-//!    write closes an action and intends the next. On the way to the pivot not even that is needed ([`Saga::may_go_on`]): the order
-//!    itself is on disk, and whoever goes on after a crash takes every step that can be undone for begun ([`Saga::doubt`]).
-//! 2. No answer is no refusal. An action whose outcome is unknown is sent again; it names its order, so the other side does it once.
-//! 3. Before the pivot, a refusal or the end of [`PATIENCE`] turns the saga back: every step that was *begun* is undone, the last one first.
-//! 4. Once the pivot is sent, its outcome must be learnt; after it there is only forward.
-//! 5. An undoing cannot be refused. It is sent until it succeeds, and people hear of it if that takes long.
+//! 1. The intent of an action is saved before the action is sent. If it were saved afterwards, an
+//!    action whose reply is lost in a crash would never be compensated. One write records a reply
+//!    and the next intent. Before the pivot even that write can wait ([`Saga::may_go_on`]): the
+//!    order itself is on disk, and after a crash every compensatable step counts as begun
+//!    ([`Saga::doubt`]).
+//! 2. A missing reply is not a refusal. An action whose outcome is unknown is sent again. The
+//!    action names its order, so the participant does it once.
+//! 3. Before the pivot, a refusal or the end of [`TIMEOUT`] turns the saga back: the compensations
+//!    of all steps that were *begun* are sent, the last step first.
+//! 4. Once the pivot is sent, it is repeated until its outcome is known. After the pivot all
+//!    further steps are repeated until they succeed.
+//! 5. A compensation cannot be refused. It is repeated until it succeeds; if that takes long, the
+//!    order needs attention.
 //!
-//! All of this file is pure: given the log, what next ([`Saga::next`]). `driver.rs` does it.
+//! This file is pure: [`Saga::next`] decides from the log. `orchestrator.rs` sends the actions.
 
 use super::messages::Reason;
 use crate::{
@@ -22,60 +30,63 @@ use crate::{
     types::{Money, RefundId, SpanRef, Text, Timestamp},
 };
 use Action::*;
-use Kind::*;
+use StepKind::*;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// `pending → confirmed`, or back to `rejected`.
+/// `pending → confirmed`, or `pending → rejected` if it is compensated.
 #[rustfmt::skip]
-const PLACE: &[Step] = &[
-    Step(ReserveStock,     Compensatable(ReleaseStock)),
-    Step(AuthorizePayment, Compensatable(VoidPayment)),
-    Step(BookShipment,     Compensatable(CancelShipment)),
-    Step(CapturePayment,   Pivot),
-    // Where the shop was down in between for longer than the reservation held, paid pieces may be gone: there is a way out.
-    Step(CommitStock,      RetriableUnless(&[CancelShipment, RefundPayment])),
-    Step(EmptyCart,        Retriable),
+const PLACE: &[SagaStep] = &[
+    SagaStep(ReserveStock,     Compensatable(ReleaseStock)),
+    SagaStep(AuthorizePayment, Compensatable(VoidPayment)),
+    SagaStep(BookShipment,     Compensatable(CancelShipment)),
+    SagaStep(CapturePayment,   Pivot),
+    // If the shop was down for longer than the reservation holds, the pieces may be gone although
+    // they are paid.
+    SagaStep(CommitStock,      RetriableUnless(&[CancelShipment, RefundPayment])),
+    SagaStep(EmptyCart,        Retriable),
 ];
 
-/// `confirmed | packed → cancelled`, unless the carrier has the parcel.
+/// `confirmed | packed → cancelled`, unless the carrier has the parcel already.
 #[rustfmt::skip]
-const CANCEL: &[Step] = &[
-    Step(CancelShipment,   Pivot),
-    Step(RefundPayment,    Retriable),
-    Step(ReturnStock,      Retriable),
+const CANCEL: &[SagaStep] = &[
+    SagaStep(CancelShipment,   Pivot),
+    SagaStep(RefundPayment,    Retriable),
+    SagaStep(ReturnStock,      Retriable),
 ];
 
 /// `packed → shipped`
 #[rustfmt::skip]
-const SHIP: &[Step] = &[
-    Step(HandOver,         Pivot),
+const SHIP: &[SagaStep] = &[
+    SagaStep(HandOver,         Pivot),
 ];
 
-/// Pieces of a `delivered` order come back; `→ returned` when all have.
+/// Pieces of a `delivered` order come back; `delivered → returned` when all pieces are back.
 #[rustfmt::skip]
-const RETURN: &[Step] = &[
-    Step(RefundPayment,    Pivot),
-    Step(ReturnStock,      Retriable),
+const RETURN: &[SagaStep] = &[
+    SagaStep(RefundPayment,    Pivot),
+    SagaStep(ReturnStock,      Retriable),
 ];
 
-/// An action, and what if it cannot be done.
+/// One step: its action, and what happens when the action cannot be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step(pub Action, pub Kind);
+pub struct SagaStep(pub Action, pub StepKind);
 
+/// The kinds of step of *Microservices Patterns*, §4.3.1 (the structure of a saga).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// Can be undone, by this action. Given up when it gets no answer in time.
+pub enum StepKind {
+    /// This action undoes the step. Without a reply in time, the saga turns back.
     Compensatable(Action),
-    /// The point of no return. Can be refused, and then nothing came of it; but an answer there must be.
+    /// The point of no return. It can be refused, and then has no effect. Without a reply it is
+    /// repeated.
     Pivot,
-    /// Cannot be refused, only be late.
+    /// Cannot be refused; is repeated until it succeeds.
     Retriable,
-    /// The same, but for one case that has this way out.
+    /// Retriable, with one exception: if it is refused, these actions undo the saga.
     RetriableUnless(&'static [Action]),
 }
 
-/// Something that another service is asked to do for an order. `participants.rs` says with which message.
+/// A request to a participant of the saga. `participants.rs` maps it to a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -93,39 +104,39 @@ pub enum Action {
     ReturnStock,
 }
 
-/// How long placing an order may take before it is given up. Less than a reservation holds ([`RESERVED_FOR`]).
-pub const PATIENCE: Duration = Duration::from_secs(60);
-/// After so long the pieces are somebody else's to buy.
+/// The longest time that placing an order may take before the pivot. Less than [`RESERVED_FOR`].
+pub const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long products holds the reservation of an order's pieces.
 pub const RESERVED_FOR: Duration = Duration::from_secs(15 * 60);
 
-/// A saga under way, as it is written in the record of its order. One at a time.
+/// A running saga, stored in the record of its order. An order has at most one at a time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Saga {
-    /// Counts the sagas of its order from 1.
+    /// Numbers the sagas of an order: 1, 2, 3, …
     pub number: u32,
     pub plan: Plan,
     pub begun_at: Timestamp,
-    /// What was being done when it was begun.
+    /// The span in which it was begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<SpanRef>,
-    /// Why it goes back, if it does.
+    /// Why it is being compensated; `None` while it goes forward.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    turned_back: Option<Refusal>,
-    /// Its driver ended while it was under way: more may have been sent than is written.
+    turned_back: Option<StepRefusal>,
+    /// Its execution was interrupted, so more actions may have been sent than the log shows.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_in_doubt: bool,
-    /// In the order in which they were intended; only the last can still be without an outcome.
-    log: Vec<Entry>,
+    /// In the order of the intents. Only the last entry can be without a result.
+    log: Vec<LogEntry>,
 }
 
-/// What the saga is for, with what its actions need and the order does not know.
+/// What the saga is for, with the data that its actions need beside the order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Plan {
     Place { from_cart: bool },
     Cancel { return_id: RefundId },
     Ship,
-    Return(Return),
+    Return(ReturnPlan),
 }
 
 impl Plan {
@@ -139,9 +150,10 @@ impl Plan {
     }
 }
 
+/// What a return takes back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Return {
-    /// The customer's, so that the same request is the same return.
+pub struct ReturnPlan {
+    /// The customer's idempotency key: the same key is the same return.
     pub key: String,
     pub return_id: RefundId,
     pub lines: Vec<StockLine>,
@@ -150,39 +162,40 @@ pub struct Return {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Entry {
+struct LogEntry {
     action: Action,
     intended_at: Timestamp,
-    outcome: Option<Outcome>,
+    result: Option<StepResult>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Outcome {
+enum StepResult {
     Done,
     Refused,
-    /// Given up; perhaps it was done all the same.
+    /// Given up without a reply; it may have been done.
     Unknown,
 }
 
-/// Whose turn it is: the action to be sent, and its place, so that an answer that comes late is not taken for another's.
+/// The action to be sent, with its position in the log, so that a late reply is not taken for the
+/// reply to another action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Due {
+pub struct DueAction {
     pub action: Action,
     pub saga: u32,
     place: usize,
 }
 
-/// What became of the action that was due.
+/// The reply to the action that was due.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum StepReply {
     Done(Learned),
-    Refused(Refusal),
-    /// None came in time.
+    Refused(StepRefusal),
+    /// No reply came in time.
     Missing,
 }
 
-/// What an action's reply tells that the order has to keep.
+/// The part of a reply that the order has to keep.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Learned {
     Nothing,
@@ -190,26 +203,27 @@ pub enum Learned {
     Refund(Refund),
 }
 
-/// A definite no.
+/// A definite refusal: the action had no effect.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Refusal {
-    /// Of the order that is being placed.
+pub enum StepRefusal {
+    /// The order cannot be placed.
     Rejected(Reason),
-    /// Too late to cancel.
+    /// The carrier has the parcel, so the order cannot be cancelled.
     HandedOver,
-    /// More than is left of what was paid: an operator has given some back already.
+    /// More than is left of the payment: an operator has refunded some of it.
     RefundTooLarge { left: Money },
 }
 
-/// How a saga ended: all steps are done, or it went back.
-pub type Ending = Result<(), Refusal>;
+/// How a saga ended: all steps are done, or all compensations are.
+pub type Ending = Result<(), StepRefusal>;
 
+/// The next move of a saga.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// Write down the intent of this, then send it.
+    /// Save the intent of this action, then send it.
     Intend(Action),
-    TurnBack(Refusal),
+    TurnBack(StepRefusal),
     End(Ending),
 }
 
@@ -222,68 +236,69 @@ impl Saga {
         saga
     }
 
-    /// Given the log, in which nothing is open: what next?
+    /// Decides the next move from the log. Every entry of the log has a result.
     pub fn next(&self, now: Timestamp) -> Next {
         if let Some(refusal) = &self.turned_back {
-            let left = self.way_back().into_iter().find(|action| !self.was_begun(*action));
+            let left = self.compensations().into_iter().find(|action| !self.was_begun(*action));
             return left.map_or_else(|| Next::End(Err(refusal.clone())), Next::Intend);
         }
-        match self.steps().find(|Step(action, _)| !self.was_begun(*action)) {
+        match self.steps().find(|SagaStep(action, _)| !self.was_begun(*action)) {
             None => Next::End(Ok(())),
-            Some(Step(_, Compensatable(_) | Pivot)) if self.is_overdue(now) => Next::TurnBack(OVERDUE),
-            Some(Step(action, _)) => Next::Intend(action),
+            Some(SagaStep(_, Compensatable(_) | Pivot)) if self.is_overdue(now) => Next::TurnBack(OVERDUE),
+            Some(SagaStep(action, _)) => Next::Intend(action),
         }
     }
 
     /// The action to be sent, for the first time or again.
-    pub fn due(&self) -> Option<Due> {
+    pub fn due(&self) -> Option<DueAction> {
         let place = self.log.len().checked_sub(1)?;
-        let open = self.log.last().filter(|entry| entry.outcome.is_none())?;
-        Some(Due { action: open.action, saga: self.number, place })
+        let open = self.log.last().filter(|entry| entry.result.is_none())?;
+        Some(DueAction { action: open.action, saga: self.number, place })
     }
 
-    /// Writes down how the action that is due came out, and the intent of the next one; gives the ending where there is none.
-    pub fn settle(&mut self, answer: &Answer, now: Timestamp) -> Option<Ending> {
-        let (outcome, refusal) = match answer {
-            Answer::Done(_) => (Outcome::Done, None),
-            Answer::Refused(refusal) => (Outcome::Refused, Some(refusal.clone())),
-            Answer::Missing => (Outcome::Unknown, Some(OVERDUE)),
+    /// Records the reply to the action that is due, and the next intent. `Some` if the saga ends.
+    pub fn apply_reply(&mut self, reply: &StepReply, now: Timestamp) -> Option<Ending> {
+        let (result, refusal) = match reply {
+            StepReply::Done(_) => (StepResult::Done, None),
+            StepReply::Refused(refusal) => (StepResult::Refused, Some(refusal.clone())),
+            StepReply::Missing => (StepResult::Unknown, Some(OVERDUE)),
         };
         if let Some(open) = self.log.last_mut() {
-            open.outcome = Some(outcome);
+            open.result = Some(result);
         }
         self.turned_back = self.turned_back.take().or(refusal);
         self.advance(now)
     }
 
-    /// Whether the action that is due may be sent before its intent is written: where a crash in between comes to no more than that what
-    /// was done is asked for again. Not the pivot, which would be undone as if it had not been sent; nor what undoes, for after a crash
-    /// what it has undone would be done anew.
+    /// Whether the action that is due may be sent before its intent is saved. After a crash such an
+    /// action is only sent again. That does not hold for the pivot: a crash would make the saga
+    /// compensate although the pivot was sent. Nor for a compensation: a crash would make the saga
+    /// go forward again.
     pub fn may_go_on(&self) -> bool {
         !matches!(self.due_kind(), None | Some(Pivot))
     }
 
-    /// Its driver, or the whole program, has ended meanwhile. `false` where that is written already.
+    /// Marks the saga as interrupted. `false` if it was marked already.
     pub fn doubt(&mut self) -> bool {
         !std::mem::replace(&mut self.is_in_doubt, true)
     }
 
-    /// Whether a definite no to the action that is due is an answer; a contradiction otherwise.
+    /// Whether the action that is due may be refused. Otherwise a refusal is a contradiction.
     pub fn may_be_refused(&self) -> bool {
         matches!(self.due_kind(), Some(Compensatable(_) | Pivot | RetriableUnless(_)))
     }
 
-    /// Whether it is time to do without an answer to the action that is due.
+    /// Whether the action that is due has run out of time, so that the saga turns back.
     pub fn gives_up(&self, now: Timestamp) -> bool {
         matches!(self.due_kind(), Some(Compensatable(_))) && self.is_overdue(now)
     }
 
-    /// Whether the action that is due is to be sent until it succeeds, however long that takes.
+    /// Whether the action that is due is repeated until it succeeds.
     pub fn must_succeed(&self) -> bool {
         !matches!(self.due_kind(), Some(Compensatable(_)))
     }
 
-    /// Whether money may be given back by it.
+    /// Whether one of its actions can be a refund.
     pub fn may_refund(&self) -> bool {
         !matches!(self.plan, Plan::Ship)
     }
@@ -292,7 +307,7 @@ impl Saga {
         loop {
             match self.next(now) {
                 Next::Intend(action) => {
-                    self.log.push(Entry { action, intended_at: now, outcome: None });
+                    self.log.push(LogEntry { action, intended_at: now, result: None });
                     return None;
                 }
                 Next::TurnBack(refusal) => self.turned_back = Some(refusal),
@@ -301,66 +316,68 @@ impl Saga {
         }
     }
 
-    fn steps(&self) -> impl DoubleEndedIterator<Item = Step> {
+    fn steps(&self) -> impl DoubleEndedIterator<Item = SagaStep> {
         let (steps, with_cart) = match &self.plan {
             Plan::Place { from_cart } => (PLACE, *from_cart),
             Plan::Cancel { .. } => (CANCEL, false),
             Plan::Ship => (SHIP, false),
             Plan::Return(_) => (RETURN, false),
         };
-        steps.iter().copied().filter(move |Step(action, _)| *action != EmptyCart || with_cart)
+        steps.iter().copied().filter(move |SagaStep(action, _)| *action != EmptyCart || with_cart)
     }
 
-    /// What undoes every step that was begun, or may have been, the last one first. The step that was refused, too: an attempt
-    /// at it that was taken for lost may still be on its way, and finds the door shut then.
-    fn way_back(&self) -> Vec<Action> {
+    /// The compensations of every step that was begun or may have been, the last step first. The
+    /// refused step is compensated, too: an earlier attempt that timed out may still arrive, and
+    /// must then be rejected.
+    fn compensations(&self) -> Vec<Action> {
         let may_have_begun = |kind| self.is_in_doubt && matches!(kind, Compensatable(_));
-        let begun = self.steps().rev().filter(|Step(action, kind)| self.was_begun(*action) || may_have_begun(*kind));
-        let mut undoings = Vec::new();
-        for Step(_, kind) in begun {
+        let begun =
+            self.steps().rev().filter(|SagaStep(action, kind)| self.was_begun(*action) || may_have_begun(*kind));
+        let mut compensations = Vec::new();
+        for SagaStep(_, kind) in begun {
             match kind {
-                Compensatable(undoing) => undoings.push(undoing),
-                RetriableUnless(way_out) => return way_out.to_vec(),
+                Compensatable(action) => compensations.push(action),
+                RetriableUnless(actions) => return actions.to_vec(),
                 Pivot | Retriable => {}
             }
         }
-        undoings
+        compensations
     }
 
-    /// The kind of the step that is due; `None` where nothing is due, or the saga is on its way back.
-    fn due_kind(&self) -> Option<Kind> {
+    /// The kind of the step that is due; `None` if nothing is due, or a compensation is.
+    fn due_kind(&self) -> Option<StepKind> {
         let due = self.due().filter(|_| self.turned_back.is_none())?;
-        self.steps().find(|Step(action, _)| *action == due.action).map(|Step(_, kind)| kind)
+        self.steps().find(|SagaStep(action, _)| *action == due.action).map(|SagaStep(_, kind)| kind)
     }
 
     fn was_begun(&self, action: Action) -> bool {
         self.log.iter().any(|entry| entry.action == action)
     }
 
-    /// Only placing has an end to its patience: what a later saga undertakes is wanted, however late.
+    /// Only placing has a time limit. The work of a later saga is wanted, however late.
     fn is_overdue(&self, now: Timestamp) -> bool {
-        matches!(self.plan, Plan::Place { .. }) && since(now, self.begun_at) >= PATIENCE
+        matches!(self.plan, Plan::Place { .. }) && since(now, self.begun_at) >= TIMEOUT
     }
 }
 
-const OVERDUE: Refusal = Refusal::Rejected(Reason::Unavailable);
+const OVERDUE: StepRefusal = StepRefusal::Rejected(Reason::Unavailable);
 
 impl Action {
-    /// For people who wait for it.
-    pub const fn words(self) -> &'static str {
+    /// What is under way, as a text for people.
+    pub const fn message(self) -> &'static str {
         match self {
             ReserveStock => "the items are being reserved",
-            ReleaseStock => "the reservation is being taken back",
+            ReleaseStock => "the reservation is being released",
             AuthorizePayment => "the payment is being authorized",
-            VoidPayment => "the authorization of the payment is being given back",
+            VoidPayment => "the payment authorization is being voided",
             BookShipment => "the shipment is being booked",
             CancelShipment => "the shipment is being cancelled",
             CapturePayment => "the payment is being taken",
-            CommitStock => "the items are being taken from the shelf",
+            CommitStock => "the items are being taken out of stock",
             EmptyCart => "the cart is being emptied",
             HandOver => "the parcel is being handed over to the carrier",
-            RefundPayment => "the money is being given back",
-            ReturnStock => "the items are being put back on the shelf",
+            RefundPayment => "the money is being refunded",
+            ReturnStock => "the items are being put back in stock",
         }
     }
 }

@@ -1,31 +1,30 @@
-//! The layout of orders' tree.
+//! The tree of orders: its layout, and the reads and writes of it.
 //!
-//! | key | record, or what the entry leads to |
+//! | key | what is stored under it |
 //! |---|---|
-//! | `order/ord_…` | an order, the saga under way and the events that it owes |
-//! | `placed/<SHA-256 of user and key>` | which order that key of that user's places |
-//! | `cart_order/usr_…` | which order that user's cart was last ordered by |
+//! | `order/ord_…` | an order with its running saga and its outbox |
+//! | `placed/<SHA-256 of user and key>` | the order that this key of this user places |
+//! | `cart_order/usr_…` | the last order of this user's cart |
 //! | `idem/<SHA-256 of scope and key>` | for which request an idempotency key was used, and the key of the answer (`keys.rs`) |
 //! | `answer/<milliseconds>-<SHA-256>` | what was answered |
-//! | `heard/…` | which events were handled |
-//! | `by_status/confirmed/ord_…` | entry: the orders that have this status, by the time they were placed; not `pending`, which are all open |
-//! | `by_user/usr_…/ord_…` | entry: a user's orders |
-//! | `attention/ord_…` | entry: the orders that people should look at |
-//! | `open/order/ord_…` | marker: a saga is under way, or events are owed |
+//! | `heard/…` | the events that were processed |
+//! | `by_status/confirmed/ord_…` | index entry: the orders in this status, by the time of placing |
+//! | `by_user/usr_…/ord_…` | index entry: a user's orders |
+//! | `attention/ord_…` | index entry: the orders that need attention |
+//! | `open/order/ord_…` | marker: a saga runs, or events are pending |
 
 use super::{
     keys::digest,
     messages::{OrderStatus, OrdersError, PlaceOrder},
-    record::OrderRecord,
-    watch::{Changes, Listener},
+    records::{CartOrder, OrderRecord, Placing},
+    watch::{ChangeListener, Changes},
 };
 use crate::{
     env::since,
     mesh::Failure,
-    storage::{Decision, KnownTable, OutboxTable, Record, StorageError, Table, Tree},
+    storage::{Decision, KnownTable, OutboxTable, StorageError, Table, Tree},
     types::{OrderId, Timestamp, UserId},
 };
-use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 #[derive(Clone)]
@@ -37,36 +36,12 @@ pub struct Store {
     changes: Changes,
 }
 
-/// Which order a key stands for, and for which request: written once, before that order.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Placing {
-    fingerprint: String,
-    order_id: OrderId,
-}
+/// Proof that no order of this cart is pending. [`Store::place`] checks it again by the swap.
+pub struct FreeCart(Option<CartOrder>);
 
-impl Record for Placing {
-    const TABLE: &'static str = "placed";
-    /// SHA-256 of user and key.
-    type Key = String;
-}
-
-/// The last order of a user's cart: written before that order. Two clicks with two keys are two requests, and one cart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct CartOrder {
-    order_id: OrderId,
-    at: Timestamp,
-}
-
-impl Record for CartOrder {
-    const TABLE: &'static str = "cart_order";
-    type Key = UserId;
-}
-
-/// That the cart is free to be ordered, as long as nobody else orders it.
-pub struct CartTurn(Option<CartOrder>);
-
-/// An order whose cart is bound to it is written in the same breath. Where it was not for so long, the shop went down between the two.
-const NEVER_WRITTEN_AFTER: Duration = Duration::from_secs(10);
+/// The order is written right after its [`CartOrder`]. If the order is still missing after this
+/// time, the program crashed between the two writes, and the cart is free.
+const ABANDONED_AFTER: Duration = Duration::from_secs(10);
 
 impl Store {
     pub fn new(tree: &Tree) -> Self {
@@ -83,12 +58,12 @@ impl Store {
         self.orders.get(&id)
     }
 
-    /// Returns when everything written before is on disk, by whomever.
+    /// Returns when everything that any task has written to the tree before is on disk.
     pub async fn commit(&self) -> Result<(), StorageError> {
         self.tree.commit().await
     }
 
-    /// The order that the same request has placed before.
+    /// The order that this request has already placed; on disk.
     pub async fn placed_before(&self, request: &PlaceOrder) -> Result<Option<OrderRecord>, Failure<OrdersError>> {
         let Some(placing) = self.placings.get(&key_of(request))? else { return Ok(None) };
         check_same(request, &placing)?;
@@ -97,56 +72,59 @@ impl Store {
         Ok(order)
     }
 
-    /// Whether the user's cart may be ordered: not while an order of it is under way, whose last step takes out of it what was bought.
-    /// To be asked before the cart is read.
-    pub fn cart_turn(&self, request: &PlaceOrder, now: Timestamp) -> Result<CartTurn, Failure<OrdersError>> {
-        let Some(last) = self.cart_orders.get(&request.user_id)? else { return Ok(CartTurn(None)) };
+    /// Checks that no order of the user's cart is pending: the last step of such an order empties
+    /// the cart. Call it before reading the cart.
+    pub fn check_cart_is_free(&self, request: &PlaceOrder, now: Timestamp) -> Result<FreeCart, Failure<OrdersError>> {
+        let Some(last) = self.cart_orders.get(&request.user_id)? else { return Ok(FreeCart(None)) };
         let is_own = self.placings.get(&key_of(request))?.is_some_and(|placing| placing.order_id == last.order_id);
-        let is_under_way = match self.order(last.order_id)? {
+        let is_pending = match self.order(last.order_id)? {
             Some(record) => record.order.status == OrderStatus::Pending,
-            None => since(now, last.at) < NEVER_WRITTEN_AFTER,
+            None => since(now, last.at) < ABANDONED_AFTER,
         };
-        if is_under_way && !is_own {
+        if is_pending && !is_own {
             return Err(OrdersError::CartInCheckout { order_id: last.order_id }.into());
         }
-        Ok(CartTurn(Some(last)))
+        Ok(FreeCart(Some(last)))
     }
 
-    /// Binds the cart to the order, unless another order has been faster.
-    fn take_turn(&self, user: UserId, turn: &CartTurn, fresh: &CartOrder) -> Result<(), Failure<OrdersError>> {
+    /// Records that this order has the cart, unless another order got it first.
+    fn claim_cart(&self, user: UserId, free: &FreeCart, fresh: &CartOrder) -> Result<(), Failure<OrdersError>> {
         self.cart_orders.change(&user, |found| match found {
             Some(last) if last.order_id == fresh.order_id => Ok(Decision::Keep(())),
-            Some(last) if turn.0.as_ref() != Some(&last) => {
+            Some(last) if free.0.as_ref() != Some(&last) => {
                 Err(OrdersError::CartInCheckout { order_id: last.order_id }.into())
             }
             _ => Ok(Decision::Save(fresh.clone(), ())),
         })
     }
 
-    /// Writes the order down, unless the same request has placed one: that one it is then. An order of the cart brings its turn.
+    /// Saves a new order; gives the earlier order if the same request has already placed one.
+    /// `free_cart` comes with an order of the cart.
     ///
-    /// The key is bound to the order's id first. After a crash between the two, the same key places the order under the same id.
-    /// They need no commit in between: what is written later does not outlive what was written before.
+    /// The key is bound to the order's id first. After a crash between the two writes, the same key
+    /// places the order under the same id. No commit is needed in between, because the log keeps
+    /// the order of the writes.
     pub async fn place(
         &self,
         request: &PlaceOrder,
         mut record: OrderRecord,
-        turn: Option<CartTurn>,
+        free_cart: Option<FreeCart>,
     ) -> Result<OrderRecord, Failure<OrdersError>> {
         let fresh = Placing { fingerprint: fingerprint_of(request), order_id: record.order.id };
         let placing = self.placings.get_or_create(&key_of(request), &fresh)?;
         check_same(request, &placing)?;
         record.order.id = placing.order_id;
-        if let Some(turn) = turn {
+        if let Some(free_cart) = free_cart {
             let fresh = CartOrder { order_id: placing.order_id, at: record.order.placed_at };
-            self.take_turn(request.user_id, &turn, &fresh)?;
+            self.claim_cart(request.user_id, &free_cart, &fresh)?;
         }
         let placed = self.orders.get_or_create(&placing.order_id, &record)?;
         self.tree.commit().await?;
         Ok(placed)
     }
 
-    /// Changes an order, if `decide` says that it did, and tells those who wait for it; gives it as it is then, on disk.
+    /// Changes an order: saves it if `decide` gives `true`, and notifies the tasks that wait for a
+    /// change. Gives the order as it is then, on disk.
     pub async fn change(
         &self,
         id: OrderId,
@@ -163,15 +141,15 @@ impl Store {
         });
         let record = changed?;
         self.tree.commit().await?;
-        self.changes.tell(&record);
+        self.changes.notify(&record);
         Ok(record)
     }
 
-    pub fn listen(&self, id: OrderId) -> Listener {
+    pub fn listen(&self, id: OrderId) -> ChangeListener {
         self.changes.listen(id)
     }
 
-    /// The orders of a user, or everybody's, newest first, from after `after`.
+    /// The orders of a user, or of all users, newest first, after `after`.
     pub fn list(
         &self,
         user: Option<UserId>,
@@ -180,7 +158,7 @@ impl Store {
     ) -> Box<dyn Iterator<Item = Result<OrderRecord, StorageError>>> {
         let record_of = |found: Result<_, StorageError>| found.map(|(_, record)| record);
         let prefix = match (user, status) {
-            // Their ids sort by the time they were placed.
+            // The ids sort by the time of placing.
             (None, None) => return Box::new(self.orders.within("", after.as_ref(), true).map(|found| Ok(found?.1))),
             (None, Some(OrderStatus::Pending)) => return self.pending(after),
             (None, Some(status)) => format!("by_status/{status}/"),
@@ -188,13 +166,13 @@ impl Store {
         };
         let after = after.map(|order| format!("{prefix}{order}"));
         let found = self.orders.under(&prefix, after.as_deref(), true).map(record_of);
-        // A user has few: an index of these by status would cost each order more than it saves anybody.
+        // One user has few orders: an index by user and status would cost more than it saves.
         let is_wanted = move |record: &OrderRecord| status.is_none_or(|status| record.order.status == status);
         Box::new(found.filter(move |found| found.as_ref().map_or(true, is_wanted)))
     }
 
     fn pending(&self, after: Option<OrderId>) -> Box<dyn Iterator<Item = Result<OrderRecord, StorageError>>> {
-        let (store, open) = (self.clone(), self.open());
+        let (store, open) = (self.clone(), self.open_orders());
         let ids = open.map(|mut ids| {
             ids.retain(|id| after.is_none_or(|after| *id < after));
             ids.into_iter().rev()
@@ -209,33 +187,34 @@ impl Store {
         }
     }
 
-    /// How many orders people should look at.
+    /// Number of orders that need attention.
     pub fn count_needing_attention(&self) -> Result<u64, StorageError> {
         self.orders.under("attention/", None, false).try_fold(0, |count, found| found.map(|_| count + 1))
     }
 
-    /// All orders by id, from after `after`.
+    /// All orders by id, after `after`.
     pub fn all(&self, after: Option<OrderId>) -> impl Iterator<Item = Result<OrderRecord, StorageError>> + use<> {
         self.orders.all(after.as_ref()).map(|found| found.map(|(_, record)| record))
     }
 
-    /// The orders with something unfinished, and perhaps some that have just come to rest.
-    pub fn open(&self) -> Result<Vec<OrderId>, StorageError> {
+    /// The orders that have a running saga or pending events, and perhaps some that have just
+    /// finished.
+    pub fn open_orders(&self) -> Result<Vec<OrderId>, StorageError> {
         Ok(self.orders.open_keys()?.iter().filter_map(|key| key.parse().ok()).collect())
     }
 
-    /// Those of them whose saga is under way; the others owe events.
-    pub fn under_way(&self, open: Vec<OrderId>) -> Result<Vec<OrderId>, StorageError> {
-        let mut under_way = Vec::new();
+    /// Those of the open orders that have a running saga; the others only have pending events.
+    pub fn with_running_saga(&self, open: Vec<OrderId>) -> Result<Vec<OrderId>, StorageError> {
+        let mut running = Vec::new();
         for id in open {
-            under_way.extend(self.order(id)?.filter(|record| record.saga.is_some()).map(|_| id));
+            running.extend(self.order(id)?.filter(|record| record.saga.is_some()).map(|_| id));
         }
-        Ok(under_way)
+        Ok(running)
     }
 
-    /// What the relay works on.
-    pub fn owing(&self) -> Box<dyn OutboxTable> {
-        Box::new(self.orders.clone())
+    /// The tables whose records have an outbox, for the relay.
+    pub fn outbox_tables(&self) -> Vec<Box<dyn OutboxTable>> {
+        vec![Box::new(self.orders.clone())]
     }
 }
 
@@ -243,7 +222,7 @@ fn key_of(request: &PlaceOrder) -> String {
     digest(&[&request.user_id.to_string(), &request.key])
 }
 
-/// Of what is to be bought, and how; not of the key.
+/// Digest of what is ordered and how, without the key.
 fn fingerprint_of(request: &PlaceOrder) -> String {
     let PlaceOrder { items, destination, shipping_service, payment_method_id, .. } = request;
     let what = serde_json::to_string(&(items, destination, shipping_service, payment_method_id));
@@ -254,7 +233,7 @@ fn check_same(request: &PlaceOrder, placing: &Placing) -> Result<(), OrdersError
     if placing.fingerprint == fingerprint_of(request) { Ok(()) } else { Err(OrdersError::KeyReused) }
 }
 
-/// The tables of this tree, for a check that knows what is in them.
+/// The tables of this tree, for `galleria check`.
 pub fn tables() -> Vec<KnownTable> {
     vec![
         KnownTable::of::<OrderRecord>("orders"),

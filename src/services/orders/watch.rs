@@ -1,40 +1,42 @@
-//! Who waits for an order to change: told by whichever instance changed it, as soon as the change is on disk.
+//! Notifies tasks that wait for an order to change, as soon as the change is on disk, whichever
+//! instance made it.
 
-use super::record::OrderRecord;
+use super::records::OrderRecord;
 use crate::types::OrderId;
 use parking_lot::{Mutex, MutexGuard};
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::watch;
 
-/// Shared by all instances. Holds something only for orders that somebody waits for.
+/// One channel per order that a task waits for. All instances share it.
 #[derive(Clone, Default)]
-pub struct Changes(Arc<Mutex<HashMap<OrderId, watch::Sender<News>>>>);
+pub struct Changes(Arc<Mutex<HashMap<OrderId, watch::Sender<OrderNews>>>>);
 
-/// What is worth waiting for. Both only go up.
+/// What a task can wait for. Both numbers only go up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct News {
+pub struct OrderNews {
     pub version: u64,
-    /// How many sagas of the order are over.
+    /// Number of sagas of the order that have ended.
     pub concluded: u32,
 }
 
-impl News {
+impl OrderNews {
     pub fn of(record: &OrderRecord) -> Self {
         Self { version: record.order.version, concluded: record.concluded() }
     }
 }
 
 impl Changes {
-    /// Hears of every change from now on: to be called before the order is looked at.
-    pub fn listen(&self, order_id: OrderId) -> Listener {
-        let news = self.lock().entry(order_id).or_default().subscribe();
-        Listener { changes: self.clone(), order_id, news: Some(news) }
+    /// Subscribes to the changes of an order from now on. Subscribe before reading the order, so
+    /// that no change between the two is missed.
+    pub fn listen(&self, order_id: OrderId) -> ChangeListener {
+        let receiver = self.lock().entry(order_id).or_default().subscribe();
+        ChangeListener { changes: self.clone(), order_id, receiver: Some(receiver) }
     }
 
-    pub fn tell(&self, record: &OrderRecord) {
+    pub fn notify(&self, record: &OrderRecord) {
         if let Some(sender) = self.lock().get(&record.order.id) {
-            let fresh = News::of(record);
-            // Two changes may be told of in the wrong order; the later one stands.
+            let fresh = OrderNews::of(record);
+            // Two changes may arrive here in the wrong order; the later version stays.
             sender.send_if_modified(|news| {
                 let is_later = fresh.version > news.version;
                 *news = if is_later { fresh } else { *news };
@@ -43,36 +45,37 @@ impl Changes {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<OrderId, watch::Sender<News>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<OrderId, watch::Sender<OrderNews>>> {
         self.0.lock()
     }
 }
 
-pub struct Listener {
+/// Receives the changes of one order.
+pub struct ChangeListener {
     changes: Changes,
     order_id: OrderId,
-    /// There until it is dropped.
-    news: Option<watch::Receiver<News>>,
+    /// `None` only while it is being dropped.
+    receiver: Option<watch::Receiver<OrderNews>>,
 }
 
-impl Listener {
-    /// Returns when there are news like that.
-    pub async fn wait_for(&mut self, wanted: impl FnMut(&News) -> bool) {
-        if let Some(news) = &mut self.news {
-            // The sender stays as long as somebody listens.
-            let _ = news.wait_for(wanted).await;
+impl ChangeListener {
+    /// Returns when the order is as wanted.
+    pub async fn wait_for(&mut self, wanted: impl FnMut(&OrderNews) -> bool) {
+        if let Some(receiver) = &mut self.receiver {
+            // The sender lives as long as a receiver does, so this cannot fail.
+            let _ = receiver.wait_for(wanted).await;
         }
     }
 
-    /// What was told last: it is on disk.
-    pub fn told(&self) -> News {
-        self.news.as_ref().map(|news| *news.borrow()).unwrap_or_default()
+    /// The last change that was notified: it is on disk.
+    pub fn latest(&self) -> OrderNews {
+        self.receiver.as_ref().map(|receiver| *receiver.borrow()).unwrap_or_default()
     }
 }
 
-impl Drop for Listener {
+impl Drop for ChangeListener {
     fn drop(&mut self) {
-        self.news = None;
+        self.receiver = None;
         let mut waited_for = self.changes.lock();
         if waited_for.get(&self.order_id).is_some_and(|sender| sender.receiver_count() == 0) {
             waited_for.remove(&self.order_id);
@@ -87,7 +90,7 @@ mod tests {
     use uuid::Uuid;
 
     #[test]
-    fn nothing_is_kept_for_orders_that_nobody_waits_for() {
+    fn an_order_without_listeners_has_no_channel() {
         let changes = Changes::default();
         let order = OrderId::from_uuid(Uuid::from_u128(1));
         let (one, other) = (changes.listen(order), changes.listen(order));

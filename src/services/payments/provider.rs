@@ -1,107 +1,109 @@
-//! The payment provider: the world outside, as payments sees it.
+//! The interface of the payment provider, which is outside of the shop.
 //!
-//! It has books of its own, is reached over a way that can fail, and is idempotent: an [`IdempotencyKey`] names one operation for ever,
-//! and asking with it again gives the first outcome.
+//! The provider has a ledger of its own. Calls to it can fail or time out. It is idempotent: an
+//! [`IdempotencyKey`] names one operation forever, and the same key gives the first outcome again.
 
-use super::{
-    card::{Brand, ValidCard},
-    messages::Ledger,
-};
+use super::{brand::Brand, card::ValidCard, messages::Ledger};
 use crate::types::{Money, OrderId, RefundId, Timestamp};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// An answer under way. It may never come: callers put a limit to their patience.
+/// A call to the provider. It may never end: callers set a timeout.
 pub type ProviderFuture<'a, T> = BoxFuture<'a, Result<T, ProviderError>>;
 
-/// What payments needs of somebody who moves money.
+/// What payments needs from a payment provider.
 pub trait PaymentProvider: Send + Sync {
-    /// Vaults a card: the only time that its number is handed to anybody. What is answered holds nothing of it.
+    /// Stores the card at the provider and gives a token for it. No other call carries a card
+    /// number.
     fn tokenize(&self, card: &ValidCard) -> ProviderFuture<'_, VaultedCard>;
 
-    /// Sets the amount aside: [`Outcome::Authorized`] or [`Outcome::Declined`].
-    fn authorize(&self, key: IdempotencyKey, token: &Token, amount: Money) -> ProviderFuture<'_, Outcome>;
+    /// Holds the amount on the card: [`OperationOutcome::Authorized`] or
+    /// [`OperationOutcome::Declined`].
+    fn authorize(&self, key: IdempotencyKey, token: &CardToken, amount: Money) -> ProviderFuture<'_, OperationOutcome>;
 
-    /// Takes all that the authorization set aside: [`Outcome::Captured`].
-    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome>;
+    /// Takes the whole amount that the authorization holds: [`OperationOutcome::Captured`].
+    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, OperationOutcome>;
 
-    /// Gives back what the authorization set aside: [`Outcome::Voided`].
-    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome>;
+    /// Releases the amount that the authorization holds: [`OperationOutcome::Voided`].
+    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, OperationOutcome>;
 
-    /// Gives back some of what was captured: [`Outcome::Refunded`].
+    /// Refunds some of the captured amount: [`OperationOutcome::Refunded`].
     fn refund(
         &self,
         key: IdempotencyKey,
         authorization: &AuthorizationId,
         amount: Money,
-    ) -> ProviderFuture<'_, Outcome>;
+    ) -> ProviderFuture<'_, OperationOutcome>;
 
-    /// What an operation came to; `None` where the provider never heard of it.
-    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<Outcome>>;
+    /// The outcome of an operation; `None` if the provider does not know the key.
+    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<OperationOutcome>>;
 
-    /// The refunds that failed after they had been taken, until each is acknowledged.
+    /// The refunds that failed after they were accepted, until each is acknowledged.
     fn failed_refunds(&self) -> ProviderFuture<'_, Vec<IdempotencyKey>>;
 
-    /// The shop has written down that this refund failed.
+    /// Tells the provider that the shop has recorded this failed refund.
     fn acknowledge(&self, refund: IdempotencyKey) -> ProviderFuture<'_, ()>;
 
-    /// What its books say of each of the orders, in their order.
+    /// The provider's ledger of each order, in the order of `orders`.
     fn ledgers(&self, orders: &[OrderId]) -> ProviderFuture<'_, Vec<Ledger>>;
 }
 
-/// Names one operation on the payment of one order, for ever.
+/// Names one operation on the payment of one order, forever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyKey {
     pub order_id: OrderId,
-    pub step: Step,
+    pub operation: Operation,
 }
 
+/// The operations on a payment: one of each kind, and any number of refunds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub enum Operation {
     Authorize,
     Capture,
     Void,
     Refund(RefundId),
 }
 
-/// `ord_…:capture`, `ord_…:rfd_…`
+/// For example `ord_…:capture` or `ord_…:rfd_…`.
 impl fmt::Display for IdempotencyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.step {
-            Step::Authorize => write!(f, "{}:authorize", self.order_id),
-            Step::Capture => write!(f, "{}:capture", self.order_id),
-            Step::Void => write!(f, "{}:void", self.order_id),
-            Step::Refund(id) => write!(f, "{}:{id}", self.order_id),
+        match self.operation {
+            Operation::Authorize => write!(f, "{}:authorize", self.order_id),
+            Operation::Capture => write!(f, "{}:capture", self.order_id),
+            Operation::Void => write!(f, "{}:void", self.order_id),
+            Operation::Refund(id) => write!(f, "{}:{id}", self.order_id),
         }
     }
 }
 
-/// What stands for a vaulted card. Whoever has it can have the provider charge the card, and cannot learn its number.
+/// Stands for a card that the provider stores. The holder of a token can have the card charged, and
+/// cannot learn its number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Token(pub String);
+pub struct CardToken(pub String);
 
-/// The provider's own name for an authorization.
+/// The provider's id of an authorization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AuthorizationId(pub String);
 
+/// The reply to tokenizing a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VaultedCard {
-    pub token: Token,
+    pub token: CardToken,
     pub brand: Brand,
     pub last4: String,
 }
 
-/// What an operation came to. It will not change.
+/// The final outcome of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum OperationOutcome {
     Authorized {
         authorization: AuthorizationId,
-        /// From then on nothing is set aside any more.
+        /// From then on the amount is no longer held.
         expires_at: Timestamp,
     },
     Declined {
@@ -110,25 +112,26 @@ pub enum Outcome {
     Captured,
     Voided,
     Refunded,
-    Refused(Refusal),
+    Refused(OperationRefusal),
 }
 
-/// Why the provider will not do an operation.
+/// Why the provider refused an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Refusal {
-    /// The key was used for something else.
+pub enum OperationRefusal {
+    /// The key was used for another operation.
     KeyReused,
-    /// No such token, or no such authorization.
+    /// There is no such token or authorization.
     Unknown,
-    /// Nothing is set aside: declined, given back or expired.
+    /// No amount is held: declined, released or expired.
     NotHeld,
     AlreadyCaptured,
     NotCaptured,
+    /// More than is left of the captured amount.
     TooMuch,
 }
 
-/// No outcome. Whether the operation was done is known only by asking for it by its key.
+/// A call without an outcome. [`PaymentProvider::find`] tells whether the operation was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
     #[error("the payment provider did not answer in time")]

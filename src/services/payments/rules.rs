@@ -1,4 +1,4 @@
-//! The life of a payment, as a state machine of intents and outcomes.
+//! The rules of a payment: a state machine of intents and outcomes. Pure functions.
 //!
 //! ```text
 //! Authorizing ─→ Authorized ─→ Capturing ─→ Captured, then refunds: Pending ─→ Succeeded ─→ Failed
@@ -6,116 +6,58 @@
 //!      └───────→ Declined
 //! ```
 //!
-//! A command ([`Charge::capture`], …) only ever writes an intent; the provider is asked for what [`Charge::next`] says, and
-//! [`Charge::settle`] writes what came of it. Whoever finds an intent, a second later or after a crash, can so bring it to its end.
+//! A command ([`Charge::capture`], …) only records an intent. [`Charge::next`] says what to ask the
+//! provider for, and [`Charge::apply_outcome`] records the outcome. So an intent that is found
+//! later, by another task or after a crash, can be completed.
 
 use super::{
     messages::{PaymentEvent, PaymentEventKind, PaymentsError, Refund, RefundStatus},
-    provider::{AuthorizationId, Outcome, Refusal, Step, Token},
+    provider::{AuthorizationId, CardToken, Operation, OperationOutcome, OperationRefusal},
+    records::{Charge, Hold, Method, PaymentStage, RefundEntry, WalletRecord},
 };
 use crate::types::{Id, Money, OrderId, PaymentId, PaymentMethodId, RefundId, Timestamp, UserId};
-use serde::{Deserialize, Serialize};
 
-/// What is charged for an order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Charge {
-    pub order_id: OrderId,
-    pub user_id: UserId,
-    pub method: Method,
-    pub amount: Money,
-    pub stage: Stage,
-    pub refunds: Vec<RefundEntry>,
-    pub events: Vec<PaymentEvent>,
-    pub created_at: Timestamp,
-    /// When the last intent was written.
-    pub asked_at: Timestamp,
-}
-
-/// What is kept of a card that can be charged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Method {
-    pub id: PaymentMethodId,
-    pub token: Token,
-    pub brand: String,
-    pub last4: String,
-    pub exp_month: u8,
-    pub exp_year: u16,
-}
-
-/// Where a payment stands. What ends in `…ing` is an intent: what came of it is not known yet.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Stage {
-    Authorizing,
-    Declined { code: String },
-    Authorized(Hold),
-    Capturing(Hold),
-    Captured(Hold),
-    Voiding(Hold),
-    Voided,
-}
-
-/// Money that the provider has set aside.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Hold {
-    pub authorization: AuthorizationId,
-    pub expires_at: Timestamp,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RefundEntry {
-    pub id: RefundId,
-    /// The caller's: the same key is the same refund.
-    pub key: String,
-    /// As the caller said it; all that was left where absent.
-    pub asked: Option<Money>,
-    pub amount: Money,
-    pub reason: String,
-    /// `None` while the provider's answer is not known.
-    pub status: Option<RefundStatus>,
-    pub created_at: Timestamp,
-}
-
-/// A refund that somebody asks for.
+/// A request for a refund.
 #[derive(Debug, Clone)]
-pub struct RefundWish {
-    /// Its id, should it be a new one.
+pub struct RefundRequest {
+    /// The id of the refund, if the key is new.
     pub id: RefundId,
     pub key: String,
+    /// `None` asks for all that is left.
     pub amount: Option<Money>,
     pub reason: String,
 }
 
-/// How far a command has come.
+/// The progress of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// The provider has to be asked for what [`Charge::next`] says; then it is to be looked at again.
+    /// The provider must do what [`Charge::next`] says; then the command runs again.
     Pending,
     Done,
 }
 use Progress::{Done, Pending};
 
-/// What the provider is to be asked for.
+/// What the provider is asked to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Instruction {
-    Authorize { token: Token, amount: Money },
+    Authorize { token: CardToken, amount: Money },
     Capture { authorization: AuthorizationId },
     Void { authorization: AuthorizationId },
     Refund { id: RefundId, authorization: AuthorizationId, amount: Money },
 }
 
 impl Instruction {
-    pub fn step(&self) -> Step {
+    pub fn operation(&self) -> Operation {
         match self {
-            Self::Authorize { .. } => Step::Authorize,
-            Self::Capture { .. } => Step::Capture,
-            Self::Void { .. } => Step::Void,
-            Self::Refund { id, .. } => Step::Refund(*id),
+            Self::Authorize { .. } => Operation::Authorize,
+            Self::Capture { .. } => Operation::Capture,
+            Self::Void { .. } => Operation::Void,
+            Self::Refund { id, .. } => Operation::Refund(*id),
         }
     }
 }
 
-/// There is one payment an order, so the order's id is the payment's, too.
+/// An order has one payment, so the payment has the order's id with another prefix.
 pub fn payment_id(order: OrderId) -> PaymentId {
     PaymentId::from_uuid(order.uuid())
 }
@@ -124,75 +66,78 @@ pub fn order_id(payment: PaymentId) -> OrderId {
     OrderId::from_uuid(payment.uuid())
 }
 
-/// The commands: each is safe to be given again, and answers by where the payment stands.
+/// The commands. Each can be repeated; the result depends on the state of the payment.
 impl Charge {
-    /// The first command to authorize. A later one is [`Charge::authorize`].
+    /// The first command to authorize. Later ones are [`Charge::authorize`].
     pub fn open(order_id: OrderId, user_id: UserId, method: Method, amount: Money, now: Timestamp) -> Self {
         let (refunds, events) = (Vec::new(), Vec::new());
-        let stage = Stage::Authorizing;
+        let stage = PaymentStage::Authorizing;
         Self { order_id, user_id, method, amount, stage, refunds, events, created_at: now, asked_at: now }
     }
 
-    /// The first outcome, whatever is asked for this time.
+    /// Gives the first outcome, also when this request differs from the first.
     pub fn authorize(&self) -> Result<Progress, PaymentsError> {
         match &self.stage {
-            Stage::Authorizing => Ok(Pending),
-            Stage::Authorized(_) | Stage::Capturing(_) | Stage::Captured(_) => Ok(Done),
-            Stage::Declined { code } => Err(PaymentsError::Declined { code: code.clone() }),
-            Stage::Voiding(_) | Stage::Voided => Err(PaymentsError::AlreadyVoided),
+            PaymentStage::Authorizing => Ok(Pending),
+            PaymentStage::Authorized(_) | PaymentStage::Capturing(_) | PaymentStage::Captured(_) => Ok(Done),
+            PaymentStage::Declined { code } => Err(PaymentsError::Declined { code: code.clone() }),
+            PaymentStage::Voiding(_) | PaymentStage::Voided => Err(PaymentsError::AlreadyVoided),
         }
     }
 
     pub fn capture(&mut self, now: Timestamp) -> Result<Progress, PaymentsError> {
         match &self.stage {
-            Stage::Authorizing | Stage::Capturing(_) => Ok(Pending),
-            Stage::Authorized(hold) => {
-                self.intend(Stage::Capturing(hold.clone()), now);
+            PaymentStage::Authorizing | PaymentStage::Capturing(_) => Ok(Pending),
+            PaymentStage::Authorized(hold) => {
+                self.intend(PaymentStage::Capturing(hold.clone()), now);
                 Ok(Pending)
             }
-            Stage::Captured(_) => Ok(Done),
-            Stage::Declined { code } => Err(PaymentsError::Declined { code: code.clone() }),
-            Stage::Voiding(_) | Stage::Voided => Err(PaymentsError::AlreadyVoided),
+            PaymentStage::Captured(_) => Ok(Done),
+            PaymentStage::Declined { code } => Err(PaymentsError::Declined { code: code.clone() }),
+            PaymentStage::Voiding(_) | PaymentStage::Voided => Err(PaymentsError::AlreadyVoided),
         }
     }
 
-    /// An authorization of unknown outcome is brought to its end first: what may have been set aside must be known to be given back.
+    /// An authorization with an unknown outcome is completed first: only then is it known what to
+    /// release.
     pub fn void(&mut self, now: Timestamp) -> Result<Progress, PaymentsError> {
         match &self.stage {
-            Stage::Authorizing | Stage::Capturing(_) | Stage::Voiding(_) => Ok(Pending),
-            Stage::Authorized(hold) => {
-                self.intend(Stage::Voiding(hold.clone()), now);
+            PaymentStage::Authorizing | PaymentStage::Capturing(_) | PaymentStage::Voiding(_) => Ok(Pending),
+            PaymentStage::Authorized(hold) => {
+                self.intend(PaymentStage::Voiding(hold.clone()), now);
                 Ok(Pending)
             }
-            Stage::Captured(_) => Err(PaymentsError::AlreadyCaptured),
-            Stage::Declined { .. } | Stage::Voided => Ok(Done),
+            PaymentStage::Captured(_) => Err(PaymentsError::AlreadyCaptured),
+            PaymentStage::Declined { .. } | PaymentStage::Voided => Ok(Done),
         }
     }
 
-    pub fn refund(&mut self, wish: &RefundWish, now: Timestamp) -> Result<Progress, PaymentsError> {
-        if let Some(entry) = self.refunds.iter().find(|entry| entry.key == wish.key) {
+    pub fn refund(&mut self, request: &RefundRequest, now: Timestamp) -> Result<Progress, PaymentsError> {
+        if let Some(entry) = self.refunds.iter().find(|entry| entry.key == request.key) {
             return match entry.status {
-                _ if entry.asked != wish.amount => Err(PaymentsError::KeyReused),
+                _ if entry.asked != request.amount => Err(PaymentsError::KeyReused),
                 None => Ok(Pending),
                 Some(_) => Ok(Done),
             };
         }
         match self.stage {
-            Stage::Captured(_) => {}
-            Stage::Capturing(_) => return Ok(Pending),
+            PaymentStage::Captured(_) => {}
+            PaymentStage::Capturing(_) => return Ok(Pending),
             _ => return Err(PaymentsError::NotCaptured),
         }
-        let amount = self.refundable(wish.amount)?;
-        let RefundWish { id, key, amount: asked, reason } = wish.clone();
+        let amount = self.refundable(request.amount)?;
+        let RefundRequest { id, key, amount: asked, reason } = request.clone();
         self.refunds.push(RefundEntry { id, key, asked, amount, reason, status: None, created_at: now });
         self.asked_at = now;
         Ok(Pending)
     }
 
-    /// What to give back: as much as was asked, or all that is left. Refunds of unknown outcome count as given.
+    /// The amount to refund: the amount asked for, or all that is left. Refunds with an unknown
+    /// outcome count as refunded.
     fn refundable(&self, asked: Option<Money>) -> Result<Money, PaymentsError> {
         let nothing = Money::zero(self.amount.currency());
-        let left = self.amount.minus(self.given_back(|status| status != Some(RefundStatus::Failed))).unwrap_or(nothing);
+        let left =
+            self.amount.minus(self.refunded_where(|status| status != Some(RefundStatus::Failed))).unwrap_or(nothing);
         match asked {
             Some(amount) if amount.is_zero() || amount.currency() != left.currency() => {
                 Err(PaymentsError::RefundAmount)
@@ -204,64 +149,80 @@ impl Charge {
         }
     }
 
-    /// What the sweeper wants: that nothing is left hanging. An authorization that has lapsed is given back.
+    /// The command of the sweeper: completes what is unfinished, and voids an expired
+    /// authorization.
     pub fn sweep(&mut self, now: Timestamp) -> Progress {
         match &self.stage {
-            Stage::Authorized(hold) if hold.expires_at <= now => self.intend(Stage::Voiding(hold.clone()), now),
+            PaymentStage::Authorized(hold) if hold.expires_at <= now => {
+                self.intend(PaymentStage::Voiding(hold.clone()), now)
+            }
             _ => {}
         }
         if self.next().is_some() { Pending } else { Done }
     }
 
-    fn intend(&mut self, stage: Stage, now: Timestamp) {
+    fn intend(&mut self, stage: PaymentStage, now: Timestamp) {
         self.stage = stage;
         self.asked_at = now;
     }
 }
 
-/// Between the intents and the provider.
+/// From intents to operations, and from outcomes to states.
 impl Charge {
-    /// Whether money is on its way or set aside: nobody may forget this payment.
+    /// Whether an amount is held or an outcome is unknown, so that the sweeper must find the
+    /// payment.
     pub fn is_unfinished(&self) -> bool {
-        matches!(self.stage, Stage::Authorized(_)) || self.next().is_some()
+        matches!(self.stage, PaymentStage::Authorized(_)) || self.next().is_some()
     }
 
-    /// The first intent whose outcome is not known.
+    /// The operation of the first intent without a known outcome.
     pub fn next(&self) -> Option<Instruction> {
         match &self.stage {
-            Stage::Authorizing => {
+            PaymentStage::Authorizing => {
                 Some(Instruction::Authorize { token: self.method.token.clone(), amount: self.amount })
             }
-            Stage::Capturing(hold) => Some(Instruction::Capture { authorization: hold.authorization.clone() }),
-            Stage::Voiding(hold) => Some(Instruction::Void { authorization: hold.authorization.clone() }),
-            Stage::Captured(hold) => {
+            PaymentStage::Capturing(hold) => Some(Instruction::Capture { authorization: hold.authorization.clone() }),
+            PaymentStage::Voiding(hold) => Some(Instruction::Void { authorization: hold.authorization.clone() }),
+            PaymentStage::Captured(hold) => {
                 let RefundEntry { id, amount, .. } = self.refunds.iter().find(|entry| entry.status.is_none())?;
                 Some(Instruction::Refund { id: *id, authorization: hold.authorization.clone(), amount: *amount })
             }
-            Stage::Declined { .. } | Stage::Authorized(_) | Stage::Voided => None,
+            PaymentStage::Declined { .. } | PaymentStage::Authorized(_) | PaymentStage::Voided => None,
         }
     }
 
-    /// Writes down what came of a step; nothing where it is known already. Gives the refund that came to an end by it.
-    ///
-    /// The provider's books are the truth: what it refuses did not happen.
-    pub fn settle(&mut self, step: Step, outcome: &Outcome, now: Timestamp) -> Option<Refund> {
-        let stage = match (step, &self.stage, outcome) {
-            (Step::Refund(id), ..) => return self.settle_refund(id, outcome, now),
-            (Step::Authorize, Stage::Authorizing, outcome) => authorized(outcome),
-            (Step::Capture, Stage::Capturing(hold), Outcome::Captured)
-            | (Step::Capture, Stage::Capturing(hold), Outcome::Refused(Refusal::AlreadyCaptured))
-            | (Step::Void, Stage::Voiding(hold), Outcome::Refused(Refusal::AlreadyCaptured)) => {
-                Stage::Captured(hold.clone())
+    /// Records the outcome of an operation, unless it is known already. Gives the refund that ended
+    /// by it. The provider's ledger decides: an operation that it refuses did not happen.
+    pub fn apply_outcome(
+        &mut self,
+        operation: Operation,
+        outcome: &OperationOutcome,
+        now: Timestamp,
+    ) -> Option<Refund> {
+        let stage = match (operation, &self.stage, outcome) {
+            (Operation::Refund(id), ..) => return self.apply_refund_outcome(id, outcome, now),
+            (Operation::Authorize, PaymentStage::Authorizing, outcome) => authorized(outcome),
+            (Operation::Capture, PaymentStage::Capturing(hold), OperationOutcome::Captured)
+            | (
+                Operation::Capture,
+                PaymentStage::Capturing(hold),
+                OperationOutcome::Refused(OperationRefusal::AlreadyCaptured),
+            )
+            | (
+                Operation::Void,
+                PaymentStage::Voiding(hold),
+                OperationOutcome::Refused(OperationRefusal::AlreadyCaptured),
+            ) => PaymentStage::Captured(hold.clone()),
+            // The capture was refused because the authorization has expired: no amount is held.
+            (Operation::Capture, PaymentStage::Capturing(_), _) | (Operation::Void, PaymentStage::Voiding(_), _) => {
+                PaymentStage::Voided
             }
-            // Where it could not be captured there is nothing set aside any more: it has expired.
-            (Step::Capture, Stage::Capturing(_), _) | (Step::Void, Stage::Voiding(_), _) => Stage::Voided,
             _ => return None,
         };
         let kind = match &stage {
-            Stage::Declined { .. } => PaymentEventKind::Declined,
-            Stage::Captured(_) => PaymentEventKind::Captured,
-            Stage::Voided => PaymentEventKind::Voided,
+            PaymentStage::Declined { .. } => PaymentEventKind::Declined,
+            PaymentStage::Captured(_) => PaymentEventKind::Captured,
+            PaymentStage::Voided => PaymentEventKind::Voided,
             _ => PaymentEventKind::Authorized,
         };
         self.stage = stage;
@@ -269,14 +230,14 @@ impl Charge {
         None
     }
 
-    fn settle_refund(&mut self, id: RefundId, outcome: &Outcome, now: Timestamp) -> Option<Refund> {
+    fn apply_refund_outcome(&mut self, id: RefundId, outcome: &OperationOutcome, now: Timestamp) -> Option<Refund> {
         match outcome {
-            Outcome::Refunded => self.end_refund(id, None, RefundStatus::Succeeded, now),
+            OperationOutcome::Refunded => self.end_refund(id, None, RefundStatus::Succeeded, now),
             _ => self.end_refund(id, None, RefundStatus::Failed, now),
         }
     }
 
-    /// The provider found out later that a refund cannot be done.
+    /// Records that a refund failed after it was accepted.
     pub fn fail_refund(&mut self, id: RefundId, now: Timestamp) -> Option<Refund> {
         self.end_refund(id, Some(RefundStatus::Succeeded), RefundStatus::Failed, now)
     }
@@ -305,22 +266,46 @@ impl Charge {
     }
 
     /// The sum of the refunds whose status counts.
-    pub fn given_back(&self, counts: impl Fn(Option<RefundStatus>) -> bool) -> Money {
+    pub fn refunded_where(&self, counts: impl Fn(Option<RefundStatus>) -> bool) -> Money {
         let counted = self.refunds.iter().filter(|entry| counts(entry.status)).map(|entry| entry.amount);
-        // They never come to more than the amount, so the sum can be made; if not, there is nothing left to give.
+        // The sum never exceeds the amount, so it cannot overflow. If it did, nothing would be
+        // left.
         Money::sum(counted, self.amount.currency()).unwrap_or(self.amount)
     }
 }
 
-fn authorized(outcome: &Outcome) -> Stage {
+fn authorized(outcome: &OperationOutcome) -> PaymentStage {
     match outcome {
-        Outcome::Authorized { authorization, expires_at } => {
-            Stage::Authorized(Hold { authorization: authorization.clone(), expires_at: *expires_at })
+        OperationOutcome::Authorized { authorization, expires_at } => {
+            PaymentStage::Authorized(Hold { authorization: authorization.clone(), expires_at: *expires_at })
         }
-        Outcome::Declined { code } => Stage::Declined { code: code.clone() },
-        _ => Stage::Declined { code: "processing_error".to_owned() },
+        OperationOutcome::Declined { code } => PaymentStage::Declined { code: code.clone() },
+        _ => PaymentStage::Declined { code: "processing_error".to_owned() },
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// The most payment methods of a user.
+pub const MOST_METHODS: usize = 20;
+/// Removed methods that are remembered per user.
+const REMEMBERED_REMOVALS: usize = 20;
+
+impl WalletRecord {
+    pub fn has_room(&self) -> Result<(), PaymentsError> {
+        if self.methods.len() < MOST_METHODS {
+            Ok(())
+        } else {
+            Err(PaymentsError::TooManyMethods { most: MOST_METHODS })
+        }
+    }
+
+    pub fn remove(&mut self, id: PaymentMethodId) -> Result<(), PaymentsError> {
+        if self.removed.contains(&id) {
+            return Ok(());
+        }
+        let at = self.methods.iter().position(|method| method.id == id).ok_or(PaymentsError::MethodNotFound)?;
+        self.methods.remove(at);
+        self.removed.push(id);
+        self.removed.drain(..self.removed.len().saturating_sub(REMEMBERED_REMOVALS));
+        Ok(())
+    }
+}

@@ -1,23 +1,23 @@
-//! The layout of payments' tree.
+//! The tree of payments: its layout, and the reads and writes of it.
 //!
 //! | key | record |
 //! |---|---|
-//! | `payment/ord_…` | the payment of an order, its intents, and the events that it owes |
+//! | `payment/ord_…` | the payment of an order, its intents and its outbox |
 //! | `wallet/usr_…` | a user's payment methods |
 //!
-//! A payment has its order's id under another prefix, so no index leads to it.
+//! A payment has its order's id with another prefix, so it needs no index.
 
 use super::{
-    messages::{PaymentRefunded, PaymentsError, Refund, RefundFailed, RefundStatus},
-    provider::{Outcome, Step},
-    rules::{Charge, Method, Progress},
+    messages::PaymentsError,
+    provider::{Operation, OperationOutcome},
+    records::{Charge, Method, PaymentRecord, WalletRecord},
+    rules::Progress,
 };
 use crate::{
-    mesh::{Event, Failure},
-    storage::{Decision, KnownTable, Outbox, Record, StorageError, Table, Tree},
+    mesh::Failure,
+    storage::{Decision, KnownTable, OutboxTable, StorageError, Table, Tree},
     types::{OrderId, PaymentMethodId, RefundId, Timestamp, UserId},
 };
-use serde::{Deserialize, Serialize};
 
 #[derive(Clone)]
 pub struct Store {
@@ -26,104 +26,11 @@ pub struct Store {
     wallets: Table<WalletRecord>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PaymentRecord {
-    /// `None` is a tombstone: it was voided before anybody asked for it, and cannot be made any more.
-    pub charge: Option<Charge>,
-    outbox: Outbox,
-}
-
-impl PaymentRecord {
-    pub fn of(charge: Charge) -> Self {
-        Self { charge: Some(charge), outbox: Outbox::default() }
-    }
-
-    pub fn tombstone() -> Self {
-        Self { charge: None, outbox: Outbox::default() }
-    }
-
-    fn settle(&mut self, step: Step, outcome: &Outcome, now: Timestamp) {
-        let ended = self.charge.as_mut().and_then(|charge| charge.settle(step, outcome, now));
-        self.add_to(ended, now);
-    }
-
-    fn fail_refund(&mut self, id: RefundId, now: Timestamp) {
-        // A report can overtake the answer: then the refund was taken, and failed.
-        self.settle(Step::Refund(id), &Outcome::Refunded, now);
-        let failed = self.charge.as_mut().and_then(|charge| charge.fail_refund(id, now));
-        self.add_to(failed, now);
-    }
-
-    fn add_to(&mut self, ended: Option<Refund>, now: Timestamp) {
-        let (Some(refund), Some(charge)) = (ended, &self.charge) else { return };
-        let (order_id, user_id) = (charge.order_id, charge.user_id);
-        match refund.status {
-            RefundStatus::Succeeded => PaymentRefunded { order_id, user_id, refund }.add_to(&mut self.outbox, now),
-            RefundStatus::Failed => RefundFailed { order_id, user_id, refund }.add_to(&mut self.outbox, now),
-        }
-    }
-}
-
-impl Record for PaymentRecord {
-    const TABLE: &'static str = "payment";
-    type Key = OrderId;
-
-    fn outbox(&self) -> Option<&Outbox> {
-        Some(&self.outbox)
-    }
-
-    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
-        Some(&mut self.outbox)
-    }
-
-    fn is_open(&self) -> bool {
-        !self.outbox.is_empty() || self.charge.as_ref().is_some_and(Charge::is_unfinished)
-    }
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct WalletRecord {
-    /// In the order in which they were added.
-    pub methods: Vec<Method>,
-    /// Those last removed, so that removing one again is no error.
-    removed: Vec<PaymentMethodId>,
-}
-
-impl Record for WalletRecord {
-    const TABLE: &'static str = "wallet";
-    type Key = UserId;
-}
-
-/// What a user may keep.
-pub const MOST_METHODS: usize = 20;
-const REMEMBERED_REMOVALS: usize = 20;
-
-impl WalletRecord {
-    pub fn has_room(&self) -> Result<(), PaymentsError> {
-        if self.methods.len() < MOST_METHODS {
-            Ok(())
-        } else {
-            Err(PaymentsError::TooManyMethods { most: MOST_METHODS })
-        }
-    }
-
-    fn remove(&mut self, id: PaymentMethodId) -> Result<(), PaymentsError> {
-        if self.removed.contains(&id) {
-            return Ok(());
-        }
-        let at = self.methods.iter().position(|method| method.id == id).ok_or(PaymentsError::MethodNotFound)?;
-        self.methods.remove(at);
-        self.removed.push(id);
-        self.removed.drain(..self.removed.len().saturating_sub(REMEMBERED_REMOVALS));
-        Ok(())
-    }
-}
-
-/// What a look at a payment came to.
-pub struct Turn {
+/// The result of [`Store::change`].
+pub struct PaymentChange {
     pub record: Option<PaymentRecord>,
     pub progress: Progress,
-    /// Whether something was written.
+    /// Whether the record was written.
     pub changed: bool,
 }
 
@@ -132,8 +39,9 @@ impl Store {
         Self { tree: tree.clone(), payments: tree.table(), wallets: tree.table() }
     }
 
-    pub fn payments(&self) -> Table<PaymentRecord> {
-        self.payments.clone()
+    /// The tables whose records have an outbox, for the relay.
+    pub fn outbox_tables(&self) -> Vec<Box<dyn OutboxTable>> {
+        vec![Box::new(self.payments.clone())]
     }
 
     pub async fn commit(&self) -> Result<(), StorageError> {
@@ -144,42 +52,48 @@ impl Store {
         Ok(self.payments.get(&order)?.and_then(|record| record.charge))
     }
 
-    /// Everything that was charged, in the order of the orders' ids.
+    /// All payments by order id, after `after`.
     pub fn charges(&self, after: Option<OrderId>) -> impl Iterator<Item = Result<Charge, StorageError>> + use<> {
         let found = self.payments.all(after.as_ref());
         found.filter_map(|found| found.map(|(_, record)| record.charge).transpose())
     }
 
-    /// The orders whose payments have unfinished business.
+    /// The orders whose payments are unfinished or have pending events.
     pub fn open_orders(&self) -> Result<Vec<OrderId>, StorageError> {
         let keys = self.payments.open_keys()?;
         Ok(keys.iter().filter_map(|key| key.parse().ok()).collect())
     }
 
-    /// Has `decide` look at the payment and change it. On disk only after [`Store::commit`].
-    pub fn turn(
+    /// Lets `decide` change the payment. On disk only after [`Store::commit`].
+    pub fn change(
         &self,
         order: OrderId,
         mut decide: impl FnMut(&mut Option<PaymentRecord>) -> Result<Progress, PaymentsError>,
-    ) -> Result<Turn, Failure<PaymentsError>> {
+    ) -> Result<PaymentChange, Failure<PaymentsError>> {
         self.payments.change(&order, |found| {
             let mut record = found.clone();
             let progress = decide(&mut record)?;
             let changed = record != found;
-            let turn = Turn { record: record.clone(), progress, changed };
+            let change = PaymentChange { record: record.clone(), progress, changed };
             Ok(match record {
-                Some(record) if changed => Decision::Save(record, turn),
-                _ => Decision::Keep(turn),
+                Some(record) if changed => Decision::Save(record, change),
+                _ => Decision::Keep(change),
             })
         })
     }
 
-    /// Writes down what the provider said. On disk only after [`Store::commit`].
-    pub fn settle(&self, order: OrderId, step: Step, outcome: &Outcome, now: Timestamp) -> Result<(), StorageError> {
-        self.edit(order, |record| record.settle(step, outcome, now))
+    /// Records the outcome of an operation. On disk only after [`Store::commit`].
+    pub fn save_outcome(
+        &self,
+        order: OrderId,
+        operation: Operation,
+        outcome: &OperationOutcome,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.edit(order, |record| record.apply_outcome(operation, outcome, now))
     }
 
-    /// Writes down that a refund failed after it was taken. On disk only after [`Store::commit`].
+    /// Records that a refund failed after it was accepted. On disk only after [`Store::commit`].
     pub fn fail_refund(&self, order: OrderId, id: RefundId, now: Timestamp) -> Result<(), StorageError> {
         self.edit(order, |record| record.fail_refund(id, now))
     }
@@ -225,7 +139,7 @@ impl Store {
     }
 }
 
-/// The tables of this tree, for a check that knows what is in them.
+/// The tables of this tree and of the sandbox's, for `galleria check`.
 pub fn tables() -> Vec<KnownTable> {
     let provider = super::sandbox::ledger::tables();
     [KnownTable::of::<PaymentRecord>("payments"), KnownTable::of::<WalletRecord>("payments")]

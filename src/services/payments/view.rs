@@ -1,8 +1,9 @@
-//! A payment as others see it: its owner, the operators, the audit.
+//! A payment as its owner, operators and the audit see it.
 
 use super::{
     messages::{Ledger, MethodSummary, Payment, PaymentMethod, PaymentStatus, Refund, RefundStatus},
-    rules::{Charge, Method, RefundEntry, Stage, payment_id},
+    records::{Charge, Method, PaymentStage, RefundEntry},
+    rules::payment_id,
 };
 use crate::types::{Money, OrderId, Timestamp};
 
@@ -17,7 +18,7 @@ impl Charge {
             refunded: self.refunded(),
             status: self.status(),
             decline_code: match &self.stage {
-                Stage::Declined { code } => Some(code.clone()),
+                PaymentStage::Declined { code } => Some(code.clone()),
                 _ => None,
             },
             method: MethodSummary { brand: self.method.brand.clone(), last4: self.method.last4.clone() },
@@ -27,30 +28,34 @@ impl Charge {
         }
     }
 
-    /// What is known: an intent changes nothing before its outcome does.
+    /// The last known status: an intent does not change it, its outcome does.
     pub fn status(&self) -> PaymentStatus {
         match self.stage {
-            Stage::Authorizing => PaymentStatus::Pending,
-            Stage::Declined { .. } => PaymentStatus::Declined,
-            Stage::Authorized(_) | Stage::Capturing(_) | Stage::Voiding(_) => PaymentStatus::Authorized,
-            Stage::Voided => PaymentStatus::Voided,
-            Stage::Captured(_) if self.refunded().is_zero() => PaymentStatus::Captured,
-            Stage::Captured(_) if self.refunded() == self.amount => PaymentStatus::Refunded,
-            Stage::Captured(_) => PaymentStatus::PartiallyRefunded,
+            PaymentStage::Authorizing => PaymentStatus::Pending,
+            PaymentStage::Declined { .. } => PaymentStatus::Declined,
+            PaymentStage::Authorized(_) | PaymentStage::Capturing(_) | PaymentStage::Voiding(_) => {
+                PaymentStatus::Authorized
+            }
+            PaymentStage::Voided => PaymentStatus::Voided,
+            PaymentStage::Captured(_) if self.refunded().is_zero() => PaymentStatus::Captured,
+            PaymentStage::Captured(_) if self.refunded() == self.amount => PaymentStatus::Refunded,
+            PaymentStage::Captured(_) => PaymentStatus::PartiallyRefunded,
         }
     }
 
-    /// What payments holds to be true of the provider's books.
+    /// What the provider's ledger must show if both sides agree.
     pub fn ledger(&self, now: Timestamp) -> Ledger {
         let held = match &self.stage {
-            Stage::Authorized(hold) | Stage::Capturing(hold) | Stage::Voiding(hold) if now < hold.expires_at => {
+            PaymentStage::Authorized(hold) | PaymentStage::Capturing(hold) | PaymentStage::Voiding(hold)
+                if now < hold.expires_at =>
+            {
                 self.amount.amount()
             }
             _ => 0,
         };
         Ledger {
-            authorizations: u32::from(!matches!(self.stage, Stage::Authorizing | Stage::Declined { .. })),
-            captures: u32::from(matches!(self.stage, Stage::Captured(_))),
+            authorizations: u32::from(!matches!(self.stage, PaymentStage::Authorizing | PaymentStage::Declined { .. })),
+            captures: u32::from(matches!(self.stage, PaymentStage::Captured(_))),
             held,
             captured: self.captured().amount(),
             refunded: self.refunded().amount(),
@@ -58,16 +63,16 @@ impl Charge {
     }
 
     fn captured(&self) -> Money {
-        if matches!(self.stage, Stage::Captured(_)) { self.amount } else { Money::zero(self.amount.currency()) }
+        if matches!(self.stage, PaymentStage::Captured(_)) { self.amount } else { Money::zero(self.amount.currency()) }
     }
 
     fn refunded(&self) -> Money {
-        self.given_back(|status| status == Some(RefundStatus::Succeeded))
+        self.refunded_where(|status| status == Some(RefundStatus::Succeeded))
     }
 }
 
 impl RefundEntry {
-    /// `None` while the provider's answer is not known.
+    /// `None` while the outcome is not known.
     pub fn view(&self, order_id: OrderId) -> Option<Refund> {
         Some(Refund {
             id: self.id,

@@ -1,4 +1,4 @@
-//! What happens to an order once it is confirmed: packed, shipped, delivered, cancelled, returned.
+//! A confirmed order: packed, shipped, delivered, cancelled, returned.
 
 use super::*;
 use crate::services::payments::messages::{Refund, RefundFailed};
@@ -32,7 +32,7 @@ fn an_order_is_packed_shipped_and_delivered() {
         let delivered = shop.until(id, |order| order.status == OrderStatus::Delivered).await;
         assert_eq!(shop.fulfil(id, Fulfilment::Shipped).await.unwrap(), delivered, "it was shipped");
         let notes: Vec<_> = delivered.timeline.iter().filter_map(|entry| entry.note.as_deref()).collect();
-        assert_eq!(notes[3], "It is with the carrier under GA473124829DE");
+        assert_eq!(notes[3], "Handed over to the carrier; tracking number GA473124829DE");
         shop.sleep(1).await;
         assert_eq!(shop.stage.lock().events, ["confirmed", "shipped", "delivered"]);
         assert_eq!(shop.stage.lock().last_tracking_number, "GA473124829DE");
@@ -41,7 +41,7 @@ fn an_order_is_packed_shipped_and_delivered() {
 }
 
 #[test]
-fn a_parcel_that_is_delivered_before_the_order_knows_it_is_shipped_is_delivered_after() {
+fn a_delivery_that_is_reported_before_the_order_is_shipped_is_applied_afterwards() {
     in_shop(async |shop| {
         let id = shop.confirmed().await;
         shop.fulfil(id, Fulfilment::Packed).await.unwrap();
@@ -58,7 +58,7 @@ fn a_parcel_that_is_delivered_before_the_order_knows_it_is_shipped_is_delivered_
 }
 
 #[test]
-fn a_cancelled_order_is_not_sent_paid_back_and_put_back() {
+fn a_cancelled_order_is_not_shipped_but_refunded_and_put_back_in_stock() {
     for is_packed in [false, true] {
         in_shop(async |shop| {
             let id = shop.confirmed().await;
@@ -75,7 +75,7 @@ fn a_cancelled_order_is_not_sent_paid_back_and_put_back() {
             assert!(shop.stage.take_calls().is_empty());
             shop.assert_all_or_nothing(&cancelled);
             assert_eq!(shop.stage.lock().world.on_shelf[&kettle()], 10);
-            assert_eq!(shop.tally(id).await.refunded, cancelled.total);
+            assert_eq!(shop.reconciliation(id).await.refunded, cancelled.total);
             assert_eq!(shop.fulfil(id, Fulfilment::Packed).await, illegal("cancelled", "packed"));
             shop.sleep(1).await;
             assert_eq!(shop.stage.lock().events, ["confirmed", "cancelled"]);
@@ -84,7 +84,7 @@ fn a_cancelled_order_is_not_sent_paid_back_and_put_back() {
 }
 
 #[test]
-fn cancelling_goes_on_whatever_is_lost_on_the_way() {
+fn a_cancellation_is_completed_whichever_message_is_lost() {
     for request in [CANCEL, REFUND, PUT_BACK] {
         for fault in [Down, RequestLost, ReplyLost] {
             in_shop(async |shop| {
@@ -94,13 +94,13 @@ fn cancelling_goes_on_whatever_is_lost_on_the_way() {
                     shop.call_within(Duration::from_secs(1), ada(), CancelOrder { order_id: id }).await.unwrap();
                 assert_eq!(asked.status, OrderStatus::Confirmed, "not yet");
                 assert!(asked.in_progress.is_some());
-                // The order decides: while it is being cancelled, it is not sent.
+                // While it is being cancelled, it cannot be packed or shipped.
                 let busy = Err(CallError::Domain(OrdersError::Busy));
                 assert_eq!(shop.fulfil(id, Fulfilment::Packed).await, busy);
                 assert_eq!(shop.fulfil(id, Fulfilment::Shipped).await, busy);
                 shop.sleep(300).await;
                 assert!(shop.order(id).await.in_progress.unwrap().ends_with("we are looking into it"));
-                shop.stage.always(request, Sound);
+                shop.stage.always(request, Fault::NoFault);
                 let cancelled = shop.cancel(id).await.unwrap();
                 assert_eq!(cancelled.status, OrderStatus::Cancelled, "the second request waits for the first");
                 shop.assert_all_or_nothing(&cancelled);
@@ -110,13 +110,14 @@ fn cancelling_goes_on_whatever_is_lost_on_the_way() {
 }
 
 #[test]
-fn what_the_carrier_has_cannot_be_cancelled() {
+fn an_order_with_the_carrier_cannot_be_cancelled() {
     in_shop(async |shop| {
         let not_cancellable =
             |status: &str| Err(CallError::Domain(OrdersError::NotCancellable { status: status.into() }));
         let id = shop.shipped().await;
         assert_eq!(shop.cancel(id).await, not_cancellable("shipped"));
-        // Should it be handed over behind the order's back, shipping says so, and the order stays as it is.
+        // The parcel was handed over without the order: shipping refuses, and the order stays as it
+        // is.
         let other = shop.place("other").await.unwrap();
         shop.stage.lock().world.hand_over(other.id).unwrap();
         assert_eq!(shop.cancel(other.id).await, not_cancellable("with the carrier"));
@@ -126,7 +127,7 @@ fn what_the_carrier_has_cannot_be_cancelled() {
 }
 
 #[test]
-fn while_it_is_handed_over_or_placed_an_order_cannot_be_cancelled() {
+fn an_order_that_is_being_handed_over_or_placed_cannot_be_cancelled() {
     in_shop(async |shop| {
         let id = shop.confirmed().await;
         shop.fulfil(id, Fulfilment::Packed).await.unwrap();
@@ -143,7 +144,7 @@ fn while_it_is_handed_over_or_placed_an_order_cannot_be_cancelled() {
 }
 
 #[test]
-fn cancelling_an_order_that_is_still_pending_is_refused_in_words_and_possible_once_it_is_confirmed() {
+fn a_pending_order_cannot_be_cancelled_at_any_step_but_can_once_it_is_confirmed() {
     let steps =
         ["products.reserve_stock", "payments.authorize", "shipping.book", "payments.capture", "products.commit_stock"];
     for step in steps {
@@ -161,17 +162,17 @@ fn cancelling_an_order_that_is_still_pending_is_refused_in_words_and_possible_on
 }
 
 #[test]
-fn an_order_that_an_operator_has_paid_back_can_still_be_cancelled() {
+fn an_order_that_an_operator_has_refunded_can_still_be_cancelled() {
     in_shop(async |shop| {
         let id = shop.confirmed().await;
         shop.stage.lock().world.refund(id, "by hand", None).unwrap();
         assert_eq!(shop.cancel(id).await.unwrap().status, OrderStatus::Cancelled);
-        assert_eq!(shop.tally(id).await.refunded, euro(0), "it was not the order that gave it back");
+        assert_eq!(shop.reconciliation(id).await.refunded, euro(0), "no saga of the order made this refund");
     });
 }
 
 #[test]
-fn a_delivered_order_comes_back_piece_by_piece() {
+fn a_delivered_order_can_be_returned_piece_by_piece() {
     in_shop(async |shop| {
         let id = shop.delivered().await;
         let one_kettle = back(id, "first", &[line(kettle(), 1)]);
@@ -184,7 +185,7 @@ fn a_delivered_order_comes_back_piece_by_piece() {
 
         let partly = shop.order(id).await;
         assert_eq!((partly.status, partly.items[0].returned), (OrderStatus::Delivered, 1));
-        assert_eq!(partly.timeline.last().unwrap().note.as_deref(), Some("1 piece came back"));
+        assert_eq!(partly.timeline.last().unwrap().note.as_deref(), Some("1 item returned"));
         let too_many = shop.call(ada(), back(id, "second", &[line(kettle(), 2)])).await;
         let left_one = OrdersError::TooManyReturned { product_id: kettle(), left: 1 };
         assert_eq!(too_many, Err(CallError::Domain(left_one)));
@@ -192,8 +193,11 @@ fn a_delivered_order_comes_back_piece_by_piece() {
         shop.call(ada(), back(id, "third", &[line(kettle(), 1), line(cup(), 1)])).await.unwrap();
         let returned = shop.order(id).await;
         assert_eq!((returned.status, returned.returns.len()), (OrderStatus::Returned, 2));
-        let tally = shop.tally(id).await;
-        assert_eq!((tally.refunded, &tally.pieces[..]), (euro(10_700), &[(kettle(), 0), (cup(), 0)][..]));
+        let reconciliation = shop.reconciliation(id).await;
+        assert_eq!(
+            (reconciliation.refunded, &reconciliation.pieces[..]),
+            (euro(10_700), &[(kettle(), 0), (cup(), 0)][..])
+        );
         shop.assert_all_or_nothing(&returned);
         let again = shop.call(ada(), back(id, "fourth", &[line(cup(), 1)])).await;
         assert_eq!(again, Err(CallError::Domain(OrdersError::NotReturnable { status: "returned".into() })));
@@ -203,7 +207,7 @@ fn a_delivered_order_comes_back_piece_by_piece() {
 }
 
 #[test]
-fn only_what_was_delivered_and_bought_comes_back() {
+fn only_delivered_and_bought_pieces_can_be_returned() {
     in_shop(async |shop| {
         let id = shop.shipped().await;
         let early = shop.call(ada(), back(id, "key", &[line(cup(), 1)])).await;
@@ -223,7 +227,7 @@ fn only_what_was_delivered_and_bought_comes_back() {
 }
 
 #[test]
-fn a_return_is_made_once_however_often_it_is_asked_for() {
+fn a_return_is_made_once_however_often_it_is_requested() {
     in_shop(async |shop| {
         let id = shop.delivered().await;
         shop.stage.next(REFUND, [ReplyLost]);
@@ -238,7 +242,7 @@ fn a_return_is_made_once_however_often_it_is_asked_for() {
 }
 
 #[test]
-fn a_return_of_more_than_was_left_of_the_money_is_refused_and_changes_nothing() {
+fn a_return_of_more_money_than_is_left_is_refused_and_changes_nothing() {
     in_shop(async |shop| {
         let id = shop.delivered().await;
         shop.stage.lock().world.refund(id, "by hand", Some(euro(7000))).unwrap();
@@ -254,15 +258,15 @@ fn a_refund_that_fails_later_is_noted_and_no_longer_counted() {
     in_shop(async |shop| {
         let id = shop.delivered().await;
         let refund = shop.call(ada(), back(id, "key", &[line(kettle(), 1)])).await.unwrap();
-        assert_eq!(shop.tally(id).await.refunded, euro(4900));
+        assert_eq!(shop.reconciliation(id).await.refunded, euro(4900));
         let by_hand = Refund { id: self::id(99), ..refund.clone() };
         for refund in [by_hand, refund.clone(), refund] {
-            shop.tell(&RefundFailed { order_id: id, user_id: self::id(1), refund });
+            shop.publish(&RefundFailed { order_id: id, user_id: self::id(1), refund });
         }
         shop.sleep(1).await;
-        assert_eq!(shop.tally(id).await.refunded, euro(0));
+        assert_eq!(shop.reconciliation(id).await.refunded, euro(0));
         let notes = shop.order(id).await.timeline.into_iter().filter_map(|entry| entry.note);
-        let failed: Vec<String> = notes.filter(|note| note.contains("could not be given back")).collect();
-        assert_eq!(failed, ["EUR 49.00 could not be given back; we will be in touch"]);
+        let failed: Vec<String> = notes.filter(|note| note.contains("could not be refunded")).collect();
+        assert_eq!(failed, ["EUR 49.00 could not be refunded; we will contact you"]);
     });
 }

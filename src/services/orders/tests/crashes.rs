@@ -1,10 +1,11 @@
-//! The shop is killed at every call that a saga makes, before and after it is done, and started again: what was begun is
-//! finished or undone, once, and the same request finds it.
+//! The shop is killed at every call of a saga, before and after the call is done, and started
+//! again. Every saga must then be completed or compensated, once, and the repeated request must
+//! find it.
 
 use super::*;
-use crate::services::orders::{record::OrderRecord, store::Store};
+use crate::services::orders::{records::OrderRecord, store::Store};
 
-/// What stands in the way of the order.
+/// What makes a step refuse.
 #[rustfmt::skip]
 const OBSTACLES: [fn(&Stage); 4] = [
     |_| {},
@@ -14,8 +15,8 @@ const OBSTACLES: [fn(&Stage); 4] = [
 ];
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
-/// For how many seconds the shop is down: for so little that an order goes on, for so long that it is given up, and for longer
-/// than a reservation holds.
+/// Seconds until the restart: short enough for the saga to go on; past the saga's time limit; and
+/// longer than a reservation holds.
 const OUTAGES: [u64; 3] = [1, 60, 16 * 60];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +27,7 @@ enum Request {
     Return,
 }
 
-/// Where the shop is killed: at the n-th call from the request on, which itself is done or not.
+/// Kills the shop at the n-th call after the request, before or after that call is done.
 #[derive(Debug, Clone, Copy)]
 struct Kill {
     call: u32,
@@ -34,7 +35,7 @@ struct Kill {
 }
 
 #[test]
-fn an_order_is_whole_or_undone_whenever_the_shop_is_killed() {
+fn an_order_is_complete_or_undone_whenever_the_shop_is_killed() {
     for obstacle in OBSTACLES {
         for outage in OUTAGES {
             assert!(survived_kills(|kill| killed(Request::Place, obstacle, &[kill], outage)).calls >= 2);
@@ -43,7 +44,7 @@ fn an_order_is_whole_or_undone_whenever_the_shop_is_killed() {
 }
 
 #[test]
-fn an_order_is_whole_or_undone_also_when_the_shop_is_killed_again_while_it_recovers() {
+fn an_order_is_complete_or_undone_also_when_the_shop_is_killed_again_while_it_recovers() {
     for obstacle in [OBSTACLES[0], OBSTACLES[3]] {
         for again in [Kill { call: 1, after_it_is_done: true }, Kill { call: 2, after_it_is_done: false }] {
             let survived = survived_kills(|kill| killed(Request::Place, obstacle, &[kill, again], 1));
@@ -53,7 +54,7 @@ fn an_order_is_whole_or_undone_also_when_the_shop_is_killed_again_while_it_recov
 }
 
 #[test]
-fn what_is_begun_later_is_finished_whenever_the_shop_is_killed() {
+fn a_later_saga_is_completed_whenever_the_shop_is_killed() {
     for (request, calls) in [(Request::Cancel, 3), (Request::Ship, 1), (Request::Return, 2)] {
         for outage in OUTAGES {
             let survived = survived_kills(|kill| killed(request, OBSTACLES[0], &[kill], outage));
@@ -63,7 +64,7 @@ fn what_is_begun_later_is_finished_whenever_the_shop_is_killed() {
 }
 
 #[test]
-fn an_order_that_nobody_drives_any_more_is_found_within_seconds() {
+fn an_interrupted_saga_is_continued_within_seconds() {
     in_shop(async |shop| {
         let left_behind = OrderRecord::placed(pending(2), false);
         shop.orders.table().create(&id(77), left_behind).unwrap();
@@ -84,9 +85,9 @@ fn only_an_order_whose_saga_was_under_way_is_in_doubt_after_a_restart() {
     owing.outbox.push("orders.delivered", serde_json::Value::Null, NOW);
     assert!(tree.table().create(&id(77), under_way).unwrap() && tree.table().create(&id(78), owing).unwrap());
     let store = Store::new(&tree);
-    let open = store.open().unwrap();
+    let open = store.open_orders().unwrap();
     assert_eq!(open, [id(77), id(78)]);
-    assert_eq!(store.under_way(open).unwrap(), [id(77)]);
+    assert_eq!(store.with_running_saga(open).unwrap(), [id(77)]);
 }
 
 /// The kills that orders survived.

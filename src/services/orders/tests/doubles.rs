@@ -1,5 +1,5 @@
-//! Doubles of the services that orders calls, on a real mesh: one actor that answers for all of them from one [`World`],
-//! and misbehaves as it is told.
+//! Test doubles of the services that orders calls, on a real mesh: one actor answers for all of
+//! them from one [`World`], with faults that the test injects.
 
 use super::world::{World, euro};
 use crate::{
@@ -26,7 +26,7 @@ use std::{
 };
 use tokio::sync::Notify;
 
-/// What the test and all doubles share. It outlives a crash of the shop, as the world does.
+/// The state that the test and all doubles share. It survives a crash of the shop.
 #[derive(Clone, Default)]
 pub struct Stage(Arc<Mutex<Props>>);
 
@@ -37,30 +37,30 @@ pub struct Props {
     pub cart: Vec<(ProductId, Quantity)>,
     pub addresses: Vec<SavedAddress>,
     pub methods: Vec<PaymentMethod>,
-    /// The sagas' requests as they came in.
+    /// The names of the sagas' requests, in the order of arrival.
     pub calls: Vec<&'static str>,
-    /// The names of the events as they were heard.
+    /// The names of the events, in the order of delivery.
     pub events: Vec<&'static str>,
     pub last_tracking_number: String,
-    /// What becomes of the next requests of a name.
+    /// The faults of the next requests with a name.
     faults: HashMap<&'static str, VecDeque<Fault>>,
-    /// What becomes of all others of that name.
+    /// The fault of all further requests with a name.
     lasting: HashMap<&'static str, Fault>,
-    /// The shop stops at that many further calls of sagas.
+    /// The shop stops after this many further calls of sagas.
     stop: Option<Stop>,
     pub stopped: Arc<Notify>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    Sound,
-    /// Refused at once, and not done.
+    NoFault,
+    /// Fails at once, and is not done.
     Down,
-    /// Not done, and no answer.
+    /// Not done; no reply.
     RequestLost,
-    /// Done, but no answer.
+    /// Done; no reply.
     ReplyLost,
-    /// Done so much later.
+    /// Done after this time.
     Late(Duration),
 }
 
@@ -79,12 +79,13 @@ impl Stage {
         self.lock().faults.entry(request).or_default().extend(faults);
     }
 
-    /// From now on, until [`Fault::Sound`].
+    /// From now on, until [`Fault::NoFault`].
     pub fn always(&self, request: &'static str, fault: Fault) {
         self.lock().lasting.insert(request, fault);
     }
 
-    /// Nothing is done or answered from the n-th call on, which itself is done or not.
+    /// From the n-th call on, nothing is done or answered; the n-th call itself is done if
+    /// `after_it_is_done`.
     pub fn stop_at(&self, call: u32, after_it_is_done: bool) -> Arc<Notify> {
         let mut props = self.lock();
         props.stop = Some(Stop { calls_left: call, after_it_is_done });
@@ -96,7 +97,7 @@ impl Stage {
         self.lock().stop = None;
     }
 
-    /// The sagas' calls since this was last asked.
+    /// The sagas' calls since the last call of this function.
     pub fn take_calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.lock().calls)
     }
@@ -113,7 +114,7 @@ impl Props {
             }
         }
         let next = self.faults.get_mut(request).and_then(VecDeque::pop_front);
-        next.or_else(|| self.lasting.get(request).copied()).unwrap_or(Fault::Sound)
+        next.or_else(|| self.lasting.get(request).copied()).unwrap_or(Fault::NoFault)
     }
 }
 
@@ -121,7 +122,7 @@ impl Props {
 pub struct Doubles {
     env: Env,
     stage: Stage,
-    heard: ProcessedEvents,
+    processed_events: ProcessedEvents,
 }
 
 service! { Doubles,
@@ -154,13 +155,13 @@ service! { Doubles,
     }
 }
 
-/// Starts one more of them on this thread. `tree` is where it remembers which events it heard.
+/// Starts one more instance on this thread. `tree` keeps its processed events.
 pub fn double(env: &Env, stage: &Stage, tree: &Tree) -> Handlers {
-    let doubles = Doubles { env: env.clone(), stage: stage.clone(), heard: ProcessedEvents::in_tree(tree) };
+    let doubles = Doubles { env: env.clone(), stage: stage.clone(), processed_events: ProcessedEvents::in_tree(tree) };
     start(&doubles, &actix::Arbiter::current())
 }
 
-/// What is looked up.
+/// Queries.
 impl Doubles {
     async fn get_products(&self, _: Context, request: GetProducts) -> HandlerResult<GetProducts> {
         let catalogue = self.stage.lock().catalogue.clone();
@@ -194,7 +195,7 @@ impl Doubles {
 
     async fn quote_parcel(&self, _: Context, request: QuoteParcel) -> HandlerResult<QuoteParcel> {
         if request.country.code() == "AQ" {
-            return Err(ShippingError::Undeliverable { reason: "nobody goes there".into() }.into());
+            return Err(ShippingError::Undeliverable { reason: "no carrier goes there".into() }.into());
         }
         let now = self.env.now();
         let quote = |service, cost| Quote { service, cost: euro(cost), delivery_by: now, route: Vec::new() };
@@ -202,7 +203,7 @@ impl Doubles {
     }
 }
 
-/// What sagas ask for.
+/// Commands of sagas.
 impl Doubles {
     async fn act<R: Request>(
         &self,
@@ -214,10 +215,10 @@ impl Doubles {
             props.fault(R::NAME)
         };
         match fault {
-            Fault::Down => return Err(MeshError::Failed("it is down".into()).into()),
+            Fault::Down => return Err(MeshError::Failed("down".into()).into()),
             Fault::RequestLost => std::future::pending().await,
             Fault::Late(by) => tokio::time::sleep(by).await,
-            Fault::Sound | Fault::ReplyLost => {}
+            Fault::NoFault | Fault::ReplyLost => {}
         }
         let now = self.env.now();
         let answer = {
@@ -309,40 +310,40 @@ impl Doubles {
     }
 }
 
-/// What is told.
+/// Events.
 impl Doubles {
     async fn confirmed(&self, _: Context, _: OrderConfirmed) -> Result<(), MeshError> {
-        self.hear("confirmed")
+        self.record("confirmed")
     }
 
     async fn rejected(&self, _: Context, _: OrderRejected) -> Result<(), MeshError> {
-        self.hear("rejected")
+        self.record("rejected")
     }
 
     async fn shipped(&self, _: Context, event: OrderShipped) -> Result<(), MeshError> {
         self.stage.lock().last_tracking_number = event.tracking_number;
-        self.hear("shipped")
+        self.record("shipped")
     }
 
     async fn delivered(&self, _: Context, _: OrderDelivered) -> Result<(), MeshError> {
-        self.hear("delivered")
+        self.record("delivered")
     }
 
     async fn cancelled(&self, _: Context, _: OrderCancelled) -> Result<(), MeshError> {
-        self.hear("cancelled")
+        self.record("cancelled")
     }
 
     async fn returned(&self, _: Context, _: OrderReturned) -> Result<(), MeshError> {
-        self.hear("returned")
+        self.record("returned")
     }
 
-    fn hear(&self, event: &'static str) -> Result<(), MeshError> {
+    fn record(&self, event: &'static str) -> Result<(), MeshError> {
         self.stage.lock().events.push(event);
         Ok(())
     }
 
     fn processed_events(&self) -> &ProcessedEvents {
-        &self.heard
+        &self.processed_events
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who and what is in the shop of the tests.
+//! The users, products and orders of the tests.
 
 use super::{
     doubles::Stage,
@@ -107,7 +107,7 @@ pub fn line(product_id: ProductId, pieces: u32) -> StockLine {
     StockLine { product_id, quantity: pieces.try_into().unwrap() }
 }
 
-/// Two kettles and a cup for Ada: 107.00, and 5.00 to send them.
+/// An order of Ada: two kettles and a cup for 107.00, and 5.00 for shipping.
 pub fn order(key: &str) -> PlaceOrder {
     PlaceOrder {
         user_id: id(1),
@@ -119,7 +119,7 @@ pub fn order(key: &str) -> PlaceOrder {
     }
 }
 
-/// As it is when it was just placed.
+/// A pending order.
 pub fn pending(pieces: u32) -> Order {
     let items = rules::items(&[line(kettle(), pieces), line(cup(), 1)], &new_stage().lock().catalogue).unwrap();
     let subtotal = rules::subtotal(&items).unwrap();

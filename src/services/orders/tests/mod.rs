@@ -1,5 +1,7 @@
-//! The service among doubles, under a clock that stands still while there is something to do: an hour passes in a moment,
-//! and every run is the same.
+//! Orders on a real mesh with test doubles of the other services.
+//!
+//! Most tests run on one thread with a paused clock: an hour passes in a moment, and every run is
+//! the same.
 
 mod after_placing;
 mod crashes;
@@ -28,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use std::{path::Path, time::Duration};
 use world::{World, euro};
 
-/// The shop as long as it runs.
+/// A running shop.
 struct Shop {
     env: Env,
     mesh: Mesh,
@@ -41,13 +43,14 @@ const PATIENCE: Duration = Duration::from_secs(100);
 
 type Placed = Result<Order, CallError<OrdersError>>;
 
-/// A new world, in which a shop runs until the test is over.
+/// Runs a shop with a new data folder until the test is over.
 fn in_shop(test: impl AsyncFnOnce(Shop)) {
     let folder = tempfile::tempdir().unwrap();
     run(folder.path(), &new_stage(), Timestamp::UNIX_EPOCH, test);
 }
 
-/// Runs a shop over the folder, from that moment on, and stops it in whatever it is doing when the test is over.
+/// Runs a shop over the folder, with its clock at `from`. When the test is over, the shop stops at
+/// once, as in a crash.
 fn run<T>(folder: &Path, stage: &Stage, from: Timestamp, test: impl AsyncFnOnce(Shop) -> T) -> T {
     let runtime = || {
         let mut paused = tokio::runtime::Builder::new_current_thread();
@@ -57,7 +60,7 @@ fn run<T>(folder: &Path, stage: &Stage, from: Timestamp, test: impl AsyncFnOnce(
     actix::System::with_tokio_rt(runtime).block_on(shop)
 }
 
-/// The same in the real world: on several threads, in real time.
+/// The same on several threads and in real time.
 fn run_for_real<T>(folder: &Path, stage: &Stage, test: impl AsyncFnOnce(Shop) -> T) -> T {
     actix::System::new().block_on(run_in(folder, stage, Env::system, test))
 }
@@ -76,7 +79,7 @@ async fn run_in<T>(folder: &Path, stage: &Stage, env: impl FnOnce() -> Env, test
     let (own, orders) = (mesh.for_caller(Caller::Service(Orders)), storage.tree(Orders).unwrap());
     launch(ServiceDeps { env: env.clone(), mesh: own, tree: orders.clone(), instances: 2 }).unwrap();
     let outcome = test(Shop { env, mesh: mesh.clone(), stage: stage.clone(), shipping, orders }).await;
-    // What is under way ends with the system; this lets go of the folder.
+    // Running tasks end with the actix system. This releases the folder.
     mesh.stop();
     outcome
 }
@@ -99,7 +102,7 @@ impl Shop {
         self.call(ada(), order(key)).await
     }
 
-    /// An order of Ada's that came to be confirmed.
+    /// A confirmed order of Ada.
     async fn confirmed(&self) -> OrderId {
         let order = self.place("confirmed").await.unwrap();
         assert_eq!(order.status, OrderStatus::Confirmed);
@@ -138,7 +141,7 @@ impl Shop {
         self.call(ada(), GetOrder { order_id }).await.unwrap()
     }
 
-    /// The order when it is like that.
+    /// The order as soon as it is as wanted.
     async fn until(&self, order_id: OrderId, wanted: impl Fn(&Order) -> bool) -> Order {
         let mut order = self.order(order_id).await;
         while !wanted(&order) {
@@ -151,14 +154,14 @@ impl Shop {
         self.until(order_id, |order| order.in_progress.is_none()).await
     }
 
-    /// Shipping tells that the parcel was delivered.
+    /// Publishes that the parcel was delivered.
     fn deliver(&self, order_id: OrderId) {
         let shipment_id = ShipmentId::from_uuid(order_id.uuid());
-        self.tell(&ShipmentDelivered { order_id, user_id: id(1), shipment_id, at: self.env.now() });
+        self.publish(&ShipmentDelivered { order_id, user_id: id(1), shipment_id, at: self.env.now() });
     }
 
-    /// Somebody tells that something happened.
-    fn tell(&self, event: &impl Event) {
+    /// Publishes an event.
+    fn publish(&self, event: &impl Event) {
         let mut van = Van { outbox: Outbox::default() };
         event.add_to(&mut van.outbox, self.env.now());
         assert!(self.shipping.table().create(&self.env.id(), van).unwrap());
@@ -173,7 +176,7 @@ impl Shop {
     }
 }
 
-/// What owes the events that the test tells.
+/// A record whose outbox holds the events that the test publishes.
 #[derive(Clone, Serialize, Deserialize)]
 struct Van {
     outbox: Outbox,

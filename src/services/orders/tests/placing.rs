@@ -1,4 +1,4 @@
-//! Placing an order: what it does, what can go wrong, and that it is done once.
+//! Placing an order: its steps, its failures, and that it is done once.
 
 use super::*;
 use crate::types::Quantity;
@@ -39,14 +39,14 @@ fn an_order_of_the_cart_empties_it() {
         let order = shop.call(ada(), from_cart.clone()).await.unwrap();
         assert_eq!(shop.stage.take_calls(), [RESERVE, AUTHORIZE, BOOK, CAPTURE, COMMIT, CHECK_OUT]);
         assert_eq!(order.items[0].quantity.get(), 3);
-        // The cart is empty now; the same request is the same order all the same.
+        // The cart is empty now, and the same request still gives the same order.
         shop.stage.lock().cart.clear();
         assert_eq!(shop.call(ada(), from_cart).await.unwrap(), order);
     });
 }
 
 #[test]
-fn a_cart_that_is_ordered_by_several_clicks_at_once_is_ordered_once() {
+fn several_clicks_at_once_order_a_cart_once() {
     in_shop(async |shop| {
         shop.stage.lock().cart = vec![(kettle(), Quantity::try_from(3).unwrap())];
         let click = async |key: &str| shop.call(ada(), PlaceOrder { items: None, ..order(key) }).await;
@@ -56,26 +56,26 @@ fn a_cart_that_is_ordered_by_several_clicks_at_once_is_ordered_once() {
         assert_eq!((placed.len(), placed[0].status), (1, OrderStatus::Confirmed));
         let in_checkout = Err(CallError::Domain(OrdersError::CartInCheckout { order_id: placed[0].id }));
         assert!(refused.iter().all(|refused| *refused == in_checkout), "{refused:?}");
-        // Whoever fills the cart again may order again.
+        // A cart that is filled again can be ordered again.
         assert_eq!(click("e").await.unwrap().status, OrderStatus::Confirmed);
         assert_eq!(shop.all_orders().await.len(), 2);
     });
 }
 
 #[test]
-fn a_cart_can_be_ordered_again_when_its_order_came_to_nothing_and_not_while_it_is_under_way() {
+fn a_cart_can_be_ordered_again_after_its_order_was_rejected_and_not_while_it_is_pending() {
     in_shop(async |shop| {
         shop.stage.lock().cart = vec![(kettle(), Quantity::try_from(3).unwrap())];
         let from_cart = |key: &str| PlaceOrder { items: None, ..order(key) };
         shop.stage.lock().world.declines = Some("insufficient_funds");
         assert_eq!(shop.call(ada(), from_cart("declined")).await.unwrap().status, OrderStatus::Rejected);
         shop.stage.lock().world.declines = None;
-        // The cart is emptied last: until then what is in it is being ordered.
+        // The cart is emptied by the last step: until then it is being ordered.
         shop.stage.next(CHECK_OUT, [Late(Duration::from_secs(4))]);
         let pending = shop.call_within(Duration::from_secs(1), ada(), from_cart("key")).await.unwrap();
         let in_checkout = Err(CallError::Domain(OrdersError::CartInCheckout { order_id: pending.id }));
         assert_eq!(shop.call(ada(), from_cart("impatient")).await, in_checkout);
-        let other = shop.place("what is named is not the cart").await.unwrap();
+        let other = shop.place("items instead of the cart").await.unwrap();
         assert_eq!(other.status, OrderStatus::Confirmed);
         assert_eq!(shop.until_at_rest(pending.id).await.status, OrderStatus::Confirmed);
         assert_eq!(shop.call(ada(), from_cart("impatient")).await.unwrap().status, OrderStatus::Confirmed);
@@ -83,7 +83,7 @@ fn a_cart_can_be_ordered_again_when_its_order_came_to_nothing_and_not_while_it_i
 }
 
 #[test]
-fn what_is_taken_off_the_shelves_while_it_is_ordered_is_named() {
+fn a_product_that_is_retired_while_it_is_ordered_is_named_in_the_reason() {
     in_shop(async |shop| {
         shop.stage.next(RESERVE, [Late(Duration::from_secs(3))]);
         let retire = async {
@@ -104,7 +104,7 @@ fn what_is_taken_off_the_shelves_while_it_is_ordered_is_named() {
 }
 
 #[test]
-fn what_cannot_be_ordered_is_refused_before_there_is_an_order() {
+fn an_order_that_cannot_be_placed_is_refused_before_it_is_saved() {
     in_shop(async |shop| {
         let with = |items: &[StockLine]| PlaceOrder { items: Some(items.to_vec()), ..order("key") };
         let many: Vec<StockLine> = (100..151).map(|n| line(id(n), 1)).collect();
@@ -122,10 +122,10 @@ fn what_cannot_be_ordered_is_refused_before_there_is_an_order() {
             (with(&[line(id(9), 2)]), OrdersError::TooExpensive),
             (with(&[line(id(9), 1)]), OrdersError::TooExpensive),
             (PlaceOrder { destination: Destination::Saved(id(99)), ..order("key") }, OrdersError::AddressNotFound),
-            (PlaceOrder { destination: elsewhere, ..order("key") }, undeliverable("nobody goes there")),
+            (PlaceOrder { destination: elsewhere, ..order("key") }, undeliverable("no carrier goes there")),
             (
                 PlaceOrder { shipping_service: ShippingService::Standard, ..order("key") },
-                undeliverable("not by this shipping service"),
+                undeliverable("not with this shipping service"),
             ),
             (PlaceOrder { payment_method_id: id(99), ..order("key") }, OrdersError::MethodNotFound),
             (PlaceOrder { user_id: id(2), ..order("key") }, OrdersError::Forbidden),
@@ -134,13 +134,13 @@ fn what_cannot_be_ordered_is_refused_before_there_is_an_order() {
         }
         assert!(shop.stage.take_calls().is_empty());
         assert!(shop.all_orders().await.is_empty());
-        // Nothing is remembered of what came to nothing: the key is still free.
+        // A refused request does not use up its key.
         assert_eq!(shop.place("key").await.unwrap().status, OrderStatus::Confirmed);
     });
 }
 
 #[test]
-fn a_refusal_undoes_what_was_begun_the_last_first_and_rejects_the_order() {
+fn a_refusal_compensates_the_begun_steps_last_first_and_rejects_the_order() {
     let out_of_stock =
         |stage: &Stage| stage.lock().world.reserve(id(50), &[line(kettle(), 9)], Timestamp::MAX).unwrap();
     let declined = |stage: &Stage| stage.lock().world.declines = Some("insufficient_funds");
@@ -169,7 +169,7 @@ fn a_refusal_undoes_what_was_begun_the_last_first_and_rejects_the_order() {
             shop.assert_all_or_nothing(&order);
             shop.sleep(1).await;
             assert_eq!(shop.stage.lock().events, ["rejected"]);
-            // The same key, also when the obstacle is gone: the same order.
+            // The same key gives the same order, also after the obstacle is gone.
             assert_eq!(shop.place("key").await.unwrap(), order);
         });
     }
@@ -192,7 +192,7 @@ fn a_step_whose_outcome_is_unknown_is_sent_again_and_done_once() {
 }
 
 #[test]
-fn without_an_answer_for_a_minute_the_order_is_given_up_and_undone() {
+fn without_a_reply_for_a_minute_the_order_is_compensated() {
     for (request, back) in [(RESERVE, &[RELEASE][..]), (AUTHORIZE, &[VOID, RELEASE]), (BOOK, &[CANCEL, VOID, RELEASE])]
     {
         for fault in [Down, RequestLost, ReplyLost] {
@@ -211,7 +211,7 @@ fn without_an_answer_for_a_minute_the_order_is_given_up_and_undone() {
 }
 
 #[test]
-fn a_request_that_arrives_after_it_was_undone_finds_the_door_shut() {
+fn a_request_that_arrives_after_its_compensation_is_rejected() {
     for request in [RESERVE, AUTHORIZE, BOOK] {
         in_shop(async |shop| {
             shop.stage.next(request, [Late(Duration::from_secs(90))]);
@@ -225,7 +225,7 @@ fn a_request_that_arrives_after_it_was_undone_finds_the_door_shut() {
 }
 
 #[test]
-fn once_the_payment_is_being_taken_there_is_only_forward() {
+fn from_the_pivot_on_each_step_is_repeated_until_it_succeeds() {
     for request in [CAPTURE, COMMIT] {
         in_shop(async |shop| {
             shop.stage.always(request, ReplyLost);
@@ -234,7 +234,7 @@ fn once_the_payment_is_being_taken_there_is_only_forward() {
             shop.sleep(600).await;
             let words = shop.order(pending.id).await.in_progress.unwrap();
             assert!(words.ends_with("we are looking into it"), "{words}");
-            shop.stage.always(request, Sound);
+            shop.stage.always(request, Fault::NoFault);
             let order = shop.until_at_rest(pending.id).await;
             assert_eq!(order.status, OrderStatus::Confirmed);
             shop.assert_all_or_nothing(&order);
@@ -243,7 +243,7 @@ fn once_the_payment_is_being_taken_there_is_only_forward() {
 }
 
 #[test]
-fn an_undoing_that_fails_is_tried_until_it_succeeds_and_is_visible_meanwhile() {
+fn a_compensation_that_fails_is_repeated_until_it_succeeds_and_is_visible_meanwhile() {
     for request in [RELEASE, VOID, CANCEL] {
         in_shop(async |shop| {
             shop.stage.lock().world.is_undeliverable = true;
@@ -252,7 +252,7 @@ fn an_undoing_that_fails_is_tried_until_it_succeeds_and_is_visible_meanwhile() {
             assert_eq!(pending.status, OrderStatus::Pending);
             let words = shop.order(pending.id).await.in_progress.unwrap();
             assert!(words.ends_with("we are looking into it"), "{words}");
-            shop.stage.always(request, Sound);
+            shop.stage.always(request, Fault::NoFault);
             let order = shop.until_at_rest(pending.id).await;
             assert_eq!(order.status, OrderStatus::Rejected);
             shop.assert_all_or_nothing(&order);
@@ -261,7 +261,7 @@ fn an_undoing_that_fails_is_tried_until_it_succeeds_and_is_visible_meanwhile() {
 }
 
 #[test]
-fn trouble_is_told_in_the_timeline_once_and_counted_until_it_is_over_also_after_a_restart() {
+fn an_order_that_needs_attention_has_one_note_and_is_counted_until_it_ends_also_after_a_restart() {
     let (folder, stage) = (tempfile::tempdir().unwrap(), new_stage());
     let looked_into = |order: &Order| {
         let notes = order.timeline.iter().filter_map(|entry| entry.note.as_deref());
@@ -281,7 +281,7 @@ fn trouble_is_told_in_the_timeline_once_and_counted_until_it_is_over_also_after_
     run(folder.path(), &stage, later(Timestamp::UNIX_EPOCH, Duration::from_secs(3600)), async |shop| {
         shop.sleep(600).await;
         assert_eq!((looked_into(&shop.order(id).await), shop.needing_attention().await), (1, 1));
-        stage.always(VOID, Sound);
+        stage.always(VOID, Fault::NoFault);
         let order = shop.until_at_rest(id).await;
         assert_eq!((order.status, shop.needing_attention().await), (OrderStatus::Rejected, 0));
         shop.assert_all_or_nothing(&order);
@@ -289,24 +289,24 @@ fn trouble_is_told_in_the_timeline_once_and_counted_until_it_is_over_also_after_
 }
 
 #[test]
-fn when_paid_pieces_have_lapsed_the_customer_has_their_money_back() {
+fn a_paid_order_whose_reservation_expired_is_refunded() {
     in_shop(async |shop| {
         shop.stage.next(CAPTURE, [ReplyLost]);
         shop.stage.always(COMMIT, Down);
         let pending = shop.place("key").await.unwrap();
         shop.sleep(15 * 60).await;
         shop.stage.take_calls();
-        shop.stage.always(COMMIT, Sound);
+        shop.stage.always(COMMIT, Fault::NoFault);
         let order = shop.until_at_rest(pending.id).await;
         assert_eq!(shop.stage.take_calls(), [COMMIT, CANCEL, REFUND]);
         assert_eq!((order.status, order.reason.as_ref()), (OrderStatus::Rejected, Some(&Reason::Unavailable)));
         shop.assert_all_or_nothing(&order);
-        assert_eq!(shop.tally(order.id).await.refunded, order.total);
+        assert_eq!(shop.reconciliation(order.id).await.refunded, order.total);
     });
 }
 
 #[test]
-fn a_customer_who_cannot_wait_is_told_that_the_order_is_pending() {
+fn a_request_with_an_early_deadline_gets_the_pending_order() {
     in_shop(async |shop| {
         shop.stage.next(BOOK, [Late(Duration::from_secs(3))]);
         let asked_at = shop.env.now();
@@ -314,18 +314,18 @@ fn a_customer_who_cannot_wait_is_told_that_the_order_is_pending() {
         assert_eq!(shop.env.now(), later(asked_at, Duration::from_millis(950)));
         assert_eq!(pending.status, OrderStatus::Pending);
         assert_eq!(pending.in_progress.as_deref(), Some("the shipment is being booked"));
-        // Staff find it among those that are being placed, and nowhere else.
+        // Staff find it among the pending orders only.
         let listed = async |status| shop.list(operator(), None, Some(status)).await.unwrap().items;
         assert_eq!(listed(OrderStatus::Pending).await, std::slice::from_ref(&pending));
         assert_eq!(listed(OrderStatus::Confirmed).await, []);
-        // It goes on without them, and the same key finds it.
+        // The saga goes on without the caller, and the same key finds the order.
         let again = shop.place("key").await.unwrap();
         assert_eq!((again.id, again.status), (pending.id, OrderStatus::Confirmed));
     });
 }
 
 #[test]
-fn what_was_done_is_seen_and_not_asked_for_again_while_the_next_step_fails() {
+fn a_completed_step_is_visible_and_not_repeated_while_the_next_step_fails() {
     in_shop(async |shop| {
         shop.stage.always(AUTHORIZE, Down);
         let pending = shop.call_within(Duration::from_secs(1), ada(), order("key")).await.unwrap();
@@ -336,7 +336,7 @@ fn what_was_done_is_seen_and_not_asked_for_again_while_the_next_step_fails() {
 }
 
 #[test]
-fn the_same_key_is_the_same_order_and_never_another_one() {
+fn the_same_key_gives_the_same_order_and_refuses_another_one() {
     in_shop(async |shop| {
         let first = shop.place("key").await.unwrap();
         assert_eq!(shop.place("key").await.unwrap(), first);
@@ -350,7 +350,7 @@ fn the_same_key_is_the_same_order_and_never_another_one() {
 }
 
 #[test]
-fn of_many_at_once_with_the_same_key_one_places_the_order() {
+fn many_requests_at_once_with_the_same_key_place_one_order() {
     in_shop(async |shop| {
         let all = futures_util::future::join_all((0..20).map(|_| shop.place("key"))).await;
         let first = all[0].as_ref().unwrap();
@@ -361,7 +361,7 @@ fn of_many_at_once_with_the_same_key_one_places_the_order() {
 }
 
 #[test]
-fn a_crash_of_the_instance_does_not_stop_what_it_has_begun() {
+fn a_crash_of_the_instances_does_not_stop_a_saga() {
     in_shop(async |shop| {
         shop.stage.next(BOOK, [Late(Duration::from_secs(3))]);
         let pending = shop.call_within(Duration::from_secs(1), ada(), order("key")).await.unwrap();

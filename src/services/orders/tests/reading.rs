@@ -1,4 +1,4 @@
-//! Who may see what, lists, and waiting for a change.
+//! Access to orders, lists, and waiting for a change.
 
 use super::*;
 use crate::types::{Cursor, Page};
@@ -28,14 +28,14 @@ impl Shop {
         self.call(who, ListOrders { user_id, status, limit: Limit::try_from(limit).unwrap(), cursor }).await
     }
 
-    pub async fn tally(&self, order_id: OrderId) -> OrderReconciliation {
-        let tallies = self.call(operator(), ReconcileOrders { after: None, limit: 100 }).await.unwrap();
-        tallies.into_iter().find(|tally| tally.order_id == order_id).unwrap()
+    pub async fn reconciliation(&self, order_id: OrderId) -> OrderReconciliation {
+        let reconciliations = self.call(operator(), ReconcileOrders { after: None, limit: 100 }).await.unwrap();
+        reconciliations.into_iter().find(|reconciliation| reconciliation.order_id == order_id).unwrap()
     }
 }
 
 #[test]
-fn somebody_elses_order_is_not_there() {
+fn an_order_of_another_customer_is_not_found() {
     in_shop(async |shop| {
         let order_id = shop.delivered().await;
         let not_found = || CallError::Domain(OrdersError::OrderNotFound);
@@ -55,7 +55,7 @@ fn somebody_elses_order_is_not_there() {
 }
 
 #[test]
-fn what_is_for_operators_is_not_for_customers() {
+fn requests_for_staff_are_forbidden_to_customers() {
     in_shop(async |shop| {
         let order_id = shop.confirmed().await;
         let forbidden = || CallError::Domain(OrdersError::Forbidden);
@@ -101,7 +101,7 @@ fn orders_are_listed_by_user_and_status_the_newest_first_and_page_by_page() {
 }
 
 #[test]
-fn who_waits_for_a_change_is_told_of_it_or_that_there_was_none() {
+fn a_long_poll_gives_the_changed_order_or_the_unchanged_one_at_its_deadline() {
     in_shop(async |shop| {
         let order_id = shop.confirmed().await;
         let order = shop.order(order_id).await;
@@ -119,7 +119,7 @@ fn who_waits_for_a_change_is_told_of_it_or_that_there_was_none() {
         assert_eq!((told.status, told.version), (OrderStatus::Packed, order.version + 1));
         assert_eq!(shop.env.now(), later(at, Duration::from_secs(3)));
         let old = AwaitChange { order_id, after: 0 };
-        assert_eq!(shop.call(ada(), old).await.unwrap(), told, "what has changed already is told at once");
+        assert_eq!(shop.call(ada(), old).await.unwrap(), told, "an older version gives the order at once");
     });
 }
 
@@ -141,7 +141,7 @@ fn idempotency_keys_are_claimed_answered_and_given_up() {
 }
 
 #[test]
-fn however_many_wait_for_a_change_everybody_else_is_answered() {
+fn any_number_of_long_polls_leaves_room_for_other_requests() {
     in_shop(async |shop| {
         let order_id = shop.confirmed().await;
         let order = shop.order(order_id).await;
@@ -156,6 +156,6 @@ fn however_many_wait_for_a_change_everybody_else_is_answered() {
             shop.fulfil(order_id, Fulfilment::Packed).await.unwrap()
         };
         let (told, packed) = futures_util::future::join(waiting, others).await;
-        assert!(told.iter().all(|told| told.as_ref() == Ok(&packed)), "somebody was not told");
+        assert!(told.iter().all(|told| told.as_ref() == Ok(&packed)), "a long poll missed the change");
     });
 }

@@ -1,16 +1,17 @@
-//! The decision what comes next: for every step and every outcome, and under random misfortune.
+//! The decisions of a saga: for every step and every result, and with random faults.
 
 use super::*;
 use crate::services::orders::{
-    record::OrderRecord,
+    records::OrderRecord,
     rules,
-    saga::{Action, Answer, Learned, PATIENCE as SAGA_PATIENCE, Plan, RESERVED_FOR, Refusal, Return, Saga},
+    saga::{Action, Learned, Plan, RESERVED_FOR, ReturnPlan, Saga, StepRefusal, StepReply, TIMEOUT},
 };
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// Each row: a step, how it comes out when all before went well, and what follows when all after does.
+/// Each row: a step whose predecessors all succeeded, its result, and the actions that follow if
+/// they all succeed.
 #[rustfmt::skip]
 const WHAT_FOLLOWS: &str = "
 place
@@ -56,7 +57,7 @@ return
 ";
 
 #[test]
-fn for_every_step_and_outcome_it_is_known_what_follows() {
+fn the_table_of_what_follows_each_step_and_result_is_complete() {
     let plans = [
         ("place", Plan::Place { from_cart: true }),
         ("cancel", Plan::Cancel { return_id: id(1) }),
@@ -72,36 +73,36 @@ fn for_every_step_and_outcome_it_is_known_what_follows() {
                 let action = format!("{:?}", due.action);
                 told += &format!("  {action:<17} {outcome:<8} {}\n", what_follows(saga.clone(), outcome));
             }
-            saga.settle(&Answer::Done(Learned::Nothing), NOW);
+            saga.apply_reply(&StepReply::Done(Learned::Nothing), NOW);
         }
     }
     assert_eq!(told, WHAT_FOLLOWS, "{told}");
 }
 
 fn what_follows(mut saga: Saga, outcome: &str) -> String {
-    let late = later(NOW, SAGA_PATIENCE);
+    let late = later(NOW, TIMEOUT);
     let answer = match outcome {
-        "done" => Answer::Done(Learned::Nothing),
-        "refused" if saga.may_be_refused() => Answer::Refused(Refusal::HandedOver),
-        "missing" if saga.gives_up(late) => Answer::Missing,
+        "done" => StepReply::Done(Learned::Nothing),
+        "refused" if saga.may_be_refused() => StepReply::Refused(StepRefusal::HandedOver),
+        "missing" if saga.gives_up(late) => StepReply::Missing,
         _ => return "is sent again".into(),
     };
-    let mut ending = saga.settle(&answer, NOW);
+    let mut ending = saga.apply_reply(&answer, NOW);
     let mut followed = Vec::new();
     while let Some(due) = saga.due() {
         followed.push(format!("{:?}", due.action));
-        ending = saga.settle(&Answer::Done(Learned::Nothing), NOW);
+        ending = saga.apply_reply(&StepReply::Done(Learned::Nothing), NOW);
     }
     let ending = if ending.unwrap().is_ok() { "completed" } else { "turned back" };
     if followed.is_empty() { ending.into() } else { format!("{}, {ending}", followed.join(" ")) }
 }
 
-fn return_of_nothing() -> Return {
-    Return { key: "key".into(), return_id: id(1), lines: vec![], reason: "no".parse().unwrap(), amount: euro(1) }
+fn return_of_nothing() -> ReturnPlan {
+    ReturnPlan { key: "key".into(), return_id: id(1), lines: vec![], reason: "no".parse().unwrap(), amount: euro(1) }
 }
 
 #[test]
-fn what_was_under_way_when_the_program_ended_is_undone_whole() {
+fn a_saga_in_doubt_compensates_every_compensatable_step() {
     let mut saga = Saga::begin(1, Plan::Place { from_cart: true }, NOW);
     assert!(saga.doubt() && !saga.doubt());
     assert_eq!(
@@ -112,16 +113,16 @@ fn what_was_under_way_when_the_program_ended_is_undone_whole() {
 }
 
 #[test]
-fn the_pivot_and_what_undoes_wait_for_the_disk_and_nothing_else_does() {
+fn only_the_pivot_and_compensations_wait_for_the_disk() {
     let mut saga = Saga::begin(1, Plan::Place { from_cart: true }, NOW);
     let mut waited_for = Vec::new();
     let answers = ["done", "done", "done", "done", "refused", "done", "done"];
     for answer in answers {
         waited_for.extend((!saga.may_go_on()).then(|| saga.due().unwrap().action));
-        saga.settle(
+        saga.apply_reply(
             &match answer {
-                "done" => Answer::Done(Learned::Nothing),
-                _ => Answer::Refused(Refusal::HandedOver),
+                "done" => StepReply::Done(Learned::Nothing),
+                _ => StepReply::Refused(StepRefusal::HandedOver),
             },
             NOW,
         );
@@ -131,54 +132,54 @@ fn the_pivot_and_what_undoes_wait_for_the_disk_and_nothing_else_does() {
 }
 
 #[test]
-fn a_refund_that_has_failed_before_its_answer_is_written_is_waited_for_while_the_saga_may_have_asked_for_it() {
+fn a_failed_refund_is_reported_again_later_while_the_saga_that_may_have_made_it_runs() {
     let mut record = OrderRecord::placed(pending(1), false);
     while let Some(due) = record.due() {
-        record.settle(due, &Answer::Done(Learned::Nothing), NOW).unwrap();
+        record.apply_reply(due, &StepReply::Done(Learned::Nothing), NOW).unwrap();
     }
     let mut world = World::with_stock([(kettle(), 1)]);
     world.authorize(id(77), euro(1)).unwrap();
     world.capture(id(77)).unwrap();
     let refund = world.refund(id(77), "key", None).unwrap();
-    assert_eq!(record.fail_refund(&refund, NOW), Ok(false), "somebody else's");
+    assert_eq!(record.fail_refund(&refund, NOW), Ok(false), "no saga of this order made it");
     let mut cancelled = record.clone();
     cancelled.cancel(id(1), NOW).unwrap();
     assert_eq!(cancelled.due().unwrap().action, Action::CancelShipment);
     assert_eq!(cancelled.fail_refund(&refund, NOW), Err(OrdersError::Busy));
     record.pack(NOW).unwrap();
     record.ship(NOW).unwrap();
-    assert_eq!(record.fail_refund(&refund, NOW), Ok(false), "nothing is given back when it is shipped");
+    assert_eq!(record.fail_refund(&refund, NOW), Ok(false), "shipping makes no refund");
 }
 
 #[test]
-fn an_order_that_did_not_come_from_the_cart_leaves_it_alone() {
+fn an_order_that_is_not_of_the_cart_does_not_empty_it() {
     let mut saga = Saga::begin(1, Plan::Place { from_cart: false }, NOW);
     while let Some(due) = saga.due() {
         assert_ne!(due.action, Action::EmptyCart);
-        saga.settle(&Answer::Done(Learned::Nothing), NOW);
+        saga.apply_reply(&StepReply::Done(Learned::Nothing), NOW);
     }
 }
 
 #[test]
-fn the_payment_is_not_taken_when_time_is_over_and_before_that_nothing_lapses() {
-    assert!(SAGA_PATIENCE * 2 < RESERVED_FOR);
-    let late = later(NOW, SAGA_PATIENCE);
+fn after_the_time_limit_the_payment_is_not_captured_and_before_it_no_reservation_expires() {
+    assert!(TIMEOUT * 2 < RESERVED_FOR);
+    let late = later(NOW, TIMEOUT);
     let mut saga = Saga::begin(1, Plan::Place { from_cart: false }, NOW);
-    saga.settle(&Answer::Done(Learned::Nothing), NOW);
-    saga.settle(&Answer::Done(Learned::Nothing), NOW);
-    saga.settle(&Answer::Done(Learned::Nothing), late);
+    saga.apply_reply(&StepReply::Done(Learned::Nothing), NOW);
+    saga.apply_reply(&StepReply::Done(Learned::Nothing), NOW);
+    saga.apply_reply(&StepReply::Done(Learned::Nothing), late);
     assert_eq!(saga.due().unwrap().action, Action::CancelShipment);
-    assert!(!saga.gives_up(later(late, SAGA_PATIENCE)), "an undoing is not given up");
+    assert!(!saga.gives_up(later(late, TIMEOUT)), "a compensation is not given up");
 }
 
-/// What becomes of one attempt at an action.
+/// The circumstances of one attempt at an action.
 #[derive(Debug, Clone, Copy)]
 struct Chance {
-    /// Seconds that go by before.
+    /// Seconds before the attempt.
     wait: u64,
     fate: Fate,
-    /// The shop comes back to what is on disk, and knows nothing else: all that was written but for the last so many changes, of those
-    /// that nobody waited for.
+    /// If `Some`, the shop crashes and restarts from disk, where this many of the last changes that
+    /// were not waited for are missing.
     lost_in_a_crash: Option<usize>,
 }
 
@@ -187,7 +188,7 @@ enum Fate {
     Answered,
     RequestLost,
     ReplyLost,
-    /// It arrives so many attempts later.
+    /// Arrives this many attempts later.
     Late(usize),
 }
 
@@ -203,11 +204,12 @@ fn chance() -> impl Strategy<Value = Chance> {
     (wait, fate, lost).prop_map(|(wait, fate, lost_in_a_crash)| Chance { wait, fate, lost_in_a_crash })
 }
 
-/// A shop in which each attempt meets its chance, and from some moment on all is well.
-struct Fortune {
+/// A shop in which each attempt has its own circumstances, until these are used up; then all goes
+/// well.
+struct RandomFaults {
     world: World,
     record: OrderRecord,
-    /// What is on disk for certain, and what was written since.
+    /// The first is on disk for certain; the others were written since.
     written: Vec<OrderRecord>,
     now: Timestamp,
     chances: std::vec::IntoIter<Chance>,
@@ -215,8 +217,8 @@ struct Fortune {
     under_way: Vec<(usize, Saga, Action)>,
 }
 
-impl Fortune {
-    /// Until the saga is at its end.
+impl RandomFaults {
+    /// Runs until the saga has ended.
     fn drive(&mut self) {
         self.written = vec![self.record.clone()];
         while self.record.saga.is_some() {
@@ -232,7 +234,7 @@ impl Fortune {
             let saga = self.record.saga.clone().unwrap();
             let due = saga.due().unwrap();
             let answer = match chance.fate {
-                _ if saga.gives_up(self.now) => Some(Answer::Missing),
+                _ if saga.gives_up(self.now) => Some(StepReply::Missing),
                 Fate::Answered => Some(self.perform(&saga, due.action)),
                 Fate::RequestLost => None,
                 Fate::ReplyLost => {
@@ -245,10 +247,10 @@ impl Fortune {
                 }
             };
             if let Some(answer) = answer {
-                let is_refused = matches!(answer, Answer::Refused(_));
+                let is_refused = matches!(answer, StepReply::Refused(_));
                 assert!(!is_refused || saga.may_be_refused(), "{:?} was refused", due.action);
-                assert!(self.record.settle(due, &answer, self.now).unwrap());
-                assert!(!self.record.settle(due, &answer, self.now).unwrap(), "another driver comes too late");
+                assert!(self.record.apply_reply(due, &answer, self.now).unwrap());
+                assert!(!self.record.apply_reply(due, &answer, self.now).unwrap(), "a second execution comes too late");
                 if !self.record.may_go_on() {
                     self.written.clear();
                 }
@@ -273,11 +275,11 @@ impl Fortune {
         }
     }
 
-    /// As `participants.rs` reads the answers. A late one's is not read.
-    fn perform(&mut self, saga: &Saga, action: Action) -> Answer {
+    /// Translates replies as `participants.rs` does. The reply to a late request is ignored.
+    fn perform(&mut self, saga: &Saga, action: Action) -> StepReply {
         let (world, order) = (&mut self.world, &self.record.order);
         let (id, lines) = (order.id, rules::lines_of(&order.items));
-        let rejected = Answer::Refused(Refusal::Rejected(Reason::Unavailable));
+        let rejected = StepReply::Refused(StepRefusal::Rejected(Reason::Unavailable));
         let is_done = match action {
             Action::ReserveStock => world.reserve(id, &lines, later(saga.begun_at, RESERVED_FOR)).is_ok(),
             Action::ReleaseStock => world.release(id).is_ok(),
@@ -295,7 +297,7 @@ impl Fortune {
             Action::RefundPayment => {
                 let amount = if let Plan::Return(what) = &saga.plan { Some(what.amount) } else { None };
                 return match world.refund(id, &saga.number.to_string(), amount) {
-                    Ok(refund) => Answer::Done(Learned::Refund(refund)),
+                    Ok(refund) => StepReply::Done(Learned::Refund(refund)),
                     Err(_) => rejected,
                 };
             }
@@ -305,7 +307,7 @@ impl Fortune {
                 Plan::Place { .. } | Plan::Ship => false,
             },
         };
-        if is_done { Answer::Done(Learned::Nothing) } else { rejected }
+        if is_done { StepReply::Done(Learned::Nothing) } else { rejected }
     }
 
     fn at_rest(&mut self) -> OrderStatus {
@@ -322,7 +324,7 @@ impl Fortune {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn whatever_is_lost_late_or_refused_an_order_comes_to_rest_as_all_or_nothing(
+    fn with_any_lost_late_or_refused_messages_an_order_ends_complete_or_undone(
         pieces in 1u32..=11,
         (declines, is_undeliverable) in (prop::bool::weighted(0.1), prop::bool::weighted(0.1)),
         chances in prop::collection::vec(chance(), 0..60),
@@ -333,7 +335,7 @@ proptest! {
         world.is_undeliverable = is_undeliverable;
         let record = OrderRecord::placed(pending(pieces), true);
         let chances = chances.into_iter();
-        let mut shop = Fortune { world, record, written: Vec::new(), now: NOW, chances, attempts: 0, under_way: Vec::new() };
+        let mut shop = RandomFaults { world, record, written: Vec::new(), now: NOW, chances, attempts: 0, under_way: Vec::new() };
         let placed = shop.at_rest();
         prop_assert!(matches!(placed, OrderStatus::Confirmed | OrderStatus::Rejected));
         prop_assert!(placed == OrderStatus::Rejected || (pieces <= 10 && !declines && !is_undeliverable));
@@ -341,7 +343,7 @@ proptest! {
             let (record, now) = (&mut shop.record, shop.now);
             let lines = vec![line(kettle(), 1)];
             let back = ReturnItems { order_id: id(77), key: n.to_string(), lines, reason: "no".parse().unwrap() };
-            // What the rules forbid changes nothing, and what they allow comes to its end.
+            // A forbidden command changes nothing; an allowed one is completed.
             let _ = match want {
                 0 => record.cancel(id(n as u128), now),
                 1 => record.pack(now),

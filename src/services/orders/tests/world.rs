@@ -1,4 +1,5 @@
-//! The services that orders calls, as one small model: what each request does, once, and what must hold when all is at rest.
+//! A small model of the services that orders calls: the effect of each request, which happens once,
+//! and what must hold when no saga runs.
 
 use crate::{
     services::{
@@ -116,7 +117,7 @@ impl World {
         lines.iter().for_each(|line| *self.on_shelf.get_mut(&line.product_id).unwrap() += line.quantity.get());
     }
 
-    /// Nobody holds on to what was reserved for long.
+    /// Releases the expired reservations.
     pub fn lapse(&mut self, now: Timestamp) {
         let lapsed = self.reservations.iter().filter_map(|(order, reservation)| match reservation {
             Reservation::Held { until, .. } if *until <= now => Some(*order),
@@ -222,7 +223,7 @@ impl World {
         self.emptied_for.insert(order);
     }
 
-    /// All or nothing: everything that belongs to the status has happened, once, and nothing else has.
+    /// All or nothing: every effect that belongs to the status has happened once, and no other has.
     pub fn assert_agrees_with(&self, order: &Order) {
         let (id, status) = (order.id, order.status);
         let reservation = self.reservations.get(&id);
@@ -254,7 +255,7 @@ impl World {
         self.assert_no_piece_is_lost();
     }
 
-    /// What is on the shelf, reserved or sold and not come back is what was received.
+    /// Pieces in stock, reserved, and sold but not returned add up to the pieces received.
     fn assert_no_piece_is_lost(&self) {
         for (product, received) in &self.received {
             let of = |lines: &[StockLine]| -> u32 {

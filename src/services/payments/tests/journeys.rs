@@ -1,9 +1,9 @@
-//! What a payment can go through when everything works.
+//! The life of a payment while nothing fails.
 
 use super::*;
 
 #[test]
-fn a_payment_goes_its_way_and_the_provider_books_agree() {
+fn a_payment_is_authorized_captured_and_refunded_and_both_ledgers_agree() {
     in_a_shop(async |shop| {
         let authorized = shop.authorize(1, VISA).await.unwrap();
         assert_eq!((authorized.status, authorized.captured), (PaymentStatus::Authorized, euro(0)));
@@ -19,12 +19,12 @@ fn a_payment_goes_its_way_and_the_provider_books_agree() {
         use PaymentEventKind::*;
         assert_eq!(told, [(Authorized, 1000), (Captured, 1000), (Refunded, 400), (Refunded, 600)]);
         let ledger = Ledger { authorizations: 1, captures: 1, held: 0, captured: 1000, refunded: 1000 };
-        assert_eq!(shop.agreed().await, ledger);
+        assert_eq!(shop.agreed_ledger().await, ledger);
     });
 }
 
 #[test]
-fn asking_again_gives_the_first_outcome() {
+fn a_repeated_request_gives_the_first_outcome() {
     in_a_shop(async |shop| {
         let method = shop.add(VISA).await;
         let first = shop.by_staff(authorize(1, method)).await.unwrap();
@@ -37,12 +37,12 @@ fn asking_again_gives_the_first_outcome() {
         assert_eq!(domain(shop.refund(1, "a", Some(300)).await), PaymentsError::KeyReused);
         assert_eq!(domain(shop.refund(1, "b", Some(601)).await), PaymentsError::RefundTooLarge { left: euro(600) });
         assert_eq!(domain(shop.void(1).await), PaymentsError::AlreadyCaptured);
-        assert_eq!(shop.agreed().await.refunded, 400);
+        assert_eq!(shop.agreed_ledger().await.refunded, 400);
     });
 }
 
 #[test]
-fn every_card_that_declines_can_be_added_and_says_why_when_it_is_charged() {
+fn every_declining_card_can_be_added_and_gives_its_decline_code_when_it_is_charged() {
     in_a_shop(async |shop| {
         #[rustfmt::skip]
         let cards = [
@@ -59,36 +59,39 @@ fn every_card_that_declines_can_be_added_and_says_why_when_it_is_charged() {
             assert_eq!(shop.void(order).await, Ok(()));
             assert_eq!(shop.payment(order).await.decline_code.as_deref(), Some(code));
         }
-        assert!(shop.tally().await.iter().all(|tally| tally.ours == tally.provider && tally.ours.authorizations == 0));
+        assert!(
+            shop.reconcile().await.iter().all(|reconciliation| reconciliation.ours == reconciliation.provider
+                && reconciliation.ours.authorizations == 0)
+        );
     });
 }
 
 #[test]
-fn what_was_voided_before_it_was_authorized_stays_voided() {
+fn a_payment_that_is_voided_before_it_is_authorized_stays_voided() {
     in_a_shop(async |shop| {
         assert_eq!(shop.void(1).await, Ok(()));
         assert_eq!(domain(shop.authorize(1, VISA).await), PaymentsError::AlreadyVoided);
         assert_eq!(domain(shop.capture(1).await), PaymentsError::AlreadyVoided);
         assert_eq!(shop.void(1).await, Ok(()));
         let look = shop.by_staff(GetPaymentOfOrder { order_id: order_id(1) }).await;
-        assert_eq!((domain(look), shop.tally().await), (PaymentsError::PaymentNotFound, vec![]));
+        assert_eq!((domain(look), shop.reconcile().await), (PaymentsError::PaymentNotFound, vec![]));
     });
 }
 
 #[test]
-fn a_void_gives_back_what_was_set_aside() {
+fn a_void_releases_the_held_amount() {
     in_a_shop(async |shop| {
         shop.authorize(1, VISA).await.unwrap();
         assert_eq!((shop.void(1).await, shop.void(1).await), (Ok(()), Ok(())));
         assert_eq!(domain(shop.capture(1).await), PaymentsError::AlreadyVoided);
-        assert_eq!(shop.agreed().await, Ledger { authorizations: 1, ..Ledger::default() });
+        assert_eq!(shop.agreed_ledger().await, Ledger { authorizations: 1, ..Ledger::default() });
     });
 }
 
 #[test]
-fn a_refund_that_fails_later_is_the_shops_money_again_and_is_told() {
+fn a_refund_that_fails_later_is_no_longer_counted_and_is_published() {
     in_a_shop(async |shop| {
-        let heard = ear::listen(&shop.mesh);
+        let received = recorder::subscribe(&shop.mesh);
         shop.authorize(1, "4000 0000 0000 5126").await.unwrap();
         shop.capture(1).await.unwrap();
         let refund = shop.refund(1, "a", None).await.unwrap();
@@ -97,13 +100,13 @@ fn a_refund_that_fails_later_is_the_shops_money_again_and_is_told() {
         let payment = shop.payment(1).await;
         assert_eq!((payment.status, payment.refunded), (PaymentStatus::Captured, euro(0)));
         assert_eq!(payment.refunds[0].status, RefundStatus::Failed);
-        assert_eq!(shop.agreed().await.refunded, 0);
-        assert_eq!(*heard.lock().unwrap(), [(refund.id, "refunded"), (refund.id, "failed")]);
+        assert_eq!(shop.agreed_ledger().await.refunded, 0);
+        assert_eq!(*received.lock().unwrap(), [(refund.id, "refunded"), (refund.id, "failed")]);
     });
 }
 
 #[test]
-fn a_wallet_holds_twenty_methods_and_belongs_to_one() {
+fn a_wallet_holds_twenty_methods_and_belongs_to_one_user() {
     in_a_shop(async |shop| {
         let ids = join_all((0..20).map(|_| shop.add(VISA))).await;
         let more = shop.by_staff(AddMethod { user_id: user(1), card: card(VISA, "123") }).await;
@@ -123,15 +126,18 @@ fn a_wallet_holds_twenty_methods_and_belongs_to_one() {
 }
 
 #[test]
-fn a_payment_is_for_its_owner_and_refunds_are_for_staff() {
+fn a_payment_is_visible_to_its_owner_and_only_staff_capture_void_and_refund() {
     in_a_shop(async |shop| {
         let payment_id = shop.authorize(1, VISA).await.unwrap().id;
         shop.capture(1).await.unwrap();
         assert!(shop.ask(customer(1), 10, GetPayment { payment_id }).await.is_ok());
         let not_found = PaymentsError::PaymentNotFound;
         assert_eq!(domain(shop.ask(customer(2), 10, GetPayment { payment_id }).await), not_found);
-        assert_eq!(domain(shop.ask(customer(2), 10, Capture { order_id: order_id(1) }).await), not_found);
-        assert_eq!(domain(shop.ask(customer(2), 10, Void { order_id: order_id(1) }).await), not_found);
+        for user in [1, 2] {
+            assert_eq!(domain(shop.ask(customer(user), 10, Capture { order_id: order_id(1) }).await), not_found);
+            assert_eq!(domain(shop.ask(customer(user), 10, Void { order_id: order_id(7) }).await), not_found);
+        }
+        assert!(shop.authorize(7, VISA).await.is_ok(), "a customer cannot void an order that is not paid yet");
         let (payment, key, reason) = (PaymentRef::Id(payment_id), "a".to_owned(), "broken".parse().unwrap());
         let refund = IssueRefund { payment, key, amount: None, reason };
         assert_eq!(domain(shop.ask(customer(1), 10, refund.clone()).await), not_found);
@@ -143,22 +149,22 @@ fn a_payment_is_for_its_owner_and_refunds_are_for_staff() {
 
 pub const SUBSCRIPTIONS: Subscriptions = &[(Service::Notifications, &[PaymentRefunded::NAME, RefundFailed::NAME])];
 
-/// Somebody who hears what payments tells.
-mod ear {
+/// A subscriber that records the events of payments.
+mod recorder {
     use super::*;
     use crate::mesh::{ProcessedEvents, service};
     use std::sync::Mutex;
 
-    type Told = Arc<Mutex<Vec<(RefundId, &'static str)>>>;
+    type Received = Arc<Mutex<Vec<(RefundId, &'static str)>>>;
 
     #[derive(Clone)]
-    struct Ear {
-        told: Told,
-        heard: ProcessedEvents,
+    struct Recorder {
+        received: Received,
+        processed_events: ProcessedEvents,
         _folder: Arc<tempfile::TempDir>,
     }
 
-    service! { Ear,
+    service! { Recorder,
         handles {}
         subscribes {
             PaymentRefunded => refunded,
@@ -166,29 +172,29 @@ mod ear {
         }
     }
 
-    pub fn listen(mesh: &Mesh) -> Told {
-        let told = Told::default();
+    pub fn subscribe(mesh: &Mesh) -> Received {
+        let received = Received::default();
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(folder.path(), &simulated()).unwrap();
-        let heard = ProcessedEvents::in_tree(&storage.tree(Service::Notifications).unwrap());
-        let ear = Ear { told: told.clone(), heard, _folder: Arc::new(folder) };
-        mesh.register(Service::Notifications, start(&ear, &actix::Arbiter::current()));
-        told
+        let processed_events = ProcessedEvents::in_tree(&storage.tree(Service::Notifications).unwrap());
+        let recorder = Recorder { received: received.clone(), processed_events, _folder: Arc::new(folder) };
+        mesh.register(Service::Notifications, start(&recorder, &actix::Arbiter::current()));
+        received
     }
 
-    impl Ear {
+    impl Recorder {
         async fn refunded(&self, _: Context, event: PaymentRefunded) -> Result<(), MeshError> {
-            self.told.lock().unwrap().push((event.refund.id, "refunded"));
+            self.received.lock().unwrap().push((event.refund.id, "refunded"));
             Ok(())
         }
 
         async fn failed(&self, _: Context, event: RefundFailed) -> Result<(), MeshError> {
-            self.told.lock().unwrap().push((event.refund.id, "failed"));
+            self.received.lock().unwrap().push((event.refund.id, "failed"));
             Ok(())
         }
 
         fn processed_events(&self) -> &ProcessedEvents {
-            &self.heard
+            &self.processed_events
         }
     }
 }

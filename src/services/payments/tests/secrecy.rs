@@ -1,9 +1,9 @@
-//! Where card numbers are not.
+//! Card numbers and codes are never stored, logged or shown.
 
 use super::*;
 
 #[test]
-fn a_number_that_is_no_test_card_is_refused() {
+fn a_number_that_is_not_a_test_card_is_refused() {
     in_a_shop(async |shop| {
         for (number, code) in [("4539578763621486", "not_a_test_card"), ("4242424242424241", "incorrect_number")] {
             let refused = domain(shop.by_staff(AddMethod { user_id: user(1), card: card(number, "123") }).await);
@@ -16,7 +16,7 @@ fn a_number_that_is_no_test_card_is_refused() {
 }
 
 #[test]
-fn neither_number_nor_code_of_a_card_is_anywhere_to_be_read() {
+fn neither_the_number_nor_the_code_of_a_card_is_in_any_file_or_debug_output() {
     const NUMBER: &str = "378282246310005";
     const SPELLINGS: [&str; 3] = [NUMBER, "3782 822463 10005", "3782-822463-10005"];
     const CODE: &str = "7391";
@@ -36,12 +36,13 @@ fn neither_number_nor_code_of_a_card_is_anywhere_to_be_read() {
     assert!(texts.len() > 2 && texts.iter().any(|text| text.contains("\"0005\"")), "the records are there to be read");
     for text in &texts {
         assert!(!SPELLINGS.iter().any(|number| text.contains(number)));
-        // Four digits alone turn up by chance in ids and times; a value of its own they are never.
+        // The four digits alone appear by chance in ids and times, but never as a value of their
+        // own.
         assert!(!text.contains(&format!("\"{CODE}\"")) && !text.contains(&format!(":{CODE},")));
     }
 }
 
-/// What the files of a folder hold, as far as it is text.
+/// The contents of all files in a folder, as text.
 fn files_under(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries

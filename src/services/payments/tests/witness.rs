@@ -1,9 +1,11 @@
-//! A provider that remembers what it was asked for, in front of the one that does it.
+//! A provider that records the requests and passes them on to the sandbox.
 
 use super::*;
 use crate::services::payments::{
     card::ValidCard,
-    provider::{AuthorizationId, IdempotencyKey, Outcome, PaymentProvider, ProviderFuture, Token, VaultedCard},
+    provider::{
+        AuthorizationId, CardToken, IdempotencyKey, OperationOutcome, PaymentProvider, ProviderFuture, VaultedCard,
+    },
 };
 use std::sync::Mutex;
 
@@ -18,14 +20,14 @@ impl Witness {
         Self { sandbox, asked: Arc::default() }
     }
 
-    /// What was asked for on behalf of orders since the last time.
+    /// The requests since the last call of this function.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 
     fn note(&self, what: &str, key: IdempotencyKey) {
-        let step = key.to_string().split_once(':').map(|(_, step)| step.to_owned()).unwrap();
-        self.asked.lock().unwrap().push(format!("{what} {step}"));
+        let operation = key.to_string().split_once(':').map(|(_, operation)| operation.to_owned()).unwrap();
+        self.asked.lock().unwrap().push(format!("{what} {operation}"));
     }
 }
 
@@ -34,17 +36,17 @@ impl PaymentProvider for Witness {
         self.sandbox.tokenize(card)
     }
 
-    fn authorize(&self, key: IdempotencyKey, token: &Token, amount: Money) -> ProviderFuture<'_, Outcome> {
+    fn authorize(&self, key: IdempotencyKey, token: &CardToken, amount: Money) -> ProviderFuture<'_, OperationOutcome> {
         self.note("do", key);
         self.sandbox.authorize(key, token, amount)
     }
 
-    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome> {
+    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, OperationOutcome> {
         self.note("do", key);
         self.sandbox.capture(key, authorization)
     }
 
-    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome> {
+    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, OperationOutcome> {
         self.note("do", key);
         self.sandbox.void(key, authorization)
     }
@@ -54,12 +56,12 @@ impl PaymentProvider for Witness {
         key: IdempotencyKey,
         authorization: &AuthorizationId,
         amount: Money,
-    ) -> ProviderFuture<'_, Outcome> {
+    ) -> ProviderFuture<'_, OperationOutcome> {
         self.note("do", key);
         self.sandbox.refund(key, authorization, amount)
     }
 
-    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<Outcome>> {
+    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<OperationOutcome>> {
         self.note("find", key);
         self.sandbox.find(key)
     }

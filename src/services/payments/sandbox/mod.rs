@@ -1,38 +1,43 @@
-//! The provider's sandbox: moves no money, keeps true books of what it would have moved, and fails on demand.
+//! The sandbox of the payment provider: it moves no money, keeps a correct ledger of what it would
+//! have moved, and fails on demand.
 //!
-//! Its books are in a tree of their own that payments never reads, so that the two can be compared like a shop's with its bank's.
+//! Its ledger is in a tree of its own that payments never reads, so the audit can compare both
+//! sides like a shop's books with its bank's.
 
+pub mod behaviour;
+pub mod faults;
 pub mod ledger;
 
 use super::{
     card::ValidCard,
     messages::Ledger,
     provider::{
-        AuthorizationId, IdempotencyKey, Outcome, PaymentProvider, ProviderError, ProviderFuture, Refusal, Token,
-        VaultedCard,
+        AuthorizationId, CardToken, IdempotencyKey, OperationOutcome, OperationRefusal, PaymentProvider, ProviderError,
+        ProviderFuture, VaultedCard,
     },
-    test_cards,
 };
 use crate::{
     env::Env,
     storage::{Decision, StorageError, Table, Tree},
-    types::{Faults, Money, OrderId},
+    types::{Money, OrderId},
 };
 use arc_swap::ArcSwap;
-use ledger::{Authorization, VaultRecord, Wish};
+use behaviour::CardBehaviour;
+use faults::ProviderFaults;
+use ledger::{AuthorizationRecord, OperationRequest, VaultRecord};
 use std::{sync::Arc, time::Duration};
 
-/// Cheap to clone; all clones keep the same books and have the same faults.
+/// Cheap to clone: all clones share the ledger and the faults.
 #[derive(Clone)]
 pub struct Sandbox {
     env: Env,
     tree: Tree,
     vault: Table<VaultRecord>,
-    authorizations: Table<Authorization>,
-    faults: Arc<ArcSwap<Faults>>,
+    authorizations: Table<AuthorizationRecord>,
+    faults: Arc<ArcSwap<ProviderFaults>>,
 }
 
-/// When a lost answer comes: after everybody's patience.
+/// A lost answer arrives after this time, when every caller has timed out.
 const LATE: Duration = Duration::from_secs(30);
 
 impl Sandbox {
@@ -41,15 +46,16 @@ impl Sandbox {
         Self { env, tree, vault, authorizations, faults: Arc::default() }
     }
 
-    pub fn faults(&self) -> Faults {
+    pub fn faults(&self) -> ProviderFaults {
         **self.faults.load()
     }
 
-    pub fn set_faults(&self, faults: Faults) {
+    pub fn set_faults(&self, faults: ProviderFaults) {
         self.faults.store(Arc::new(faults));
     }
 
-    /// Does the work as one elsewhere does it: with what goes wrong on the way, and to the end though nobody waits any more.
+    /// Does the work like a remote system: with the faults of the network in between, and to its
+    /// end even when the caller has stopped waiting.
     fn serve<T: Send + 'static>(
         &self,
         work: impl Fn(&Self) -> Result<T, StorageError> + Clone + Send + 'static,
@@ -59,7 +65,7 @@ impl Sandbox {
             let (sandbox, work) = (self.clone(), work.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(faults.delay + sandbox.env.jitter(LATE)).await;
-                // Whoever asked has had an answer, or has given up.
+                // The caller has its answer already, or has timed out.
                 let _ = sandbox.carry_out(work).await;
             });
         }
@@ -71,7 +77,7 @@ impl Sandbox {
                 return Err(ProviderError::Unavailable);
             }
             let done = sandbox.carry_out(work).await.map_err(|error| {
-                log::error!("the payment provider's books: {error}");
+                log::error!("the payment provider cannot access its ledger: {error}");
                 ProviderError::Unavailable
             })?;
             if sandbox.happens(faults.lose_rate) {
@@ -83,7 +89,7 @@ impl Sandbox {
         Box::pin(async move { served.await.unwrap_or(Err(ProviderError::Unavailable)) })
     }
 
-    /// What it answers is on disk.
+    /// The result is on disk.
     async fn carry_out<T>(&self, work: impl FnOnce(&Self) -> Result<T, StorageError>) -> Result<T, StorageError> {
         let done = work(self)?;
         self.tree.commit().await?;
@@ -98,24 +104,24 @@ impl Sandbox {
         &self,
         key: IdempotencyKey,
         authorization: &AuthorizationId,
-        wish: Wish,
-    ) -> ProviderFuture<'static, Outcome> {
+        request: OperationRequest,
+    ) -> ProviderFuture<'static, OperationOutcome> {
         let id = authorization.0.clone();
         self.serve(move |sandbox| {
             let now = sandbox.env.now();
             sandbox.authorizations.change(&id, |found| {
                 let Some(mut authorization) = found else {
-                    return Ok(Decision::Keep(Outcome::Refused(Refusal::Unknown)));
+                    return Ok(Decision::Keep(OperationOutcome::Refused(OperationRefusal::Unknown)));
                 };
-                let outcome = authorization.perform(key, &wish, now);
+                let outcome = authorization.perform(key, &request, now);
                 Ok(Decision::Save(authorization, outcome))
             })
         })
     }
 
-    /// All authorizations that were ever asked for on behalf of an order.
-    fn of_order(&self, order_id: OrderId) -> impl Iterator<Item = Result<Authorization, StorageError>> {
-        let found = self.authorizations.within(&Authorization::keys_of(order_id), None, false);
+    /// All authorizations of an order.
+    fn of_order(&self, order_id: OrderId) -> impl Iterator<Item = Result<AuthorizationRecord, StorageError>> {
+        let found = self.authorizations.within(&AuthorizationRecord::keys_of(order_id), None, false);
         found.map(|found| found.map(|(_, authorization)| authorization))
     }
 
@@ -136,34 +142,36 @@ impl Sandbox {
 
 impl PaymentProvider for Sandbox {
     fn tokenize(&self, card: &ValidCard) -> ProviderFuture<'_, VaultedCard> {
-        let token = Token(format!("tok_{:032x}", u128::from_be_bytes(self.env.bytes())));
+        let token = CardToken(format!("tok_{:032x}", u128::from_be_bytes(self.env.bytes())));
         let (brand, last4) = (card.number.brand(), card.number.last4());
-        let behaviour = test_cards::behaviour_of(&card.number);
+        let behaviour = CardBehaviour::of(&card.number);
         self.serve(move |sandbox| {
             sandbox.vault.create(&token.0, VaultRecord { behaviour, brand, last4: last4.clone() })?;
             Ok(VaultedCard { token: token.clone(), brand, last4: last4.clone() })
         })
     }
 
-    fn authorize(&self, key: IdempotencyKey, token: &Token, amount: Money) -> ProviderFuture<'_, Outcome> {
+    fn authorize(&self, key: IdempotencyKey, token: &CardToken, amount: Money) -> ProviderFuture<'_, OperationOutcome> {
         let token = token.clone();
         self.serve(move |sandbox| {
-            let Some(card) = sandbox.vault.get(&token.0)? else { return Ok(Outcome::Refused(Refusal::Unknown)) };
-            let (now, wish) = (sandbox.env.now(), Wish::Authorize { token: token.clone(), amount });
-            sandbox.authorizations.change(&Authorization::id_for(key).0, |found| {
-                let mut authorization = found.unwrap_or_else(|| Authorization::new(key, card.behaviour));
-                let outcome = authorization.perform(key, &wish, now);
+            let Some(card) = sandbox.vault.get(&token.0)? else {
+                return Ok(OperationOutcome::Refused(OperationRefusal::Unknown));
+            };
+            let (now, request) = (sandbox.env.now(), OperationRequest::Authorize { token: token.clone(), amount });
+            sandbox.authorizations.change(&AuthorizationRecord::id_for(key).0, |found| {
+                let mut authorization = found.unwrap_or_else(|| AuthorizationRecord::new(key, card.behaviour));
+                let outcome = authorization.perform(key, &request, now);
                 Ok(Decision::Save(authorization, outcome))
             })
         })
     }
 
-    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome> {
-        self.perform(key, authorization, Wish::Capture)
+    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, OperationOutcome> {
+        self.perform(key, authorization, OperationRequest::Capture)
     }
 
-    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome> {
-        self.perform(key, authorization, Wish::Void)
+    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, OperationOutcome> {
+        self.perform(key, authorization, OperationRequest::Void)
     }
 
     fn refund(
@@ -171,11 +179,11 @@ impl PaymentProvider for Sandbox {
         key: IdempotencyKey,
         authorization: &AuthorizationId,
         amount: Money,
-    ) -> ProviderFuture<'_, Outcome> {
-        self.perform(key, authorization, Wish::Refund { amount })
+    ) -> ProviderFuture<'_, OperationOutcome> {
+        self.perform(key, authorization, OperationRequest::Refund { amount })
     }
 
-    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<Outcome>> {
+    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<OperationOutcome>> {
         self.serve(move |sandbox| {
             for authorization in sandbox.of_order(key.order_id) {
                 if let Some(outcome) = authorization?.find(key) {

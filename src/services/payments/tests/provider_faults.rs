@@ -1,9 +1,9 @@
-//! What happens when answers are lost, the provider is away, or the shop goes down in the middle.
+//! Payments while answers are lost, the provider is down, or the shop crashes.
 
 use super::{super::sandbox::ledger::AUTHORIZATION_LASTS, *};
 
 #[test]
-fn a_lost_answer_is_asked_for_by_its_key_and_nobody_pays_twice() {
+fn a_lost_answer_is_looked_up_by_its_key_and_no_customer_pays_twice() {
     in_a_shop(async |shop| {
         let method = shop.add(VISA).await;
         shop.disturb(ANSWERS_ARE_LOST, 2_000);
@@ -13,12 +13,12 @@ fn a_lost_answer_is_asked_for_by_its_key_and_nobody_pays_twice() {
         shop.disturb(ANSWERS_ARE_LOST, 2_000);
         assert_eq!(shop.refund(1, "a", Some(400)).await.unwrap().amount, euro(400));
         let ledger = Ledger { authorizations: 1, captures: 1, held: 0, captured: 1000, refunded: 400 };
-        assert_eq!(shop.agreed().await, ledger);
+        assert_eq!(shop.agreed_ledger().await, ledger);
     });
 }
 
 #[test]
-fn what_became_of_a_request_is_asked_before_it_is_sent_again() {
+fn an_unknown_outcome_is_looked_up_before_the_request_is_sent_again() {
     in_a_shop(async |shop| {
         let method = shop.add(VISA).await;
         shop.disturb(ANSWERS_ARE_LOST, 1_000);
@@ -33,12 +33,12 @@ fn what_became_of_a_request_is_asked_before_it_is_sent_again() {
 }
 
 #[test]
-fn an_intent_that_was_found_is_asked_about_first() {
+fn the_outcome_of_an_intent_that_was_there_before_is_looked_up_first() {
     in_a_shop(async |shop| {
         let method = shop.add(VISA).await;
         shop.sandbox.set_faults(ANSWERS_ARE_LOST);
         assert!(is_outcome_unknown(&shop.ask(customer(1), 1, authorize(1, method)).await));
-        shop.sandbox.set_faults(Faults::default());
+        shop.sandbox.set_faults(ProviderFaults::default());
         shop.witness.asked();
         shop.by_staff(authorize(1, method)).await.unwrap();
         assert_eq!(shop.witness.asked(), ["find authorize"]);
@@ -46,35 +46,36 @@ fn an_intent_that_was_found_is_asked_about_first() {
 }
 
 #[test]
-fn a_report_that_overtakes_the_answer_tells_the_whole_story() {
+fn a_failure_report_that_arrives_before_the_outcome_records_both() {
     in_a_shop(async |shop| {
         shop.authorize(1, "4000000000005126").await.unwrap();
         shop.capture(1).await.unwrap();
-        // The answer to the refund is lost; that it failed is heard of before anybody asks what became of it.
+        // The answer to the refund is lost. The report of its failure arrives before payments looks
+        // up the outcome.
         shop.disturb(ANSWERS_ARE_LOST, 500);
         let refund = shop.refund(1, "a", None).await.unwrap();
         assert_eq!(refund.status, RefundStatus::Failed);
         let kinds: Vec<_> = shop.payment(1).await.events.iter().skip(2).map(|event| event.kind).collect();
         assert_eq!(kinds, [PaymentEventKind::Refunded, PaymentEventKind::RefundFailed]);
-        assert_eq!(shop.agreed().await.refunded, 0);
+        assert_eq!(shop.agreed_ledger().await.refunded, 0);
     });
 }
 
 #[test]
-fn a_request_that_arrives_after_everybody_gave_up_changes_nothing_any_more() {
+fn a_request_that_arrives_after_its_timeout_changes_nothing() {
     in_a_shop(async |shop| {
         let method = shop.add(VISA).await;
-        shop.disturb(Faults { delay: Duration::from_secs(20), ..Faults::default() }, 1_000);
+        shop.disturb(ProviderFaults { delay: Duration::from_secs(20), ..ProviderFaults::default() }, 1_000);
         let authorized = shop.by_staff(authorize(1, method)).await.unwrap();
         assert_eq!(shop.void(1).await, Ok(()));
-        // Now the first one arrives.
+        // Now the first request arrives.
         wait(30).await;
-        assert_eq!((authorized.status, shop.agreed().await.held), (PaymentStatus::Authorized, 0));
+        assert_eq!((authorized.status, shop.agreed_ledger().await.held), (PaymentStatus::Authorized, 0));
     });
 }
 
 #[test]
-fn an_outcome_that_stays_unknown_is_a_fault_and_the_sweeper_finds_it_out() {
+fn an_outcome_that_stays_unknown_is_a_fault_and_the_sweeper_looks_it_up() {
     in_a_shop(async |shop| {
         let method = shop.add(VISA).await;
         for faults in [NOTHING_WORKS, ANSWERS_ARE_LOST] {
@@ -83,11 +84,15 @@ fn an_outcome_that_stays_unknown_is_a_fault_and_the_sweeper_finds_it_out() {
             assert!(is_outcome_unknown(&shop.by_staff(authorize(order, method)).await));
             assert!(is_outcome_unknown(&shop.void(order).await));
             assert_eq!(shop.payment(order).await.status, PaymentStatus::Pending);
-            shop.sandbox.set_faults(Faults::default());
+            shop.sandbox.set_faults(ProviderFaults::default());
             wait(10).await;
             assert_eq!(shop.payment(order).await.status, PaymentStatus::Authorized);
         }
-        assert!(shop.tally().await.iter().all(|tally| tally.ours == tally.provider && tally.ours.held == 1000));
+        assert!(
+            shop.reconcile().await.iter().all(
+                |reconciliation| reconciliation.ours == reconciliation.provider && reconciliation.ours.held == 1000
+            )
+        );
     });
 }
 
@@ -104,20 +109,20 @@ fn a_provider_that_cannot_be_reached_fails_the_request_shortly_before_its_deadli
 }
 
 #[test]
-fn a_void_of_unknown_outcome_finds_out_first_and_then_gives_back() {
+fn a_void_completes_an_unknown_authorization_before_it_releases_the_amount() {
     in_a_shop(async |shop| {
         let method = shop.add(VISA).await;
         shop.sandbox.set_faults(ANSWERS_ARE_LOST);
         assert!(is_outcome_unknown(&shop.ask(customer(1), 1, authorize(1, method)).await));
-        shop.sandbox.set_faults(Faults::default());
+        shop.sandbox.set_faults(ProviderFaults::default());
         assert_eq!(shop.void(1).await, Ok(()));
-        assert_eq!(shop.agreed().await, Ledger { authorizations: 1, ..Ledger::default() });
+        assert_eq!(shop.agreed_ledger().await, Ledger { authorizations: 1, ..Ledger::default() });
         assert_eq!(domain(shop.by_staff(authorize(1, method)).await), PaymentsError::AlreadyVoided);
     });
 }
 
 #[test]
-fn intents_survive_a_crash_and_are_brought_to_their_end() {
+fn intents_survive_a_crash_and_are_completed() {
     let (folder, left_behind) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     on_one_thread(async {
         let shop = Shop::open(folder.path(), simulated(), 2);
@@ -128,7 +133,7 @@ fn intents_survive_a_crash_and_are_brought_to_their_end() {
         shop.capture(2).await.unwrap();
         shop.sandbox.set_faults(ANSWERS_ARE_LOST);
         let patience = Duration::from_millis(500);
-        let context = Context::new(customer(1), patience, TraceId([1; 16]));
+        let context = Context::new(orders(), patience, TraceId([1; 16]));
         assert!(shop.mesh.call(&context, Capture { order_id: order_id(1) }).await.is_err());
         shop.sandbox.set_faults(NOTHING_WORKS);
         assert!(is_outcome_unknown(&shop.ask(customer(1), 1, authorize(3, visa)).await));
@@ -136,7 +141,7 @@ fn intents_survive_a_crash_and_are_brought_to_their_end() {
         assert!(is_outcome_unknown(&shop.refund(2, "a", Some(400)).await));
         let unfinished = shop.payment(3).await;
         assert_eq!((unfinished.status, unfinished.events), (PaymentStatus::Pending, vec![]));
-        // What a kill would leave: without what is still in memory, which an orderly end would write.
+        // The state that a kill leaves: without the data in memory that a shutdown would write.
         copy(folder.path(), left_behind.path());
     });
     on_one_thread(async {
@@ -148,15 +153,15 @@ fn intents_survive_a_crash_and_are_brought_to_their_end() {
         }
         use PaymentStatus::*;
         assert_eq!(statuses, [Captured, PartiallyRefunded, Authorized, Declined]);
-        for tally in shop.tally().await {
-            assert_eq!((tally.ours, tally.unfinished_since), (tally.provider, None));
-            assert!(tally.provider.authorizations <= 1 && tally.provider.captures <= 1);
+        for reconciliation in shop.reconcile().await {
+            assert_eq!((reconciliation.ours, reconciliation.unfinished_since), (reconciliation.provider, None));
+            assert!(reconciliation.provider.authorizations <= 1 && reconciliation.provider.captures <= 1);
         }
     });
 }
 
 #[test]
-fn an_authorization_that_was_left_behind_is_given_back_when_it_lapses_also_after_a_restart() {
+fn an_abandoned_authorization_is_voided_when_it_expires_also_after_a_restart() {
     let (folder, left_behind) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let week = AUTHORIZATION_LASTS.as_secs();
     on_one_thread(async {
@@ -165,7 +170,7 @@ fn an_authorization_that_was_left_behind_is_given_back_when_it_lapses_also_after
             shop.authorize(order, VISA).await.unwrap();
         }
         shop.capture(2).await.unwrap();
-        // Whoever ordered is gone, and never comes back.
+        // No request for these orders comes any more.
         copy(folder.path(), left_behind.path());
     });
     on_one_thread(async {
@@ -176,46 +181,41 @@ fn an_authorization_that_was_left_behind_is_given_back_when_it_lapses_also_after
             _ => tokio::time::advance(Duration::from_secs(week - 60)).await,
         }
         assert_eq!(shop.payment(1).await.status, PaymentStatus::Authorized);
-        // Not by those who look at the clock: it is written down, and the provider knows.
+        // The void is recorded and sent to the provider; the clock alone changes nothing.
         shop.sandbox.set_faults(NOTHING_WORKS);
         wait(120).await;
-        shop.sandbox.set_faults(Faults::default());
+        shop.sandbox.set_faults(ProviderFaults::default());
         wait(10).await;
         assert_eq!(shop.payment(1).await.status, PaymentStatus::Voided);
         assert_eq!(shop.payment(2).await.status, PaymentStatus::Captured);
-        assert!(is_over(shop.capture(1).await));
-        for tally in shop.tally().await {
-            assert_eq!((tally.ours, tally.unfinished_since), (tally.provider, None));
-            assert_eq!(tally.ours.held, 0);
+        assert_eq!(domain(shop.capture(1).await), PaymentsError::AlreadyVoided);
+        for reconciliation in shop.reconcile().await {
+            assert_eq!((reconciliation.ours, reconciliation.unfinished_since), (reconciliation.provider, None));
+            assert_eq!(reconciliation.ours.held, 0);
         }
     });
 }
 
-/// What was given back cannot be taken.
-fn is_over(captured: Result<Payment, CallError<PaymentsError>>) -> bool {
-    matches!(captured, Err(CallError::Domain(_)))
-}
-
 #[test]
-fn the_tally_names_what_is_on_its_way() {
+fn the_reconciliation_says_which_payment_is_unfinished() {
     in_a_shop(async |shop| {
         shop.authorize(1, VISA).await.unwrap();
         shop.sandbox.set_faults(ANSWERS_ARE_LOST);
-        assert!(is_outcome_unknown(&shop.ask(customer(1), 1, Capture { order_id: order_id(1) }).await));
-        shop.sandbox.set_faults(Faults::default());
-        let tally = shop.tally().await.remove(0);
-        assert_eq!((tally.ours.held, tally.provider.captured), (1000, 1000));
-        assert!(tally.unfinished_since.is_some());
-        let next = ReconcilePayments { after: Some(tally.order_id), limit: 100 };
+        assert!(is_outcome_unknown(&shop.ask(orders(), 1, Capture { order_id: order_id(1) }).await));
+        shop.sandbox.set_faults(ProviderFaults::default());
+        let reconciliation = shop.reconcile().await.remove(0);
+        assert_eq!((reconciliation.ours.held, reconciliation.provider.captured), (1000, 1000));
+        assert!(reconciliation.unfinished_since.is_some());
+        let next = ReconcilePayments { after: Some(reconciliation.order_id), limit: 100 };
         assert_eq!(shop.by_staff(next).await, Ok(vec![]));
     });
 }
 
 #[test]
-fn after_an_hour_of_every_fault_all_payments_are_at_rest_and_all_books_agree() {
+fn after_an_hour_of_all_faults_every_payment_is_finished_and_all_ledgers_agree() {
     in_a_shop(async |shop| {
         let method = shop.add(VISA).await;
-        shop.sandbox.set_faults(Faults {
+        shop.sandbox.set_faults(ProviderFaults {
             delay: Duration::from_millis(900),
             fail_rate: 30,
             lose_rate: 20,
@@ -232,19 +232,24 @@ fn after_an_hour_of_every_fault_all_payments_are_at_rest_and_all_books_agree() {
         }))
         .await;
         wait(3600).await;
-        shop.sandbox.set_faults(Faults::default());
+        shop.sandbox.set_faults(ProviderFaults::default());
         wait(10).await;
-        let tallies = shop.tally().await;
-        assert_eq!(tallies.len(), 40);
-        for tally in tallies {
-            assert_eq!((tally.ours, tally.unfinished_since), (tally.provider, None), "{}", tally.order_id);
-            assert!(tally.provider.authorizations <= 1 && tally.provider.captures <= 1);
+        let reconciliations = shop.reconcile().await;
+        assert_eq!(reconciliations.len(), 40);
+        for reconciliation in reconciliations {
+            assert_eq!(
+                (reconciliation.ours, reconciliation.unfinished_since),
+                (reconciliation.provider, None),
+                "{}",
+                reconciliation.order_id
+            );
+            assert!(reconciliation.provider.authorizations <= 1 && reconciliation.provider.captures <= 1);
         }
     });
 }
 
 #[test]
-fn the_same_command_at_many_instances_at_once_is_carried_out_once() {
+fn the_same_command_at_several_instances_at_once_is_carried_out_once() {
     let folder = tempfile::tempdir().unwrap();
     actix::System::new().block_on(async {
         let shop = Shop::open(folder.path(), Env::system(), 4);
@@ -257,7 +262,7 @@ fn the_same_command_at_many_instances_at_once_is_carried_out_once() {
         let refunds = join_all((0..16).map(|n| shop.refund(1, keys[n % 4], Some(300)))).await;
         assert_eq!(refunds.iter().filter(|refund| refund.is_ok()).count(), 12, "{refunds:?}");
         let ledger = Ledger { authorizations: 1, captures: 1, held: 0, captured: 1000, refunded: 900 };
-        assert_eq!(shop.agreed().await, ledger);
+        assert_eq!(shop.agreed_ledger().await, ledger);
         shop.mesh.stop();
     });
 }

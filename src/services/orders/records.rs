@@ -1,36 +1,38 @@
-//! An order as it is written down, and how it changes: each change is one swap of this record, with the events that it owes.
+//! The records of orders, and the changes of an order. Each change is one compare-and-swap of the
+//! order's record, which includes the saga's log and the pending events.
 
 use super::{
     messages::*,
     rules,
-    saga::{Plan, Refusal, Return, Saga},
+    saga::{Plan, ReturnPlan, Saga, StepRefusal},
 };
 use crate::{
     mesh::Event,
     services::payments::messages::{Refund, RefundStatus},
     storage::{Outbox, Record},
-    types::{Money, MoneyError, OrderId, RefundId, Timestamp},
+    types::{Money, MoneyError, OrderId, RefundId, Timestamp, UserId},
 };
 use OrderStatus::*;
 use serde::{Deserialize, Serialize};
 
+/// One order, with its running saga and its outbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderRecord {
-    /// As its customer sees it, but for what [`OrderRecord::into_view`] fills in.
+    /// What the customer sees, except for the fields that [`OrderRecord::into_view`] fills in.
     pub order: Order,
-    /// The saga under way.
+    /// The running saga.
     pub saga: Option<Saga>,
-    /// How many were ever begun.
+    /// Number of sagas begun so far.
     pub sagas: u32,
-    /// The last saga that came to nothing, and why. A rejected order tells its own reason.
+    /// The last saga that was refused, and why. A rejected order has its reason in `order`.
     #[serde(default)]
-    pub refused: Option<(u32, Refusal)>,
-    /// The saga has tried for long and cannot go on: people should look.
+    pub refused: Option<(u32, StepRefusal)>,
+    /// An action has failed for a long time; people should look at the order.
     #[serde(default)]
     pub needs_attention: bool,
     #[serde(default)]
     pub tracking_number: Option<String>,
-    /// What was given back, by which saga.
+    /// The refunds, with the number of the saga that made each.
     #[serde(default)]
     pub refunds: Vec<(u32, Refund)>,
     #[serde(default)]
@@ -38,11 +40,11 @@ pub struct OrderRecord {
     pub outbox: Outbox,
 }
 
-/// A return that is done.
+/// A completed return.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReturnRecord {
     pub saga: u32,
-    pub what: Return,
+    pub what: ReturnPlan,
     pub at: Timestamp,
 }
 
@@ -53,7 +55,8 @@ impl Record for OrderRecord {
     fn entries(&self) -> Vec<String> {
         let Order { id, user_id, status, .. } = &self.order;
         let mut entries = vec![format!("by_user/{user_id}/{id}")];
-        // One that is being placed is found among the open ones: an entry would be gone again in a moment.
+        // A pending order is found by its open marker. An entry would be deleted again a moment
+        // later.
         entries.extend((*status != Pending).then(|| format!("by_status/{status}/{id}")));
         entries.extend(self.needs_attention.then(|| format!("attention/{id}")));
         entries
@@ -72,12 +75,38 @@ impl Record for OrderRecord {
     }
 }
 
-/// What a change comes to: whether anything is another than before.
+/// Which order an idempotency key places, and for which request. Written once, before the order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Placing {
+    pub fingerprint: String,
+    pub order_id: OrderId,
+}
+
+impl Record for Placing {
+    const TABLE: &'static str = "placed";
+    /// SHA-256 of user and key.
+    type Key = String;
+}
+
+/// The last order of a user's cart. Written before the order. Two clicks can send two requests with
+/// two keys for one cart; this record makes one of them wait.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CartOrder {
+    pub order_id: OrderId,
+    pub at: Timestamp,
+}
+
+impl Record for CartOrder {
+    const TABLE: &'static str = "cart_order";
+    type Key = UserId;
+}
+
+/// Whether the record was changed.
 pub type Changed = Result<bool, OrdersError>;
 
-/// What is begun, and what is done at once.
+/// Commands: some change the order at once, the others begin a saga.
 impl OrderRecord {
-    /// A pending order, its saga begun.
+    /// A pending order with its saga begun.
     pub fn placed(order: Order, from_cart: bool) -> Self {
         let (saga, begun_at) = (Plan::Place { from_cart }, order.placed_at);
         let mut record = Self {
@@ -95,7 +124,7 @@ impl OrderRecord {
         record
     }
 
-    /// `return_id` names the pieces that come back to the shelf.
+    /// `return_id` is the idempotency key for putting the pieces back in stock.
     pub fn cancel(&mut self, return_id: RefundId, now: Timestamp) -> Changed {
         let status = self.order.status;
         if status == Cancelled || self.is_at(|plan| matches!(plan, Plan::Cancel { .. })) {
@@ -113,7 +142,7 @@ impl OrderRecord {
         if self.has_been(Packed) {
             return Ok(false);
         }
-        self.enter(Packed, "It is packed and waits for the carrier", now)?;
+        self.enter(Packed, "Packed; waiting for the carrier", now)?;
         Ok(true)
     }
 
@@ -127,17 +156,18 @@ impl OrderRecord {
         Ok(true)
     }
 
-    /// Whoever asks again because the answer was lost may find the order further on; only what was cancelled is not on its way there.
+    /// Whether the order is or was in this status. A client that repeats a request whose reply was
+    /// lost may find the order in a later status. A cancelled order never counts.
     fn has_been(&self, status: OrderStatus) -> bool {
         self.order.status != Cancelled && self.order.timeline.iter().any(|entry| entry.status == status)
     }
 
-    /// An order that is only just being handed over has to be shipped first.
+    /// Refused while the order is being handed over: `shipped` comes first.
     pub fn deliver(&mut self, now: Timestamp) -> Changed {
         if matches!(self.order.status, Delivered | Returned) {
             return Ok(false);
         }
-        self.enter(Delivered, "It was delivered", now)?;
+        self.enter(Delivered, "Delivered", now)?;
         OrderDelivered { order: self.facts() }.add_to(&mut self.outbox, now);
         Ok(true)
     }
@@ -158,14 +188,15 @@ impl OrderRecord {
             return Err(OrdersError::NotReturnable { status: self.order.status.to_string() });
         }
         let amount = rules::refund_for(&self.order.items, lines)?;
-        let what = Return { key: key.clone(), return_id, lines: lines.clone(), reason: reason.clone(), amount };
+        let what = ReturnPlan { key: key.clone(), return_id, lines: lines.clone(), reason: reason.clone(), amount };
         self.begin(Plan::Return(what), now);
         Ok(true)
     }
 
-    /// The provider found later that it could not give this money back. Refunds that were none of ours are not noted.
+    /// The provider reported later that this refund failed. Refunds that no saga of this order made
+    /// are ignored.
     pub fn fail_refund(&mut self, failed: &Refund, now: Timestamp) -> Changed {
-        // It may be one of the saga under way, whose answer has not come in yet, or is not written yet.
+        // The running saga may have made it, with a reply that is not received or not saved yet.
         let is_awaited = self.saga.as_ref().is_some_and(Saga::may_refund);
         match self.refunds.iter_mut().map(|(_, refund)| refund).find(|refund| refund.id == failed.id) {
             Some(refund) if refund.status != RefundStatus::Failed => refund.status = RefundStatus::Failed,
@@ -190,42 +221,46 @@ impl OrderRecord {
     }
 }
 
-/// What is told of it.
+/// Queries.
 impl OrderRecord {
-    /// Whether it may go on before this is written.
+    /// Whether its saga may go on before this record is saved.
     pub fn may_go_on(&self) -> bool {
         self.saga.as_ref().is_some_and(Saga::may_go_on)
     }
 
     pub fn into_view(self) -> Order {
         let in_progress = self.due().map(|due| match self.needs_attention {
-            false => due.action.words().to_owned(),
-            true => format!("{}; it takes longer than it should, and we are looking into it", due.action.words()),
+            false => due.action.message().to_owned(),
+            true => format!("{}; this takes longer than it should, and we are looking into it", due.action.message()),
         });
-        let returns =
-            self.returns.into_iter().map(|ReturnRecord { what: Return { lines, reason, amount, .. }, at, .. }| {
-                ReturnEntry { lines, reason, amount, at }
-            });
+        let returns = self.returns.into_iter().map(
+            |ReturnRecord { what: ReturnPlan { lines, reason, amount, .. }, at, .. }| ReturnEntry {
+                lines,
+                reason,
+                amount,
+                at,
+            },
+        );
         Order { in_progress, returns: returns.collect(), ..self.order }
     }
 
-    /// How many of its sagas are over.
+    /// Number of sagas (place, cancel, return, …) of this order that have ended.
     pub fn concluded(&self) -> u32 {
         self.sagas - u32::from(self.saga.is_some())
     }
 
-    /// Why that saga came to nothing, if it did.
-    pub fn refusal_of(&self, saga: u32) -> Option<&Refusal> {
+    /// Why that saga was refused, if it was.
+    pub fn refusal_of(&self, saga: u32) -> Option<&StepRefusal> {
         self.refused.as_ref().filter(|(refused, _)| *refused == saga).map(|(_, refusal)| refusal)
     }
 
-    /// What was given back for the return with that key, once it is done.
+    /// The refund of the return with that key; `None` until the return is completed.
     pub fn refund_under(&self, key: &str) -> Option<&Refund> {
         let done = self.returns.iter().find(|done| done.what.key == key)?;
         self.refunds.iter().find(|(saga, _)| *saga == done.saga).map(|(_, refund)| refund)
     }
 
-    pub fn tally(&self) -> Result<OrderReconciliation, MoneyError> {
+    pub fn reconciliation(&self) -> Result<OrderReconciliation, MoneyError> {
         let Order { id: order_id, status, total, items, version, placed_at, timeline, shipping_cost, .. } = &self.order;
         let sold = matches!(status, Confirmed | Packed | Shipped | Delivered | Returned);
         let kept = items.iter().filter(|_| sold).map(|item| (item.product_id, item.quantity.get() - item.returned));

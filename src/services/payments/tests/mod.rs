@@ -1,13 +1,16 @@
-//! Payments as its callers meet it: over a real mesh and a real folder, with a provider that loses answers.
+//! Payments over a real mesh and a real data folder, with a provider that can fail and lose
+//! answers.
 //!
-//! On one thread under a paused clock: hours pass in no time, and always in the same order.
+//! Most tests run on one thread with a paused clock: hours pass in no time, in the same order in
+//! every run.
 
-mod faults;
 mod journeys;
+mod provider_faults;
+mod rules;
 mod secrecy;
 mod witness;
 
-use super::{Faults, Sandbox, launch, messages::*};
+use super::{ProviderFaults, Sandbox, launch, messages::*};
 use crate::{
     env::{Env, Threads},
     mesh::{CallError, Caller, Context, Event, Mesh, MeshError, Request, Subscriptions, TraceId},
@@ -23,10 +26,12 @@ use uuid::Uuid;
 use witness::Witness;
 
 const VISA: &str = "4242 4242 4242 4242";
-const NOTHING_WORKS: Faults = Faults { delay: Duration::ZERO, fail_rate: 100, lose_rate: 0, twice_rate: 0 };
-const ANSWERS_ARE_LOST: Faults = Faults { delay: Duration::ZERO, fail_rate: 0, lose_rate: 100, twice_rate: 0 };
+const NOTHING_WORKS: ProviderFaults =
+    ProviderFaults { delay: Duration::ZERO, fail_rate: 100, lose_rate: 0, twice_rate: 0 };
+const ANSWERS_ARE_LOST: ProviderFaults =
+    ProviderFaults { delay: Duration::ZERO, fail_rate: 0, lose_rate: 100, twice_rate: 0 };
 
-/// A mesh with nobody in it but payments, and the provider outside.
+/// A mesh with payments as its only service, and the provider.
 #[derive(Clone)]
 struct Shop {
     mesh: Mesh,
@@ -42,7 +47,7 @@ impl Shop {
         let tree = storage.tree(Service::Payments).unwrap();
         let own = mesh.for_caller(Caller::Service(Service::Payments));
         let witness = Witness::before(sandbox.clone());
-        launch(ServiceDeps { env, mesh: own, tree, instances }, Arc::new(witness.clone()));
+        launch(ServiceDeps { env, mesh: own, tree, instances }, Arc::new(witness.clone())).unwrap();
         Self { mesh, sandbox, witness }
     }
 
@@ -57,14 +62,14 @@ impl Shop {
     }
 
     async fn by_staff<R: Request>(&self, request: R) -> Result<R::Reply, CallError<R::Error>> {
-        self.ask(Principal::Service { name: Service::Orders }, 10, request).await
+        self.ask(orders(), 10, request).await
     }
 
     async fn add(&self, number: &str) -> PaymentMethodId {
         self.by_staff(AddMethod { user_id: user(1), card: card(number, "123") }).await.unwrap().id
     }
 
-    /// A new order's authorization with that card.
+    /// Authorizes the payment of a new order with that card.
     async fn authorize(&self, order: u128, number: &str) -> Result<Payment, CallError<PaymentsError>> {
         let method_id = self.add(number).await;
         self.by_staff(authorize(order, method_id)).await
@@ -88,25 +93,25 @@ impl Shop {
         self.by_staff(GetPaymentOfOrder { order_id: order_id(order) }).await.unwrap()
     }
 
-    async fn tally(&self) -> Vec<PaymentReconciliation> {
+    async fn reconcile(&self) -> Vec<PaymentReconciliation> {
         self.by_staff(ReconcilePayments { after: None, limit: 100 }).await.unwrap()
     }
 
-    /// The only tally there is, agreed upon by both sides.
-    async fn agreed(&self) -> Ledger {
-        let tallies = self.tally().await;
-        let [tally] = tallies.as_slice() else { panic!("{tallies:?}") };
-        assert_eq!((tally.ours, tally.unfinished_since), (tally.provider, None));
-        tally.ours
+    /// The ledger of the only payment, on which both sides agree.
+    async fn agreed_ledger(&self) -> Ledger {
+        let reconciliations = self.reconcile().await;
+        let [reconciliation] = reconciliations.as_slice() else { panic!("{reconciliations:?}") };
+        assert_eq!((reconciliation.ours, reconciliation.unfinished_since), (reconciliation.provider, None));
+        reconciliation.ours
     }
 
-    /// Faults that end after so many milliseconds.
-    fn disturb(&self, faults: Faults, millis: u64) {
+    /// ProviderFaults that end after so many milliseconds.
+    fn disturb(&self, faults: ProviderFaults, millis: u64) {
         self.sandbox.set_faults(faults);
         let sandbox = self.sandbox.clone();
         actix::spawn(async move {
             tokio::time::sleep(Duration::from_millis(millis)).await;
-            sandbox.set_faults(Faults::default());
+            sandbox.set_faults(ProviderFaults::default());
         });
     }
 }
@@ -116,7 +121,7 @@ fn on_one_thread<T>(test: impl Future<Output = T>) -> T {
     actix::System::with_tokio_rt(runtime).block_on(test)
 }
 
-/// One shop in a folder of its own, on one thread.
+/// Runs a shop with a data folder of its own, on one thread.
 fn in_a_shop<F: Future<Output = ()>>(test: impl FnOnce(Shop) -> F) {
     let folder = tempfile::tempdir().unwrap();
     on_one_thread(async { test(Shop::open(folder.path(), simulated(), 2)).await });
@@ -138,6 +143,10 @@ fn user(n: u128) -> UserId {
 
 fn customer(n: u128) -> Principal {
     Principal::User { id: user(n), role: Role::Customer }
+}
+
+fn orders() -> Principal {
+    Principal::Service { name: Service::Orders }
 }
 
 fn order_id(n: u128) -> OrderId {

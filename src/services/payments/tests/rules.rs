@@ -1,15 +1,22 @@
-//! A payment's rules against the provider's books, without a runtime.
+//! The rules of payments against the sandbox's ledger, without a runtime.
 
-use super::*;
 use crate::{
     env::later,
     services::payments::{
-        messages::{Ledger, PaymentStatus},
-        provider::IdempotencyKey,
-        sandbox::ledger::{Authorization, Wish},
-        test_cards::{Behaviour, DeclineCode},
+        messages::{Ledger, PaymentEventKind, PaymentStatus, PaymentsError, RefundStatus},
+        provider::{CardToken, IdempotencyKey, Operation, OperationOutcome, OperationRefusal},
+        records::{Charge, Method, PaymentStage},
+        rules::{
+            Instruction,
+            Progress::{self, Done, Pending},
+            RefundRequest,
+        },
+        sandbox::{
+            behaviour::{CardBehaviour, DeclineCode},
+            ledger::{AuthorizationRecord, OperationRequest},
+        },
     },
-    types::Currency,
+    types::{Currency, Id, Money, OrderId, PaymentMethodId, RefundId, Timestamp, UserId},
 };
 use proptest::prelude::*;
 use std::time::Duration;
@@ -17,22 +24,22 @@ use uuid::Uuid;
 
 const AMOUNT: i64 = 1000;
 
-/// A payment and its provider, with the way between them in the test's hand.
+/// A payment and its provider; the test decides which messages between them arrive.
 struct World {
     charge: Charge,
-    provider: Authorization,
+    provider: AuthorizationRecord,
     now: Timestamp,
     refunds: u128,
-    /// The last answer, which may come again.
-    last: Option<(Step, Outcome)>,
+    /// The last answer, which can arrive again.
+    last: Option<(Operation, OperationOutcome)>,
 }
 
 impl World {
-    fn new(behaviour: Behaviour) -> Self {
+    fn new(behaviour: CardBehaviour) -> Self {
         let (order_id, now) = (OrderId::from_uuid(Uuid::from_u128(1)), Timestamp::UNIX_EPOCH);
         let method = Method {
             id: PaymentMethodId::from_uuid(Uuid::from_u128(3)),
-            token: Token("tok_1".into()),
+            token: CardToken("tok_1".into()),
             brand: "visa".into(),
             last4: "4242".into(),
             exp_month: 12,
@@ -40,12 +47,13 @@ impl World {
         };
         let user_id = UserId::from_uuid(Uuid::from_u128(2));
         let charge = Charge::open(order_id, user_id, method, euro(AMOUNT), now);
-        let provider = Authorization::new(IdempotencyKey { order_id, step: Step::Authorize }, behaviour);
+        let provider =
+            AuthorizationRecord::new(IdempotencyKey { order_id, operation: Operation::Authorize }, behaviour);
         Self { charge, provider, now, refunds: 0, last: None }
     }
 
-    /// One that was authorized and captured.
-    fn captured(behaviour: Behaviour) -> Self {
+    /// A captured payment.
+    fn captured(behaviour: CardBehaviour) -> Self {
         let mut world = Self::new(behaviour);
         world.finish();
         world.charge.capture(world.now).unwrap();
@@ -57,53 +65,53 @@ impl World {
         self.refunds += 1;
         let id = RefundId::from_uuid(Uuid::from_u128(self.refunds));
         let (key, amount, reason) = (key.to_owned(), amount.map(euro), "broken".to_owned());
-        self.charge.refund(&RefundWish { id, key, amount, reason }, self.now)
+        self.charge.refund(&RefundRequest { id, key, amount, reason }, self.now)
     }
 
-    /// Sends what is pending so many times; the answer comes back, or not.
+    /// Sends the pending operation `times` times; the answer arrives only if `answered`.
     fn send(&mut self, times: usize, answered: bool) {
         let Some(instruction) = self.charge.next() else { return };
-        let step = instruction.step();
-        let wish = match instruction {
-            Instruction::Authorize { token, amount } => Wish::Authorize { token, amount },
-            Instruction::Capture { .. } => Wish::Capture,
-            Instruction::Void { .. } => Wish::Void,
-            Instruction::Refund { amount, .. } => Wish::Refund { amount },
+        let operation = instruction.operation();
+        let request = match instruction {
+            Instruction::Authorize { token, amount } => OperationRequest::Authorize { token, amount },
+            Instruction::Capture { .. } => OperationRequest::Capture,
+            Instruction::Void { .. } => OperationRequest::Void,
+            Instruction::Refund { amount, .. } => OperationRequest::Refund { amount },
         };
-        let key = IdempotencyKey { order_id: self.charge.order_id, step };
+        let key = IdempotencyKey { order_id: self.charge.order_id, operation };
         for _ in 0..times {
-            let outcome = self.provider.perform(key, &wish, self.now);
-            let refused = matches!(outcome, Outcome::Refused(why) if why != Refusal::NotHeld);
-            assert!(!refused, "{wish:?} was {outcome:?}");
-            self.last = Some((step, outcome));
+            let outcome = self.provider.perform(key, &request, self.now);
+            let refused = matches!(outcome, OperationOutcome::Refused(why) if why != OperationRefusal::NotHeld);
+            assert!(!refused, "{request:?} was {outcome:?}");
+            self.last = Some((operation, outcome));
         }
         if answered {
-            self.hear_again();
+            self.receive_again();
         }
     }
 
-    fn hear_again(&mut self) {
-        if let Some((step, outcome)) = &self.last {
-            self.charge.settle(*step, outcome, self.now);
+    fn receive_again(&mut self) {
+        if let Some((operation, outcome)) = &self.last {
+            self.charge.apply_outcome(*operation, outcome, self.now);
         }
     }
 
-    fn hear_of_failures(&mut self) {
+    fn fetch_failures(&mut self) {
         for key in self.provider.failed_refunds(self.now).collect::<Vec<_>>() {
-            let Step::Refund(id) = key.step else { panic!("{key} is no refund") };
-            self.charge.settle(key.step, &Outcome::Refunded, self.now);
+            let Operation::Refund(id) = key.operation else { panic!("{key} is no refund") };
+            self.charge.apply_outcome(key.operation, &OperationOutcome::Refunded, self.now);
             self.charge.fail_refund(id, self.now);
             self.provider.acknowledge(key);
         }
     }
 
-    /// Until nothing is pending and the provider has nothing more to tell.
+    /// Until nothing is pending and the provider has nothing more to report.
     fn finish(&mut self) {
         while self.charge.next().is_some() {
             self.send(1, true);
         }
         self.wait(3);
-        self.hear_of_failures();
+        self.fetch_failures();
     }
 
     fn wait(&mut self, seconds: u64) {
@@ -121,7 +129,7 @@ fn euro(amount: i64) -> Money {
 
 #[test]
 fn a_declined_payment_stays_declined() {
-    let mut world = World::new(Behaviour::Declines(DeclineCode::LostCard));
+    let mut world = World::new(CardBehaviour::Declines(DeclineCode::LostCard));
     world.finish();
     let declined = Err(PaymentsError::Declined { code: "lost_card".into() });
     assert_eq!([world.charge.authorize(), world.charge.capture(world.now)], [declined.clone(), declined]);
@@ -132,9 +140,9 @@ fn a_declined_payment_stays_declined() {
 
 #[test]
 fn a_payment_is_voided_or_captured_and_never_both() {
-    let mut world = World::captured(Behaviour::Approves);
+    let mut world = World::captured(CardBehaviour::Approves);
     assert_eq!(world.charge.void(world.now), Err(PaymentsError::AlreadyCaptured));
-    let mut world = World::new(Behaviour::Approves);
+    let mut world = World::new(CardBehaviour::Approves);
     world.finish();
     assert_eq!(world.charge.void(world.now), Ok(Pending));
     assert_eq!(world.charge.capture(world.now), Err(PaymentsError::AlreadyVoided));
@@ -144,10 +152,10 @@ fn a_payment_is_voided_or_captured_and_never_both() {
 }
 
 #[test]
-fn a_void_waits_until_the_fate_of_the_authorization_is_known() {
-    let mut world = World::new(Behaviour::Approves);
+fn a_void_waits_until_the_outcome_of_the_authorization_is_known() {
+    let mut world = World::new(CardBehaviour::Approves);
     world.send(1, false);
-    assert_eq!((world.charge.void(world.now), &world.charge.stage), (Ok(Pending), &Stage::Authorizing));
+    assert_eq!((world.charge.void(world.now), &world.charge.stage), (Ok(Pending), &PaymentStage::Authorizing));
     world.send(1, true);
     assert_eq!(world.charge.void(world.now), Ok(Pending));
     world.finish();
@@ -155,8 +163,8 @@ fn a_void_waits_until_the_fate_of_the_authorization_is_known() {
 }
 
 #[test]
-fn an_authorization_that_lapses_is_swept_away() {
-    let mut world = World::new(Behaviour::Approves);
+fn the_sweeper_voids_an_expired_authorization() {
+    let mut world = World::new(CardBehaviour::Approves);
     world.finish();
     assert_eq!(world.charge.sweep(world.now), Done);
     world.wait(7 * 24 * 60 * 60);
@@ -166,8 +174,8 @@ fn an_authorization_that_lapses_is_swept_away() {
 }
 
 #[test]
-fn what_has_lapsed_cannot_be_captured() {
-    let mut world = World::new(Behaviour::Approves);
+fn an_expired_authorization_cannot_be_captured() {
+    let mut world = World::new(CardBehaviour::Approves);
     world.finish();
     world.wait(8 * 24 * 60 * 60);
     assert_eq!(world.charge.capture(world.now), Ok(Pending));
@@ -177,9 +185,9 @@ fn what_has_lapsed_cannot_be_captured() {
 
 #[test]
 fn refunds_add_up_to_no_more_than_was_captured() {
-    let mut world = World::captured(Behaviour::Approves);
+    let mut world = World::captured(CardBehaviour::Approves);
     assert_eq!(world.refund("a", Some(400)), Ok(Pending));
-    // Its outcome is not known, and it counts.
+    // A refund with an unknown outcome counts as refunded.
     assert_eq!(world.refund("b", Some(601)), Err(PaymentsError::RefundTooLarge { left: euro(600) }));
     assert_eq!(world.refund("c", None), Ok(Pending));
     world.finish();
@@ -188,13 +196,13 @@ fn refunds_add_up_to_no_more_than_was_captured() {
     assert_eq!(world.refund("d", Some(0)), Err(PaymentsError::RefundAmount));
     let dollars = Money::new(1, "USD".parse().unwrap()).unwrap();
     let (id, reason) = (RefundId::from_uuid(Uuid::nil()), "broken".to_owned());
-    let wish = RefundWish { id, key: "e".into(), amount: Some(dollars), reason };
-    assert_eq!(world.charge.refund(&wish, world.now), Err(PaymentsError::RefundAmount));
+    let request = RefundRequest { id, key: "e".into(), amount: Some(dollars), reason };
+    assert_eq!(world.charge.refund(&request, world.now), Err(PaymentsError::RefundAmount));
 }
 
 #[test]
 fn a_key_refunds_once() {
-    let mut world = World::captured(Behaviour::Approves);
+    let mut world = World::captured(CardBehaviour::Approves);
     world.refund("a", Some(400)).unwrap();
     assert_eq!(world.refund("a", Some(400)), Ok(Pending));
     world.finish();
@@ -205,8 +213,8 @@ fn a_key_refunds_once() {
 }
 
 #[test]
-fn a_refund_that_fails_later_can_be_made_again() {
-    let mut world = World::captured(Behaviour::FailsRefunds);
+fn a_refund_that_fails_later_can_be_requested_again() {
+    let mut world = World::captured(CardBehaviour::FailsRefunds);
     world.refund("a", None).unwrap();
     world.send(1, true);
     assert_eq!(world.charge.status(), PaymentStatus::Refunded);
@@ -228,8 +236,8 @@ enum Act {
     Refund { key: u8, amount: Option<i64> },
     Sweep,
     Send { times: usize, answered: bool },
-    HearAgain,
-    HearOfFailures,
+    ReceiveAgain,
+    FetchFailures,
     Wait { seconds: u64 },
 }
 
@@ -240,18 +248,18 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         4 => (0u8..5, prop::option::of(0..=AMOUNT + 1)).prop_map(|(key, amount)| Act::Refund { key, amount }),
         1 => Just(Act::Sweep),
         6 => (1usize..4, any::<bool>()).prop_map(|(times, answered)| Act::Send { times, answered }),
-        2 => Just(Act::HearAgain),
-        1 => Just(Act::HearOfFailures),
+        2 => Just(Act::ReceiveAgain),
+        1 => Just(Act::FetchFailures),
         2 => prop_oneof![4 => 0u64..5, 1 => 0u64..9 * 24 * 60 * 60].prop_map(|seconds| Act::Wait { seconds }),
     ];
     prop::collection::vec(act, 0..40)
 }
 
-fn behaviours() -> impl Strategy<Value = Behaviour> {
+fn behaviours() -> impl Strategy<Value = CardBehaviour> {
     prop_oneof![
-        4 => Just(Behaviour::Approves),
-        1 => Just(Behaviour::Declines(DeclineCode::InsufficientFunds)),
-        4 => Just(Behaviour::FailsRefunds),
+        4 => Just(CardBehaviour::Approves),
+        1 => Just(CardBehaviour::Declines(DeclineCode::InsufficientFunds)),
+        4 => Just(CardBehaviour::FailsRefunds),
     ]
 }
 
@@ -266,7 +274,7 @@ fn holds(ledger: &Ledger) -> bool {
 
 proptest! {
     #[test]
-    fn whatever_is_asked_lost_and_repeated_no_money_is_made_and_the_books_agree(behaviour in behaviours(), acts in acts()) {
+    fn with_lost_and_repeated_messages_no_money_appears_and_the_ledgers_agree(behaviour in behaviours(), acts in acts()) {
         let mut world = World::new(behaviour);
         for act in acts {
             match act.clone() {
@@ -275,8 +283,8 @@ proptest! {
                 Act::Refund { key, amount } => drop(world.refund(&key.to_string(), amount)),
                 Act::Sweep => drop(world.charge.sweep(world.now)),
                 Act::Send { times, answered } => world.send(times, answered),
-                Act::HearAgain => world.hear_again(),
-                Act::HearOfFailures => world.hear_of_failures(),
+                Act::ReceiveAgain => world.receive_again(),
+                Act::FetchFailures => world.fetch_failures(),
                 Act::Wait { seconds } => world.wait(seconds),
             }
             let (ours, theirs) = world.ledgers();
@@ -289,7 +297,7 @@ proptest! {
     }
 
     #[test]
-    fn a_command_is_pending_only_while_there_is_something_to_ask_for(behaviour in behaviours(), acts in acts()) {
+    fn a_command_is_pending_only_while_there_is_an_operation_to_send(behaviour in behaviours(), acts in acts()) {
         let mut world = World::new(behaviour);
         for act in acts {
             let progress = match act {

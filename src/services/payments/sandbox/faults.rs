@@ -1,24 +1,26 @@
-//! What goes wrong on the way to somebody outside, and back.
+//! The faults of the connection to the payment provider, as an operator sets them.
 
 use std::{str::FromStr, time::Duration};
 
-/// Nothing, unless told: `delay=300,fail=30,lose=10,twice=20`, in milliseconds and in percent.
+/// No faults by default. Parsed from `delay=300,fail=30,lose=10,twice=20`: milliseconds and
+/// percent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// How long a request is under way. One whose sender has lost patience arrives all the same.
+pub struct ProviderFaults {
+    /// How long a request takes to arrive, at most 60 s. It arrives even if its sender has timed
+    /// out.
     pub delay: Duration,
-    /// So many of a hundred requests fail before anything is done.
+    /// Percent of the requests that fail before anything is done.
     pub fail_rate: u8,
-    /// So many of a hundred requests are carried out, and nobody learns of it: the answer comes long after.
+    /// Percent of the requests that are carried out, but whose answer arrives after the timeout.
     pub lose_rate: u8,
-    /// So many of a hundred requests arrive twice, the second time a while later.
+    /// Percent of the requests that arrive twice, the second time up to 30 s later.
     pub twice_rate: u8,
 }
 
-/// A longer delay is an outage, and said better by `fail=100`.
+/// In milliseconds. A longer delay is an outage: use `fail=100`.
 const LONGEST_DELAY: u64 = 60_000;
 
-impl FromStr for Faults {
+impl FromStr for ProviderFaults {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -27,7 +29,7 @@ impl FromStr for Faults {
             let (name, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not of the form fault=n"))?;
             let most = |most: u64| {
                 let value = value.trim().parse().ok().filter(|value: &u64| *value <= most);
-                value.ok_or_else(|| format!("`{part}`: a whole number from 0 to {most}"))
+                value.ok_or_else(|| format!("`{part}` must be a whole number from 0 to {most}"))
             };
             // At most 100: it fits.
             let percent = || most(100).map(|value| value as u8);
@@ -36,7 +38,7 @@ impl FromStr for Faults {
                 "fail" => faults.fail_rate = percent()?,
                 "lose" => faults.lose_rate = percent()?,
                 "twice" => faults.twice_rate = percent()?,
-                other => return Err(format!("`{other}` is none of delay, fail, lose and twice")),
+                other => return Err(format!("`{other}` is not one of delay, fail, lose, twice")),
             }
         }
         Ok(faults)
@@ -48,12 +50,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_goes_wrong_is_said_in_a_few_words() {
-        let faults = Faults { delay: Duration::from_millis(300), fail_rate: 30, lose_rate: 10, twice_rate: 100 };
+    fn faults_are_parsed_and_wrong_ones_are_refused() {
+        let faults =
+            ProviderFaults { delay: Duration::from_millis(300), fail_rate: 30, lose_rate: 10, twice_rate: 100 };
         assert_eq!("delay=300, fail=30,lose = 10,twice=100".parse(), Ok(faults));
-        assert_eq!("".parse(), Ok(Faults::default()));
+        assert_eq!("".parse(), Ok(ProviderFaults::default()));
         for wrong in ["fail", "fail=101", "fail=-1", "delay=60001", "late=10", "fail=often"] {
-            assert!(wrong.parse::<Faults>().is_err(), "{wrong}");
+            assert!(wrong.parse::<ProviderFaults>().is_err(), "{wrong}");
         }
     }
 }
