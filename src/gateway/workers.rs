@@ -1,5 +1,5 @@
 //! The workers of the door: the threads that serve HTTP. They are there before there is a gateway to serve, and nobody is let in until
-//! then, for the services' instances live on them, too (see [`crate::mesh::Mesh::living_on`]).
+//! then, for the services' instances live on them, too (see [`crate::mesh::Mesh::on_threads`]).
 
 use super::{Certificates, Gateway, server};
 use actix::{Arbiter, ArbiterHandle};

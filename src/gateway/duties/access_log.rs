@@ -82,7 +82,7 @@ fn write(visit: &Parts, status: u16, cache: &str, problem: &str) {
 
 fn end_span(visit: &Visit, answer: &HttpResponse, problem: Option<&'static str>) {
     let Some(mut span) = visit.span.take() else { return };
-    span.tell(|what| {
+    span.update(|what| {
         if let SpanKind::Request { status, user_id, cache, degraded, .. } = what {
             *status = answer.status().as_u16();
             *user_id = visit.principal.get().user_id();

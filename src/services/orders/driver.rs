@@ -160,7 +160,7 @@ impl Drive {
             let context =
                 Context::of_service(Service::Orders, CALL_PATIENCE, saga.cause.map_or(self.trace, |it| it.trace));
             let context = context.in_span(span.id());
-            let sending = span.here().run(self.attempt(context, &record.order, saga, due));
+            let sending = span.context().run(self.attempt(context, &record.order, saga, due));
             match unwritten.shown_during(sending).await? {
                 Ok(answer) => {
                     failures = 0;
@@ -174,7 +174,7 @@ impl Drive {
                     record.settle(due, &answer, now).map_err(|error| Failure::from(error).into_mesh())?;
                     unwritten.answers.push((due, answer, now));
                     if !record.may_go_on() {
-                        record = span.here().run(unwritten.write()).await?.unwrap_or(record);
+                        record = span.context().run(unwritten.write()).await?.unwrap_or(record);
                     }
                     if record.saga.as_ref().is_none_or(|saga| saga.number != number) {
                         let is_undone =
