@@ -16,7 +16,8 @@
 //! | balancer | `pool.rs`, `balance.rs`, `permit.rs` | picks an instance and takes a slot there |
 //! | actor | `instance.rs`, `handlers.rs`, `service.rs` | runs the handler |
 //!
-//! Read on in this order: `message.rs`, `error.rs`, `handle.rs`, `call.rs`, `attempt.rs`.
+//! Read on in this order: `message.rs`, `declare.rs`, `error.rs`, `handle.rs`, `call.rs`,
+//! `attempt.rs`.
 //!
 //! - Instances: `supervise.rs` starts, watches and replaces them, `autoscale.rs` decides how many
 //!   there are, `outlier.rs` and `latency.rs` judge them by their calls, `node.rs` has the threads
@@ -66,6 +67,7 @@ mod call;
 mod call_result;
 mod client_policy;
 mod dead_letters;
+mod declare;
 mod deliver;
 mod error;
 mod handle;
@@ -94,13 +96,13 @@ pub use crate::types::TraceId;
 pub use breaker::BreakerState;
 pub use client_policy::ClientPolicyReport;
 pub use dead_letters::{DeadLetter, DeadLetterId};
+pub use declare::{affinity_to, events, requests};
 pub use error::{CallError, Failure, MeshError};
 pub use handle::{AllowedCalls, Mesh, Subscriptions};
 pub use handlers::Handlers;
 pub use instance::{InstanceReport, InstanceState};
 pub use link::Link;
 pub use message::{Audience, Caller, Context, Delivery, Envelope, Event, EventId, Request, RequestKind};
-pub use message::{affinity_to, events, requests};
 pub use pool::{Pool, PoolReport};
 pub use relay::PendingEvent;
 pub use replay::ReplayError;
