@@ -6,7 +6,9 @@ mod kit;
 use actix::{Actor, Arbiter, Handler, MessageResult, Recipient, ResponseFuture};
 use galleria::{
     env::Env,
-    mesh::{Audience, Context, Envelope, HandlerResult, Handlers, InjectedFault, Kind, Mesh, Ping, Request, TraceId},
+    mesh::{
+        Audience, Context, Envelope, HandlerResult, Handlers, InjectedFault, Mesh, Ping, Request, RequestKind, TraceId,
+    },
     services::{ALLOWED_CALLS, SUBSCRIPTIONS},
     telemetry::Tracer,
     types::{Principal, Service},
@@ -35,7 +37,7 @@ struct Never;
 impl Request for Echo {
     const SERVICE: Service = Service::Carts;
     const NAME: &'static str = "bench.echo";
-    const KIND: Kind = Kind::Query;
+    const KIND: RequestKind = RequestKind::Query;
     const AUDIENCE: Audience = Audience::Anyone;
     type Reply = u64;
     type Error = Never;

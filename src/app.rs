@@ -85,7 +85,7 @@ impl Shop {
         threads: &[ArbiterHandle],
     ) -> Result<Self, Fatal> {
         let storage = Arc::new(storage);
-        let mesh = Mesh::new(env.clone(), ALLOWED_CALLS, SUBSCRIPTIONS).traced(tracer).living_on(threads);
+        let mesh = Mesh::new(env.clone(), ALLOWED_CALLS, SUBSCRIPTIONS).traced(tracer).on_threads(threads);
         let deps = |service: Service| -> Result<ServiceDeps, StorageError> {
             Ok(ServiceDeps {
                 env: env.clone(),

@@ -63,7 +63,7 @@
 //! - A service imports its own rooms, the rooms below it, and of other services only `messages`: of those that
 //!   [`services::ALLOWED_CALLS`] lists for it, or whose events it hears.
 //! - `ALLOWED_CALLS` has no circle, and the mesh refuses a call that it does not list.
-//! - Who hears an event is in [`services::SUBSCRIPTIONS`], and does not depend on who runs at the moment (`mesh/tests.rs`, `app.rs`).
+//! - Who hears an event is in [`services::SUBSCRIPTIONS`], and does not depend on who runs at the moment (`mesh/tests/calls.rs`, `app.rs`).
 //! - Every service has the same rooms; its actor is a private type, which nobody else can name.
 //! - Nobody imports [`app`].
 //! - A reply to a command means that it is on disk (`tests/shop/killing.rs`); but for the claim of an idempotency key, which ends with the
@@ -82,7 +82,7 @@
 //! - Every message of a request can be seen, also what it causes later and after a restart; no secret is in any of it
 //!   (`tests/shop/traces.rs`).
 //! - Every refusal is a problem document; no input makes a 5xx (`tests/shop/bad_input.rs`).
-//! - A panic takes down one instance, and only its caller notices (`mesh/tests.rs`, `tests/shop/concurrency.rs`).
+//! - A panic takes down one instance, and only its caller notices (`mesh/tests/calls.rs`, `tests/shop/concurrency.rs`).
 
 pub mod app;
 pub mod audit;

@@ -1,12 +1,12 @@
-//! How long to wait before something that failed is tried again.
+//! Exponential backoff: how long to wait before work that failed is tried again.
 
-use super::Env;
+use super::world::Env;
 use std::time::Duration;
 
 /// Exponential backoff: the wait doubles with each failure, from `first` up to `most`.
 ///
-/// Jitter spreads clients that failed at the same moment, so that they do not come back at the same moment (Brooker, "Exponential
-/// Backoff And Jitter", AWS Architecture Blog, 2015).
+/// Jitter spreads clients that failed at the same moment, so that they do not come back at the same
+/// moment (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     first: Duration,
@@ -19,7 +19,8 @@ impl Backoff {
         Self { first, most }
     }
 
-    /// The longest wait after `failures` failures in a row: zero, `first`, 2 × `first`, 4 × `first`, …, `most`.
+    /// The longest wait after `failures` failures in a row: zero, `first`, 2 × `first`, 4 ×
+    /// `first`, …, `most`.
     pub fn longest(&self, failures: u32) -> Duration {
         match failures {
             0 => Duration::ZERO,
@@ -27,7 +28,8 @@ impl Backoff {
         }
     }
 
-    /// The wait after `failures` failures with equal jitter: between half of [`Backoff::longest`] and all of it.
+    /// The wait after `failures` failures with equal jitter: between half of [`Backoff::longest`]
+    /// and all of it.
     pub fn pause(&self, failures: u32, env: &Env) -> Duration {
         let half = self.longest(failures) / 2;
         half + env.jitter(half)

@@ -8,7 +8,7 @@ use super::{
     state::Gateway,
 };
 use crate::{
-    mesh::{BreakerState, ClientPolicyReport, InstanceReport, PoolReport, State},
+    mesh::{BreakerState, ClientPolicyReport, InstanceReport, InstanceState, PoolReport},
     telemetry::metrics::{Labels, Snapshot},
     types::Timestamp,
 };
@@ -62,7 +62,7 @@ fn instances(pools: &[PoolReport], now: &mut Snapshot) {
         };
         all.map(|(service, instance)| (labels(service, instance), value(instance))).collect()
     };
-    let ready = |it: &InstanceReport| f64::from(it.state == State::Ready);
+    let ready = |it: &InstanceReport| f64::from(it.state == InstanceState::Ready);
     now.gauges("galleria_instance_ready", "1 where the instance takes calls", each(ready));
     now.gauges(
         "galleria_instance_in_flight",

@@ -1,7 +1,6 @@
-//! Whom to pick among the instances that are fit.
+//! Picks an instance for a call: one function for each [`Strategy`].
 
-use super::{Kind, instance::Instance, node, permit::Permit};
-use serde::{Deserialize, Serialize};
+use super::{RequestKind, instance::Instance, node, permit::Permit, settings::Strategy};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
@@ -11,121 +10,127 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-use utoipa::ToSchema;
 
-/// How calls are spread over a service's instances.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// Each in turn.
-    RoundRobin,
-    Random,
-    /// The one with the fewest calls in flight.
-    LeastInFlight,
-    /// Of two drawn at random the one that would answer sooner (Mitzenmacher, "The Power of Two Choices", 2001), by its latency and its
-    /// calls in flight: nearly as even as asking all, and no herd runs to the same one.
-    PowerOfTwo,
-    /// The one on the caller's own node, as long as that is not much busier than the others; else, and for callers from elsewhere, by
-    /// power of two. What one node can do alone costs no way to another (Envoy's zone aware routing, Kubernetes' topology aware one).
-    #[default]
-    ZoneAware,
-    /// The same one for the same key of the request, as far as it is there (rendezvous hashing; Thaler & Ravishankar, 1998): when an
-    /// instance comes or goes, only the keys that are its own move. Requests that name no key are spread by power of two.
-    ConsistentHash,
-    /// Each by its weight: five calls of a hundred to the canary.
-    Weighted,
-}
-
-impl Strategy {
-    pub const ALL: [Self; 7] = [
-        Self::RoundRobin,
-        Self::Random,
-        Self::LeastInFlight,
-        Self::PowerOfTwo,
-        Self::ZoneAware,
-        Self::ConsistentHash,
-        Self::Weighted,
-    ];
-}
-
-/// Picks, and remembers where it was.
+/// Picks instances for the calls to one service.
 #[derive(Default)]
 pub(super) struct Balancer {
+    /// The number of picks so far: the turn of round robin, and the seed of random choices.
     turn: AtomicU64,
 }
 
 impl Balancer {
-    /// The instance that the strategy prefers, or else any that still takes a call, and the call's place in it.
+    /// Picks the instance that the strategy prefers, or another one if that has no free slot, and
+    /// takes a slot there. `key` is asked only if the strategy needs it.
+    ///
+    /// `None` if no instance has a free slot.
     pub fn pick(
         &self,
         strategy: Strategy,
-        mut fit: Vec<&Arc<Instance>>,
+        available: Vec<&Arc<Instance>>,
         warm_up: Duration,
-        kind: Kind,
+        kind: RequestKind,
         key: &dyn Fn() -> Option<u64>,
     ) -> Option<(Arc<Instance>, Permit)> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let bits = scramble(turn);
         let key = if strategy == Strategy::ConsistentHash { key() } else { None };
-        let mut held_back = Vec::new();
-        // A key stays with its instance, however cold that is.
-        if key.is_none() {
-            let is_warm = |at: usize, it: &Arc<Instance>| scramble(bits ^ at as u64) % 100 < it.warmth(warm_up);
-            let mut at = 0;
-            held_back = fit
-                .extract_if(.., |it| {
-                    at += 1;
-                    !is_warm(at, it)
-                })
-                .collect();
-            if fit.is_empty() {
-                std::mem::swap(&mut fit, &mut held_back);
-            }
-        }
-        let n = fit.len();
+        // A key stays with its instance, also while the instance warms up.
+        let (candidates, held_back) = match key {
+            Some(_) => (available, Vec::new()),
+            None => hold_back_cold(available, warm_up, scramble(turn)),
+        };
+        let n = candidates.len();
         if n == 0 {
             return None;
         }
-        let first = match (strategy, key) {
-            (Strategy::RoundRobin, _) => turn as usize % n,
-            (Strategy::Random, _) => bits as usize % n,
-            (Strategy::LeastInFlight, _) => least(turn as usize, n, |at| fit[at].in_flight.load(Ordering::Relaxed)),
-            (Strategy::Weighted, _) => by_weight(bits, n, |at| fit[at].weight()),
-            (Strategy::ConsistentHash, Some(key)) => highest(n, |at| rendezvous(key, &fit[at].name)),
-            (Strategy::PowerOfTwo | Strategy::ConsistentHash | Strategy::ZoneAware, _) => {
-                let near = if strategy == Strategy::ZoneAware { near(&fit) } else { None };
-                near.unwrap_or_else(|| {
-                    let now = Instant::now();
-                    better_of_two(bits, n, |at| load(fit[at], now))
-                })
-            }
-        };
-        let in_order = (0..n).map(|step| fit[(first + step) % n]);
+        let preferred = prefer(strategy, key, turn, &candidates);
+        let in_order = (0..n).map(|step| candidates[(preferred + step) % n]);
         in_order.chain(held_back).find_map(|instance| Some((instance.clone(), instance.admit(kind)?)))
     }
 }
 
-/// The one on the caller's own node, unless it has much more in hand than another.
-fn near(fit: &[&Arc<Instance>]) -> Option<usize> {
-    let own = fit.iter().position(|it| it.node.is_some() && it.node == node::here())?;
-    let in_hand = |at: usize| fit[at].in_flight.load(Ordering::Relaxed);
-    let least = (0..fit.len()).map(in_hand).min()?;
-    (!is_much_more(in_hand(own), least)).then_some(own)
+/// Splits off instances that warm up, each with a probability by how cold it is. They get the call
+/// only if the others have no free slot. If all are cold, all are candidates.
+fn hold_back_cold(
+    mut available: Vec<&Arc<Instance>>,
+    warm_up: Duration,
+    bits: u64,
+) -> (Vec<&Arc<Instance>>, Vec<&Arc<Instance>>) {
+    let is_warm = |at: usize, it: &Arc<Instance>| scramble(bits ^ at as u64) % 100 < it.warmth(warm_up);
+    let mut at = 0;
+    let held_back: Vec<_> = available
+        .extract_if(.., |it| {
+            at += 1;
+            !is_warm(at, it)
+        })
+        .collect();
+    if available.is_empty() { (held_back, available) } else { (available, held_back) }
 }
 
-/// A few more are no matter: another node costs time, too.
-fn is_much_more(own: usize, least: usize) -> bool {
+/// The index of the preferred candidate. There is at least one candidate.
+fn prefer(strategy: Strategy, key: Option<u64>, turn: u64, candidates: &[&Arc<Instance>]) -> usize {
+    match (strategy, key) {
+        (Strategy::RoundRobin, _) => round_robin(turn, candidates),
+        (Strategy::Random, _) => random(turn, candidates),
+        (Strategy::LeastInFlight, _) => least_in_flight(turn, candidates),
+        (Strategy::ZoneAware, _) => zone_aware(turn, candidates),
+        (Strategy::Weighted, _) => weighted(turn, candidates),
+        (Strategy::ConsistentHash, Some(key)) => consistent_hash(key, candidates),
+        (Strategy::PowerOfTwo | Strategy::ConsistentHash, _) => power_of_two(turn, candidates),
+    }
+}
+
+fn round_robin(turn: u64, candidates: &[&Arc<Instance>]) -> usize {
+    turn as usize % candidates.len()
+}
+
+fn random(turn: u64, candidates: &[&Arc<Instance>]) -> usize {
+    scramble(turn) as usize % candidates.len()
+}
+
+fn least_in_flight(turn: u64, candidates: &[&Arc<Instance>]) -> usize {
+    least(turn as usize, candidates.len(), |at| candidates[at].in_flight.load(Ordering::Relaxed))
+}
+
+fn power_of_two(turn: u64, candidates: &[&Arc<Instance>]) -> usize {
+    let now = Instant::now();
+    better_of_two(scramble(turn), candidates.len(), |at| expected_wait(candidates[at], now))
+}
+
+fn zone_aware(turn: u64, candidates: &[&Arc<Instance>]) -> usize {
+    on_own_node(candidates).unwrap_or_else(|| power_of_two(turn, candidates))
+}
+
+fn consistent_hash(key: u64, candidates: &[&Arc<Instance>]) -> usize {
+    highest(candidates.len(), |at| rendezvous(key, &candidates[at].name))
+}
+
+fn weighted(turn: u64, candidates: &[&Arc<Instance>]) -> usize {
+    by_weight(scramble(turn), candidates.len(), |at| candidates[at].weight())
+}
+
+/// The instance on the caller's own node; `None` if it is much busier than another, or does not
+/// exist.
+fn on_own_node(candidates: &[&Arc<Instance>]) -> Option<usize> {
+    let own = candidates.iter().position(|it| it.node.is_some() && it.node == node::current_node())?;
+    let in_flight = |at: usize| candidates[at].in_flight.load(Ordering::Relaxed);
+    let least = (0..candidates.len()).map(in_flight).min()?;
+    (!is_much_busier(in_flight(own), least)).then_some(own)
+}
+
+/// A few more calls are accepted, because a call to another node has a cost, too.
+fn is_much_busier(own: usize, least: usize) -> bool {
     own > 2 * least + 8
 }
 
-/// How long a call would have to wait there: what is in flight, each for the time that calls take at the moment.
-fn load(instance: &Instance, now: Instant) -> f64 {
-    // Nobody is taken to be faster than that: the first answer of a new one would make all run there.
+/// The seconds that a call would wait: calls in flight times the latency at the moment.
+fn expected_wait(instance: &Instance, now: Instant) -> f64 {
+    // No instance counts as faster than this. Otherwise all callers would run to a new instance
+    // after its first answer.
     const FASTEST: f64 = 50e-6;
     instance.latency.seconds(now).max(FASTEST) * (instance.in_flight.load(Ordering::Relaxed) + 1) as f64
 }
 
-/// Draws two different places out of `n` from random bits, and gives the one with the smaller load.
+/// Draws two different indexes below `n` from random bits, and gives the one with the smaller load.
 fn better_of_two(bits: u64, n: usize, load: impl Fn(usize) -> f64) -> usize {
     let a = (bits as u32 as usize) % n;
     if n == 1 {
@@ -135,12 +140,14 @@ fn better_of_two(bits: u64, n: usize, load: impl Fn(usize) -> f64) -> usize {
     if load(b) < load(a) { b } else { a }
 }
 
-/// The place with the smallest load; among equals the first from `turn` on, so that not always the same one is taken.
+/// The index with the smallest load. Among equal loads it is the first from `turn` on, so that each
+/// gets its turn.
 fn least(turn: usize, n: usize, load: impl Fn(usize) -> usize) -> usize {
     (0..n).map(|step| (turn + step) % n).min_by_key(|at| load(*at)).unwrap_or_default()
 }
 
-/// A place drawn with the chances of its weight; where nobody has any, each has the same.
+/// An index drawn with a probability by its weight. If all weights are zero, all are equally
+/// likely.
 fn by_weight(bits: u64, n: usize, weight: impl Fn(usize) -> u64) -> usize {
     let sum: u64 = (0..n).map(&weight).sum();
     if sum == 0 {
@@ -149,17 +156,19 @@ fn by_weight(bits: u64, n: usize, weight: impl Fn(usize) -> u64) -> usize {
     let mut rest = bits % sum;
     (0..n)
         .find(|at| {
-            let is_here = rest < weight(*at);
+            let is_drawn = rest < weight(*at);
             rest = rest.saturating_sub(weight(*at));
-            is_here
+            is_drawn
         })
         .unwrap_or_default()
 }
 
+/// The index with the highest score.
 fn highest(n: usize, score: impl Fn(usize) -> u64) -> usize {
     (0..n).max_by_key(|at| score(*at)).unwrap_or_default()
 }
 
+/// The score of an instance for a key.
 fn rendezvous(key: u64, name: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     (key, name).hash(&mut hasher);
@@ -186,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_choices_the_less_loaded_is_taken() {
+    fn the_less_loaded_of_two_choices_is_taken() {
         let load = [9.0, 0.0, 9.0, 9.0];
         for turn in 0..1000 {
             let bits = scramble(turn);
@@ -196,18 +205,18 @@ mod tests {
     }
 
     #[test]
-    fn two_choices_among_equals_reach_everybody_about_as_often() {
+    fn two_choices_among_equal_loads_reach_each_instance_about_as_often() {
         let hits = hits(5, |turn| better_of_two(scramble(turn), 5, |_| 0.0));
         assert!(hits.iter().all(|n| (1_700..2_300).contains(n)), "{hits:?}");
     }
 
     #[test]
-    fn one_instance_is_always_the_choice() {
+    fn a_single_instance_is_always_taken() {
         assert_eq!(better_of_two(scramble(3), 1, |_| 5.0), 0);
     }
 
     #[test]
-    fn the_least_busy_is_taken_and_among_equals_each_in_turn() {
+    fn the_least_busy_is_taken_and_equally_busy_ones_in_turn() {
         assert_eq!(least(7, 4, |at| [3, 1, 0, 2][at]), 2);
         assert_eq!(hits(4, |turn| least(turn as usize, 4, |_| 1)), [2_500; 4]);
     }
@@ -220,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn no_weight_is_no_call_unless_nobody_has_any() {
+    fn weight_zero_gets_no_call_unless_all_weights_are_zero() {
         assert_eq!(hits(2, |turn| by_weight(scramble(turn), 2, |at| [0, 7][at])), [0, 10_000]);
         let even = hits(2, |turn| by_weight(scramble(turn), 2, |_| 0));
         assert!((4_700..5_300).contains(&even[0]), "{even:?}");

@@ -1,12 +1,13 @@
-//! The events that a subscriber would not take: put aside, so that their records' later ones can go on, until an operator has them
-//! delivered once more.
+//! Dead letters: events that a subscriber failed to handle too often. They are put aside, so that
+//! later events of their records go on, until an operator has them delivered again (Hohpe & Woolf,
+//! "Enterprise Integration Patterns", 2003: Dead Letter Channel).
 //!
-//! They lie in the publisher's tree, for they are what is left of its promise.
+//! They are stored in the publisher's tree.
 
-use super::{Caller, Context, EventId, Mesh, MeshError, relay::PATIENCE};
+use super::{EventId, MeshError};
 use crate::{
-    storage::{Decision, OutboxEntry, Record, StorageError},
-    types::{Principal, Service, Timestamp},
+    storage::{OutboxEntry, Record},
+    types::{Service, Timestamp},
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
@@ -15,15 +16,18 @@ use utoipa::{
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
+/// An event that a subscriber failed to handle too often.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeadLetter {
+    /// The event, as it was in the outbox.
     pub event: OutboxEntry,
-    /// `table/key` of the record that owes it.
+    /// `table/key` of the record whose outbox held the event.
     pub record: String,
+    /// The service that failed to handle the event.
     pub subscriber: Service,
-    /// What the subscriber said the last time.
+    /// The error of the last delivery.
     pub error: String,
-    /// When that was.
+    /// The time of the last delivery.
     pub at: Timestamp,
 }
 
@@ -43,11 +47,12 @@ impl DeadLetter {
     }
 }
 
-/// Such as `orders:order:ord_…:3:notifications`.
+/// The id of a dead letter, such as `orders:order:ord_…:3:notifications`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterId {
+    /// The service whose tree holds the dead letter.
     pub publisher: Service,
-    key: String,
+    pub(super) key: String,
 }
 
 impl fmt::Display for DeadLetterId {
@@ -75,78 +80,12 @@ impl FromStr for DeadLetterId {
     }
 }
 
-/// Why an event was not delivered once more.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    #[error("there is no such dead letter")]
-    NotFound,
-    /// It stays where it is.
-    #[error(transparent)]
-    NotDelivered(MeshError),
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
-impl Mesh {
-    /// The dead letters of all publishers from after `after`, at most `limit`.
-    pub fn dead_letters(
-        &self,
-        after: Option<&DeadLetterId>,
-        limit: usize,
-    ) -> Result<Vec<(DeadLetterId, DeadLetter)>, StorageError> {
-        let mut found = Vec::new();
-        let first = after.map_or(0, |after| after.publisher as usize);
-        for publisher in Service::ALL.into_iter().skip(first) {
-            let Some(outboxes) = self.pool(publisher).outboxes() else { continue };
-            let after = after.filter(|after| after.publisher == publisher).map(|after| &after.key);
-            for letter in outboxes.letters.all(after).take(limit - found.len()) {
-                let (key, letter) = letter?;
-                found.push((DeadLetterId { publisher, key }, letter));
-            }
-        }
-        Ok(found)
-    }
-
-    /// Delivers a dead letter once more, out of its order; delivered, it is no longer one. A subscriber that had taken it all the same
-    /// (its answer was lost) does not take it twice.
-    pub async fn replay(
-        &self,
-        context: &Context,
-        id: &DeadLetterId,
-        now: Timestamp,
-    ) -> Result<DeadLetter, ReplayError> {
-        if !matches!(self.caller(), Caller::Outside(_)) {
-            return Err(ReplayError::NotDelivered(MeshError::Refused));
-        }
-        // Two at once might both find that it was not handled yet.
-        let _alone = self.replaying().await;
-        let letters = self.pool(id.publisher).outboxes().ok_or(ReplayError::NotFound)?.letters;
-        let letter = letters.get(&id.key)?.ok_or(ReplayError::NotFound)?;
-        let event = EventId { publisher: id.publisher, record: letter.record.clone(), seq: letter.event.seq };
-        let principal = Principal::Service { name: id.publisher };
-        let context = Context { principal, ..context.within(PATIENCE) };
-        let delivered = self.deliver(&context, letter.subscriber, &event, &letter.event, 1).await;
-        let settled: Result<(), StorageError> = letters.change(&id.key, |found| {
-            Ok(match (&delivered, found) {
-                (_, None) => Decision::Keep(()),
-                (Ok(()), Some(_)) => Decision::Delete(()),
-                (Err(error), Some(letter)) => {
-                    Decision::Save(DeadLetter { error: error.to_string(), at: now, ..letter }, ())
-                }
-            })
-        });
-        settled?;
-        letters.commit().await?;
-        delivered.map(|()| letter).map_err(ReplayError::NotDelivered)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_id_reads_back_and_another_text_is_none() {
+    fn an_id_reads_back_and_another_text_is_refused() {
         let text = "orders:order:ord_1:3:notifications";
         assert_eq!(text.parse::<DeadLetterId>().unwrap().to_string(), text);
         for none in ["", "orders", "nobody:order:ord_1:3:orders"] {

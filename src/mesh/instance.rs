@@ -1,13 +1,15 @@
-//! One running actor of a service, and what is known of it.
+//! One running actor of a service, and what its calls have shown about it.
 
 use super::{
-    Handlers, Kind,
+    RequestKind,
+    handlers::Handlers,
     latency::PeakEwma,
-    outlier::{Health, OutlierSettings},
+    outlier::Health,
     permit::Permit,
+    settings::{InstanceSettings, OutlierSettings},
 };
-use parking_lot::{Mutex, MutexGuard};
-use serde::{Deserialize, Serialize};
+use parking_lot::Mutex;
+use serde::Serialize;
 use std::{
     pin::pin,
     sync::{
@@ -23,12 +25,12 @@ pub(super) struct Instance {
     /// Such as `products-2`. A replacement takes over the name of the one that died.
     pub name: Arc<str>,
     pub handlers: Handlers,
-    /// The node that it lives on; `None` for one that somebody else has started.
+    /// The node on which it runs; `None` for an actor that the pool did not start.
     pub node: Option<usize>,
     pub in_flight: Arc<AtomicUsize>,
-    /// Those of them that no handler has had yet.
+    /// The calls in flight that no handler has started.
     mailbox: Arc<AtomicUsize>,
-    /// The long polls, which are not counted among those.
+    /// The long polls. They are not counted as calls in flight.
     waiting: Arc<AtomicUsize>,
     capacity: AtomicUsize,
     weight: AtomicU64,
@@ -37,58 +39,30 @@ pub(super) struct Instance {
     is_ejected: AtomicBool,
     pub latency: PeakEwma,
     health: Mutex<Health>,
-    /// Since when it takes calls; `None` for one that was there from the beginning, and has nobody to catch up with.
+    /// When it began to take calls; `None` for an instance that was started with the service.
     warming_since: Mutex<Option<Instant>>,
-    /// Looked at before that, for nearly always nobody is.
+    /// Read before `warming_since`, because nearly always no instance is warming up.
     is_warming: AtomicBool,
-    /// How often this name has been started anew.
+    /// How often an instance of this name has been restarted.
     pub restarts: u32,
-    /// Wakes those who would wait for it in vain.
+    /// Wakes the callers that wait for an answer of the dead instance.
     died: Notify,
 }
 
-/// Long polls that an instance takes at a time. They cost a little memory and nobody's time.
+/// The most long polls of one instance. A long poll costs a little memory and no processor time.
 const MOST_WAITING: usize = 4096;
 
-/// What can be set for one instance, by its name: a canary gets a small weight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct InstanceSettings {
-    /// Its share of the calls where calls are spread by weight, beside the others' weights.
-    pub weight: u64,
-    /// Calls that it takes at a time; a further one goes to a sibling, or is refused after a few looks.
-    pub capacity: usize,
-    /// Whether it takes no new calls.
-    pub draining: bool,
-}
-
-impl Default for InstanceSettings {
-    fn default() -> Self {
-        Self { weight: 100, capacity: 256, draining: false }
-    }
-}
-
-impl InstanceSettings {
-    /// `Err` begins with the field that makes no sense.
-    pub fn checked(self) -> Result<Self, String> {
-        match self {
-            Self { weight: 10_001.., .. } => Err("weight is from 0 to 10,000".into()),
-            Self { capacity: 0 | 100_001.., .. } => Err("capacity is from 1 to 100,000".into()),
-            settings => Ok(settings),
-        }
-    }
-}
-
-/// What an instance is doing. One that is being started is not there yet.
+/// The state of an instance. An instance that is being started is not in the pool yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = InstanceState)]
-pub enum State {
+pub enum InstanceState {
+    /// It takes calls.
     Ready,
-    /// Takes no new calls; is finishing what it has.
+    /// It takes no new calls and finishes those that it has.
     Draining,
-    /// Too many of its calls failed: it takes no calls for a while.
+    /// Too many of its calls failed. It takes no calls for a while.
     Ejected,
+    /// Its actor has crashed or does not answer pings.
     Dead,
 }
 
@@ -133,13 +107,13 @@ impl Instance {
         self.weight.load(Ordering::Relaxed)
     }
 
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> InstanceState {
         let is = |flag: &AtomicBool| flag.load(Ordering::Acquire);
         match () {
-            () if is(&self.is_dead) => State::Dead,
-            () if is(&self.is_draining) => State::Draining,
-            () if is(&self.is_ejected) => State::Ejected,
-            () => State::Ready,
+            () if is(&self.is_dead) => InstanceState::Dead,
+            () if is(&self.is_draining) => InstanceState::Draining,
+            () if is(&self.is_ejected) => InstanceState::Ejected,
+            () => InstanceState::Ready,
         }
     }
 
@@ -151,35 +125,36 @@ impl Instance {
         self.in_flight.load(Ordering::Acquire) == 0 && self.waiting.load(Ordering::Acquire) == 0
     }
 
-    pub fn die(&self) {
+    /// Ends its calls: requests in its mailbox go to another instance, and no new call comes.
+    pub fn mark_dead(&self) {
         self.is_dead.store(true, Ordering::Release);
         self.died.notify_waiters();
     }
 
-    /// Returns when somebody has found it dead.
+    /// Returns when the instance has been marked as dead.
     pub async fn death(&self) {
-        let mut told = pin!(self.died.notified());
-        // In line before the look, so that no death falls in between.
-        told.as_mut().enable();
-        if self.state() != State::Dead {
-            told.await;
+        let mut died = pin!(self.died.notified());
+        // Subscribe before reading the state, so that no notification between the two is missed.
+        died.as_mut().enable();
+        if self.state() != InstanceState::Dead {
+            died.await;
         }
     }
 
-    /// A place among the calls of that kind that it takes at a time, if there is one.
-    pub fn admit(&self, kind: Kind) -> Option<Permit> {
+    /// Takes a slot for a call of that kind; `None` if all are taken.
+    pub fn admit(&self, kind: RequestKind) -> Option<Permit> {
         match kind {
-            Kind::LongPoll => Permit::admit(&self.waiting, MOST_WAITING, &self.mailbox),
-            Kind::Query | Kind::Command | Kind::Keyed => {
+            RequestKind::LongPoll => Permit::admit(&self.waiting, MOST_WAITING, &self.mailbox),
+            RequestKind::Query | RequestKind::Command | RequestKind::Keyed => {
                 Permit::admit(&self.in_flight, self.capacity.load(Ordering::Relaxed), &self.mailbox)
             }
         }
     }
 
-    /// Learns from a call. Whether it should be ejected, if its pool can do without it.
-    pub fn learn(&self, took: Duration, has_failed: bool, settings: &OutlierSettings) -> bool {
+    /// Records a call. Gives whether the instance should be ejected, if its pool can spare it.
+    pub fn record_call(&self, took: Duration, has_failed: bool, settings: &OutlierSettings) -> bool {
         self.latency.record(took, has_failed, Instant::now());
-        let mut health = self.health();
+        let mut health = self.health.lock();
         if has_failed {
             return health.failed(settings);
         }
@@ -188,39 +163,40 @@ impl Instance {
     }
 
     pub fn eject(&self, settings: &OutlierSettings) {
-        self.health().eject(settings, Instant::now());
+        self.health.lock().eject(settings, Instant::now());
         self.is_ejected.store(true, Ordering::Release);
     }
 
-    /// Back from its ejection, if its time is over.
-    pub fn come_back_when_due(&self) {
+    /// Ends the ejection if its time is over.
+    pub fn readmit_if_due(&self) {
         let now = Instant::now();
-        if self.health().is_due(now) {
-            self.come_back();
+        if self.health.lock().is_due(now) {
+            self.readmit();
         }
     }
 
-    pub fn come_back(&self) {
+    /// Ends the ejection.
+    pub fn readmit(&self) {
         let now = Instant::now();
-        self.health().come_back(now);
+        self.health.lock().readmit(now);
         if self.is_ejected.swap(false, Ordering::AcqRel) {
             self.warm_up();
         }
     }
 
-    /// From now on its share of the calls grows little by little.
+    /// Begins a warm-up: from now on the instance's share of the calls grows.
     pub fn warm_up(&self) {
-        *lock(&self.warming_since) = Some(Instant::now());
+        *self.warming_since.lock() = Some(Instant::now());
         self.is_warming.store(true, Ordering::Release);
     }
 
-    /// The share of the calls it would otherwise get that it is to have now, of a hundred: it has nothing in its caches yet, and
-    /// nobody knows how it does. From 10 to 100 over `within` (Envoy's slow start).
+    /// The percentage of its usual calls that the instance gets: from 10 to 100, growing over
+    /// `within` (Envoy's slow start). A new instance has empty caches and no known latency.
     pub fn warmth(&self, within: Duration) -> u64 {
         if !self.is_warming.load(Ordering::Acquire) {
             return 100;
         }
-        let passed = lock(&self.warming_since).map_or(within, |since| since.elapsed());
+        let passed = self.warming_since.lock().map_or(within, |since| since.elapsed());
         if passed >= within {
             self.is_warming.store(false, Ordering::Release);
             return 100;
@@ -228,13 +204,9 @@ impl Instance {
         (passed.as_millis() * 100 / within.as_millis().max(1)).clamp(10, 100) as u64
     }
 
-    fn health(&self) -> MutexGuard<'_, Health> {
-        lock(&self.health)
-    }
-
     pub fn report(&self, warm_up: Duration) -> InstanceReport {
         let now = Instant::now();
-        let health = *self.health();
+        let health = *self.health.lock();
         InstanceReport {
             name: self.name.clone(),
             state: self.state(),
@@ -253,44 +225,34 @@ impl Instance {
     }
 }
 
-/// An instance as the Lab and `/api/v1/gateway/services` show it.
+/// The state of an instance, as `/api/v1/gateway/services` shows it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct InstanceReport {
+    /// The service's name and a number from 1.
     #[schema(value_type = String, example = "products-1")]
     pub name: Arc<str>,
-    pub state: State,
+    /// What the instance does with calls.
+    pub state: InstanceState,
+    /// Calls in flight, without long polls.
     pub in_flight: usize,
-    /// Those of them that no handler has had yet.
+    /// Calls in flight that no handler has started.
     pub mailbox: usize,
+    /// The most calls in flight.
     pub capacity: usize,
-    /// Long polls.
+    /// Long polls in flight.
     pub waiting: usize,
+    /// Its share of the calls with the strategy `weighted`.
     pub weight: u64,
-    /// Its share of the calls it would otherwise get.
+    /// The percentage of its usual calls that it gets while it warms up.
     pub warmth_percent: u64,
-    /// The moving average that balancing goes by.
+    /// Its latency in milliseconds (Peak EWMA), from which the balancer computes its load.
     pub latency_ms: f64,
+    /// Failed calls since the last successful one.
     pub failures_in_a_row: u32,
+    /// The number of ejections; it falls while the instance is healthy.
     pub ejections: u32,
-    /// How long it stays out; `null` for one that is not ejected.
+    /// Milliseconds until the ejection ends; `null` if the instance is not ejected.
     pub ejected_for_ms: Option<u64>,
+    /// How often an instance of this name has been restarted.
     pub restarts: u32,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn what_makes_no_sense_is_refused_in_words(weight in 0u64..20_000, capacity in 0usize..200_000) {
-            let checked = InstanceSettings { weight, capacity, draining: false }.checked();
-            prop_assert_eq!(checked.is_ok(), weight <= 10_000 && (1..=100_000).contains(&capacity));
-        }
-    }
 }

@@ -1,18 +1,22 @@
-//! How long an instance takes at the moment: a peak-sensitive moving average (Finagle's Peak EWMA).
+//! The latency of an instance at the moment: a moving average that is sensitive to peaks (Finagle's
+//! Peak EWMA).
 //!
-//! A call that took longer than the average sets it at once, shorter ones bring it down over ten seconds: an instance that has become
-//! slow is noticed with its first slow answer, and one that has recovered is trusted again little by little.
+//! A call that took longer than the average sets the average at once. Shorter calls lower it over
+//! ten seconds. The balancer therefore notices a slow instance at its first slow answer, and gives
+//! a recovered instance its calls back step by step.
 
 use parking_lot::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The time in which what was measured loses about two thirds of its weight.
+/// The time after which a measurement has about a third of its weight left.
 const DECAY: Duration = Duration::from_secs(10);
 
-/// What a failed call counts as, if it took less: an instance that fails fast must not look like the fastest.
+/// The least latency that a failed call counts with: an instance that fails fast must not look like
+/// the fastest instance.
 const FAILURE: Duration = Duration::from_secs(1);
 
+/// The time of the last call, and the average in seconds at that time.
 pub(super) struct PeakEwma(Mutex<(Instant, f64)>);
 
 impl PeakEwma {
@@ -28,7 +32,8 @@ impl PeakEwma {
         *state = (at.max(now), if took > average { took } else { average * kept + took * (1.0 - kept) });
     }
 
-    /// Seconds; what nobody measured lately fades to zero, so that an instance is not shunned for ever.
+    /// The average in seconds. Without new measurements it falls to zero, so that an instance is
+    /// not avoided for ever.
     pub fn seconds(&self, now: Instant) -> f64 {
         let (at, average) = *self.0.lock();
         average * weight(at, now)

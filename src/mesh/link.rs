@@ -1,6 +1,7 @@
-//! The link between callers and services, where a network would be: perfect and free, unless told what goes wrong on it.
+//! The link between a caller and a service, where a network would be. It has no latency and loses
+//! no message, unless faults are injected (compare Toxiproxy, and Istio's fault injection).
 
-use super::{Context, Kind, MeshError};
+use super::{Context, MeshError, RequestKind};
 use crate::env::Env;
 use futures_util::future::LocalBoxFuture;
 use serde::{Serialize, Serializer};
@@ -8,34 +9,40 @@ use std::{any::Any, time::Duration};
 use tokio::time::{sleep_until, timeout_at};
 use utoipa::ToSchema;
 
-/// What happens to messages on their way.
+/// The faults of a link: what happens to messages between one caller and one service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Link {
-    /// Each way takes so long,
+    /// The time that each message takes, in each direction.
     #[serde(rename = "latency_ms", serialize_with = "millis")]
     #[schema(value_type = f64)]
     pub latency: Duration,
-    /// and up to so much longer: messages overtake each other.
+    /// The most that is added to the latency of a message, drawn anew for each. Messages can
+    /// therefore overtake each other.
     #[serde(rename = "jitter_ms", serialize_with = "millis")]
     #[schema(value_type = f64)]
     pub jitter: Duration,
-    /// Each message is turned into bytes and parsed again, as between two processes: what it costs, and whether all of it arrives.
+    /// Whether each message is turned into bytes and parsed again, as between two processes.
     pub serialised: bool,
-    /// So many of a hundred requests never arrive.
+    /// The percentage of requests that never arrive.
     pub lost_requests: u8,
-    /// So many of a hundred replies never arrive: what was asked for is done.
+    /// The percentage of replies that never arrive. Their requests are carried out.
     pub lost_replies: u8,
-    /// So many of a hundred requests arrive twice; never one that must not be sent twice.
+    /// The percentage of requests that arrive twice. Commands without a key and long polls never
+    /// do.
     pub duplicates: u8,
 }
 
 impl Link {
-    /// One message there and its reply back, with what goes wrong. `send` sends it, as often as it is called.
+    /// Sends one message and brings back its reply. `send` is called once for each copy that
+    /// arrives.
+    ///
+    /// # Errors
+    /// [`MeshError::TimedOut`] if a message is lost or the deadline passes.
     pub(super) async fn carry<T: 'static>(
         self,
         env: &Env,
         context: &Context,
-        kind: Kind,
+        kind: RequestKind,
         send: impl Fn() -> LocalBoxFuture<'static, T>,
     ) -> Result<T, MeshError> {
         let send = || {
@@ -43,47 +50,48 @@ impl Link {
             Box::pin(async move { Box::new(sent.await) as Box<dyn Any> }) as LocalBoxFuture<'static, _>
         };
         let answer = self.carry_any(env, context, kind, &send).await?;
-        // It is what `send` gives.
+        // The type is that of `send`, so the cast does not fail.
         answer.downcast().map(|answer| *answer).map_err(|_| MeshError::Crashed)
     }
 
-    /// The same for all types of answers, so that it is compiled once and not for each of them.
+    /// Does the work of [`Link::carry`] without its type parameter, so that the compiler translates
+    /// it once and not for each type of answer.
     async fn carry_any(
         self,
         env: &Env,
         context: &Context,
-        kind: Kind,
+        kind: RequestKind,
         send: &dyn Fn() -> LocalBoxFuture<'static, Box<dyn Any>>,
     ) -> Result<Box<dyn Any>, MeshError> {
         let lost = async || {
             sleep_until(context.deadline).await;
             Err(MeshError::TimedOut)
         };
-        env.sleep(self.way(env)).await;
+        env.sleep(self.delay(env)).await;
         if happens(env, self.lost_requests) {
             return lost().await;
         }
-        if matches!(kind, Kind::Keyed | Kind::Query) && happens(env, self.duplicates) {
-            let (env, again, way) = (env.clone(), send(), self.way(env));
-            // Nobody waits for what it gives.
+        if matches!(kind, RequestKind::Keyed | RequestKind::Query) && happens(env, self.duplicates) {
+            let (env, again, delay) = (env.clone(), send(), self.delay(env));
+            // Nothing waits for the answer to the copy.
             actix::spawn(async move {
-                env.sleep(way).await;
+                env.sleep(delay).await;
                 again.await;
             });
         }
-        // The sender may lose patience; what was sent is carried out all the same.
+        // The caller may stop waiting. The request that was sent is carried out all the same.
         let sent = actix::spawn(send());
         let answer = timeout_at(context.deadline, sent).await;
         let Ok(answer) = answer else { return Err(MeshError::TimedOut) };
         if happens(env, self.lost_replies) {
             return lost().await;
         }
-        let way = self.way(env);
-        timeout_at(context.deadline, env.sleep(way)).await.map_err(|_| MeshError::TimedOut)?;
+        let delay = self.delay(env);
+        timeout_at(context.deadline, env.sleep(delay)).await.map_err(|_| MeshError::TimedOut)?;
         answer.map_err(|_| MeshError::Crashed)
     }
 
-    fn way(&self, env: &Env) -> Duration {
+    fn delay(&self, env: &Env) -> Duration {
         self.latency + env.jitter(self.jitter)
     }
 }

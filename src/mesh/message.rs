@@ -1,4 +1,4 @@
-//! What travels: requests with their context, and events.
+//! Messages: requests with their context, and events.
 
 use super::{Failure, MeshError, permit::Permit};
 use crate::{
@@ -7,68 +7,68 @@ use crate::{
     types::{Principal, Service, SpanId, Timestamp, TraceId},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{
-    fmt,
-    hash::{DefaultHasher, Hash, Hasher},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 use tokio::time::Instant;
 
-/// A question or an order to a service. Its type says everything a caller must know. Made by [`requests!`].
+/// A request to a service. Its type binds the service, the name, the reply and the error.
+/// Implemented by the macro `requests!`.
 pub trait Request: Serialize + DeserializeOwned + Clone + Send + 'static {
-    /// Who answers.
+    /// The service that handles the request.
     const SERVICE: Service;
-    /// Such as `products.reserve_stock`.
+    /// The name in spans, metrics and logs, such as `products.reserve_stock`.
     const NAME: &'static str;
-    const KIND: Kind;
+    /// Whether the request may be sent again.
+    const KIND: RequestKind;
+    /// What the service answers.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
-    /// What the service may have to say against it.
+    /// Why the service may refuse the request.
     type Error: std::error::Error + Serialize + DeserializeOwned + Send + 'static;
 
     /// The principals that may send it.
     const AUDIENCE: Audience;
 
-    /// Checked by the service before its handler runs: `Err` with the service's own error for a principal outside the audience.
+    /// Checks the principal before the handler runs.
+    ///
+    /// # Errors
+    /// The service's own error, if the principal is not in the audience.
     fn authorize(_: &Principal) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// What the request is about, where it names one thing: requests about the same thing can go to the same instance.
+    /// A hash of the thing that the request is about; `None` if it names no single thing. Requests
+    /// about the same thing can go to the same instance ([`Strategy::ConsistentHash`]).
+    ///
+    /// [`Strategy::ConsistentHash`]: super::Strategy::ConsistentHash
     fn affinity(&self) -> Option<u64> {
         None
     }
 }
 
-/// A number for what a request is about: the same in every run.
-pub(crate) fn affinity_to(key: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// What may be done again when nobody knows how it ended.
+/// Whether a request may be sent again if its result is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Changes nothing: may be asked again freely.
+pub enum RequestKind {
+    /// Changes nothing. It may be sent again.
     Query,
-    /// A query whose answer is waited for until there is news. It has a compartment of its own in its instance: however many wait,
-    /// those that work keep their places.
+    /// A query that waits until there is news. Long polls have slots of their own, so they take
+    /// none from other calls.
     LongPoll,
-    /// Changes something, each time: is never sent again.
+    /// Changes something each time. It is never sent again.
     Command,
-    /// A command that names what it is for (an order and a step, an id), so that the second time gives the first answer.
+    /// A command with a key (an order and a step, an id). If it is sent twice, it is carried out
+    /// once, and both get the same answer.
     Keyed,
 }
 
-/// Which principals may send a request: a column of every service's message table. Whether the *caller* (another service) may call at
-/// all is decided before, by the list of allowed calls.
+/// Which principals may send a request: a column of every service's message table. Whether the
+/// *calling service* may call at all is decided before, by the list of allowed calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
     /// Every principal, also an anonymous one.
     Anyone,
-    /// The owner of the record, and staff. Only the handler knows the record, so the handler checks with [`Principal::may_see`].
+    /// The owner of the record, and staff. Only the handler knows the record, so the handler checks
+    /// it with [`Principal::may_see`].
     Owner,
     /// Operators, services and the program: [`Principal::is_staff`]. Checked before the handler.
     Staff,
@@ -76,68 +76,78 @@ pub enum Audience {
     Program,
 }
 
-/// Something that happened, told by the service that it happened to. Made by [`events!`].
+/// Something that happened in a service. The service publishes it. Implemented by the macro
+/// `events!`.
 pub trait Event: Serialize + DeserializeOwned + Send + 'static {
+    /// The service that publishes the event.
     const PUBLISHER: Service;
-    /// Such as `orders.confirmed`.
+    /// The name in outboxes, spans and logs, such as `orders.confirmed`.
     const NAME: &'static str;
 
-    /// Puts the event into the outbox of the record that changes, to be told when the change is on disk.
+    /// Adds the event to the outbox of the record that changes. The relay delivers it when the
+    /// change is on disk. `at` is the time at which it happened.
     fn add_to(&self, outbox: &mut Outbox, at: Timestamp) {
         let payload = serde_json::to_value(self).unwrap_or_default();
         outbox.push(Self::NAME, payload, at);
     }
 }
 
-/// What goes along with a request.
+/// What travels with a request through all services that it reaches.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// On whose behalf.
+    /// The user or service on whose behalf the request is sent.
     pub principal: Principal,
-    /// When nobody waits for the answer any longer. It covers everything that is called on the way.
+    /// When the first caller stops waiting. All calls that the request causes share this deadline
+    /// (Google's SRE book, ch. 22: deadline propagation).
     pub deadline: Instant,
-    /// The trace that all of it belongs to,
+    /// The trace to which the request and all that it causes belongs.
     pub trace: TraceId,
-    /// and the span of it in which it is asked.
+    /// The span in which the request is sent.
     pub span: Option<SpanId>,
 }
 
 impl Context {
-    pub fn new(principal: Principal, patience: Duration, trace: TraceId) -> Self {
-        Self { principal, deadline: Instant::now() + patience, trace, span: None }
+    /// A context whose deadline is `timeout` from now.
+    pub fn new(principal: Principal, timeout: Duration, trace: TraceId) -> Self {
+        Self { principal, deadline: Instant::now() + timeout, trace, span: None }
     }
 
-    /// For what a service does on its own account, in the trace that caused it.
-    pub fn of_service(service: Service, patience: Duration, trace: TraceId) -> Self {
-        Self::new(Principal::Service { name: service }, patience, trace)
+    /// The context of a request that a service sends for itself, for example from a background
+    /// task.
+    pub fn of_service(service: Service, timeout: Duration, trace: TraceId) -> Self {
+        Self::new(Principal::Service { name: service }, timeout, trace)
     }
 
-    /// The same caller and trace with less time: never more than is left.
-    pub fn within(&self, patience: Duration) -> Self {
-        Self { deadline: self.deadline.min(Instant::now() + patience), ..self.clone() }
+    /// The same context with a deadline at most `timeout` from now, and never a later one.
+    pub fn within(&self, timeout: Duration) -> Self {
+        Self { deadline: self.deadline.min(Instant::now() + timeout), ..self.clone() }
     }
 
-    /// The same, asked in that span.
+    /// The same context inside that span; unchanged for `None`.
     pub fn in_span(&self, span: Option<SpanId>) -> Self {
         Self { span: span.or(self.span), ..self.clone() }
     }
 
+    /// The time until the deadline; zero after it.
     pub fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 }
 
-/// Whose handle on the mesh is used.
+/// The owner of a handle on the mesh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
+    /// A service. It may call the services that the list of allowed calls names for it.
     Service(Service),
-    /// The gateway, the Lab, the audit, the program itself: they may call every service.
+    /// The gateway, the Lab, the audit, or the program itself. They may call every service.
     Outside(&'static str),
 }
 
 impl Caller {
+    /// The gateway.
     pub const GATEWAY: Self = Self::Outside("gateway");
 
+    /// The name in spans, metrics and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Service(service) => service.name(),
@@ -160,18 +170,21 @@ impl fmt::Display for Caller {
 
 /// A request on its way to an actor.
 pub struct Envelope<R: Request> {
+    /// The context of the request.
     pub context: Context,
+    /// The request.
     pub request: R,
     /// The span of the call.
-    pub(super) here: SpanContext,
+    pub(super) span: SpanContext,
     pub(super) permit: Permit,
 }
 
 impl<R: Request> Envelope<R> {
-    /// Takes the request in hand; `None` where its caller has taken it back. It is carried out in the span that comes with it; the last
-    /// part is to be held until the answer is there.
+    /// Marks the call as running and gives the context, the request, the span in which the handler
+    /// runs, and the slot, which must be held until the handler has ended. `None` if the caller has
+    /// cancelled the call: the handler must not run.
     pub fn open(self) -> Option<(Context, R, SpanContext, impl Sized)> {
-        self.permit.begin().then_some((self.context, self.request, self.here, self.permit))
+        self.permit.start().then_some((self.context, self.request, self.span, self.permit))
     }
 }
 
@@ -179,13 +192,14 @@ impl<R: Request> actix::Message for Envelope<R> {
     type Result = Result<R::Reply, Failure<R::Error>>;
 }
 
-/// Which event of which record: the same at every delivery.
+/// The identity of an event. It is the same at every delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EventId {
+    /// The service that published the event.
     pub publisher: Service,
-    /// `table/key` of the record that owes it.
+    /// `table/key` of the record in whose outbox the event was.
     pub record: String,
-    /// Counts from 0 within the record.
+    /// The number of the event within its record, from 0.
     pub seq: u64,
 }
 
@@ -197,76 +211,18 @@ impl fmt::Display for EventId {
 
 /// An event on its way to a subscriber.
 pub struct Delivery<E: Event> {
+    /// The publisher's context.
     pub context: Context,
+    /// The identity of the event.
     pub id: EventId,
-    /// When it happened.
+    /// The time at which the event happened.
     pub at: Timestamp,
+    /// The event.
     pub event: E,
-    /// The span in which it is handled.
-    pub here: SpanContext,
+    /// The span in which the event is handled.
+    pub span: SpanContext,
 }
 
 impl<E: Event> actix::Message for Delivery<E> {
     type Result = Result<(), MeshError>;
 }
-
-/// Binds each request of a service to its name, its kind and its reply: the service at a glance. `by` names the field that says what
-/// the request is about ([`Request::affinity`]). The second column is the [`Audience`]; `staff` and `program` name the error that all
-/// other principals get: `Forbidden`, or `NotFound` where the record's existence is hidden from them.
-///
-/// ```text
-/// requests! { Service::Products, ProductsError,
-///     query   anyone           GetProduct   "products.get" by id                 -> Product,
-///     poll    anyone           AwaitRefill  "products.await_refill" by id        -> Product,
-///     keyed   staff(Forbidden) ReserveStock "products.reserve_stock" by order_id -> Reservation,
-/// }
-/// ```
-macro_rules! requests {
-    (
-        $service:expr, $error:ty,
-        $($kind:ident $audience:ident $(($denied:ident))? $request:ident $name:literal $(by $key:ident)? -> $reply:ty,)*
-    ) => {$(
-        impl $crate::mesh::Request for $request {
-            const SERVICE: $crate::types::Service = $service;
-            const NAME: &'static str = $name;
-            const KIND: $crate::mesh::Kind = $crate::mesh::requests!(@kind $kind);
-            const AUDIENCE: $crate::mesh::Audience = $crate::mesh::requests!(@audience $audience);
-            type Reply = $reply;
-            type Error = $error;
-            $(fn authorize(principal: &$crate::types::Principal) -> Result<(), $error> {
-                if $crate::mesh::requests!(@permits $audience principal) { Ok(()) } else { Err(<$error>::$denied) }
-            })?
-            $(fn affinity(&self) -> Option<u64> {
-                Some($crate::mesh::affinity_to(&self.$key))
-            })?
-        }
-    )*
-        impl From<$error> for $crate::mesh::Failure<$error> {
-            fn from(error: $error) -> Self {
-                Self::Domain(error)
-            }
-        }
-    };
-    (@audience anyone) => { $crate::mesh::Audience::Anyone };
-    (@audience owner) => { $crate::mesh::Audience::Owner };
-    (@audience staff) => { $crate::mesh::Audience::Staff };
-    (@audience program) => { $crate::mesh::Audience::Program };
-    (@permits staff $principal:ident) => { $principal.is_staff() };
-    (@permits program $principal:ident) => { *$principal == $crate::types::Principal::System };
-    (@kind query) => { $crate::mesh::Kind::Query };
-    (@kind poll) => { $crate::mesh::Kind::LongPoll };
-    (@kind command) => { $crate::mesh::Kind::Command };
-    (@kind keyed) => { $crate::mesh::Kind::Keyed };
-}
-pub(crate) use requests;
-
-/// Binds each event of a service to its name.
-macro_rules! events {
-    ($service:expr, $($event:ident $name:literal,)*) => {$(
-        impl $crate::mesh::Event for $event {
-            const PUBLISHER: $crate::types::Service = $service;
-            const NAME: &'static str = $name;
-        }
-    )*};
-}
-pub(crate) use events;

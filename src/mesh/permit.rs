@@ -1,4 +1,4 @@
-//! A call's place in its instance, and in whose hands its request is.
+//! A slot of an instance, and the state of the call that holds the slot.
 
 use std::{
     sync::{
@@ -9,88 +9,87 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// One of the calls that an instance takes at a time; free again when this is dropped.
+/// A slot among the calls that an instance has in flight (a bulkhead: Nygard, "Release It!", 2007,
+/// ch. 5). Dropping the permit frees the slot.
 ///
-/// It travels with the request, so that the place is free when the handler is done, not when the caller gives up.
+/// The permit travels with the request. The slot is therefore free when the handler has ended, not
+/// when the caller stops waiting.
 pub(super) struct Permit {
     in_flight: Arc<AtomicUsize>,
-    /// How many of the instance's requests no handler has had yet.
+    /// The number of the instance's requests that no handler has started.
     mailbox: Arc<AtomicUsize>,
-    hands: Arc<Hands>,
+    call: Arc<CallState>,
 }
 
-/// What the caller keeps of a permit that has gone with its request.
-pub(super) struct Sent(Arc<Hands>);
-
-/// In whose hands a request is, and since when in a handler's.
-struct Hands {
-    state: AtomicU8,
-    sent_at: Instant,
-    /// Nanoseconds that it lay in the mailbox, and one; 0 while it does.
-    queued: AtomicU64,
+/// State of one call: queued, running, or cancelled. Caller and handler share it.
+pub(super) struct CallState {
+    phase: AtomicU8,
+    queued_since: Instant,
+    /// Nanoseconds that the request was in the mailbox, plus one; 0 while it is there.
+    queued_nanos: AtomicU64,
 }
 
-/// Nobody has it in hand: it lies in a mailbox.
-const UNDER_WAY: u8 = 0;
-/// A handler does what it asks for.
-const BEGUN: u8 = 1;
-/// Its caller has given it up, or to a sibling.
-const TAKEN_BACK: u8 = 2;
+/// The request is in a mailbox.
+const QUEUED: u8 = 0;
+/// A handler has started.
+const RUNNING: u8 = 1;
+/// The caller has stopped waiting, or has sent the request to another instance.
+const CANCELLED: u8 = 2;
 
 impl Permit {
-    /// `None` where `capacity` calls are in flight already.
+    /// Takes a slot; `None` if `capacity` calls are in flight already.
     pub fn admit(in_flight: &Arc<AtomicUsize>, capacity: usize, mailbox: &Arc<AtomicUsize>) -> Option<Self> {
         in_flight.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < capacity).then_some(n + 1)).is_ok().then(
             || {
                 mailbox.fetch_add(1, Ordering::AcqRel);
-                Self { in_flight: in_flight.clone(), mailbox: mailbox.clone(), hands: Arc::new(Hands::new()) }
+                Self { in_flight: in_flight.clone(), mailbox: mailbox.clone(), call: Arc::new(CallState::queued()) }
             },
         )
     }
 
-    /// Said by the handler that takes the request in hand; `false` where it has been taken back.
-    pub fn begin(&self) -> bool {
-        self.hands.queued.store(self.hands.sent_at.elapsed().as_nanos() as u64 + 1, Ordering::Release);
-        let is_first = self.hands.go_to(BEGUN);
-        if is_first {
+    /// Marks the call as running. `false` if the caller has cancelled it: the handler must not
+    /// start.
+    pub fn start(&self) -> bool {
+        let nanos = self.call.queued_since.elapsed().as_nanos() as u64;
+        self.call.queued_nanos.store(nanos + 1, Ordering::Release);
+        let has_started = self.call.leave_queue(RUNNING);
+        if has_started {
             self.mailbox.fetch_sub(1, Ordering::AcqRel);
         }
-        is_first
+        has_started
     }
 
-    pub fn sent(&self) -> Sent {
-        Sent(self.hands.clone())
-    }
-}
-
-impl Sent {
-    /// Takes the request back, so that no handler begins it any more; `false` where one has.
-    pub fn take_back(&self) -> bool {
-        self.0.go_to(TAKEN_BACK)
-    }
-
-    /// How long it lay in the mailbox; `None` where no handler has had it.
-    pub fn queued(&self) -> Option<Duration> {
-        self.0.queued.load(Ordering::Acquire).checked_sub(1).map(Duration::from_nanos)
+    pub fn call(&self) -> Arc<CallState> {
+        self.call.clone()
     }
 }
 
-impl Hands {
-    fn new() -> Self {
-        Self { state: AtomicU8::new(UNDER_WAY), sent_at: Instant::now(), queued: AtomicU64::new(0) }
+impl CallState {
+    fn queued() -> Self {
+        Self { phase: AtomicU8::new(QUEUED), queued_since: Instant::now(), queued_nanos: AtomicU64::new(0) }
     }
 
-    /// Handler and caller reach for it at the same time; one of them has it.
-    fn go_to(&self, hand: u8) -> bool {
-        self.state.compare_exchange(UNDER_WAY, hand, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    /// Cancels the call, so that no handler starts it. `false` if a handler has started.
+    pub fn cancel(&self) -> bool {
+        self.leave_queue(CANCELLED)
+    }
+
+    /// How long the request was in the mailbox; `None` if no handler has looked at it.
+    pub fn time_queued(&self) -> Option<Duration> {
+        self.queued_nanos.load(Ordering::Acquire).checked_sub(1).map(Duration::from_nanos)
+    }
+
+    /// Handler and caller may both try this at the same moment. One of them succeeds.
+    fn leave_queue(&self, next: u8) -> bool {
+        self.phase.compare_exchange(QUEUED, next, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
-        // One that was taken back lay there until now.
-        if self.hands.state.load(Ordering::Acquire) != BEGUN {
+        // A cancelled request was in the mailbox until now.
+        if self.call.phase.load(Ordering::Acquire) != RUNNING {
             self.mailbox.fetch_sub(1, Ordering::AcqRel);
         }
     }
@@ -101,18 +100,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_begun_or_taken_back_and_never_both() {
-        let (places, mailbox) = (Arc::default(), Arc::default());
-        let permit = Permit::admit(&places, 2, &mailbox).unwrap();
-        assert_eq!((mailbox.load(Ordering::Acquire), permit.sent().queued()), (1, None));
-        assert!(permit.begin() && !permit.sent().take_back());
+    fn a_call_is_started_or_cancelled_and_never_both() {
+        let (in_flight, mailbox) = (Arc::default(), Arc::default());
+        let permit = Permit::admit(&in_flight, 2, &mailbox).unwrap();
+        assert_eq!((mailbox.load(Ordering::Acquire), permit.call().time_queued()), (1, None));
+        assert!(permit.start() && !permit.call().cancel());
         assert_eq!(mailbox.load(Ordering::Acquire), 0);
-        assert!(permit.sent().queued().is_some());
-        let other = Permit::admit(&places, 2, &mailbox).unwrap();
-        assert!(other.sent().take_back() && !other.begin());
-        assert!(Permit::admit(&places, 2, &mailbox).is_none());
-        assert_eq!(mailbox.load(Ordering::Acquire), 1, "it lies there still");
+        assert!(permit.call().time_queued().is_some());
+        let other = Permit::admit(&in_flight, 2, &mailbox).unwrap();
+        assert!(other.call().cancel() && !other.start());
+        assert!(Permit::admit(&in_flight, 2, &mailbox).is_none());
+        assert_eq!(mailbox.load(Ordering::Acquire), 1, "the cancelled request is still in the mailbox");
         drop((permit, other));
-        assert_eq!((places.load(Ordering::Acquire), mailbox.load(Ordering::Acquire)), (0, 0));
+        assert_eq!((in_flight.load(Ordering::Acquire), mailbox.load(Ordering::Acquire)), (0, 0));
     }
 }

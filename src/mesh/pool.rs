@@ -1,114 +1,52 @@
-//! Who is there: the instances of a service, and which of them takes a call.
+//! The instances of one service, and which of them takes a call.
 
 use super::{
-    InstanceReport, InstanceSettings, Kind, MeshError, State, Strategy,
-    autoscale::Autoscale,
+    MeshError, RequestKind,
     balance::Balancer,
-    client_policy::Outcome,
-    instance::Instance,
-    outlier::{self, OutlierSettings},
+    call_result::CallResult,
+    instance::{Instance, InstanceReport, InstanceState},
+    outlier,
     permit::Permit,
-    relay::Outboxes,
-    supervise::Supervisor,
+    service::InjectedFault,
+    settings::{InstanceSettings, MOST_INSTANCES, PoolSettings, Strategy},
 };
 use crate::types::Service;
 use arc_swap::ArcSwap;
-use parking_lot::{Mutex, MutexGuard};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
-/// The instances of one service.
+/// How long an injected crash waits until the actor has panicked.
+const CRASH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The instances of one service. A pool is complete when it is made. Its
+/// supervisor (`supervise.rs`), which starts instances, owns it.
 pub struct Pool {
-    pub(super) service: Service,
-    pub(super) instances: ArcSwap<Vec<Arc<Instance>>>,
-    pub(super) settings: ArcSwap<PoolSettings>,
+    service: Service,
+    instances: ArcSwap<Vec<Arc<Instance>>>,
+    settings: ArcSwap<PoolSettings>,
     balancer: Balancer,
-    /// What keeps the instances alive, once the service was launched.
-    pub(super) supervisor: Mutex<Option<Supervisor>>,
-    outboxes: Mutex<Option<Outboxes>>,
-    /// Held while instances are started or sent away.
-    pub(super) scaling: tokio::sync::Mutex<()>,
-    /// How many instances there are to be where nobody has said otherwise.
-    pub(super) default_count: AtomicUsize,
-    pub(super) stopped: AtomicBool,
+    /// The number of instances if no operator has changed it.
+    default_count: AtomicUsize,
 }
 
-/// How a service's instances are run. All of it can be changed while they run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct PoolSettings {
-    pub strategy: Strategy,
-    /// How many instances there are to be.
-    pub count: usize,
-    /// Looks after `count` by itself; `null` for not.
-    pub autoscale: Option<Autoscale>,
-    pub outlier: OutlierSettings,
-    /// How long an instance that comes to others takes to get its whole share of the calls.
-    pub warm_up_ms: u64,
-    /// What is different for single instances, by their names.
-    pub instances: BTreeMap<String, InstanceSettings>,
-}
-
-/// Instances that a service has at the most.
-pub const MOST_INSTANCES: usize = 32;
-
-impl Default for PoolSettings {
-    fn default() -> Self {
-        Self {
-            strategy: Strategy::default(),
-            count: 2,
-            autoscale: None,
-            outlier: OutlierSettings::default(),
-            warm_up_ms: 10_000,
-            instances: BTreeMap::new(),
-        }
-    }
-}
-
-impl PoolSettings {
-    /// `Err` begins with the field that makes no sense.
-    pub fn checked(self) -> Result<Self, String> {
-        if !(1..=MOST_INSTANCES).contains(&self.count) {
-            return Err(format!("count is from 1 to {MOST_INSTANCES}"));
-        }
-        if self.warm_up_ms > 600_000 {
-            return Err("warm_up_ms is at most 600,000 (ten minutes)".into());
-        }
-        if self.instances.len() > MOST_INSTANCES {
-            return Err(format!("instances names at most {MOST_INSTANCES}"));
-        }
-        self.outlier.checked().map_err(|words| format!("outlier.{words}"))?;
-        self.autoscale.map(Autoscale::checked).transpose()?;
-        for (name, settings) in &self.instances {
-            settings.checked().map_err(|words| format!("instances.{name}.{words}"))?;
-        }
-        Ok(self)
-    }
-
-    pub(super) fn of_instance(&self, name: &str) -> InstanceSettings {
-        self.instances.get(name).copied().unwrap_or_default()
-    }
-
-    fn warm_up(&self) -> Duration {
-        Duration::from_millis(self.warm_up_ms)
-    }
-}
-
-/// A service as it runs now.
+/// The state of a service's pool.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct PoolReport {
+    /// The service.
     pub service: Service,
+    /// The settings of the pool.
     pub settings: PoolSettings,
-    /// Whether so few instances are fit that the ejected ones are asked, too.
+    /// Whether fewer than half of the instances are ready. Ejected instances then get calls, too.
     pub panic: bool,
+    /// The instances in the order of their numbers.
     pub instances: Vec<InstanceReport>,
 }
 
@@ -119,62 +57,62 @@ impl Pool {
             instances: ArcSwap::default(),
             settings: ArcSwap::default(),
             balancer: Balancer::default(),
-            supervisor: Mutex::default(),
-            outboxes: Mutex::default(),
-            scaling: tokio::sync::Mutex::default(),
-            default_count: AtomicUsize::default(),
-            stopped: AtomicBool::new(false),
+            default_count: AtomicUsize::new(1),
         }
     }
 
-    /// An instance that takes calls, and a place in it for a call of that kind; another than `avoid` where there is one.
+    /// Picks an instance for a call of that kind and takes a slot there. An instance other than
+    /// `avoid` is preferred.
+    ///
+    /// # Errors
+    /// [`MeshError::NoInstance`] if no instance takes calls, [`MeshError::Overloaded`] if no slot
+    /// is free.
     pub(super) fn pick(
         &self,
-        kind: Kind,
+        kind: RequestKind,
         key: &dyn Fn() -> Option<u64>,
         avoid: Option<&str>,
     ) -> Result<(Arc<Instance>, Permit), MeshError> {
         let (instances, settings) = (self.instances.load(), self.settings.load());
-        let mut fit = fit(&instances);
+        let mut available = available(&instances);
         if let Some(avoid) = avoid
-            && fit.iter().any(|instance| *instance.name != *avoid)
+            && available.iter().any(|instance| *instance.name != *avoid)
         {
-            fit.retain(|instance| *instance.name != *avoid);
+            available.retain(|instance| *instance.name != *avoid);
         }
-        if fit.is_empty() {
+        if available.is_empty() {
             return Err(MeshError::NoInstance);
         }
-        let picked = self.balancer.pick(settings.strategy, fit, settings.warm_up(), kind, key);
+        let picked = self.balancer.pick(settings.strategy, available, settings.warm_up(), kind, key);
         picked.ok_or(MeshError::Overloaded)
     }
 
-    /// Learns how a call ended, and ejects the instance if it is one too many.
-    pub(super) fn learn(&self, instance: &Instance, outcome: Outcome, took: Duration) {
+    /// Records how a call ended, and ejects the instance after too many failures in a row.
+    pub(super) fn record_call(&self, instance: &Instance, result: CallResult, took: Duration) {
         let settings = self.settings.load();
-        let is_too_many = match outcome {
-            Outcome::Unknown => return,
-            outcome => instance.learn(took, outcome == Outcome::Failure, &settings.outlier),
+        let should_eject = match result {
+            CallResult::Unknown => return,
+            result => instance.record_call(took, result == CallResult::Failure, &settings.outlier),
         };
-        if is_too_many {
+        if should_eject {
             let instances = self.instances.load();
-            let count = |state: State| instances.iter().filter(|it| it.state() == state).count();
-            if outlier::can_spare(instances.len(), count(State::Ejected), count(State::Ready)) {
+            let count = |state: InstanceState| instances.iter().filter(|it| it.state() == state).count();
+            if outlier::can_spare(instances.len(), count(InstanceState::Ejected), count(InstanceState::Ready)) {
                 instance.eject(&settings.outlier);
                 log::warn!(service = self.service.name(), instance = &*instance.name; "too many calls failed in a row; ejected for a while");
             }
         }
     }
 
-    /// Called by whoever finds that the instance is dead: it gets no more calls, and what lies in its mailbox goes to a sibling.
-    pub(super) fn bury(&self, instance: &Instance) {
-        instance.die();
+    pub(super) fn instances(&self) -> Arc<Vec<Arc<Instance>>> {
+        self.instances.load_full()
     }
 
     pub(super) fn named(&self, name: &str) -> Option<Arc<Instance>> {
         self.instances.load().iter().find(|instance| *instance.name == *name).cloned()
     }
 
-    /// Puts an instance in the place of the one of its name, or at the end.
+    /// Adds an instance. It replaces the instance of the same name.
     pub(super) fn put(&self, fresh: Arc<Instance>) {
         self.instances.rcu(|instances| {
             let mut instances = instances.as_ref().clone();
@@ -192,8 +130,37 @@ impl Pool {
         });
     }
 
-    /// Makes an instance a canary, or like the others again; drains it, or lets it take calls again. `false` where there is none of
-    /// that name.
+    /// Drains and removes all instances.
+    pub(super) fn clear(&self) {
+        self.instances.swap(Arc::default()).iter().for_each(|instance| instance.drain());
+    }
+
+    /// Changes the settings, also those of running instances, and gives the previous settings. The
+    /// supervisor starts and stops instances afterwards.
+    ///
+    /// # Errors
+    /// A text that begins with the name of the first field that is out of bounds. Nothing is
+    /// changed then.
+    pub(super) fn set(&self, settings: PoolSettings) -> Result<Arc<PoolSettings>, String> {
+        let settings = settings.checked()?;
+        let is_own = |name: &String| {
+            (1..=MOST_INSTANCES).any(|number| name.strip_prefix(self.service.name()) == Some(&format!("-{number}")))
+        };
+        if let Some(name) = settings.instances.keys().find(|name| !is_own(name)) {
+            return Err(format!("instances.{name} is no instance of this service"));
+        }
+        let previous = self.settings.swap(Arc::new(settings.clone()));
+        for instance in self.instances.load().iter() {
+            instance.set(settings.of_instance(&instance.name));
+        }
+        Ok(previous)
+    }
+
+    pub(super) fn set_count(&self, count: usize) {
+        self.settings.rcu(|settings| PoolSettings { count, ..PoolSettings::clone(settings) });
+    }
+
+    /// Changes the settings of one instance. `false` if there is no instance of that name.
     pub fn set_instance(&self, name: &str, settings: InstanceSettings) -> bool {
         let Some(instance) = self.named(name) else { return false };
         self.settings.rcu(|all| {
@@ -206,54 +173,79 @@ impl Pool {
         true
     }
 
-    /// Takes the instance out for a while, as if too many of its calls had failed. `false` where there is none of that name, or where
-    /// the others cannot do without it.
+    /// Ejects the instance, as after too many failed calls. `false` if there is no instance of that
+    /// name, or if no other instance is ready.
     pub fn eject(&self, name: &str) -> bool {
         let Some(instance) = self.named(name) else { return false };
-        let others = self.instances.load().iter().filter(|it| it.state() == State::Ready && *it.name != *name).count();
-        if others == 0 {
+        let is_other = |it: &&Arc<Instance>| it.state() == InstanceState::Ready && *it.name != *name;
+        if self.instances.load().iter().filter(is_other).count() == 0 {
             return false;
         }
         instance.eject(&self.settings.load().outlier);
         true
     }
 
-    /// Lets an ejected instance back before its time.
+    /// Ends the ejection of an instance. `false` if there is no instance of that name.
     pub fn readmit(&self, name: &str) -> bool {
-        self.named(name).map(|instance| instance.come_back()).is_some()
+        self.named(name).map(|instance| instance.readmit()).is_some()
     }
 
+    /// Injects a fault: the actor of the named instance panics in a handler. `false` if there is no
+    /// instance of that name.
+    pub async fn crash(&self, name: &str) -> bool {
+        let Some(instance) = self.named(name) else { return false };
+        // An actor that is stalled does not read the message. It counts as dead, too.
+        let _ = timeout(CRASH_TIMEOUT, instance.handlers.inject_fault.send(InjectedFault::Crash)).await;
+        instance.mark_dead();
+        true
+    }
+
+    /// Injects a fault: the actor of the named instance handles no message for `span`. If the span
+    /// is longer than the supervisor's ping timeout, the instance is replaced. `false` if there is
+    /// no instance of that name.
+    pub fn pause(&self, name: &str, span: Duration) -> bool {
+        let Some(instance) = self.named(name) else { return false };
+        instance.handlers.inject_fault.do_send(InjectedFault::Pause(span));
+        true
+    }
+
+    /// The service whose instances these are.
     pub fn service(&self) -> Service {
         self.service
     }
 
+    /// The settings at the moment.
     pub fn settings(&self) -> Arc<PoolSettings> {
         self.settings.load_full()
     }
 
-    /// What the service was launched with.
+    /// The settings with which the service was launched.
     pub fn defaults(&self) -> PoolSettings {
-        PoolSettings { count: self.default_count.load(Ordering::Relaxed).max(1), ..PoolSettings::default() }
+        PoolSettings { count: self.default_count.load(Ordering::Relaxed), ..PoolSettings::default() }
     }
 
-    /// Changes the default; those that run are changed by [`Pool::set`].
+    /// Changes the default number of instances (at least 1). Running instances are changed by
+    /// [`Mesh::set_pool`](super::Mesh::set_pool).
     pub fn set_default_count(&self, count: usize) {
-        self.default_count.store(count, Ordering::Relaxed);
+        self.default_count.store(count.max(1), Ordering::Relaxed);
     }
 
+    /// The strategy at the moment.
     pub fn strategy(&self) -> Strategy {
         self.settings.load().strategy
     }
 
+    /// Changes the strategy.
     pub fn set_strategy(&self, strategy: Strategy) {
         self.settings.rcu(|settings| PoolSettings { strategy, ..PoolSettings::clone(settings) });
     }
 
-    /// Whether anybody would take a call.
+    /// Whether an instance takes calls.
     pub fn is_ready(&self) -> bool {
-        !fit(&self.instances.load()).is_empty()
+        !available(&self.instances.load()).is_empty()
     }
 
+    /// The state of the pool and its instances.
     pub fn report(&self) -> PoolReport {
         let (instances, settings) = (self.instances.load(), self.settings());
         let report = |instance: &Arc<Instance>| instance.report(settings.warm_up());
@@ -265,47 +257,26 @@ impl Pool {
         }
     }
 
-    pub(super) fn owes(&self, outboxes: Outboxes) {
-        *lock(&self.outboxes) = Some(outboxes);
-    }
-
-    /// What the service owes; `None` where it tells nothing.
-    pub(super) fn outboxes(&self) -> Option<Outboxes> {
-        lock(&self.outboxes).clone()
-    }
-
-    pub(super) fn owes_nobody(&self) {
-        *lock(&self.outboxes) = None;
-    }
-
-    /// What its instances hear, by name.
+    /// The names of the events that the instances have handlers for.
     #[cfg(test)]
     pub fn subscribed_events(&self) -> std::collections::BTreeSet<&'static str> {
         self.instances.load().iter().flat_map(|instance| instance.handlers.subscribed_events()).collect()
     }
 }
 
-/// Those that take calls: the ready ones, and the ejected ones where too few are ready.
-fn fit(instances: &[Arc<Instance>]) -> Vec<&Arc<Instance>> {
+/// The instances that take calls: those that are ready, and in a panic also those that are ejected.
+fn available(instances: &[Arc<Instance>]) -> Vec<&Arc<Instance>> {
     let takes_ejected = is_panic(instances);
     let takes_calls = |instance: &&Arc<Instance>| match instance.state() {
-        State::Ready => true,
-        State::Ejected => takes_ejected,
-        State::Draining | State::Dead => false,
+        InstanceState::Ready => true,
+        InstanceState::Ejected => takes_ejected,
+        InstanceState::Draining | InstanceState::Dead => false,
     };
     instances.iter().filter(takes_calls).collect()
 }
 
 fn is_panic(instances: &[Arc<Instance>]) -> bool {
     let states = || instances.iter().map(|instance| instance.state());
-    let all = states().filter(|state| *state != State::Draining).count();
-    outlier::is_panic(all, states().filter(|state| *state == State::Ready).count())
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
-}
-
-pub(super) fn is_stopped(pool: &Pool) -> bool {
-    pool.stopped.load(Ordering::Acquire)
+    let all = states().filter(|state| *state != InstanceState::Draining).count();
+    outlier::is_panic(all, states().filter(|state| *state == InstanceState::Ready).count())
 }

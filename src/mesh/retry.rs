@@ -1,43 +1,48 @@
-//! Which calls are tried again, after what pause, and how many of them at most.
+//! Which calls are tried again, after which pause, and how many at most (Google's SRE book, ch. 21
+//! and 22: retry budgets, and why retries must not overload a service that recovers).
 
-use super::{Kind, MeshError, window::Window};
+use super::{MeshError, RequestKind, window::Window};
+use crate::env::{Backoff, Env};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The first included.
+/// Attempts of one call, the first one included.
 pub(super) const MOST_ATTEMPTS: u32 = 3;
 
-const BASE: Duration = Duration::from_millis(25);
-const CAP: Duration = Duration::from_millis(250);
+/// Envoy's default bounds: 25 ms and ten times that.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(25), Duration::from_millis(250));
 
-/// So many of a hundred calls of the last ten seconds may be tries that failed before.
+/// Retries may be this percentage of the calls of the last ten seconds (the retry budget).
 const BUDGET_PERCENT: u32 = 20;
-/// So many a second in any case: a caller that calls seldom may try again, too.
+/// Retries that are allowed each second in any case, so that a caller with few calls may retry,
+/// too.
 const BUDGET_LEAST: u32 = 3;
 
-/// Whether that call may succeed at a second try, and may be tried again at all.
+/// Whether a call that failed may be tried again, and may then succeed.
 ///
-/// One that crashed its instance is not: what lay in the mailbox beside it went to a sibling anyhow, so it is nearly always the request
-/// itself that did it, and would go on to kill one instance after the other. One that found all places taken is not: more calls are the
-/// last thing that helps there. One that ran out of time has none left.
-pub(super) fn is_worth_while(kind: Kind, error: &MeshError) -> bool {
+/// - `Crashed` is not retried. Requests that waited in the crashed instance's mailbox go to another
+///   instance anyway, so the request itself nearly always caused the crash, and would crash the
+///   next instance, too.
+/// - `Overloaded` is not retried: more calls make an overload worse.
+/// - `TimedOut` is not retried: no time is left.
+pub(super) fn is_retriable(kind: RequestKind, error: &MeshError) -> bool {
     let may_be_repeated = match kind {
-        Kind::Query | Kind::LongPoll | Kind::Keyed => true,
-        // Even "nobody is there" may be what its handler met on the way, half done.
-        Kind::Command => false,
+        RequestKind::Query | RequestKind::LongPoll | RequestKind::Keyed => true,
+        // `NoInstance` may come from a call that the handler made after it had changed something.
+        RequestKind::Command => false,
     };
     may_be_repeated && matches!(error, MeshError::NoInstance | MeshError::Failed(_))
 }
 
-/// The longest pause before the try after `failed` of them: 25 ms, 75 ms, 175 ms, then 250 ms, as Envoy has it. The pause itself is
-/// drawn from zero to that ("full jitter"; Brooker, "Exponential Backoff And Jitter", 2015), so that those who failed together do not
-/// come back together.
-pub(super) fn longest_pause(failed: u32) -> Duration {
-    (BASE * 2u32.saturating_pow(failed.min(8)).saturating_sub(1)).min(CAP)
+/// The pause before the next attempt, drawn from zero to the backoff ("full jitter": Brooker,
+/// "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). Callers that failed together do
+/// then not come back together.
+pub(super) fn pause(failed: u32, env: &Env) -> Duration {
+    env.jitter(BACKOFF.longest(failed))
 }
 
-/// Takes one retry out of the budget; `false` where it is spent. Without one, callers who all try again would keep a service that is
-/// down from ever coming back.
+/// Takes one retry out of the budget; `false` if the budget is spent. Without a budget, the retries
+/// of all callers together could keep a service from recovering.
 pub(super) fn spend(window: &mut Window, now: Instant) -> bool {
     let sum = window.sum(now);
     let this_second = window.now(now);
@@ -52,17 +57,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_without_a_key_is_never_tried_again() {
+    fn a_command_without_a_key_is_never_retried() {
         for error in [MeshError::NoInstance, MeshError::Failed("its disk failed".into())] {
-            for kind in [Kind::Query, Kind::Keyed, Kind::LongPoll] {
-                assert!(is_worth_while(kind, &error));
+            for kind in [RequestKind::Query, RequestKind::Keyed, RequestKind::LongPoll] {
+                assert!(is_retriable(kind, &error));
             }
-            assert!(!is_worth_while(Kind::Command, &error));
+            assert!(!is_retriable(RequestKind::Command, &error));
         }
     }
 
     #[test]
-    fn what_cannot_help_is_not_tried() {
+    fn errors_that_a_retry_cannot_help_are_not_retried() {
         for error in [
             MeshError::Crashed,
             MeshError::TimedOut,
@@ -70,19 +75,22 @@ mod tests {
             MeshError::Refused,
             MeshError::CircuitOpen { retry_after: Duration::ZERO },
         ] {
-            assert!(!is_worth_while(Kind::Query, &error), "{error}");
+            assert!(!is_retriable(RequestKind::Query, &error), "{error}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_up_to_a_quarter_of_a_second() {
+        let env = Env::simulated(7, crate::types::Timestamp::UNIX_EPOCH);
+        for (failed, longest) in [(1, 25), (2, 50), (3, 100), (4, 200), (5, 250), (u32::MAX, 250)] {
+            let longest_drawn = (0..1_000).map(|_| pause(failed, &env)).max().unwrap();
+            let longest = Duration::from_millis(longest);
+            assert!(longest_drawn <= longest && longest_drawn > longest * 9 / 10, "{failed}: {longest_drawn:?}");
         }
     }
 
     #[test]
-    fn pauses_grow_up_to_a_quarter_of_a_second() {
-        let pauses: Vec<_> = (1..=6).map(|failed| longest_pause(failed).as_millis()).collect();
-        assert_eq!(pauses, [25, 75, 175, 250, 250, 250]);
-        assert_eq!(longest_pause(u32::MAX), CAP);
-    }
-
-    #[test]
-    fn a_fifth_of_the_calls_may_be_tried_again_and_three_a_second_in_any_case() {
+    fn retries_are_at_most_a_fifth_of_the_calls_or_three_a_second() {
         let begun = Instant::now();
         let mut window = Window::new(begun);
         assert_eq!((0..10).filter(|_| spend(&mut window, begun)).count(), 3);

@@ -1,4 +1,4 @@
-//! How a service says what it answers and hears: one list, from which its actor is made.
+//! A service's actor, made from one list of the requests and events that it handles.
 
 use super::{EventId, Failure, MeshError, Request};
 use crate::storage::{Decision, Record, StorageError, Tree};
@@ -10,73 +10,121 @@ use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, time::Duration};
 
-/// What a handler gives.
+/// What the handler of a request gives.
 pub type HandlerResult<R> = Result<<R as Request>::Reply, Failure<<R as Request>::Error>>;
 
-/// An answer that is being worked out, beside all others that the actor is asked for.
+/// The answer of a handler that runs beside the other handlers of its actor.
 ///
-/// What [`actix::ResponseFuture`] is, but that all of them are tasks of one type: tokio's code for a task is long, and is compiled anew for
-/// each type of it: it was an eighth of all that the compiler translated for this house.
+/// It does what [`actix::ResponseFuture`] does. The difference is that all tasks have one type:
+/// tokio's code for a task is long and is compiled for each type of task, which was an eighth of
+/// all the code that the compiler translated for this program.
 pub struct HandlerFuture<T>(LocalBoxFuture<'static, T>);
 
 impl<T: 'static> HandlerFuture<T> {
-    pub fn by(work: impl Future<Output = T> + 'static) -> Self {
+    /// An answer that `work` gives.
+    pub fn new(work: impl Future<Output = T> + 'static) -> Self {
         Self(Box::pin(work))
     }
 }
 
 impl<A: Actor, M: Message<Result: 'static>> MessageResponse<A, M> for HandlerFuture<M::Result> {
-    fn handle(self, _: &mut A::Context, asker: Option<OneshotSender<M::Result>>) {
+    fn handle(self, _: &mut A::Context, reply_to: Option<OneshotSender<M::Result>>) {
         let task: LocalBoxFuture<'static, ()> = Box::pin(async move {
             let answer = self.0.await;
-            // Who asked may have gone.
-            let _ = asker.map(|asker| asker.send(answer));
+            // The caller may have stopped waiting.
+            let _ = reply_to.map(|reply_to| reply_to.send(answer));
         });
         actix::spawn(task);
     }
 }
 
-/// "Are you there?"
+/// A health check. An actor that answers is alive.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
 pub struct Ping;
 
-/// What the Lab does to an instance, and tests that want to see what happens then.
+/// A fault that the Lab or a test injects into an instance.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
 pub enum InjectedFault {
-    /// "Panic."
+    /// The actor panics.
     Crash,
-    /// "Do nothing at all for so long."
+    /// The actor handles no message for this time.
     Pause(Duration),
 }
 
-/// Makes the private actor of a service from the list of what it answers and hears.
+/// Makes the private actor of a service from the list of requests and events that it handles.
 ///
-/// ```text
-/// service! { Products,
-///     answers { GetProduct => get, ReserveStock => reserve_stock, }
-///     hears   { OrderShipped => order_shipped, }
-/// }
+/// The first word is the type that all instances share: the service's store, its environment, its
+/// handle on the mesh. It is `Clone + Send`. It has an async method for each request and each
+/// event. A handler that needs more of the [`Delivery`](super::Delivery) names the fields:
+/// `OrderShipped => order_shipped(id, at)`. A service that subscribes to events also has `fn
+/// processed_events(&self) -> &ProcessedEvents`; an event that was handled is not handled again.
+///
+/// The handlers of an instance run on one thread and interleave at each `.await`: what a handler
+/// read before an `.await` may have changed after it. A handler that panics crashes its instance.
+/// Calls to other instances are not affected.
+///
+/// The macro makes `fn start(core, on) -> Handlers`, which starts one instance on a thread.
+///
 /// ```
+/// use galleria::{
+///     env::Env,
+///     mesh::{Context, HandlerResult, Mesh, TraceId, requests, service},
+///     types::{Principal, Service},
+/// };
+/// use serde::{Deserialize, Serialize};
+/// use std::time::Duration;
 ///
-/// `Products` is what every instance shares (its store, its environment, its handle on the mesh), `Clone + Send`. For each request it has
-/// `async fn get(&self, context: Context, request: GetProduct) -> HandlerResult<GetProduct>`, and for each event
-/// `async fn order_shipped(&self, context: Context, event: OrderShipped) -> Result<(), MeshError>`. One that needs more of the
-/// [`Delivery`](super::Delivery) names it: `OrderShipped => order_shipped(id, at)`. A service that hears events has
-/// `fn processed_events(&self) -> &ProcessedEvents`: an event that was handled is not handed to it again, or changes nothing.
+/// #[derive(Clone, Serialize, Deserialize)]
+/// struct GetPrice { isbn: String }
 ///
-/// Handlers run beside each other on the instance's thread: what was read before an `.await` may be old after it.
-/// One that panics takes down its instance, not its siblings' calls.
+/// #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+/// #[error("there is no such book")]
+/// struct NoSuchBook;
+///
+/// requests! { Service::Products, NoSuchBook,
+///     query anyone GetPrice "prices.get" by isbn -> u32,
+/// }
+///
+/// #[derive(Clone)]
+/// struct Prices;
+///
+/// service! { Prices,
+///     handles {
+///         GetPrice => price,
+///     }
+/// }
+///
+/// impl Prices {
+///     async fn price(&self, _: Context, request: GetPrice) -> HandlerResult<GetPrice> {
+///         if request.isbn == "9780262033848" { Ok(9900) } else { Err(NoSuchBook.into()) }
+///     }
+/// }
+///
+/// actix::System::new().block_on(async {
+///     let mesh = Mesh::new(Env::system(), &[], &[]);
+///     mesh.launch(Service::Products, 2, |on| start(&Prices, on));
+///     let context = Context::new(Principal::Anonymous, Duration::from_secs(5), TraceId([1; 16]));
+///     let price = mesh.call(&context, GetPrice { isbn: "9780262033848".into() }).await;
+///     assert_eq!(price.unwrap(), 9900);
+///     mesh.stop();
+/// });
+/// ```
+#[macro_export]
 macro_rules! service {
-    ($core:ident, handles { $($request:ident => $answer:ident,)* } $(subscribes { $($event:ident => $hear:ident $(($($part:ident),*))?,)* })?) => {
+    (
+        $core:ident,
+        handles { $($request:ident => $handler:ident,)* }
+        $(subscribes { $($event:ident => $on_event:ident $(($($part:ident),*))?,)* })?
+    ) => {
         struct Instance(std::rc::Rc<$core>);
 
         impl actix::Actor for Instance {
             type Context = actix::Context<Self>;
 
             fn started(&mut self, context: &mut Self::Context) {
-                // The pool bounds the calls in flight; a mailbox that filled up before would only hide it.
+                // The pool bounds the calls in flight, so the mailbox need not.
                 context.set_mailbox_capacity(1024);
             }
         }
@@ -88,9 +136,9 @@ macro_rules! service {
 
         impl actix::Handler<$crate::mesh::InjectedFault> for Instance {
             type Result = ();
-            fn handle(&mut self, disturb: $crate::mesh::InjectedFault, context: &mut Self::Context) {
+            fn handle(&mut self, fault: $crate::mesh::InjectedFault, context: &mut Self::Context) {
                 use actix::{AsyncContext, WrapFuture};
-                match disturb {
+                match fault {
                     $crate::mesh::InjectedFault::Crash => panic!("asked to crash"),
                     $crate::mesh::InjectedFault::Pause(span) => context.wait(tokio::time::sleep(span).into_actor(self)),
                 }
@@ -101,13 +149,13 @@ macro_rules! service {
             type Result = $crate::mesh::HandlerFuture<$crate::mesh::HandlerResult<$request>>;
             fn handle(&mut self, envelope: $crate::mesh::Envelope<$request>, _: &mut Self::Context) -> Self::Result {
                 let core = self.0.clone();
-                $crate::mesh::HandlerFuture::by(async move {
-                    // Taken back in the last moment: nobody reads this answer.
-                    let Some((context, request, here, _place)) = envelope.open() else {
+                $crate::mesh::HandlerFuture::new(async move {
+                    // The caller has cancelled the call and reads no answer.
+                    let Some((context, request, span, _permit)) = envelope.open() else {
                         return Err($crate::mesh::MeshError::TimedOut.into());
                     };
                     <$request as $crate::mesh::Request>::authorize(&context.principal)?;
-                    here.run(core.$answer(context, request)).await
+                    span.run(core.$handler(context, request)).await
                 })
             }
         })*
@@ -116,11 +164,11 @@ macro_rules! service {
             type Result = $crate::mesh::HandlerFuture<Result<(), $crate::mesh::MeshError>>;
             fn handle(&mut self, delivery: $crate::mesh::Delivery<$event>, _: &mut Self::Context) -> Self::Result {
                 let core = self.0.clone();
-                $crate::mesh::HandlerFuture::by(delivery.here.clone().run(async move {
+                $crate::mesh::HandlerFuture::new(delivery.span.clone().run(async move {
                     if core.processed_events().already(&delivery.id).await? {
                         return Ok(());
                     }
-                    core.$hear(delivery.context, delivery.event $($(, delivery.$part.clone())*)?).await?;
+                    core.$on_event(delivery.context, delivery.event $($(, delivery.$part.clone())*)?).await?;
                     core.processed_events().remember(&delivery.id).await
                 }))
             }
@@ -137,21 +185,23 @@ macro_rules! service {
         }
     };
 }
-pub(crate) use service;
+pub use service;
 
-/// Which events a subscriber has handled, kept in its own tree.
+/// The events that a subscriber has handled, stored in its own tree (an idempotent consumer:
+/// Richardson, "Microservices Patterns", 2018, ch. 3).
 ///
-/// Written after the handler's own write: a crash between the two hands the event over once more, so handlers name what they
-/// write by what the event is about.
+/// The entry is written after the handler's own write. After a crash between the two, the event is
+/// handled again, so a handler takes the keys of its records from the event.
 #[derive(Clone)]
 pub struct ProcessedEvents {
     tree: Tree,
-    /// Whether it is written down, besides what the handlers write.
-    is_listed: bool,
+    /// Whether handled events are stored beside the handlers' own records.
+    is_stored: bool,
 }
 
-/// The events handled of one record of a publisher, all of them: one that was put aside may come after later ones. They are few,
-/// for whoever hears of something that goes on and on would read it anew instead.
+/// The handled events of one record of a publisher. All of them are kept, because a dead letter can
+/// be delivered after later events. They are few: a service that needs every change of a record
+/// reads the record instead.
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct ProcessedEventsOf {
     seqs: BTreeSet<u64>,
@@ -164,37 +214,43 @@ impl Record for ProcessedEventsOf {
 }
 
 impl ProcessedEvents {
+    /// Stores handled events in the subscriber's tree.
     pub fn in_tree(tree: &Tree) -> Self {
-        Self { tree: tree.clone(), is_listed: true }
+        Self { tree: tree.clone(), is_stored: true }
     }
 
-    /// For a service each of whose handlers writes one record that is named by the event, and leaves one that is there as it is: that it
-    /// is there says that the event was handled.
+    /// For services whose handler writes exactly one record, with a key taken from the event, and
+    /// never overwrites it. The record itself is the proof that the event was handled.
     pub fn proved_by_records(tree: &Tree) -> Self {
-        Self { tree: tree.clone(), is_listed: false }
+        Self { tree: tree.clone(), is_stored: false }
     }
 
-    pub(crate) async fn already(&self, id: &EventId) -> Result<bool, MeshError> {
-        if !self.is_listed {
+    /// Whether the event was handled before. If it was, its changes are on disk.
+    #[doc(hidden)]
+    pub async fn already(&self, id: &EventId) -> Result<bool, MeshError> {
+        if !self.is_stored {
             return Ok(false);
         }
-        let heard = self.tree.table::<ProcessedEventsOf>().get(&key(id))?;
-        let is_known = heard.is_some_and(|heard| heard.seqs.contains(&id.seq));
+        let processed = self.tree.table::<ProcessedEventsOf>().get(&key(id))?;
+        let is_known = processed.is_some_and(|processed| processed.seqs.contains(&id.seq));
         if is_known {
-            // Whoever handles it beside us may not have committed yet, and the publisher forgets it on our word.
+            // A handler of the same event that runs beside this one may not have committed yet. The
+            // publisher deletes the event after our answer, so the commit comes first.
             self.tree.commit().await?;
         }
         Ok(is_known)
     }
 
-    pub(crate) async fn remember(&self, id: &EventId) -> Result<(), MeshError> {
-        if !self.is_listed {
+    /// Stores that the event was handled. Returns when that and the handler's changes are on disk.
+    #[doc(hidden)]
+    pub async fn remember(&self, id: &EventId) -> Result<(), MeshError> {
+        if !self.is_stored {
             return Ok(self.tree.commit().await?);
         }
         let remembered: Result<(), StorageError> =
-            self.tree.table().change(&key(id), |heard: Option<ProcessedEventsOf>| {
-                let mut heard = heard.unwrap_or_default();
-                Ok(if heard.seqs.insert(id.seq) { Decision::Save(heard, ()) } else { Decision::Keep(()) })
+            self.tree.table().change(&key(id), |processed: Option<ProcessedEventsOf>| {
+                let mut processed = processed.unwrap_or_default();
+                Ok(if processed.seqs.insert(id.seq) { Decision::Save(processed, ()) } else { Decision::Keep(()) })
             });
         remembered?;
         Ok(self.tree.commit().await?)

@@ -1,4 +1,4 @@
-//! What became of the calls of the last ten seconds.
+//! Counts of the calls that ended in the last ten seconds.
 
 use tokio::time::Instant;
 
@@ -10,7 +10,7 @@ pub(super) struct Window {
     buckets: [Counts; Window::SECONDS as usize],
 }
 
-/// Calls, and what became of them.
+/// Calls, and how they ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub calls: u32,
@@ -26,7 +26,7 @@ impl Window {
         Self { since: now, newest: 0, buckets: Default::default() }
     }
 
-    /// The bucket of this second.
+    /// The bucket of the current second.
     pub fn now(&mut self, now: Instant) -> &mut Counts {
         let second = now.saturating_duration_since(self.since).as_secs().max(self.newest);
         for passed in self.newest + 1..=second.min(self.newest + Self::SECONDS) {
@@ -39,7 +39,7 @@ impl Window {
         &mut self.buckets[(second % Self::SECONDS) as usize]
     }
 
-    /// All of it.
+    /// The sum of all buckets.
     pub fn sum(&mut self, now: Instant) -> Counts {
         self.now(now);
         self.buckets.iter().fold(Counts::default(), |sum, bucket| Counts {
@@ -50,7 +50,8 @@ impl Window {
         })
     }
 
-    pub fn forget(&mut self) {
+    /// Sets all buckets to zero.
+    pub fn clear(&mut self) {
         self.buckets = Default::default();
     }
 }
@@ -62,9 +63,9 @@ mod tests {
     use std::time::Duration;
 
     proptest! {
-        /// Against the plain way of counting: a list of moments.
+        /// Compares the window with a plain list of times.
         #[test]
-        fn it_counts_what_happened_in_this_second_and_the_nine_before(gaps in prop::collection::vec(0u64..4_000, 1..80)) {
+        fn calls_of_this_second_and_the_nine_before_are_counted(gaps in prop::collection::vec(0u64..4_000, 1..80)) {
             let begun = Instant::now();
             let (mut window, mut at, mut moments) = (Window::new(begun), 0, Vec::new());
             for gap in gaps {
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_long_rest_nothing_is_left() {
+    fn after_ten_seconds_without_a_call_the_counts_are_zero() {
         let begun = Instant::now();
         let mut window = Window::new(begun);
         window.now(begun).failures += 3;

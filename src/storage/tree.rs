@@ -53,7 +53,7 @@ impl Tree {
     pub async fn commit(&self) -> Result<(), StorageError> {
         self.reach("", WriteStage::Committing)?;
         let span = match self.0.committer.is_clean() {
-            true => ActiveSpan::nothing(),
+            true => ActiveSpan::none(),
             false => telemetry::current_span().open(|| SpanKind::Commit { tree: self.0.name }),
         };
         let committed = self.0.committer.commit(&self.0.sled).await;

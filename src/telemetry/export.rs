@@ -1,9 +1,10 @@
-//! Spans on their way to a collector: OTLP over HTTP, in protobuf, as the `OTEL_*` variables say.
+//! Exports spans to a collector: OTLP over HTTP in protobuf, as the `OTEL_*` variables say.
 //!
-//! Nothing is exported unless `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set. Spans are batched and sent by
-//! a thread of their own; a collector that is away or slow costs a line in the log and the spans that find no more room.
+//! Nothing is exported unless `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`
+//! is set. A thread of its own sends spans in batches. If the collector is down or slow, a line is
+//! logged, and spans that have no room in the queue are dropped.
 
-use super::{Span, SpanKind};
+use super::span::{Span, SpanKind};
 use opentelemetry::{
     InstrumentationScope, KeyValue, Value,
     trace::{Link, SpanContext, SpanKind as OtelKind, Status, TraceFlags, TraceState},
@@ -26,6 +27,7 @@ use std::{
 
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 
+/// Exports spans that the sampler selects.
 pub struct Exporter {
     batch: BatchSpanProcessor,
     sampler: Sampler,
@@ -33,7 +35,11 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// As the environment says; `None` where it says nothing, or that nothing is wanted. `Err` in words for what makes no sense.
+    /// An exporter with the settings of the environment; `None` if the environment names no
+    /// endpoint or disables the export.
+    ///
+    /// # Errors
+    /// A text that names the invalid variable.
     pub fn from_environment() -> Result<Option<Self>, String> {
         let is = |name, value: &str| variable(name).is_some_and(|it| it.eq_ignore_ascii_case(value));
         let is_wanted = ENDPOINTS.iter().any(|name| variable(name).is_some());
@@ -42,23 +48,25 @@ impl Exporter {
         }
         for name in ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] {
             if let Some(other) = variable(name).filter(|it| it != "http/protobuf") {
-                return Err(format!("{name} is {other}, but only http/protobuf is spoken here"));
+                return Err(format!("{name} is {other}, but only http/protobuf is supported"));
             }
         }
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
-            .with_http_client(Client(ureq::Agent::new_with_config(
+            .with_http_client(OtlpClient(ureq::Agent::new_with_config(
                 ureq::Agent::config_builder().timeout_global(Some(timeout()?)).http_status_as_error(false).build(),
             )))
             .build()
             .map_err(|error| format!("spans cannot be exported: {error}"))?;
-        let mut batch = BatchSpanProcessor::builder(Telling { exporter, is_failing: AtomicBool::new(false) }).build();
+        let mut batch =
+            BatchSpanProcessor::builder(LoggingExporter { exporter, is_failing: AtomicBool::new(false) }).build();
         batch.set_resource(&resource());
         let scope = InstrumentationScope::builder("galleria").with_version(env!("CARGO_PKG_VERSION")).build();
         Ok(Some(Self { batch, sampler: sampler()?, scope }))
     }
 
+    /// Adds a span to the queue, if it is sampled.
     pub fn export(&self, span: &Span) {
         let trace = opentelemetry::TraceId::from_bytes(span.at.trace.0);
         let decision = self.sampler.should_sample(None, trace, "", &OtelKind::Internal, &[], &[]).decision;
@@ -67,7 +75,7 @@ impl Exporter {
         }
     }
 
-    /// Sends what is left.
+    /// Sends the spans in the queue and stops.
     pub fn close(&self) {
         if let Err(error) = self.batch.shutdown() {
             log::warn!("the last spans were not exported: {error}");
@@ -86,7 +94,7 @@ fn timeout() -> Result<Duration, String> {
     Ok(Duration::from_millis(millis))
 }
 
-/// What is exported; the ring has every span all the same.
+/// Which spans are exported. The ring keeps every span.
 fn sampler() -> Result<Sampler, String> {
     let name = variable("OTEL_TRACES_SAMPLER").unwrap_or_else(|| "always_on".into());
     match name.trim_start_matches("parentbased_") {
@@ -96,7 +104,7 @@ fn sampler() -> Result<Sampler, String> {
             let ratio = variable("OTEL_TRACES_SAMPLER_ARG").map_or(Ok(1.0), |it| it.parse());
             ratio.map(Sampler::TraceIdRatioBased).map_err(|_| "OTEL_TRACES_SAMPLER_ARG is no number".into())
         }
-        _ => Err(format!("OTEL_TRACES_SAMPLER is {name}, which is not known here")),
+        _ => Err(format!("OTEL_TRACES_SAMPLER is {name}, which is not supported")),
     }
 }
 
@@ -110,8 +118,8 @@ fn resource() -> Resource {
     resource.with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))).build()
 }
 
-/// A span in OpenTelemetry's words (semantic conventions for HTTP, RPC and messaging, where they have a word). What was sent and
-/// answered stays in the house.
+/// Translates a span (OpenTelemetry's semantic conventions for HTTP, RPC and messaging, where they
+/// have a name). Payloads are not exported.
 fn data(span: &Span, scope: InstrumentationScope) -> SpanData {
     let context = |at: crate::types::SpanRef| {
         SpanContext::new(
@@ -148,9 +156,11 @@ fn data(span: &Span, scope: InstrumentationScope) -> SpanData {
         dropped_attributes_count: 0,
         events: Default::default(),
         links,
-        status: match &span.outcome.words {
-            words if span.outcome.is_failure() => Status::Error {
-                description: words.as_deref().map_or(Cow::Borrowed(span.outcome.kind), |words| words.to_owned().into()),
+        status: match &span.outcome.message {
+            message if span.outcome.is_failure() => Status::Error {
+                description: message
+                    .as_deref()
+                    .map_or(Cow::Borrowed(span.outcome.kind), |message| message.to_owned().into()),
             },
             _ => Status::Unset,
         },
@@ -201,14 +211,14 @@ fn attributes(what: &SpanKind) -> Vec<KeyValue> {
     all.into_iter().flatten().collect()
 }
 
-/// Says once when the collector is lost, and once when it is back.
+/// Logs once when the export begins to fail, and once when it works again.
 #[derive(Debug)]
-struct Telling<E> {
+struct LoggingExporter<E> {
     exporter: E,
     is_failing: AtomicBool,
 }
 
-impl<E: SpanExporter> SpanExporter for Telling<E> {
+impl<E: SpanExporter> SpanExporter for LoggingExporter<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let exported = self.exporter.export(batch).await;
         let was_failing = self.is_failing.swap(exported.is_err(), Ordering::Relaxed);
@@ -233,11 +243,11 @@ impl<E: SpanExporter> SpanExporter for Telling<E> {
     }
 }
 
-/// Blocks the thread of the batch, and nobody else.
+/// An HTTP client that blocks the thread of the batch processor only.
 #[derive(Debug)]
-struct Client(ureq::Agent);
+struct OtlpClient(ureq::Agent);
 
-impl Client {
+impl OtlpClient {
     fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let (head, body) = request.into_parts();
         let answer = self.0.run(Request::from_parts(head, body.to_vec()))?;
@@ -246,8 +256,8 @@ impl Client {
     }
 }
 
-impl HttpClient for Client {
-    // As `async_trait` writes it.
+impl HttpClient for OtlpClient {
+    // The signature that `async_trait` generates.
     fn send_bytes<'a, 'f>(
         &'a self,
         request: Request<Bytes>,

@@ -1,10 +1,13 @@
-//! Counters and histograms, in the names and units of Prometheus' conventions, and in its text.
+//! Counters and histograms with names and units by Prometheus' conventions, in its text format.
 //!
-//! What happens is counted when its span ends ([`Metrics::see`]); what is so at this moment (instances, breakers, memory) is looked
-//! up when somebody asks, and comes as a [`Snapshot`]. Labels have few values: templates of routes and names of the house, nothing that
-//! a client can make up.
+//! Events are counted when their span ends. The present state (instances, breakers, memory) is read
+//! at each scrape and comes as a [`Snapshot`]. Labels have few values: templates of routes and
+//! names from the program, never text that a client chooses.
 
-use super::{Span, SpanKind, cache_status::CacheStatus};
+use super::{
+    cache_status::CacheStatus,
+    span::{Span, SpanKind},
+};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet, text},
     metrics::{
@@ -22,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+/// The counters and histograms of the running shop.
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
@@ -29,8 +33,8 @@ pub struct Metrics {
     request_time: Times<RouteLabels>,
     cached: Family<CacheLabels, Counter>,
     calls: Family<CallLabels, Counter>,
-    retries: Family<EdgeLabels, Counter>,
-    call_time: Times<AskedLabels>,
+    retries: Family<ClientLabels, Counter>,
+    call_time: Times<HandlerLabels>,
     queue_time: Times<ServiceLabels>,
     commit_time: Times<TreeLabels>,
     deliveries: Family<DeliveryLabels, Counter>,
@@ -39,7 +43,7 @@ pub struct Metrics {
     saga_time: Times<PlanLabels>,
 }
 
-/// From ten microseconds to half a minute: a call inside the process, and an order that waits for its bank.
+/// Upper bounds in seconds: from a call inside the process to an order that waits for its bank.
 const BUCKETS: [f64; 20] = [
     1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
     10.0, 30.0,
@@ -69,8 +73,8 @@ labels! {
     RouteLabels { method: &'static str, route: &'static str }
     CacheLabels { route: &'static str, result: &'static str }
     CallLabels { caller: &'static str, service: &'static str, request: &'static str, outcome: &'static str }
-    EdgeLabels { caller: &'static str, service: &'static str }
-    AskedLabels { service: &'static str, request: &'static str }
+    ClientLabels { caller: &'static str, service: &'static str }
+    HandlerLabels { service: &'static str, request: &'static str }
     ServiceLabels { service: &'static str }
     TreeLabels { tree: &'static str }
     DeliveryLabels { event: String, subscriber: &'static str, outcome: &'static str }
@@ -80,30 +84,31 @@ labels! {
 }
 
 impl Metrics {
+    /// All counters at zero.
     #[rustfmt::skip]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("galleria");
         let r = &mut registry;
         Self {
-            requests:     counted(r, "http_requests", "Requests answered at the door"),
+            requests:     counted(r, "http_requests", "Requests answered by the gateway"),
             refusals:     counted(r, "http_refusals", "Requests answered with a problem, by its code"),
             request_time: timed(r, "http_request_duration", "From a request's head to its answer"),
-            cached:       counted(r, "cache_requests", "What the response cache made of requests that it may answer"),
+            cached:       counted(r, "cache_requests", "Requests that the response cache may answer, by its result"),
             calls:        counted(r, "mesh_calls", "Calls of the mesh, each attempt by itself"),
             retries:      counted(r, "mesh_retries", "Attempts after the first"),
             call_time:    timed(r, "mesh_call_duration", "How long attempts took, as the caller sees it"),
-            queue_time:   timed(r, "mesh_queue_duration", "How long requests lay in their instance's mailbox"),
-            commit_time:  timed(r, "commit_wait_duration", "How long a handler waited until what it wrote was on disk"),
-            deliveries:   counted(r, "event_deliveries", "Events handed to a subscriber, each attempt by itself"),
+            queue_time:   timed(r, "mesh_queue_duration", "How long requests were in their instance's mailbox"),
+            commit_time:  timed(r, "commit_wait_duration", "How long a handler waited until its write was on disk"),
+            deliveries:   counted(r, "event_deliveries", "Deliveries of events to a subscriber, each attempt by itself"),
             steps:        counted(r, "saga_steps", "Steps of sagas, each attempt by itself"),
-            sagas:        counted(r, "sagas", "Sagas that are over"),
+            sagas:        counted(r, "sagas", "Sagas that have ended"),
             saga_time:    timed(r, "saga_duration", "From a saga's beginning to its end"),
             registry,
         }
     }
 
-    /// Counts what has just ended.
-    pub(super) fn see(&self, span: &Span) {
+    /// Counts a span that has ended.
+    pub(super) fn record_span(&self, span: &Span) {
         let took = span.took.as_secs_f64();
         let outcome = span.outcome.kind;
         match &span.what {
@@ -113,16 +118,16 @@ impl Metrics {
                 if let Some(result) = cache.map(CacheStatus::label) {
                     self.cached.get_or_create(&CacheLabels { route, result }).inc();
                 }
-                if let Some(code) = span.outcome.words.as_deref() {
+                if let Some(code) = span.outcome.message.as_deref() {
                     self.refusals.get_or_create(&RefusalLabels { route, code: code.to_owned() }).inc();
                 }
             }
             SpanKind::Call { caller, service, request, attempt, queued, .. } => {
                 let service = service.name();
                 self.calls.get_or_create(&CallLabels { caller, service, request, outcome }).inc();
-                self.call_time.get_or_create(&AskedLabels { service, request }).observe(took);
+                self.call_time.get_or_create(&HandlerLabels { service, request }).observe(took);
                 if *attempt > 1 {
-                    self.retries.get_or_create(&EdgeLabels { caller, service }).inc();
+                    self.retries.get_or_create(&ClientLabels { caller, service }).inc();
                 }
                 if let Some(queued) = queued {
                     self.queue_time.get_or_create(&ServiceLabels { service }).observe(queued.as_secs_f64());
@@ -139,15 +144,16 @@ impl Metrics {
         }
     }
 
-    /// A saga is over.
-    pub(super) fn see_saga(&self, plan: &'static str, outcome: &'static str, took: Duration) {
+    /// Counts a saga that has ended.
+    pub(super) fn record_saga(&self, plan: &'static str, outcome: &'static str, took: Duration) {
         self.sagas.get_or_create(&SagaLabels { plan, outcome }).inc();
         self.saga_time.get_or_create(&PlanLabels { plan }).observe(took.as_secs_f64());
     }
 
-    /// All of it, with what is so at this moment, in Prometheus' text format (version 0.0.4).
+    /// All metrics and the snapshot in Prometheus' text format (version 0.0.4).
     ///
-    /// That is OpenMetrics' but for its last line and its units, and that a counter is called as its samples are.
+    /// It differs from OpenMetrics: it has no last line and no units, and a counter has the name of
+    /// its samples.
     pub fn text(&self, now: &Snapshot) -> String {
         let mut open = String::new();
         // Writing to a string does not fail.
@@ -178,7 +184,7 @@ impl Default for Metrics {
     }
 }
 
-/// What Prometheus' crate asks of a set of labels.
+/// What the `prometheus-client` crate requires of a set of labels.
 trait LabelSet: EncodeLabelSet + Clone + Hash + Eq + Debug + Send + Sync + 'static {}
 
 impl<L: EncodeLabelSet + Clone + Hash + Eq + Debug + Send + Sync + 'static> LabelSet for L {}
@@ -195,32 +201,34 @@ fn timed<L: LabelSet>(registry: &mut Registry, name: &str, help: &str) -> Times<
     family
 }
 
-/// What is so at the moment of asking.
+/// Values at the moment of the scrape: instances, breakers, memory.
 pub struct Snapshot(Registry);
 
 /// Names and values of labels.
 pub type Labels = Vec<(&'static str, String)>;
 
 impl Snapshot {
+    /// An empty snapshot.
     pub fn new() -> Self {
         Self(Registry::default())
     }
 
-    /// Values that go up and down.
+    /// Adds values that go up and down.
     pub fn gauges(&mut self, name: &str, help: &str, rows: impl IntoIterator<Item = (Labels, f64)>) {
         self.0.register(name, help, Rows::gauges(rows));
     }
 
-    /// Values that only grow; the name is without `_total`.
+    /// Adds values that only grow; the name is without `_total`.
     pub fn counters(&mut self, name: &str, help: &str, rows: impl IntoIterator<Item = (Labels, f64)>) {
         self.0.register(name, help, Rows::counters(rows));
     }
 
-    /// One of the process.
+    /// Adds one value of the process that goes up and down.
     pub fn gauge(&mut self, name: &str, help: &str, value: f64) {
         self.0.register(name, help, ConstGauge::new(value));
     }
 
+    /// Adds one value of the process that only grows.
     pub fn counter(&mut self, name: &str, help: &str, value: f64) {
         self.counters(name, help, [(Labels::new(), value)]);
     }
@@ -232,7 +240,7 @@ impl Default for Snapshot {
     }
 }
 
-/// A family whose values are known already.
+/// A family of metrics with known values.
 #[derive(Debug)]
 struct Rows {
     rows: Vec<(Labels, f64)>,
@@ -269,12 +277,15 @@ impl EncodeMetric for Rows {
     }
 }
 
-/// What the storage tells of itself.
+/// Counters of the storage since the start.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StorageReport {
-    /// Flushes to disk, those who waited for them, and how long they took in all.
+    /// Flushes to disk.
     pub flushes: u64,
+    /// Writes that waited for a flush.
     pub waiters: u64,
+    /// The time of all flushes together.
     pub flush_time: Duration,
+    /// The size of the data folder.
     pub bytes_on_disk: u64,
 }

@@ -1,73 +1,73 @@
-//! The spans of the last minutes, all of them, in so many bytes and no more.
+//! A ring buffer with the spans of the last minutes, bounded in bytes.
 
-use super::Span;
+use super::span::Span;
 use crate::types::{Timestamp, TraceId};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+/// The spans of the last minutes.
 pub struct Ring {
     most_bytes: usize,
     kept_for: Duration,
     spans: Mutex<Spans>,
 }
 
-/// In the order in which they ended.
 #[derive(Default)]
 struct Spans {
+    /// In the order in which they ended.
     all: VecDeque<Arc<Span>>,
     bytes: usize,
 }
 
-/// What the ring's own bookkeeping takes for each span: its place, and the counts of an `Arc`.
-const EACH: usize = size_of::<Arc<Span>>() + 2 * size_of::<usize>();
+/// Bytes that the ring needs for each span beside the span itself: its entry, and the counters of
+/// an `Arc`.
+const OVERHEAD: usize = size_of::<Arc<Span>>() + 2 * size_of::<usize>();
 
 impl Ring {
+    /// A ring for the spans that began at most `kept_for` ago, in at most `most_bytes`.
     pub fn new(most_bytes: usize, kept_for: Duration) -> Self {
         Self { most_bytes, kept_for, spans: Mutex::default() }
     }
 
+    /// Whether any span is kept: `most_bytes` is not zero.
     pub fn keeps_anything(&self) -> bool {
         self.most_bytes > 0
     }
 
-    /// Adds a span; the oldest make room for it.
+    /// Adds a span. The oldest spans are dropped to make room for it.
     pub fn push(&self, span: Arc<Span>) {
         let oldest = span.started_at.saturating_sub(jiff::SignedDuration::try_from(self.kept_for).unwrap_or_default());
         let oldest = oldest.unwrap_or(Timestamp::MIN);
-        let size = span.size() + EACH;
-        // Freed when the lock is: that takes longer than all else here.
-        let mut gone = Vec::new();
-        let mut spans = self.lock();
+        let size = span.size() + OVERHEAD;
+        // Dropped after the lock is released, because dropping takes longer than the rest.
+        let mut dropped = Vec::new();
+        let mut spans = self.spans.lock();
         spans.bytes += size;
         spans.all.push_back(span);
         while let Some(first) = spans.all.front()
             && (spans.bytes > self.most_bytes || first.started_at < oldest)
         {
-            spans.bytes -= first.size() + EACH;
-            gone.extend(spans.all.pop_front());
+            spans.bytes -= first.size() + OVERHEAD;
+            dropped.extend(spans.all.pop_front());
         }
         drop(spans);
     }
 
-    /// The spans of a trace, in the order in which they began.
+    /// The spans of a trace in the order in which they began.
     pub fn trace(&self, id: TraceId) -> Vec<Arc<Span>> {
-        let mut spans: Vec<_> = self.lock().all.iter().filter(|span| span.at.trace == id).cloned().collect();
+        let mut spans: Vec<_> = self.spans.lock().all.iter().filter(|span| span.at.trace == id).cloned().collect();
         spans.sort_by_key(|span| span.started_at);
         spans
     }
 
-    /// All spans that are kept, in the order in which they ended.
+    /// All spans in the order in which they ended.
     pub fn all(&self) -> Vec<Arc<Span>> {
-        self.lock().all.iter().cloned().collect()
+        self.spans.lock().all.iter().cloned().collect()
     }
 
-    /// How many bytes they take.
+    /// The bytes that the spans take.
     pub fn bytes(&self) -> usize {
-        self.lock().bytes
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Spans> {
-        self.spans.lock()
+        self.spans.lock().bytes
     }
 }
 
@@ -92,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn it_never_takes_more_bytes_than_it_may_and_loses_the_oldest_first() {
-        let each = span(1, 1).size() + EACH;
+    fn the_ring_stays_within_its_bytes_and_drops_the_oldest_first() {
+        let each = span(1, 1).size() + OVERHEAD;
         let ring = Ring::new(10 * each, Duration::from_secs(3600));
         for n in 0..100u8 {
             ring.push(span(n, 1));
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_old_goes_when_something_new_comes() {
+    fn spans_that_are_too_old_are_dropped_when_a_new_one_comes() {
         let ring = Ring::new(usize::MAX, Duration::from_secs(60));
         for second in [0, 30, 59, 61, 91] {
             ring.push(span(second as u8, second));
@@ -115,10 +115,10 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_that_it_counts_are_those_that_it_holds() {
+    fn the_bytes_counted_are_those_of_the_spans_kept() {
         let ring = Ring::new(5000, Duration::from_secs(3600));
         (0..50).for_each(|n| ring.push(span(n, 1)));
-        let held: usize = ring.all().iter().map(|span| span.size() + EACH).sum();
+        let held: usize = ring.all().iter().map(|span| span.size() + OVERHEAD).sum();
         assert_eq!(ring.bytes(), held);
     }
 }

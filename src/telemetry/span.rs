@@ -1,4 +1,7 @@
-//! Spans: what was done, from when to when, and what became of it.
+//! Spans: a piece of work, when it began, how long it took, and how it ended.
+//!
+//! The attributes are typed, so this room knows order ids and user ids. Pages and metrics read them
+//! without parsing text.
 
 use super::cache_status::CacheStatus;
 use crate::types::{OrderId, Service, SpanId, SpanRef, Timestamp, UserId};
@@ -10,115 +13,125 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-/// Something that was done.
+/// A piece of work that has ended.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Span {
     #[serde(rename = "span_id", serialize_with = "span_only")]
     #[schema(value_type = SpanId)]
+    /// The trace and the id of the span.
     pub at: SpanRef,
-    /// The span in which it was done; `null` for one with which a trace begins here.
+    /// The span inside which it ran; `null` for the first span of a trace in this program.
     pub parent_id: Option<SpanId>,
-    /// What caused it, where nobody waits for it: the request in which an event was told or a saga begun.
+    /// The span that caused this one, if no caller waits for it: the request that published an
+    /// event or began a saga.
     #[schema(value_type = Option<SpanRef>)]
     pub caused_by: Option<SpanRef>,
+    /// When it began.
     pub started_at: Timestamp,
+    /// How long it took.
     #[serde(rename = "took_us", serialize_with = "micros")]
     #[schema(value_type = u64)]
     pub took: Duration,
+    /// How it ended.
     #[serde(flatten)]
     pub outcome: SpanStatus,
+    /// What it was, with its attributes.
     #[serde(flatten)]
     pub what: SpanKind,
 }
 
-/// What a span is about, by its kind. The names are those of the field's conventions where it has any.
+/// The kind of a span, with its attributes.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SpanKind {
-    /// A request at the door, until its answer is ready.
+    /// A request at the gateway, until its response is ready.
     Request {
         method: &'static str,
-        /// The route's template.
+        /// The template of the route.
         route: &'static str,
         status: u16,
         #[schema(value_type = String)]
         client: IpAddr,
         user_id: Option<UserId>,
-        /// What the response cache did, as the `Cache-Status` field says it (RFC 9211).
+        /// What the response cache did, as in the `Cache-Status` field (RFC 9211).
         #[schema(value_type = Option<String>)]
         cache: Option<CacheStatus>,
         /// The gateway's filter that responded instead of the handler.
         stopped_by: Option<&'static str>,
-        /// Whether parts of a composed answer are missing: the calls in it say which.
+        /// Whether parts of a composed response are missing. The spans of its calls say which.
         degraded: bool,
     },
-    /// A call of the mesh. One that is tried again is another span, with a higher number.
+    /// One attempt of a call of the mesh. Each retry is a span of its own, with a higher number.
     Call {
         caller: &'static str,
         service: Service,
         /// Such as `products.reserve_stock`.
         request: &'static str,
-        /// Who had it in hand; `null` where nobody was reached.
+        /// The instance that had the request; `null` if none was reached.
         #[serde(serialize_with = "shared_text")]
         #[schema(value_type = Option<String>)]
         instance: Option<Arc<str>>,
         attempt: u32,
-        /// How much of it the request lay in the instance's mailbox.
+        /// How long the request was in the instance's mailbox.
         #[serde(rename = "queued_us", serialize_with = "maybe_micros")]
         #[schema(value_type = Option<u64>)]
         queued: Option<Duration>,
         sent: Payload,
         answer: Payload,
     },
-    /// Waiting until what was written is on disk, in a flush that is shared with others who wait.
+    /// The wait until a write is on disk. Writes that wait at the same time share one flush.
     Commit {
         #[schema(value_type = String)]
         tree: &'static str,
     },
-    /// An event is handed to a subscriber.
+    /// One attempt to deliver an event to a subscriber.
     Delivery {
         /// Such as `orders.confirmed`.
         event: Box<str>,
         publisher: Service,
-        /// The record that owes it.
+        /// The record in whose outbox the event was.
         record: Box<str>,
         subscriber: Service,
         attempt: u32,
         sent: Payload,
     },
-    /// A saga does one thing for an order, or undoes it.
+    /// A step of an order's saga, or a compensation.
     Step { order_id: OrderId, saga: u32, action: Box<str> },
 }
 
-/// What became of it.
+/// How a span ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SpanStatus {
-    /// `ok`; `refused` where the service had something to say against it; else how it failed: `timed_out`, `no_instance`,
-    /// `overloaded`, `circuit_open`, `crashed`, `not_allowed`, `failed`; `abandoned` where whoever waited for it went away.
+    /// `ok`; `refused` if the service refused the request; `abandoned` if the caller stopped
+    /// waiting; otherwise the failure: `timed_out`, `no_instance`, `overloaded`, `circuit_open`,
+    /// `crashed`, `not_allowed`, `failed`.
     #[serde(rename = "outcome")]
     #[schema(value_type = String, example = "ok")]
     pub kind: &'static str,
-    /// What was said.
+    /// The error's text, or the problem's code; `null` if there is none.
     #[serde(rename = "error")]
-    pub words: Option<Box<str>>,
+    pub message: Option<Box<str>>,
 }
 
 impl SpanStatus {
-    pub const OK: Self = Self { kind: "ok", words: None };
-    pub const ABANDONED: Self = Self { kind: "abandoned", words: None };
+    /// Success.
+    pub const OK: Self = Self { kind: "ok", message: None };
+    /// The caller stopped waiting.
+    pub const ABANDONED: Self = Self { kind: "abandoned", message: None };
 
-    pub fn new(kind: &'static str, words: impl Into<Box<str>>) -> Self {
-        Self { kind, words: Some(words.into()) }
+    /// A refusal or a failure of that kind.
+    pub fn new(kind: &'static str, message: impl Into<Box<str>>) -> Self {
+        Self { kind, message: Some(message.into()) }
     }
 
-    /// Whether something went wrong: a service that says no has done its work.
+    /// Whether the work failed. A refusal is not a failure.
     pub fn is_failure(&self) -> bool {
         !matches!(self.kind, "ok" | "refused" | "abandoned")
     }
 }
 
 impl Span {
-    /// Such as `POST /api/v1/orders` or `products.reserve_stock`.
+    /// The span's name, such as `POST /api/v1/orders` or `products.reserve_stock`.
     pub fn name(&self) -> String {
         match &self.what {
             SpanKind::Request { method, route, .. } => format!("{method} {route}"),
@@ -129,7 +142,7 @@ impl Span {
         }
     }
 
-    /// Bytes in memory, as the ring counts them.
+    /// The bytes that the span takes in memory.
     pub fn size(&self) -> usize {
         let more = match &self.what {
             SpanKind::Call { sent, answer, .. } => sent.0.len() + answer.0.len(),
@@ -137,10 +150,10 @@ impl Span {
             SpanKind::Delivery { event, record, sent, .. } => event.len() + record.len() + sent.0.len(),
             SpanKind::Step { action, .. } => action.len(),
         };
-        size_of::<Self>() + more + self.outcome.words.as_deref().map_or(0, str::len)
+        size_of::<Self>() + more + self.outcome.message.as_deref().map_or(0, str::len)
     }
 
-    /// Whether it is about what has this id, as far as it says.
+    /// Whether the id occurs in the span's attributes or payloads.
     pub fn mentions(&self, id: &str) -> bool {
         match &self.what {
             SpanKind::Call { sent, answer, .. } => sent.0.contains(id) || answer.0.contains(id),
@@ -151,18 +164,21 @@ impl Span {
     }
 }
 
-/// The beginning of what was sent or answered, as JSON. [`Secret`](crate::types::Secret)s are masked in it.
+/// The beginning of a request or reply as JSON, in which [`Secret`](crate::types::Secret)s are
+/// masked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payload(Box<str>);
 
 impl Payload {
-    /// What is longer is cut off: one page of a hundred products must not push everything else out.
+    /// The most bytes of a payload. The rest is cut off, so that a page of a hundred products does
+    /// not push all other spans out of the ring.
     pub const LONGEST: usize = 2048;
 
+    /// The payload of a value.
     pub fn of(value: &impl Serialize) -> Self {
         let mut text = Bounded(SCRATCH.take());
         text.0.clear();
-        // It fails when there is no more room, and has then written what there was room for.
+        // It fails if there is no more room. The part that had room is written then.
         let _ = serde_json::to_writer(&mut text, value);
         let whole = str::from_utf8(&text.0).map_or_else(|cut| cut.valid_up_to(), str::len);
         let payload = Self(str::from_utf8(&text.0[..whole]).unwrap_or_default().into());
@@ -170,12 +186,13 @@ impl Payload {
         payload
     }
 
+    /// The JSON text, which may be cut off.
     pub fn text(&self) -> &str {
         &self.0
     }
 }
 
-/// JSON where it is whole, a string where it was cut off, `null` where there is none.
+/// JSON if the payload is whole, a string if it was cut off, `null` if it is empty.
 impl Serialize for Payload {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         if self.0.is_empty() {
@@ -197,10 +214,12 @@ impl PartialSchema for Payload {
 }
 
 thread_local! {
-    /// Written here and then copied: one allocation of the right size, and not one after the other as the text grows.
+    /// The text is written here and then copied: one allocation of the right size instead of
+    /// several as the text grows.
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
+/// A writer that fails after [`Payload::LONGEST`] bytes.
 struct Bounded(Vec<u8>);
 
 impl io::Write for Bounded {
@@ -239,7 +258,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_short_is_kept_whole_and_without_its_secrets() {
+    fn a_short_payload_is_kept_whole_and_without_its_secrets() {
         #[derive(Serialize)]
         struct SignIn {
             email: &'static str,
@@ -252,7 +271,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_long_is_cut_off_between_two_characters(text in "[aé😀]{0,1500}") {
+        fn a_long_payload_is_cut_off_between_two_characters(text in "[aé😀]{0,1500}") {
             let payload = Payload::of(&text);
             prop_assert!(payload.text().len() <= Payload::LONGEST);
             let whole = serde_json::to_string(&text).unwrap();

@@ -1,6 +1,11 @@
-//! Opens spans; keeps, counts and exports them when they end.
+//! Begins spans. Spans that end are kept, counted and exported.
 
-use super::{Payload, Span, SpanKind, SpanStatus, export::Exporter, metrics::Metrics, ring::Ring};
+use super::{
+    export::Exporter,
+    metrics::Metrics,
+    ring::Ring,
+    span::{Payload, Span, SpanKind, SpanStatus},
+};
 use crate::{
     env::Env,
     types::{SpanId, SpanRef, Timestamp, TraceId},
@@ -16,12 +21,12 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// A handle; cheap to clone. One that is off opens nothing and costs nothing.
+/// A handle on the tracer; cheap to clone. A tracer that is off begins no spans and costs nothing.
 #[derive(Clone, Default)]
-pub struct Tracer(Option<Arc<Shared>>);
+pub struct Tracer(Option<Arc<TracerInner>>);
 
-struct Shared {
-    /// A moment by both clocks: spans are measured by the one and dated by the other.
+struct TracerInner {
+    /// One moment on both clocks: spans are measured with the second and dated with the first.
     epoch: (Timestamp, Instant),
     /// The id of the next span, before it is mixed.
     next: AtomicU64,
@@ -30,11 +35,12 @@ struct Shared {
     exporter: Option<Exporter>,
 }
 
-/// A span that has begun. Let go of without a word it was abandoned: whoever waited for it went away.
-pub struct ActiveSpan(Option<Begun>);
+/// A span that has begun and not ended. A span that is dropped before [`ActiveSpan::end`] was
+/// abandoned: its caller stopped waiting.
+pub struct ActiveSpan(Option<RecordingSpan>);
 
-struct Begun {
-    tracer: Arc<Shared>,
+struct RecordingSpan {
+    tracer: Arc<TracerInner>,
     at: SpanRef,
     parent: Option<SpanId>,
     caused_by: Option<SpanRef>,
@@ -43,9 +49,10 @@ struct Begun {
 }
 
 impl Tracer {
-    /// Keeps the spans of so long in so many bytes, counts them all, and hands each to the exporter, if there is one.
+    /// A tracer that keeps the spans of the last `kept_for` in at most `most_bytes`, counts all
+    /// spans, and hands each to the exporter, if there is one.
     pub fn new(env: &Env, most_bytes: usize, kept_for: Duration, exporter: Option<Exporter>) -> Self {
-        Self(Some(Arc::new(Shared {
+        Self(Some(Arc::new(TracerInner {
             epoch: (env.now(), Instant::now()),
             next: u64::from_be_bytes(env.bytes()).into(),
             ring: Ring::new(most_bytes, kept_for),
@@ -54,19 +61,22 @@ impl Tracer {
         })))
     }
 
+    /// A tracer that begins no spans.
     pub fn off() -> Self {
         Self(None)
     }
 
+    /// The spans that are kept; `None` if the tracer is off.
     pub fn ring(&self) -> Option<&Ring> {
-        self.0.as_deref().map(|shared| &shared.ring)
+        self.0.as_deref().map(|inner| &inner.ring)
     }
 
+    /// The counters; `None` if the tracer is off.
     pub fn metrics(&self) -> Option<&Metrics> {
-        self.0.as_deref().map(|shared| &shared.metrics)
+        self.0.as_deref().map(|inner| &inner.metrics)
     }
 
-    /// What is kept of what was sent or answered: nothing, where nothing is kept.
+    /// The beginning of a request or reply as JSON; empty if no spans are kept.
     pub fn payload(&self, value: &impl Serialize) -> Payload {
         match self.ring() {
             Some(ring) if ring.keeps_anything() => Payload::of(value),
@@ -74,18 +84,19 @@ impl Tracer {
         }
     }
 
-    /// A saga is over.
+    /// Counts a saga that has ended.
     pub fn count_saga(&self, plan: &'static str, outcome: &'static str, took: Duration) {
         if let Some(metrics) = self.metrics() {
-            metrics.see_saga(plan, outcome, took);
+            metrics.record_saga(plan, outcome, took);
         }
     }
 
-    /// Begins a span of that trace, in its span `parent`. `what` is asked for only where it is wanted.
+    /// Begins a span of that trace inside the span `parent`. `what` is called only if the tracer is
+    /// on.
     pub fn open(&self, trace: TraceId, parent: Option<SpanId>, what: impl FnOnce() -> SpanKind) -> ActiveSpan {
-        ActiveSpan(self.0.as_ref().map(|shared| Begun {
-            at: SpanRef { trace, span: shared.next_id() },
-            tracer: shared.clone(),
+        ActiveSpan(self.0.as_ref().map(|inner| RecordingSpan {
+            at: SpanRef { trace, span: inner.next_id() },
+            tracer: inner.clone(),
             parent,
             caused_by: None,
             since: Instant::now(),
@@ -93,25 +104,27 @@ impl Tracer {
         }))
     }
 
-    /// Begins a span that nobody waits for, in the trace of what caused it, or in `trace` where that is not known.
+    /// Begins a span that no caller waits for: in the trace of the span that caused it, or in
+    /// `trace` if the cause is not known.
     pub fn open_later(&self, cause: Option<SpanRef>, trace: TraceId, what: impl FnOnce() -> SpanKind) -> ActiveSpan {
-        let mut open = self.open(cause.map_or(trace, |cause| cause.trace), cause.map(|cause| cause.span), what);
-        if let Some(begun) = &mut open.0 {
-            begun.caused_by = cause;
+        let mut span = self.open(cause.map_or(trace, |cause| cause.trace), cause.map(|cause| cause.span), what);
+        if let Some(recording) = &mut span.0 {
+            recording.caused_by = cause;
         }
-        open
+        span
     }
 
-    /// Lets all exported spans arrive, as far as they do within the exporter's own time-out.
+    /// Sends the spans that wait for export, within the exporter's time-out.
     pub fn close(&self) {
-        if let Some(exporter) = self.0.as_deref().and_then(|shared| shared.exporter.as_ref()) {
+        if let Some(exporter) = self.0.as_deref().and_then(|inner| inner.exporter.as_ref()) {
             exporter.close();
         }
     }
 }
 
-impl Shared {
-    /// No two are the same, and which is next cannot be seen from one (SplitMix64's finalizer is a bijection).
+impl TracerInner {
+    /// An id that no other span has: SplitMix64's finalizer is a bijection of the counter, so no
+    /// value comes twice.
     fn next_id(&self) -> SpanId {
         loop {
             let mut id = self.next.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
@@ -132,48 +145,50 @@ impl Shared {
 }
 
 impl ActiveSpan {
-    /// Of a tracer that is off.
-    pub fn nothing() -> Self {
+    /// A span that is not recorded, as of a tracer that is off.
+    pub fn none() -> Self {
         Self(None)
     }
 
-    /// The span's id, for what is done in it.
+    /// The span's id; `None` if it is not recorded.
     pub fn id(&self) -> Option<SpanId> {
-        self.0.as_ref().map(|begun| begun.at.span)
+        self.0.as_ref().map(|recording| recording.at.span)
     }
 
+    /// The span's trace and id; `None` if it is not recorded.
     pub fn at(&self) -> Option<SpanRef> {
-        self.0.as_ref().map(|begun| begun.at)
+        self.0.as_ref().map(|recording| recording.at)
     }
 
-    /// The place in which what it does is done.
-    pub fn here(&self) -> SpanContext {
-        SpanContext(self.0.as_ref().map(|begun| (Tracer(Some(begun.tracer.clone())), begun.at)))
+    /// The span context for work done inside this span.
+    pub fn context(&self) -> SpanContext {
+        SpanContext(self.0.as_ref().map(|recording| (Tracer(Some(recording.tracer.clone())), recording.at)))
     }
 
-    /// Where anybody wants to know: `change` tells more of what it was about.
-    pub fn tell(&mut self, change: impl FnOnce(&mut SpanKind)) {
-        if let Some(begun) = &mut self.0 {
-            change(&mut begun.what);
+    /// Changes the span's attributes. `change` is called only if the span is recorded.
+    pub fn update(&mut self, change: impl FnOnce(&mut SpanKind)) {
+        if let Some(recording) = &mut self.0 {
+            change(&mut recording.what);
         }
     }
 
+    /// Ends the span. `outcome` is called only if the span is recorded.
     pub fn end(mut self, outcome: impl FnOnce() -> SpanStatus) {
-        if let Some(begun) = self.0.take() {
-            begun.end(outcome());
+        if let Some(recording) = self.0.take() {
+            recording.end(outcome());
         }
     }
 }
 
 impl Drop for ActiveSpan {
     fn drop(&mut self) {
-        if let Some(begun) = self.0.take() {
-            begun.end(SpanStatus::ABANDONED);
+        if let Some(recording) = self.0.take() {
+            recording.end(SpanStatus::ABANDONED);
         }
     }
 }
 
-impl Begun {
+impl RecordingSpan {
     fn end(self, outcome: SpanStatus) {
         let Self { tracer, at, parent, caused_by, since, what } = self;
         let (started_at, took) = (tracer.date(since), since.elapsed());
@@ -181,41 +196,42 @@ impl Begun {
         if let Some(exporter) = &tracer.exporter {
             exporter.export(&span);
         }
-        tracer.metrics.see(&span);
+        tracer.metrics.record_span(&span);
         tracer.ring.push(span);
     }
 }
 
-/// Where something is done: the span that it belongs to, if any.
+/// The span inside which code runs, if any.
 #[derive(Clone, Default)]
 pub struct SpanContext(Option<(Tracer, SpanRef)>);
 
 tokio::task_local! {
-    static HERE: SpanContext;
+    static CURRENT: SpanContext;
 }
 
 impl SpanContext {
-    /// Runs something here: whatever it opens below finds the way up.
+    /// Runs `work` inside this span: [`current_span`] gives this context there.
     pub async fn run<F: Future>(self, work: F) -> F::Output {
-        HERE.scope(self, work).await
+        CURRENT.scope(self, work).await
     }
 
-    /// Begins a span here. It is nothing where nobody looks.
+    /// Begins a span inside this one. It is not recorded if this one is not.
     pub fn open(&self, what: impl FnOnce() -> SpanKind) -> ActiveSpan {
         match &self.0 {
             Some((tracer, at)) => tracer.open(at.trace, Some(at.span), what),
-            None => ActiveSpan::nothing(),
+            None => ActiveSpan::none(),
         }
     }
 
+    /// The span's trace and id; `None` outside of spans.
     pub fn at(&self) -> Option<SpanRef> {
         self.0.as_ref().map(|(_, at)| *at)
     }
 }
 
-/// Where the code that asks is run: inside [`SpanContext::run`], at any depth of the same task.
+/// The span context of the running task: that of the innermost [`SpanContext::run`].
 pub fn current_span() -> SpanContext {
-    HERE.try_with(SpanContext::clone).unwrap_or_default()
+    CURRENT.try_with(SpanContext::clone).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -230,12 +246,12 @@ mod tests {
     const COMMIT: SpanKind = SpanKind::Commit { tree: "orders" };
 
     #[tokio::test(start_paused = true)]
-    async fn a_span_knows_when_it_began_how_long_it_took_and_in_what() {
+    async fn a_span_has_its_start_its_duration_and_its_parent() {
         let tracer = tracer();
         tokio::time::advance(Duration::from_secs(3)).await;
         let outer = tracer.open(TraceId([1; 16]), None, || COMMIT);
         tokio::time::advance(Duration::from_millis(5)).await;
-        let inner = outer.here().run(async { current_span().open(|| COMMIT) }).await;
+        let inner = outer.context().run(async { current_span().open(|| COMMIT) }).await;
         inner.end(|| SpanStatus::new("failed", "why"));
         outer.end(|| SpanStatus::OK);
         let spans = tracer.ring().unwrap().trace(TraceId([1; 16]));
@@ -247,17 +263,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_let_go_of_was_abandoned_and_outside_of_a_span_there_is_none() {
+    async fn a_dropped_span_is_abandoned_and_outside_of_spans_none_is_recorded() {
         let tracer = tracer();
         drop(tracer.open(TraceId([1; 16]), None, || COMMIT));
         assert_eq!(tracer.ring().unwrap().all()[0].outcome, SpanStatus::ABANDONED);
         assert!(current_span().at().is_none() && current_span().open(|| COMMIT).id().is_none());
-        let off = Tracer::off().open(TraceId([1; 16]), None, || panic!("nobody wants to know"));
-        assert!(off.here().run(async { current_span().at() }).await.is_none());
+        let off = Tracer::off().open(TraceId([1; 16]), None, || panic!("the tracer is off"));
+        assert!(off.context().run(async { current_span().at() }).await.is_none());
     }
 
     #[tokio::test]
-    async fn what_was_caused_is_in_the_trace_of_its_cause_and_names_it() {
+    async fn a_later_span_is_in_the_trace_of_its_cause_and_names_it() {
         let tracer = tracer();
         let cause = SpanRef { trace: TraceId([2; 16]), span: SpanId([3; 8]) };
         tracer.open_later(Some(cause), TraceId([9; 16]), || COMMIT).end(|| SpanStatus::OK);

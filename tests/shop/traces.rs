@@ -296,7 +296,7 @@ fn a_collector_that_is_away_costs_a_line_in_the_log() {
     let mut other = options.env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc").closed();
     assert!(other.try_start().is_err());
     assert_eq!(other.wait(), Some(2));
-    assert!(other.log().contains("only http/protobuf is spoken here"), "{}", other.log());
+    assert!(other.log().contains("only http/protobuf is supported"), "{}", other.log());
 }
 
 #[test]

@@ -11,8 +11,8 @@ use crate::{
         routing::{CachePolicy, RouteSettings},
     },
     mesh::{
-        Caller, ClientPolicyReport, ClientPolicySettings, InstanceReport, InstanceSettings, PoolReport, PoolSettings,
-        State,
+        Caller, ClientPolicyReport, ClientPolicySettings, InstanceReport, InstanceSettings, InstanceState, PoolReport,
+        PoolSettings,
     },
     types::{Page, Service},
 };
@@ -152,7 +152,7 @@ pub async fn change_instance(
         let patch = json!({"instances": {name.clone(): settings}});
         change(&context, &controls, Some(Control::Service(pool.service())), patch).await?;
     }
-    let report = pool.report().instances.into_iter().find(|it| *it.name == *name && it.state != State::Dead);
+    let report = pool.report().instances.into_iter().find(|it| *it.name == *name && it.state != InstanceState::Dead);
     ok(report.ok_or_else(Problem::not_found)?)
 }
 

@@ -219,7 +219,7 @@ impl Controls {
             Control::Service(service) => {
                 let pool = self.mesh.pool(service);
                 let settings: PoolSettings = patched(&pool.defaults(), patch)?;
-                pool.set(settings).await.map_err(invalid_setting)
+                self.mesh.set_pool(service, settings).await.map_err(invalid_setting)
             }
             Control::Breaker(caller, service) => {
                 let settings: ClientPolicySettings = patched(&ClientPolicySettings::default(), patch)?;

@@ -1,6 +1,6 @@
 //! The workers: the threads that serve HTTP.
 //!
-//! The instances of services live on them too (see [`crate::mesh::Mesh::living_on`]). So they start before
+//! The instances of services live on them too (see [`crate::mesh::Mesh::on_threads`]). So they start before
 //! there is a router, and serve no request until it is there.
 
 use super::{router::Router, tls::Certificates};

@@ -1,10 +1,10 @@
-//! When nobody is asked any more, and who is left out.
+//! Circuit breakers and ejected instances.
 
-use super::*;
+use super::fixture::*;
 use futures_util::StreamExt;
 
-fn state_of(house: &House, caller: Caller) -> ClientPolicyReport {
-    house
+fn state_of(fixture: &Fixture, caller: Caller) -> ClientPolicyReport {
+    fixture
         .mesh
         .client_policies()
         .into_iter()
@@ -17,11 +17,11 @@ async fn order(mesh: &Mesh) -> Result<(), MeshError> {
 }
 
 #[test]
-fn a_service_that_keeps_failing_is_not_asked_for_a_while_and_then_by_a_few() {
+fn after_many_failures_the_breaker_opens_and_probes_close_it() {
     in_simulated_time(async || {
-        let house = simulated_house(2);
-        let gateway = house.mesh.for_caller(Caller::GATEWAY);
-        house.porter.failures.store(usize::MAX, Ordering::SeqCst);
+        let fixture = simulated_fixture(2);
+        let gateway = fixture.mesh.for_caller(Caller::GATEWAY);
+        fixture.double.failures.store(usize::MAX, Ordering::SeqCst);
         let mut refused = None;
         for _ in 0..40 {
             if let Err(MeshError::CircuitOpen { retry_after }) = order(&gateway).await {
@@ -31,40 +31,40 @@ fn a_service_that_keeps_failing_is_not_asked_for_a_while_and_then_by_a_few() {
         }
         let wait = refused.expect("the breaker opens");
         assert!(wait <= Duration::from_secs(5) && wait > Duration::from_secs(4), "{wait:?}");
-        let asked = house.porter.orders.load(Ordering::SeqCst);
+        let asked = fixture.double.orders.load(Ordering::SeqCst);
         for _ in 0..10 {
             assert!(matches!(order(&gateway).await, Err(MeshError::CircuitOpen { .. })));
         }
-        assert_eq!(house.porter.orders.load(Ordering::SeqCst), asked, "nobody was asked");
-        let report = state_of(&house, Caller::GATEWAY);
+        assert_eq!(fixture.double.orders.load(Ordering::SeqCst), asked, "an open breaker sends nothing");
+        let report = state_of(&fixture, Caller::GATEWAY);
         assert_eq!((report.state, report.opened, report.refused), (BreakerState::Open, 1, 11));
 
-        house.porter.failures.store(0, Ordering::SeqCst);
+        fixture.double.failures.store(0, Ordering::SeqCst);
         tokio::time::sleep(wait).await;
-        assert_eq!(state_of(&house, Caller::GATEWAY).state, BreakerState::HalfOpen);
+        assert_eq!(state_of(&fixture, Caller::GATEWAY).state, BreakerState::HalfOpen);
         for _ in 0..3 {
             order(&gateway).await.unwrap();
         }
-        assert_eq!(state_of(&house, Caller::GATEWAY).state, BreakerState::Closed);
+        assert_eq!(state_of(&fixture, Caller::GATEWAY).state, BreakerState::Closed);
     });
 }
 
 #[test]
-fn one_callers_breaker_is_not_anothers() {
+fn each_caller_has_a_breaker_of_its_own() {
     in_simulated_time(async || {
-        let house = simulated_house(2);
-        let carts = house.mesh.for_caller(Caller::Service(Service::Carts));
+        let fixture = simulated_fixture(2);
+        let carts = fixture.mesh.for_caller(Caller::Service(Service::Carts));
         let open = ClientPolicySettings { forced: Some(Forced::Open), ..ClientPolicySettings::default() };
-        house.mesh.set_client_policy(Caller::Service(Service::Carts), Service::Products, open).unwrap();
+        fixture.mesh.set_client_policy(Caller::Service(Service::Carts), Service::Products, open).unwrap();
         assert!(matches!(order(&carts).await, Err(MeshError::CircuitOpen { .. })));
-        assert_eq!(order(&house.mesh.for_caller(Caller::GATEWAY)).await, Ok(()));
-        house
+        assert_eq!(order(&fixture.mesh.for_caller(Caller::GATEWAY)).await, Ok(()));
+        fixture
             .mesh
             .set_client_policy(Caller::Service(Service::Carts), Service::Products, ClientPolicySettings::default())
             .unwrap();
         assert_eq!(order(&carts).await, Ok(()));
         let nonsense = BreakerSettings { failure_percent: 0, ..Default::default() };
-        let refused = house.mesh.set_client_policy(
+        let refused = fixture.mesh.set_client_policy(
             Caller::GATEWAY,
             Service::Products,
             ClientPolicySettings { breaker: nonsense, forced: None },
@@ -74,98 +74,97 @@ fn one_callers_breaker_is_not_anothers() {
 }
 
 #[test]
-fn what_a_service_says_is_no_failure_however_often_it_says_it() {
+fn an_error_of_the_domain_is_not_a_failure() {
     in_simulated_time(async || {
-        let house = simulated_house(2);
-        let gateway = house.mesh.for_caller(Caller::GATEWAY);
+        let fixture = simulated_fixture(2);
+        let gateway = fixture.mesh.for_caller(Caller::GATEWAY);
         for _ in 0..200 {
             let rude = gateway.call(&patient(), greet("nobody")).await;
             assert!(matches!(rude, Err(CallError::Domain(_))), "{rude:?}");
         }
-        let report = state_of(&house, Caller::GATEWAY);
+        let report = state_of(&fixture, Caller::GATEWAY);
         assert_eq!((report.state, report.failures), (BreakerState::Closed, 0));
-        assert_eq!(house.states(), [State::Ready; 2]);
+        assert_eq!(fixture.states(), [InstanceState::Ready; 2]);
     });
 }
 
 #[test]
-fn a_caller_who_goes_away_says_nothing_about_the_service() {
+fn an_abandoned_call_is_not_counted() {
     in_simulated_time(async || {
-        let house = simulated_house(1);
-        let gateway = house.mesh.for_caller(Caller::GATEWAY);
+        let fixture = simulated_fixture(1);
+        let gateway = fixture.mesh.for_caller(Caller::GATEWAY);
         for _ in 0..50 {
             let _ = tokio::time::timeout(Duration::from_millis(10), gateway.call(&patient(), Dawdle {})).await;
         }
-        let report = state_of(&house, Caller::GATEWAY);
+        let report = state_of(&fixture, Caller::GATEWAY);
         assert_eq!((report.state, report.calls), (BreakerState::Closed, 0));
     });
 }
 
 #[test]
-fn an_instance_whose_calls_fail_in_a_row_is_left_out_for_half_a_minute() {
+fn an_instance_whose_calls_fail_in_a_row_is_ejected_for_half_a_minute() {
     in_simulated_time(async || {
-        let (house, porters) = house_of_strangers(2);
-        house.pool().set_strategy(Strategy::RoundRobin);
-        porters[0].failures.store(usize::MAX, Ordering::SeqCst);
+        let (fixture, doubles) = fixture_of_separate_doubles(2);
+        fixture.pool().set_strategy(Strategy::RoundRobin);
+        doubles[0].failures.store(usize::MAX, Ordering::SeqCst);
         let failed =
-            futures_util::stream::iter(0..20).filter(|_| async { order(&house.mesh).await.is_err() }).count().await;
-        assert!(failed <= 2, "three of five were tried at the other: {failed}");
-        assert_eq!(house.states(), [State::Ejected, State::Ready]);
-        let report = &house.pool().report().instances[0];
+            futures_util::stream::iter(0..20).filter(|_| async { order(&fixture.mesh).await.is_err() }).count().await;
+        assert!(failed <= 2, "three of five were retried at the other instance: {failed}");
+        assert_eq!(fixture.states(), [InstanceState::Ejected, InstanceState::Ready]);
+        let report = &fixture.pool().report().instances[0];
         assert!(report.ejected_for_ms.is_some_and(|ms| (29_000..=30_000).contains(&ms)), "{report:?}");
-        let asked = porters[0].orders.load(Ordering::SeqCst);
+        let asked = doubles[0].orders.load(Ordering::SeqCst);
         for _ in 0..50 {
-            order(&house.mesh).await.unwrap();
+            order(&fixture.mesh).await.unwrap();
         }
-        assert_eq!(porters[0].orders.load(Ordering::SeqCst), asked);
+        assert_eq!(doubles[0].orders.load(Ordering::SeqCst), asked);
     });
 }
 
 #[test]
-fn the_last_one_is_never_left_out_and_neither_are_more_than_half() {
+fn the_last_instance_is_never_ejected_and_neither_are_more_than_half() {
     in_simulated_time(async || {
         for (count, ejected) in [(1, 0), (2, 1), (3, 1), (4, 2)] {
-            let (house, porters) = house_of_strangers(count);
-            house.pool().set_strategy(Strategy::RoundRobin);
-            house.without_breaker();
-            porters.iter().for_each(|porter| porter.failures.store(usize::MAX, Ordering::SeqCst));
+            let (fixture, doubles) = fixture_of_separate_doubles(count);
+            fixture.pool().set_strategy(Strategy::RoundRobin);
+            fixture.without_breaker();
+            doubles.iter().for_each(|double| double.failures.store(usize::MAX, Ordering::SeqCst));
             for _ in 0..100 {
-                assert!(order(&house.mesh).await.is_err());
+                assert!(order(&fixture.mesh).await.is_err());
             }
-            let out = house.states().iter().filter(|state| **state == State::Ejected).count();
+            let out = fixture.states().iter().filter(|state| **state == InstanceState::Ejected).count();
             assert_eq!(out, ejected, "of {count}");
         }
     });
 }
 
 #[test]
-fn who_was_left_out_comes_back_when_the_time_is_over() {
+fn an_ejected_instance_is_readmitted_when_its_time_is_over() {
     in_simulated_time(async || {
-        let house = simulated_house(2);
-        assert!(house.pool().eject("products-2"));
-        assert!(!house.pool().eject("products-1"), "the other is the last one");
-        assert_eq!(house.states(), [State::Ready, State::Ejected]);
+        let fixture = simulated_fixture(2);
+        assert!(fixture.pool().eject("products-2"));
+        assert!(!fixture.pool().eject("products-1"), "products-1 is the last one that is ready");
+        assert_eq!(fixture.states(), [InstanceState::Ready, InstanceState::Ejected]);
         tokio::time::sleep(Duration::from_secs(28)).await;
-        assert_eq!(house.states()[1], State::Ejected);
+        assert_eq!(fixture.states()[1], InstanceState::Ejected);
         tokio::time::sleep(Duration::from_secs(4)).await;
-        assert_eq!(house.states()[1], State::Ready);
-        assert!(house.pool().eject("products-2"));
-        // The second ejection is twice as long as the first.
+        assert_eq!(fixture.states()[1], InstanceState::Ready);
+        assert!(fixture.pool().eject("products-2"));
         tokio::time::sleep(Duration::from_secs(32)).await;
-        assert_eq!(house.states()[1], State::Ejected);
-        assert!(house.pool().readmit("products-2"));
-        assert_eq!(house.states()[1], State::Ready);
+        assert_eq!(fixture.states()[1], InstanceState::Ejected, "the second ejection takes twice as long");
+        assert!(fixture.pool().readmit("products-2"));
+        assert_eq!(fixture.states()[1], InstanceState::Ready);
     });
 }
 
 #[test]
-fn when_fewer_than_half_are_fit_the_ejected_are_asked_too() {
+fn with_fewer_than_half_ready_the_ejected_instances_get_calls_too() {
     in_simulated_time(async || {
-        let house = simulated_house(2);
-        assert!(house.pool().eject("products-2"));
-        assert!(!house.pool().report().panic);
-        house.pool().set_instance("products-1", InstanceSettings { draining: true, ..Default::default() });
-        assert!(house.pool().report().panic);
-        assert_eq!(house.served_by("Ada").await, "products-2");
+        let fixture = simulated_fixture(2);
+        assert!(fixture.pool().eject("products-2"));
+        assert!(!fixture.pool().report().panic);
+        fixture.pool().set_instance("products-1", InstanceSettings { draining: true, ..Default::default() });
+        assert!(fixture.pool().report().panic);
+        assert_eq!(fixture.served_by("Ada").await, "products-2");
     });
 }

@@ -1,21 +1,21 @@
-//! More instances, fewer instances, and no call lost.
+//! The number of instances changes, and no call is lost.
 
-use super::*;
+use super::fixture::*;
 
 fn with_count(count: usize) -> PoolSettings {
     PoolSettings { count, ..PoolSettings::default() }
 }
 
 #[actix::test]
-async fn under_steady_calls_a_service_grows_and_shrinks_and_loses_none() {
-    let house = house(2);
+async fn a_service_that_grows_and_shrinks_under_load_loses_no_call() {
+    let fixture = fixture(2);
     let (done, failed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let callers: Vec<_> = (0..16)
         .map(|_| {
-            let (mesh, done, failed) = (house.mesh.clone(), done.clone(), failed.clone());
+            let (mesh, done, failed) = (fixture.mesh.clone(), done.clone(), failed.clone());
             actix::spawn(async move {
                 loop {
-                    // A command without a key: nothing tries it again.
+                    // A command without a key is not retried.
                     let answer = mesh.call(&patient(), Rush {}).await;
                     done.fetch_add(1, Ordering::SeqCst);
                     failed.fetch_add(usize::from(answer.is_err()), Ordering::SeqCst);
@@ -24,70 +24,73 @@ async fn under_steady_calls_a_service_grows_and_shrinks_and_loses_none() {
         })
         .collect();
     for count in [6, 1, 4, 2, 8, 1] {
-        house.pool().set(with_count(count)).await.unwrap();
+        fixture.mesh.set_pool(Service::Products, with_count(count)).await.unwrap();
         let so_far = done.load(Ordering::SeqCst);
-        until("calls go on", || done.load(Ordering::SeqCst) > so_far + 100).await;
-        until("those that go are gone", || house.states() == vec![State::Ready; count]).await;
+        until("calls succeed", || done.load(Ordering::SeqCst) > so_far + 100).await;
+        until("removed instances are gone", || fixture.states() == vec![InstanceState::Ready; count]).await;
     }
     callers.iter().for_each(|caller| caller.abort());
     assert_eq!(failed.load(Ordering::SeqCst), 0, "of {}", done.load(Ordering::SeqCst));
 }
 
 #[actix::test]
-async fn who_is_sent_away_finishes_what_it_has() {
-    let house = house(4);
+async fn a_removed_instance_finishes_its_calls() {
+    let fixture = fixture(4);
     let calls: Vec<_> = (0..40)
         .map(|_| {
-            let mesh = house.mesh.clone();
+            let mesh = fixture.mesh.clone();
             actix::spawn(async move { mesh.call(&patient(), Dawdle {}).await })
         })
         .collect();
-    until("all are under way", || house.porter.dawdling.load(Ordering::SeqCst) == 40).await;
-    house.pool().set(with_count(1)).await.unwrap();
-    assert_eq!(house.states(), [State::Ready, State::Draining, State::Draining, State::Draining]);
+    until("all calls run", || fixture.double.dawdling.load(Ordering::SeqCst) == 40).await;
+    fixture.mesh.set_pool(Service::Products, with_count(1)).await.unwrap();
+    assert_eq!(
+        fixture.states(),
+        [InstanceState::Ready, InstanceState::Draining, InstanceState::Draining, InstanceState::Draining]
+    );
     for call in calls {
         call.await.unwrap().unwrap();
     }
-    until("they are gone", || house.states().len() == 1).await;
+    until("the removed instances are gone", || fixture.states().len() == 1).await;
 }
 
 #[actix::test]
-async fn a_service_that_is_told_to_grow_while_it_shrinks_keeps_who_was_to_go() {
-    let house = house(3);
-    let mesh = house.mesh.clone();
+async fn a_service_that_grows_while_it_shrinks_keeps_its_instances() {
+    let fixture = fixture(3);
+    let mesh = fixture.mesh.clone();
     let call = actix::spawn(async move {
         futures_util::future::join_all((0..9).map(|_| async { mesh.call(&patient(), Dawdle {}).await })).await
     });
-    until("all are under way", || house.porter.dawdling.load(Ordering::SeqCst) == 9).await;
-    house.pool().set(with_count(1)).await.unwrap();
-    house.pool().set(with_count(3)).await.unwrap();
+    until("all calls run", || fixture.double.dawdling.load(Ordering::SeqCst) == 9).await;
+    fixture.mesh.set_pool(Service::Products, with_count(1)).await.unwrap();
+    fixture.mesh.set_pool(Service::Products, with_count(3)).await.unwrap();
     assert!(call.await.unwrap().into_iter().all(|answer| answer.is_ok()));
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(house.states(), [State::Ready; 3]);
-    assert_eq!(house.pool().report().instances.iter().map(|it| it.restarts).sum::<u32>(), 0);
+    assert_eq!(fixture.states(), [InstanceState::Ready; 3]);
+    assert_eq!(fixture.pool().report().instances.iter().map(|it| it.restarts).sum::<u32>(), 0);
 }
 
 #[actix::test]
-async fn a_drained_instance_gets_no_calls_until_it_is_let_back() {
-    let house = house(2);
+async fn a_drained_instance_gets_no_calls_until_it_is_ready_again() {
+    let fixture = fixture(2);
     let drained = InstanceSettings { draining: true, ..InstanceSettings::default() };
-    assert!(house.pool().set_instance("products-1", drained));
+    assert!(fixture.pool().set_instance("products-1", drained));
     for _ in 0..30 {
-        assert_eq!(house.served_by("Ada").await, "products-2");
+        assert_eq!(fixture.served_by("Ada").await, "products-2");
     }
-    // Whoever dies drained comes back drained.
-    house.pool().crash("products-1").await;
-    until("it is replaced", || house.pool().report().instances[0].restarts == 1).await;
-    assert_eq!(house.states()[0], State::Draining);
-    house.pool().set_instance("products-1", InstanceSettings::default());
-    assert_eq!(house.states()[0], State::Ready);
+    // The replacement of a drained instance is drained, too.
+    fixture.pool().crash("products-1").await;
+    until("it is replaced", || fixture.pool().report().instances[0].restarts == 1).await;
+    assert_eq!(fixture.states()[0], InstanceState::Draining);
+    fixture.pool().set_instance("products-1", InstanceSettings::default());
+    assert_eq!(fixture.states()[0], InstanceState::Ready);
 }
 
 #[test]
-fn settings_that_make_no_sense_change_nothing() {
+fn invalid_settings_change_nothing() {
     in_simulated_time(async || {
-        let house = simulated_house(2);
-        let before = house.pool().settings();
+        let fixture = simulated_fixture(2);
+        let before = fixture.pool().settings();
         for (bad, word) in [
             (with_count(0), "count"),
             (with_count(33), "count"),
@@ -100,49 +103,53 @@ fn settings_that_make_no_sense_change_nothing() {
                 "autoscale",
             ),
         ] {
-            assert!(house.pool().set(bad).await.unwrap_err().contains(word));
+            assert!(fixture.mesh.set_pool(Service::Products, bad).await.unwrap_err().contains(word));
         }
-        assert_eq!(house.pool().settings(), before);
-        assert_eq!(house.states().len(), 2);
+        assert_eq!(fixture.pool().settings(), before);
+        assert_eq!(fixture.states().len(), 2);
     });
 }
 
 #[test]
-fn with_more_in_hand_than_it_should_have_a_service_grows_and_with_less_it_shrinks() {
+fn a_busy_service_gets_more_instances_and_an_idle_one_fewer() {
     in_simulated_time(async || {
-        let house = simulated_house(1);
+        let fixture = simulated_fixture(1);
         let autoscale = Some(Autoscale { least: 1, most: 3, in_flight: 5 });
-        house.pool().set(PoolSettings { count: 1, autoscale, ..PoolSettings::default() }).await.unwrap();
-        let mesh = house.mesh.clone();
+        fixture
+            .mesh
+            .set_pool(Service::Products, PoolSettings { count: 1, autoscale, ..PoolSettings::default() })
+            .await
+            .unwrap();
+        let mesh = fixture.mesh.clone();
         let busy = actix::spawn(async move {
             loop {
                 futures_util::future::join_all((0..40).map(|_| async { mesh.call(&patient(), Dawdle {}).await })).await;
             }
         });
         tokio::time::sleep(Duration::from_secs(5)).await;
-        assert_eq!(house.states().len(), 3);
+        assert_eq!(fixture.states().len(), 3);
         busy.abort();
         tokio::time::sleep(Duration::from_secs(40)).await;
-        assert_eq!(house.states().len(), 1);
-        house.pool().set(with_count(2)).await.unwrap();
+        assert_eq!(fixture.states().len(), 1);
+        fixture.mesh.set_pool(Service::Products, with_count(2)).await.unwrap();
         tokio::time::sleep(Duration::from_secs(60)).await;
-        assert_eq!(house.states().len(), 2, "nobody looks after it any more");
+        assert_eq!(fixture.states().len(), 2, "autoscaling is off");
     });
 }
 
 #[test]
-fn a_paused_instance_is_found_out_and_replaced() {
+fn a_paused_instance_is_detected_and_replaced() {
     in_simulated_time(async || {
-        let house = simulated_house(2);
-        assert!(house.pool().pause("products-1", Duration::from_secs(3_600)));
+        let fixture = simulated_fixture(2);
+        assert!(fixture.pool().pause("products-1", Duration::from_secs(3_600)));
         for _ in 0..20 {
             assert!(
-                house.mesh.call(&context(Duration::from_secs(30)), greet("Ada")).await.is_ok(),
-                "a sibling has it in the end"
+                fixture.mesh.call(&context(Duration::from_secs(30)), greet("Ada")).await.is_ok(),
+                "the request goes to another instance in the end"
             );
         }
         tokio::time::sleep(Duration::from_secs(5)).await;
-        assert_eq!(house.pool().report().instances[0].restarts, 1);
-        assert!(!house.pool().pause("products-9", Duration::ZERO));
+        assert_eq!(fixture.pool().report().instances[0].restarts, 1);
+        assert!(!fixture.pool().pause("products-9", Duration::ZERO));
     });
 }

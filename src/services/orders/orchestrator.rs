@@ -158,7 +158,7 @@ impl SagaExecution {
         let mut failures = 0;
         while let Some(due) = record.due() {
             let span = self.open_span(&record, due);
-            let sending = span.here().run(self.attempt(&span, &record, due));
+            let sending = span.context().run(self.attempt(&span, &record, due));
             match unsaved.shown_during(sending).await? {
                 Ok(reply) => {
                     failures = 0;
@@ -239,7 +239,7 @@ impl SagaExecution {
         record.apply_reply(due, &reply, now).map_err(|error| Failure::from(error).into_mesh())?;
         unsaved.replies.push((due, reply, now));
         if !record.may_go_on() {
-            record = span.here().run(unsaved.save()).await?.unwrap_or(record);
+            record = span.context().run(unsaved.save()).await?.unwrap_or(record);
         }
         if let Some((plan, number, begun_at)) = begun
             && record.saga.as_ref().is_none_or(|saga| saga.number != number)

@@ -50,7 +50,7 @@ const MOST_RECONCILED: usize = 1_000;
 pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
     let ServiceDeps { env, mesh, tree, instances } = deps;
     let listeners = mesh.clone();
-    let store = Store::open(&tree, &env, move |changed| listeners.tell(changed))?;
+    let store = Store::open(&tree, &env, move |changed| listeners.notify_listeners(changed))?;
     let products = Products { store: store.clone() };
     mesh.launch(Service::Products, instances, move |on| start(&products, on));
     mesh.background(Service::Products, move || sweep(store.clone()));

@@ -1,27 +1,30 @@
-//! Where log lines go: gathered for some milliseconds, then written in one go by a thread of its own.
+//! The buffer of the log: lines are gathered for some milliseconds, then written in one write by a
+//! thread of its own.
 //!
-//! A write for each request costs as much as most duties of the door together, and all workers queue for it. Whoever writes faster
-//! than the lines can be taken away waits, as he would without this.
+//! A write for each request would cost as much as most filters of the gateway together, and all
+//! workers would wait for each other. A thread that logs faster than lines can be written waits, as
+//! it would without the buffer.
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::{
     io::{self, Write},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
-/// So long lines are gathered: a `kill -9` can lose no more of the log.
-const GATHER: Duration = Duration::from_millis(5);
-/// So many bytes may wait.
-const MOST: usize = 1024 * 1024;
+/// How long lines are gathered. A `kill -9` loses at most the lines of this time.
+const GATHER_FOR: Duration = Duration::from_millis(5);
+/// The bytes that may wait to be written.
+const MOST_BYTES: usize = 1024 * 1024;
 
-/// A handle; cheap to clone.
+/// A handle on the buffer; cheap to clone.
 #[derive(Clone)]
-pub struct Sink(Arc<Shared>);
+pub struct Sink(Arc<SinkInner>);
 
-struct Shared {
+struct SinkInner {
     waiting: Mutex<Vec<u8>>,
-    /// Tells the writer that there is something, and who waits for room that there is.
+    /// Wakes the writing thread when there are lines, and threads that wait for room.
     changed: Condvar,
     /// Held while lines are written, so that they stay in their order.
     out: Mutex<Box<dyn Write + Send>>,
@@ -29,29 +32,29 @@ struct Shared {
 
 impl Sink {
     pub fn to(out: impl Write + Send + 'static) -> io::Result<Self> {
-        let shared = Shared { waiting: Mutex::default(), changed: Condvar::new(), out: Mutex::new(Box::new(out)) };
-        let sink = Self(Arc::new(shared));
-        let shared = sink.0.clone();
+        let inner = SinkInner { waiting: Mutex::default(), changed: Condvar::new(), out: Mutex::new(Box::new(out)) };
+        let sink = Self(Arc::new(inner));
+        let inner = sink.0.clone();
         thread::Builder::new().name("log".into()).spawn(move || {
             loop {
-                drop(shared.wait_while(Vec::is_empty));
-                thread::sleep(GATHER);
-                shared.write_out();
+                drop(inner.wait_while(Vec::is_empty));
+                thread::sleep(GATHER_FOR);
+                inner.write_out();
             }
         })?;
         Ok(sink)
     }
 
-    /// Writes what waits, now.
+    /// Writes the waiting lines now.
     pub fn write_out(&self) {
         self.0.write_out();
     }
 }
 
-/// Takes a line.
+/// Each write takes one line.
 impl Write for Sink {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut waiting = self.0.wait_while(|waiting| waiting.len() > MOST);
+        let mut waiting = self.0.wait_while(|waiting| waiting.len() > MOST_BYTES);
         if waiting.is_empty() {
             self.0.changed.notify_all();
         }
@@ -64,22 +67,21 @@ impl Write for Sink {
     }
 }
 
-impl Shared {
-    fn wait_while(&self, what: impl Fn(&Vec<u8>) -> bool) -> MutexGuard<'_, Vec<u8>> {
-        self.changed.wait_while(self.lock(), |waiting| what(waiting)).unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl SinkInner {
+    fn wait_while(&self, condition: impl Fn(&Vec<u8>) -> bool) -> MutexGuard<'_, Vec<u8>> {
+        let mut waiting = self.waiting.lock();
+        self.changed.wait_while(&mut waiting, |waiting| condition(waiting));
+        waiting
     }
 
     fn write_out(&self) {
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = std::mem::take(&mut *self.lock());
-        if lines.len() > MOST {
+        let mut out = self.out.lock();
+        let lines = std::mem::take(&mut *self.waiting.lock());
+        if lines.len() > MOST_BYTES {
             self.changed.notify_all();
         }
-        // A log that cannot be written is nothing to stop for, and there is nowhere to say so.
+        // A log that cannot be written must not stop the program, and there is no place to report
+        // it.
         let _ = out.write_all(&lines).and_then(|()| out.flush());
     }
 }
@@ -89,7 +91,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    /// Hands on each write, and takes the next one only when that was received.
+    /// Passes each write on, and takes the next one only when that was received.
     struct Slow(mpsc::SyncSender<Vec<u8>>);
 
     impl Write for Slow {
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_is_written_once_and_in_order_however_slowly_they_are_taken() {
+    fn every_line_is_written_once_and_in_order_to_a_slow_writer() {
         let (send, written) = mpsc::sync_channel(0);
         let mut sink = Sink::to(Slow(send)).unwrap();
         let writer = thread::spawn(move || {
@@ -116,7 +118,7 @@ mod tests {
         let (mut all, mut writes, whole) = (Vec::new(), 0, "this is the line with the number ".len());
         while all.iter().filter(|byte| **byte == b'\n').count() < 100_000 {
             let lines = written.recv_timeout(Duration::from_secs(30)).expect("more lines");
-            assert!(lines.len() <= MOST + 2 * whole, "no more than there is room for");
+            assert!(lines.len() <= MOST_BYTES + 2 * whole, "no more than MOST_BYTES and two lines");
             (writes, all) = (writes + 1, [all, lines].concat());
         }
         drop(written);

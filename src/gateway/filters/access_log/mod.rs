@@ -61,7 +61,7 @@ impl PendingEntry {
     fn finish(mut self, response: &HttpResponse) {
         let outcome = &self.context.outcome;
         let problem = outcome.problem.get();
-        self.span.tell(|what| {
+        self.span.update(|what| {
             if let SpanKind::Request { status, user_id, cache, stopped_by, degraded, .. } = what {
                 *status = response.status().as_u16();
                 *user_id = self.context.principal.get().user_id();
@@ -70,7 +70,7 @@ impl PendingEntry {
                 *degraded = outcome.completeness.get() == Some(Completeness::Degraded);
             }
         });
-        std::mem::replace(&mut self.span, ActiveSpan::nothing()).end(|| match problem {
+        std::mem::replace(&mut self.span, ActiveSpan::none()).end(|| match problem {
             None => SpanStatus::OK,
             Some(code) if response.status().is_server_error() => SpanStatus::new("failed", code),
             Some(code) => SpanStatus::new("refused", code),
