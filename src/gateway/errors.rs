@@ -14,6 +14,7 @@ impl From<UsersError> for Problem {
         let words = sentence(&error);
         match error {
             EmailTaken => Self::conflict("email_taken", words),
+            KeyReused => Self::unprocessable("idempotency_key_reused", words),
             PasswordLength | PasswordTooCommon => Self::invalid("/password", error.to_string()),
             InvalidCredentials => Self::unauthorized("invalid_credentials", words),
             WrongPassword => Self::invalid("/current_password", error.to_string()),

@@ -13,6 +13,7 @@ pub mod controls;
 pub mod cookies;
 mod duties;
 mod errors;
+mod idempotency_store;
 mod keys;
 mod metrics;
 mod openapi;
@@ -31,6 +32,7 @@ mod visit;
 mod workers;
 
 pub use crate::types::Class;
+pub use idempotency_store::tables;
 pub use route::{Access, CachePolicy, KeyUse, Route};
 pub use server::{Door, DoorSettings, open};
 pub use tls::{BadCertificate, Certificates};
@@ -68,6 +70,7 @@ pub struct Gateway {
     /// Signs the guest cart's cookie.
     cart_key: cookies::CartKey,
     fingerprint_key: duties::idempotency::FingerprintKey,
+    idempotency: Arc<idempotency_store::IdempotencyStore>,
     trust: ArcSwap<Trust>,
     certificates: Option<Arc<Certificates>>,
     /// Whose word about a client's address is believed.

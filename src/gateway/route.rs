@@ -47,11 +47,12 @@ pub enum Access {
 /// What an `Idempotency-Key` means to the route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyUse {
-    /// It is not looked at: a safe method, an idempotent one, or an answer full of secrets that must not be kept.
+    /// The key is not looked at: the method is safe or idempotent, or each request makes a session of its own.
     Ignored,
     Optional,
     Required,
-    /// It may be there, and the service itself minds it.
+    /// The key may be there, and the answer carries tokens, which must not be kept. Kept is only for which request the key was used; the
+    /// same request runs its handler again, whose service knows the key.
     Own,
 }
 

@@ -6,6 +6,7 @@ use super::{
     controls::{Controls, LiveRoute, Shelf},
     cookies::CartKey,
     duties::{self, idempotency::FingerprintKey, throttling::Throttle},
+    idempotency_store::{self, IdempotencyStore},
     keys::KeyRing,
     parameters::{Signature, Takes},
     places::Places,
@@ -22,6 +23,7 @@ use crate::{
         orders::messages::{OrderCancelled, OrderRejected},
         products::messages::ProductChanged,
     },
+    storage::Tree,
     telemetry::metrics::StorageReport,
     types::{Principal, Service, Throttling},
 };
@@ -50,6 +52,8 @@ pub struct DoorSettings {
     pub certificates: Option<Arc<Certificates>>,
     /// Kept in the data folder; the door derives its keys from it.
     pub secret: [u8; 32],
+    /// The gateway's own tree, for the answers of idempotency keys.
+    pub tree: Tree,
     /// Where what an operator changes is kept.
     pub shelf: Box<dyn Shelf>,
     pub storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
@@ -83,6 +87,7 @@ pub async fn open(
         controls: Controls::new(settings.shelf, mesh.clone(), throttle, places.clone()),
         cart_key: CartKey::new(settings.secret, settings.certificates.is_some()),
         fingerprint_key: FingerprintKey::derived_from(&settings.secret),
+        idempotency: Arc::new(IdempotencyStore::new(&settings.tree)),
         trust: ArcSwap::from_pointee(settings.trust),
         certificates: settings.certificates.clone(),
         places,
@@ -110,6 +115,7 @@ pub async fn open(
     gateway.controls.restore().await.map_err(io::Error::other)?;
 
     actix_web::rt::spawn(learn_keys(Arc::downgrade(&gateway)));
+    actix_web::rt::spawn(idempotency_store::keep_swept(Arc::downgrade(&gateway.idempotency), gateway.env.clone()));
 
     let (handle, serving) = settings.workers.serve(gateway.clone());
     Ok((Door { gateway, handle }, serving))

@@ -346,14 +346,6 @@ async fn every_message_arrives_as_it_was() {
     let back = json!({"order_id": ord, "key": "k-2", "lines": lines(), "reason": "It is too loud."});
     all.call::<ReturnItems>(back, refund()).await;
     all.call::<FulfilOrder>(json!({"order_id": ord, "to": "packed"}), plain()).await;
-    let kept = json!({"status": 201, "location": "/o", "etag": null, "content_type": "application/json", "body": "{}"});
-    let claim = json!({"scope": "usr", "key": "k-1", "fingerprint": "f", "lease_seconds": 30});
-    for granted in [json!("granted"), json!({"answered": kept})] {
-        all.call::<ClaimKey>(claim.clone(), granted).await;
-    }
-    all.call::<KeepAnswer>(json!({"scope": "usr", "key": "k-1", "fingerprint": "f", "answer": kept}), json!(null))
-        .await;
-    all.call::<DropClaim>(json!({"scope": "usr", "key": "k-1", "fingerprint": "f"}), json!(null)).await;
     let sides = json!({
         "order_id": ord, "status": "confirmed", "total": euro(10470), "lines": 9980, "shipping": 490, "illegal_steps": 0,
         "needs_attention": true, "refunded": euro(0), "pieces": [[prd, 2]], "asked_for": [[prd, 3]], "version": 7, "changed_at": AT,

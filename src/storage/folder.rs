@@ -3,7 +3,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `lock` | held by the one process that has the folder |
-//! | `format` | `{"galleria_data":2}`: that it is ours, and which version wrote it |
+//! | `format` | `{"galleria_data":3}`: that it is ours, and which version wrote it |
 //! | `commits` | how many commits were acknowledged: see [`Committer`](super::commit::Committer) |
 //! | `seal` | after an orderly close: lengths and checksums of sled's files, see [`seal`] |
 //! | `db/` | sled's: `conf`, `db` (the log), `snap.*` (where each page is in it), `blobs/` |
@@ -25,7 +25,7 @@ use std::{
 };
 
 /// The version of the folder's layout that this program writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// A process that was killed keeps its locks for some milliseconds.
 const LOCK_LOOKS: u32 = 200;
 const RELEASE_LOOKS: u32 = 2000;

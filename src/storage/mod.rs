@@ -33,7 +33,7 @@ pub use check::{Finding, KnownTable, Report, TableReport, check};
 pub use error::StorageError;
 pub use folder::has_room;
 pub use outbox::{Outbox, Owed, Owing};
-pub use record::Record;
+pub use record::{Record, digest};
 pub use simulated::Disk;
 pub use table::{Decision, Table};
 
@@ -100,7 +100,7 @@ impl Storage {
         self.named_tree(service.name())
     }
 
-    /// The tree of somebody who is no service: the payment provider's own books.
+    /// The tree of an owner that is no service: the gateway's, and the payment provider's own books.
     pub fn outside_tree(&self, name: &'static str) -> Result<Tree, StorageError> {
         self.named_tree(name)
     }

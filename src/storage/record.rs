@@ -2,6 +2,7 @@
 
 use super::{Outbox, StorageError};
 use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 use std::{fmt::Display, str::FromStr};
 
 /// One aggregate of a service, kept under `TABLE/key` as a checksum, a schema version and JSON.
@@ -33,6 +34,13 @@ pub trait Record: Serialize + DeserializeOwned + Clone + Send + 'static {
     fn is_open(&self) -> bool {
         self.outbox().is_some_and(|outbox| !outbox.is_empty())
     }
+}
+
+/// SHA-256 of the parts, as 64 hexadecimal digits: a record's key for parts of any length and any characters. Different lists of parts
+/// give different digests: `["a", "bc"]` another one than `["ab", "c"]`.
+pub fn digest(parts: &[&str]) -> String {
+    // JSON keeps the parts apart.
+    format!("{:x}", Sha256::digest(serde_json::json!(parts).to_string()))
 }
 
 const HEADER: usize = 5;
@@ -81,6 +89,14 @@ pub(super) fn open<'a>(key: &str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]), Sto
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_keeps_its_parts_apart() {
+        assert_eq!(digest(&["a", "bc"]), digest(&["a", "bc"]));
+        assert_ne!(digest(&["a", "bc"]), digest(&["ab", "c"]));
+        assert_ne!(digest(&["a", "bc"]), digest(&["a\",\"bc"]));
+        assert_eq!(digest(&[]).len(), 64);
+    }
 
     #[test]
     fn no_record_is_as_long_as_an_entry() {

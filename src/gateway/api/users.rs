@@ -6,7 +6,7 @@ use crate::{
         answer::Told,
         body::{Body, MaybeBody, PathId, Query},
         cookies,
-        duties::idempotency::{self, GivenKey},
+        duties::idempotency::{self, Held},
         problem::Problem,
         visit::Visit,
     },
@@ -27,10 +27,10 @@ pub struct NewUser {
     name: PersonName,
 }
 
-/// Sent again with its key it signs in again: an answer with tokens is not one to keep.
+/// The same request with the same `Idempotency-Key` signs in again: an answer with tokens is not kept.
 pub async fn register(visit: Visit, request: HttpRequest, Body(new): Body<NewUser>) -> Answer<Tokens, 201> {
     let NewUser { email, password, name } = new;
-    let key = visit.noted::<GivenKey>().map(|GivenKey(key)| key);
+    let key = visit.noted::<Held>().map(|held| held.key);
     let Registered { signed_in, is_repeated } =
         visit.call(RegisterUser { email, password, name, key, from: Some(visit.network()) }).await?;
     let mut answer = welcome(&visit, &request, signed_in).await?;

@@ -1,16 +1,28 @@
-//! The same `Idempotency-Key` with the same request gives the same answer, once it was given, for 24 hours.
+//! The same `Idempotency-Key` with the same request gives the same answer for 24 hours (draft-ietf-httpapi-idempotency-key-header).
 //!
-//! Keys and answers are kept by orders, on disk. A claim whose holder died is free again after its lease; the services
-//! themselves make sure that doing the work again does it once.
+//! The answers are in the gateway's own tree: see [`IdempotencyStore`]. An answer is on disk before the client gets it. Where the
+//! program ends between the work and the answer, the client sends the request again and the handler runs again; the services make
+//! sure that the work is done once.
+//!
+//! An answer that carries tokens is not kept ([`KeyUse::Own`]). For it the store keeps only for which request the key was used; the
+//! same request runs its handler again, whose service knows the key and answers with fresh tokens.
+//!
+//! [`IdempotencyStore`]: crate::gateway::idempotency_store::IdempotencyStore
 
 use super::{
     Duty, Leave, Step,
     problems::{self, ProblemCode},
 };
 use crate::{
-    gateway::{KeyUse, api::composed::COMPLETED, problem::Problem, visit::Visit},
-    mesh::Context,
-    services::orders::messages::{Claim, ClaimKey, DropClaim, KeepAnswer, KeptAnswer},
+    gateway::{
+        KeyUse,
+        api::composed::COMPLETED,
+        idempotency_store::{Claim, KeptAnswer, KeyedRequest},
+        problem::Problem,
+        visit::Visit,
+    },
+    mesh::MeshError,
+    telemetry::Here,
     types::Principal,
 };
 use actix_web::{
@@ -23,31 +35,31 @@ use actix_web::{
     },
 };
 use hmac::{Hmac, Mac};
+use serde_json::Value;
 use sha2::Sha256;
-use std::time::Duration;
-use tokio::time::Instant;
+use std::{borrow::Cow, time::Duration};
+use tokio::time::{timeout, timeout_at};
 
 pub struct Idempotency;
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LONGEST: usize = 255;
-/// More than the route's deadline and the time to settle: whoever holds the claim has answered by then, or is gone.
-const LEASE_BEYOND_DEADLINE: u64 = 5;
-/// The answer is kept in time of its own: a route's may be used up when its answer is there.
+/// A lease is so much longer than the route's deadline. It covers [`SETTLE_WITHIN`]: a request that holds a claim ends before its lease.
+const LEASE_BEYOND_DEADLINE: Duration = Duration::from_secs(5);
+/// The time for keeping an answer. The route's deadline may be over when the answer is there.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
+/// The members of a body that are left out of a fingerprint where the answer carries tokens: the passwords. A keyed hash is fast, and
+/// its key is in the same data folder. Who has the folder could guess a password by it, which the password's slow hash prevents.
+const SECRET_MEMBERS: [&str; 1] = ["password"];
 
 /// A claim that this request holds.
 #[derive(Clone)]
 pub struct Held {
     pub scope: String,
     pub key: String,
-    fingerprint: String,
+    request: KeyedRequest,
 }
-
-/// The key of a request whose service minds it itself.
-#[derive(Clone)]
-pub struct GivenKey(pub String);
 
 impl Duty for Idempotency {
     fn name(&self) -> &'static str {
@@ -60,11 +72,10 @@ impl Duty for Idempotency {
         }
         let held = match key(request.headers().get(KEY)) {
             Err(problem) => return Step::Stop(problem),
-            Ok(Some(key)) if visit.route.key == KeyUse::Own => {
-                visit.note(GivenKey(key));
-                return Step::On;
+            Ok(Some(key)) => {
+                let scope = scope(visit);
+                Held { request: KeyedRequest::new(&scope, &key, fingerprint(visit, request)), scope, key }
             }
-            Ok(Some(key)) => Held { scope: scope(visit), fingerprint: fingerprint(visit, request), key },
             Ok(None) if visit.route.key == KeyUse::Required => {
                 return Step::Stop(Problem::bad_request(
                     "idempotency_key_required",
@@ -96,16 +107,18 @@ fn key(header: Option<&HeaderValue>) -> Result<Option<String>, Problem> {
     }
 }
 
-/// Keys of different clients do not meet.
+/// Whose key it is. Equal keys of different clients are different keys. A client that is not signed in is known by its network, as it is
+/// for the rate limits.
 fn scope(visit: &Visit) -> String {
     match visit.principal.get() {
         Principal::User { id, .. } => id.to_string(),
-        _ => "anonymous".to_owned(),
+        _ => format!("anonymous {}", visit.network()),
     }
 }
 
-/// What a request is known by again. The body may hold the number of a card, of which there are few enough to try them all:
-/// so a bare hash of it must not lie on disk (PCI DSS 3.5.1.1).
+/// The key of fingerprints: two requests with one `Idempotency-Key` are the same request where their fingerprints are equal. A fingerprint
+/// is a keyed hash (HMAC-SHA-256). The body may hold a card number, and all card numbers can be tried: so a plain hash of it must not be
+/// on disk (PCI DSS 3.5.1.1).
 pub struct FingerprintKey(Hmac<Sha256>);
 
 impl FingerprintKey {
@@ -125,13 +138,35 @@ impl FingerprintKey {
 }
 
 fn fingerprint(visit: &Visit, request: &ServiceRequest) -> String {
-    visit.gateway.fingerprint_key.of(request.method().as_str(), request.path(), &visit.body.borrow())
+    let body = visit.body.borrow();
+    let body = if visit.route.key == KeyUse::Own { without_secrets(&body) } else { Cow::Borrowed(&body[..]) };
+    visit.gateway.fingerprint_key.of(request.method().as_str(), request.path(), &body)
+}
+
+/// The body without its [`SECRET_MEMBERS`]. A body that is no JSON object is left as it is: its request is refused, and nothing is kept.
+fn without_secrets(body: &[u8]) -> Cow<'_, [u8]> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(mut members)) => {
+            members.retain(|name, _| !SECRET_MEMBERS.contains(&name.as_str()));
+            Value::Object(members).to_string().into_bytes().into()
+        }
+        _ => body.into(),
+    }
+}
+
+/// The span of the request, in which a commit of the store belongs.
+fn here(visit: &Visit) -> Here {
+    let span = visit.span.take();
+    let here = span.as_ref().map(|span| span.here()).unwrap_or_default();
+    visit.span.set(span);
+    here
 }
 
 async fn claim(visit: &Visit, held: Held) -> Result<Option<HttpResponse>, Problem> {
-    let lease_seconds = visit.deadline().as_secs() + LEASE_BEYOND_DEADLINE;
-    let Held { scope, key, fingerprint } = held.clone();
-    match visit.call(ClaimKey { scope, key, fingerprint, lease_seconds }).await? {
+    let (store, now) = (&visit.gateway.idempotency, visit.gateway.env.now());
+    let claiming = here(visit).run(store.claim(&held.request, visit.deadline() + LEASE_BEYOND_DEADLINE, now));
+    let claimed = timeout_at(visit.context().deadline, claiming).await.map_err(|_| MeshError::TimedOut)?;
+    match claimed.map_err(MeshError::from)? {
         Claim::Granted => {
             visit.note(held);
             Ok(None)
@@ -139,7 +174,7 @@ async fn claim(visit: &Visit, held: Held) -> Result<Option<HttpResponse>, Proble
         Claim::Answered(answer) => Ok(Some(replay(answer))),
         Claim::InFlight => Err(Problem::conflict(
             "idempotency_in_flight",
-            "A request with this key is being worked on. Ask again in a moment.",
+            "A request with this key is running. Send it again in a moment.",
         )
         .with_header("Retry-After", "1".into())),
         Claim::Reused => Err(Problem::unprocessable(
@@ -162,44 +197,50 @@ fn replay(answer: KeptAnswer) -> HttpResponse {
     response
 }
 
-/// Says that this was done before.
+/// Says in the answer that the request was carried out before.
 pub fn mark_replayed(answer: &mut HttpResponse) {
     answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
 }
 
-/// Keeps what was decided; gives the key back where nothing was.
+/// Keeps the answer where it is decided; releases the claim where it is not.
 async fn settle(visit: &Visit, path: &str, held: Held, answer: HttpResponse) -> HttpResponse {
     let (answer, body) = problems::render(visit, path, answer).into_parts();
     let body = match body.try_into_bytes() {
         Ok(body) => body,
         Err(stream) => return answer.set_body(stream),
     };
-    let Held { scope, key, fingerprint } = held;
+    let store = &visit.gateway.idempotency;
     let code = visit.noted().map(|ProblemCode(code)| code);
-    let context = Context { deadline: Instant::now() + SETTLE_WITHIN, ..visit.context() };
-    let settled = if is_decided(answer.status(), code) && is_whole(answer.headers()) {
-        let text =
-            |name| answer.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
-        let kept = KeptAnswer {
-            status: answer.status().as_u16(),
-            location: text(LOCATION),
-            etag: text(ETAG),
-            content_type: text(CONTENT_TYPE).unwrap_or_default(),
-            body: String::from_utf8_lossy(&body).into_owned(),
-        };
-        visit.gateway.mesh.call(&context, KeepAnswer { scope, key, fingerprint, answer: kept }).await
-    } else {
-        visit.gateway.mesh.call(&context, DropClaim { scope, key, fingerprint }).await
+    if !is_decided(answer.status(), code) || !is_whole(answer.headers()) {
+        store.release(&held.request);
+        return answer.set_body(BoxBody::new(body));
+    }
+    let kept = (visit.route.key != KeyUse::Own).then(|| kept_of(&answer, &body));
+    let keeping = here(visit).run(store.keep(&held.request, kept, visit.gateway.env.now()));
+    let settled = match timeout(SETTLE_WITHIN, keeping).await {
+        Ok(kept) => kept.map_err(MeshError::from),
+        Err(_) => Err(MeshError::TimedOut),
     };
-    if let Err(problem) = settled {
-        log::warn!(trace = visit.trace.to_string().as_str(); "an answer could not be kept for its idempotency key: {problem}");
+    if let Err(error) = settled {
+        log::warn!(trace = visit.trace.to_string().as_str(); "an answer could not be kept for its idempotency key: {error}");
     }
     answer.set_body(BoxBody::new(body))
 }
 
-/// Whether asking again must give this very answer. Not so where nothing was done (a body that cannot be, an order that
-/// was busy), nor where nobody knows yet (a time-out, an order still being placed): then the same key finds out. What was decided
-/// once stays so, also where the world has changed since: who wants to try anew takes a new key.
+fn kept_of(answer: &HttpResponse<()>, body: &[u8]) -> KeptAnswer {
+    let text = |name| answer.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
+    KeptAnswer {
+        status: answer.status().as_u16(),
+        location: text(LOCATION),
+        etag: text(ETAG),
+        content_type: text(CONTENT_TYPE).unwrap_or_default(),
+        body: String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
+/// Whether the same request must get this very answer again. Not where nothing was done (an invalid body, an order that is busy), and not
+/// where the outcome is unknown (a time-out, an order that is still being placed): then the same key finds it out. A decided answer stays
+/// also where it would be another one today; a client that wants to try anew takes a new key.
 fn is_decided(status: StatusCode, problem: Option<&str>) -> bool {
     match status {
         StatusCode::ACCEPTED => false,
@@ -209,7 +250,7 @@ fn is_decided(status: StatusCode, problem: Option<&str>) -> bool {
     }
 }
 
-/// An answer of which a part was missing is not the one to give for a day: what was done is done, and its service will say so again.
+/// Whether no part of the answer is missing. An incomplete answer is not kept: the work is done, and its service says so again.
 fn is_whole(headers: &HeaderMap) -> bool {
     headers.get(COMPLETED).is_none_or(|completed| completed == "true")
 }
@@ -217,6 +258,7 @@ fn is_whole(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::routes::ROUTES;
 
     #[test]
     fn a_fingerprint_tells_requests_apart_and_nothing_to_who_has_not_the_key() {
@@ -226,6 +268,32 @@ mod tests {
         for unlike in [key.of("PUT", "/a", b"bc"), key.of("POST", "/ab", b"c"), other.of("POST", "/a", b"bc")] {
             assert_ne!(known, unlike);
         }
+    }
+
+    #[test]
+    fn a_fingerprint_of_a_request_whose_answer_carries_tokens_leaves_the_password_out() {
+        let text = |body: &str| String::from_utf8(without_secrets(body.as_bytes()).into_owned()).unwrap();
+        assert_eq!(text(r#"{"email":"a@b.c","password":"a long walk"}"#), r#"{"email":"a@b.c"}"#);
+        assert_eq!(text(r#"{"email":"a@b.c","passw\u006frd":"a long walk"}"#), r#"{"email":"a@b.c"}"#);
+        for no_object in ["", "[1]", "{"] {
+            assert_eq!(text(no_object), no_object);
+        }
+    }
+
+    /// The members of type `Secret` have the format `password` in the schema.
+    #[test]
+    fn a_route_that_takes_a_key_and_a_secret_keeps_no_answer_and_leaves_the_secret_out_of_the_fingerprint() {
+        let mut with_secrets = 0;
+        for route in ROUTES.iter().filter(|route| route.key != KeyUse::Ignored) {
+            let Some(body) = (route.handler.signature)().body else { continue };
+            let schema = serde_json::to_value(&body.schema).unwrap();
+            let members = schema["properties"].as_object().cloned().unwrap_or_default();
+            for (name, _) in members.iter().filter(|(_, member)| member.to_string().contains("password")) {
+                assert!(route.key == KeyUse::Own && SECRET_MEMBERS.contains(&name.as_str()), "{}: {name}", route.path);
+                with_secrets += 1;
+            }
+        }
+        assert_eq!(with_secrets, 1);
     }
 
     #[test]

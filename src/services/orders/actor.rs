@@ -1,8 +1,7 @@
 //! The actor: one short handler per request.
 
 use super::{
-    draft::Drafting, driver::Driver, keys::Keys, messages::*, record::OrderRecord, saga::Refusal, store::Store,
-    watch::News,
+    draft::Drafting, driver::Driver, messages::*, record::OrderRecord, saga::Refusal, store::Store, watch::News,
 };
 use crate::{
     env::Env,
@@ -19,7 +18,6 @@ struct Orders {
     env: Env,
     mesh: Mesh,
     store: Store,
-    keys: Keys,
     driver: Driver,
     heard: Heard,
 }
@@ -33,9 +31,6 @@ service! { Orders,
         CancelOrder           => cancel,
         ReturnItems           => take_back,
         FulfilOrder           => fulfil,
-        ClaimKey              => claim_key,
-        KeepAnswer            => keep_answer,
-        DropClaim             => drop_claim,
         TallyOrders           => tally,
         CountUnfinished => count_unfinished,
         CountNeedingAttention => count_needing_attention,
@@ -48,13 +43,12 @@ service! { Orders,
 
 /// Who waits for a saga is answered so long before nobody waits for the answer any more.
 const ANSWER_BEFORE_DEADLINE: Duration = Duration::from_millis(50);
-const SWEEP_KEYS_EVERY: Duration = Duration::from_secs(10 * 60);
 const MOST_TALLIES: usize = 1000;
 
 /// Starts the service, and goes on with every saga that was under way when the program last ended.
 pub fn launch(home: Home) -> Result<(), StorageError> {
     let Home { env, mesh, tree, instances } = home;
-    let (store, keys) = (Store::new(&tree), Keys::new(&tree));
+    let store = Store::new(&tree);
     let open = store.open()?;
     if !open.is_empty() {
         log::info!(open = open.len(); "orders had something unfinished when the program ended");
@@ -62,12 +56,10 @@ pub fn launch(home: Home) -> Result<(), StorageError> {
     let left_behind = store.under_way(open)?;
     let driver = Driver::new(env.clone(), mesh.clone(), store.clone(), left_behind);
     let heard = Heard::in_tree(&tree);
-    let orders = Orders { env, mesh: mesh.clone(), store: store.clone(), keys, driver: driver.clone(), heard };
-    let sweeper = orders.clone();
+    let orders = Orders { env, mesh: mesh.clone(), store: store.clone(), driver: driver.clone(), heard };
     mesh.launch(Service::Orders, instances, move |on| start(&orders, on));
     mesh.relay(Service::Orders, tree, vec![store.owing()]);
     mesh.background(Service::Orders, move || driver.clone().sweep());
-    mesh.background(Service::Orders, move || sweeper.clone().sweep_keys());
     Ok(())
 }
 
@@ -149,19 +141,6 @@ impl Orders {
         });
         let record = changed.await?;
         Ok(self.finish(&context, record).await?.into_view())
-    }
-
-    async fn claim_key(&self, _: Context, request: ClaimKey) -> Answer<ClaimKey> {
-        self.keys.claim(&request, self.env.now()).await
-    }
-
-    async fn keep_answer(&self, _: Context, request: KeepAnswer) -> Answer<KeepAnswer> {
-        self.keys.keep(&request, self.env.now()).await
-    }
-
-    async fn drop_claim(&self, _: Context, request: DropClaim) -> Answer<DropClaim> {
-        self.keys.drop_claim(&request);
-        Ok(())
     }
 
     async fn tally(&self, context: Context, request: TallyOrders) -> Answer<TallyOrders> {
@@ -251,16 +230,6 @@ impl Orders {
             self.store.commit().await?;
         }
         Ok(record)
-    }
-
-    /// Forgets old idempotency keys, for ever.
-    async fn sweep_keys(self) {
-        loop {
-            if let Err(error) = self.keys.sweep(self.env.now()).await {
-                log::error!("old idempotency keys cannot be forgotten: {error}");
-            }
-            tokio::time::sleep(SWEEP_KEYS_EVERY).await;
-        }
     }
 }
 

@@ -25,9 +25,6 @@ requests! { Service::Orders, OrdersError,
     keyed   CancelOrder           "orders.cancel" by order_id       -> Order,
     keyed   ReturnItems           "orders.return" by order_id       -> Refund,
     keyed   FulfilOrder           "orders.fulfil" by order_id       -> Order,
-    command ClaimKey              "orders.claim_key"                -> Claim,
-    keyed   KeepAnswer            "orders.keep_answer"              -> (),
-    keyed   DropClaim             "orders.drop_claim"               -> (),
     query   TallyOrders           "orders.tally"                    -> Vec<OrderTally>,
     query   CountUnfinished "orders.count_unfinished"               -> u64,
     query   CountNeedingAttention "orders.count_needing_attention"  -> u64,
@@ -222,58 +219,6 @@ pub struct FulfilOrder {
 pub enum Fulfilment {
     Packed,
     Shipped,
-}
-
-/// Claims an idempotency key for the request with this fingerprint. Keys are forgotten after 24 hours.
-///
-/// No keyed command itself: asked a second time it says that somebody is at it, even if that is who asks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ClaimKey {
-    /// Whose key: keys of different principals do not meet.
-    pub scope: String,
-    pub key: String,
-    /// Of method, path and body.
-    pub fingerprint: String,
-    /// How long the claim holds without an answer; then another may try.
-    pub lease_seconds: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Claim {
-    /// It is yours: do the work, then [`KeepAnswer`].
-    Granted,
-    /// Somebody is at it.
-    InFlight,
-    /// The key was used with another request.
-    Reused,
-    /// It was done; this was the answer.
-    Answered(KeptAnswer),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptAnswer {
-    pub status: u16,
-    pub location: Option<String>,
-    pub etag: Option<String>,
-    pub content_type: String,
-    pub body: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct KeepAnswer {
-    pub scope: String,
-    pub key: String,
-    pub fingerprint: String,
-    pub answer: KeptAnswer,
-}
-
-/// Gives up a claim whose work came to nothing (nothing was changed): the key may be used again.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct DropClaim {
-    pub scope: String,
-    pub key: String,
-    pub fingerprint: String,
 }
 
 /// For whoever runs the shop: how many orders have a saga under way, or events that are not delivered yet.

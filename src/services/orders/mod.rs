@@ -7,7 +7,6 @@
 mod actor;
 mod draft;
 mod driver;
-mod keys;
 pub mod messages;
 mod participants;
 mod progress;

@@ -5,8 +5,6 @@
 //! | `order/ord_…` | an order, the saga under way and the events that it owes |
 //! | `placed/<SHA-256 of user and key>` | which order that key of that user's places |
 //! | `cart_order/usr_…` | which order that user's cart was last ordered by |
-//! | `idem/<SHA-256 of scope and key>` | for which request an idempotency key was used, and the key of the answer (`keys.rs`) |
-//! | `answer/<milliseconds>-<SHA-256>` | what was answered |
 //! | `heard/…` | which events were handled |
 //! | `by_status/confirmed/ord_…` | entry: the orders that have this status, by the time they were placed; not `pending`, which are all open |
 //! | `by_user/usr_…/ord_…` | entry: a user's orders |
@@ -14,7 +12,6 @@
 //! | `open/order/ord_…` | marker: a saga is under way, or events are owed |
 
 use super::{
-    keys::digest,
     messages::{OrderStatus, OrdersError, PlaceOrder},
     record::OrderRecord,
     watch::{Changes, Listener},
@@ -22,7 +19,7 @@ use super::{
 use crate::{
     env::since,
     mesh::Failure,
-    storage::{Decision, KnownTable, Owing, Record, StorageError, Table, Tree},
+    storage::{Decision, KnownTable, Owing, Record, StorageError, Table, Tree, digest},
     types::{OrderId, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
@@ -260,7 +257,5 @@ pub fn tables() -> Vec<KnownTable> {
         KnownTable::of::<OrderRecord>("orders"),
         KnownTable::of::<Placing>("orders"),
         KnownTable::of::<CartOrder>("orders"),
-        KnownTable::of::<super::keys::UsedKey>("orders"),
-        KnownTable::of::<super::keys::AnswerRecord>("orders"),
     ]
 }

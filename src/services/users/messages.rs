@@ -54,7 +54,8 @@ pub struct RegisterUser {
     /// 12 to 128 characters, not among the commonest.
     pub password: Secret,
     pub name: PersonName,
-    /// Who asks again within a day with the same key, address and password finds the account that he made, not `EmailTaken`.
+    /// The same key, address and password within 24 hours find the account that was made with them, not `EmailTaken`. Another password
+    /// with this key and address is `KeyReused`.
     pub key: Option<String>,
     pub from: Option<Network>,
 }
@@ -284,6 +285,9 @@ pub struct RedeemSetupToken {
 pub enum UsersError {
     #[error("this e-mail address has an account already")]
     EmailTaken,
+    /// The key was used for another registration within 24 hours.
+    #[error("the key was used for another registration; use a new key for a new one")]
+    KeyReused,
     #[error("the password must have 12 to 128 characters")]
     PasswordLength,
     #[error("this password is among the commonest and would be guessed at once")]

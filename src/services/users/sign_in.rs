@@ -28,7 +28,9 @@ impl Users {
         if let Some(made) = key.as_deref().map(|key| self.made_with(key, &email)).transpose()?.flatten() {
             let guesser = Guesser { account: email, standing: Standing::Stranger };
             if !self.guess(&context, &guesser, password, Some(made.password_hash)).await?.is_right {
-                return Err(UsersError::EmailTaken.into());
+                // A password that was changed since says nothing about the request: it may be the first one again.
+                let is_unchanged = made.password_version == FIRST_PASSWORD;
+                return Err(if is_unchanged { UsersError::KeyReused } else { UsersError::EmailTaken }.into());
             }
             let signed_in = self.open_session(&context, made.user.id, made.password_version, from).await?;
             return Ok(Registered { signed_in, is_repeated: true });

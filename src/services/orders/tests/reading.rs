@@ -124,23 +124,6 @@ fn who_waits_for_a_change_is_told_of_it_or_that_there_was_none() {
 }
 
 #[test]
-fn idempotency_keys_are_claimed_answered_and_given_up() {
-    in_shop(async |shop| {
-        let (scope, key, fingerprint) = (|| "usr_1".to_owned(), || "key".to_owned(), || "print".to_owned());
-        let claim = || ClaimKey { scope: scope(), key: key(), fingerprint: fingerprint(), lease_seconds: 30 };
-        assert_eq!(shop.call(ada(), claim()).await.unwrap(), Claim::Granted);
-        shop.call(ada(), DropClaim { scope: scope(), key: key(), fingerprint: fingerprint() }).await.unwrap();
-        assert_eq!(shop.call(ada(), claim()).await.unwrap(), Claim::Granted);
-        assert_eq!(shop.call(ada(), claim()).await.unwrap(), Claim::InFlight);
-        let content_type = "application/json".to_owned();
-        let answer = KeptAnswer { status: 201, location: None, etag: None, content_type, body: "{}".into() };
-        let keep = KeepAnswer { scope: scope(), key: key(), fingerprint: fingerprint(), answer: answer.clone() };
-        shop.call(ada(), keep).await.unwrap();
-        assert_eq!(shop.call(ada(), claim()).await.unwrap(), Claim::Answered(answer));
-    });
-}
-
-#[test]
 fn however_many_wait_for_a_change_everybody_else_is_answered() {
     in_shop(async |shop| {
         let order_id = shop.confirmed().await;
