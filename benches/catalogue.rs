@@ -1,4 +1,5 @@
-//! Search, filters and pages over catalogues of growing size, uncached.
+//! Measures search, filters and pages in catalogues of growing size, without the response cache.
+//!
 //! `cargo bench --bench catalogue -- --size 500 --size 5000`
 
 mod kit;
@@ -12,7 +13,7 @@ const CONNECTIONS: usize = 8;
 const MATERIALS: [&str; 10] = ["oak", "steel", "linen", "brass", "wool", "glass", "cork", "clay", "ash", "tin"];
 const THINGS: [&str; 10] = ["kettle", "lamp", "stool", "bowl", "rug", "clock", "vase", "tray", "shelf", "basket"];
 const CATEGORIES: [&str; 4] = ["kitchen", "garden", "travel", "music"];
-/// What is asked, and how it is asked for.
+/// The searches: the name of each in the table, and its query string.
 const QUESTIONS: [(&str, &str); 6] = [
     ("one word", "q=kettle"),
     ("two words", "q=brass%20lamp"),

@@ -1,7 +1,9 @@
-//! What a network between the services would cost: the same checkout with their messages as they are, as bytes, and as bytes that take
-//! their time. A hop is one message one way.
+//! Measures the price of a network between the services. The same checkout runs with messages as
+//! they are, with messages as bytes, and with messages as bytes that take time. A hop is one
+//! message one way.
 //!
-//! One shop, whose links an operator changes between the rounds. Calls may take seconds, so none is given up.
+//! All rounds use one shop. An operator changes its links between the rounds. A call may take
+//! seconds, so no call may time out.
 
 mod kit;
 
@@ -10,10 +12,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const CLIENTS: [usize; 2] = [1, 8];
-/// Orders whose messages are counted.
+/// How many orders are placed to count their messages.
 const COUNTED: usize = 100;
 
-/// What lies between the services: in one process, in many on one machine, and far apart.
+/// The links between the services: in one process, in processes of one machine, and far apart.
 fn contenders() -> [Contender; 4] {
     let bytes_in = |latency_ms: f64| json!({"serialised": true, "latency_ms": latency_ms});
     [
@@ -26,15 +28,15 @@ fn contenders() -> [Contender; 4] {
 
 struct Contender {
     name: &'static str,
-    /// Of all ways; `None` for a perfect one.
+    /// The faults of every link; `None` for links without faults.
     link: Option<Value>,
-    /// Milliseconds.
+    /// The latency of one hop in milliseconds.
     hop: f64,
 }
 
 impl Contender {
     fn prepare(&self, trade: &Trade) {
-        // Signed in anew each time: a token does not last as long as a long bench.
+        // The operator signs in for each round, because a long bench outlives an access token.
         let operator = trade.shop.operator();
         match &self.link {
             Some(link) => operator.set_link("any.any", link).no_content(),
@@ -42,7 +44,8 @@ impl Contender {
         };
     }
 
-    /// And the microseconds of CPU time that each order took, with all that it left to be done.
+    /// Gives the round and the CPU time of one order in microseconds. The CPU time includes the
+    /// events of the order, which are delivered after its response.
     fn measure(&self, trade: &Trade, clients: usize, args: &Args) -> (Seen, f64) {
         self.prepare(trade);
         let before = cpu_time(trade.shop.process());
@@ -120,21 +123,22 @@ fn main() {
     println!("The books balance.");
 }
 
-/// Two of each call, there and back, and two of each event that is delivered: of the order itself, and of what follows from it.
+/// Messages of one order: two for each call (request and reply), and two for each delivered event
+/// (delivery and acknowledgement). Events that follow from the order's events count, too.
 fn messages_of_an_order(trade: &Trade) -> f64 {
     let sent = || {
         at_rest(trade);
         2.0 * (counter(&trade.shop, "galleria_mesh_calls_total")
             + counter(&trade.shop, "galleria_event_deliveries_total"))
     };
-    // The first orders find nothing that was looked up before.
+    // The first orders are not counted: they make calls that later orders save, by caches.
     trade.orders(1, COUNTED);
     let before = sent();
     trade.orders(1, COUNTED);
     (sent() - before) / COUNTED as f64
 }
 
-/// Every event is delivered: what is measured next begins with nothing left over.
+/// Waits until every event is delivered, so that the next round starts without work of this one.
 fn at_rest(trade: &Trade) {
     within(Duration::from_secs(60), "every event is delivered", || {
         (counter(&trade.shop, "galleria_outbox_records") == 0.0).then_some(())

@@ -1,4 +1,5 @@
-//! What the door costs: the same JSON from a bare actix-web handler, and through every duty, from the cache and not, signed in and not.
+//! Measures the cost of the gateway: the same JSON from a bare actix-web handler, and from a shop
+//! through every filter (cached and uncached, anonymous and signed in).
 
 mod kit;
 
@@ -13,7 +14,8 @@ use std::{
 };
 
 const CONNECTIONS: [usize; 3] = [1, 32, 256];
-/// In the environment of the process that is the ceiling: what it answers with.
+/// Environment variable that turns this program into the bare handler (the ceiling). Its value is
+/// the JSON that the handler sends.
 const ANSWER: &str = "CEILING_ANSWER";
 
 fn main() {
@@ -27,7 +29,7 @@ fn main() {
     let blind = Shop::options().demo().flag("--trace-memory", "0").open();
     blind.operator().change_control("routes", "products.get", &json!({"cache_ttl_ms": 0})).ok();
     for shop in [&cached, &uncached, &blind] {
-        // All that come are let in: what is asked here is how much the door can do, not how soon.
+        // The concurrency limit must not reject requests: this bench measures throughput.
         shop.operator().change_control("limits", "browse", &json!({"answered_within_ms": 60_000})).ok();
     }
     let slug = |shop: &Shop| {
@@ -137,7 +139,7 @@ struct Contender {
 }
 
 impl Contender {
-    /// And the microseconds of CPU time that the server used for each request.
+    /// Gives the round and the CPU time of one request in microseconds, in the server's process.
     fn measure(&self, connections: usize, args: &Args) -> (Seen, f64) {
         let authorization = self.token.as_ref().map(|token| format!("authorization: Bearer {token}\r\n"));
         let request = format!(
@@ -154,7 +156,8 @@ impl Contender {
     }
 }
 
-/// A process of its own, as the shop is one: says where it listens, and answers until it is ended.
+/// Serves the bare handler in a process of its own, as the shop has one. Prints the address that
+/// it listens on, and serves until the bench ends it.
 fn ceiling(answer: &Value) {
     let answer = web::Data::new(answer.clone());
     let workers = std::thread::available_parallelism().map_or(2, Into::into);

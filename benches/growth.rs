@@ -1,16 +1,18 @@
-//! Whether a shop with many orders is as fast as one with few: orders a second and bytes on disk as they become more, beside a young shop
-//! on the same machine, in turns. `cargo bench --bench growth -- --size 2000 --size 10000`
+//! Measures whether a shop with many orders is as fast as a shop with few orders: orders a second
+//! and bytes on disk at growing sizes. A young shop on the same machine runs in turns with it.
+//!
+//! `cargo bench --bench growth -- --size 2000 --size 10000`
 
 mod kit;
 
 use kit::{Args, Seen, Table, Trade, cpu_time, disk, median, micros, ratio, resident, spread};
 use std::time::Duration;
 
-/// The first is how many orders the young shop has.
+/// Orders in the shop. The first number is also the size of the young shop.
 const SIZES: [usize; 3] = [10_000, 50_000, 200_000];
 const CLIENTS: usize = 32;
 
-/// A shop, and what was seen of it in the rounds.
+/// A shop, and the results of its rounds.
 struct Subject {
     trade: Trade,
     placed: usize,

@@ -1,5 +1,6 @@
-//! Whole orders: over HTTP, through the saga of all services, and on disk before they are answered; beside them, where PostgreSQL is
-//! installed, one transaction of five writes by `pgbench` on the same machine.
+//! Measures whole orders: over HTTP, through the saga of all services, and on disk before the
+//! response. Where PostgreSQL is installed, `pgbench` runs one transaction of five writes on the
+//! same machine for comparison.
 
 mod kit;
 
@@ -7,7 +8,7 @@ use kit::{Args, Postgres, Seen, Table, Trade, counter, cpu_time, disk, median, m
 
 const CLIENTS: [usize; 4] = [1, 8, 32, 128];
 
-/// What is told of a round; times in milliseconds.
+/// One figure of a round; times are in milliseconds.
 type Figure = fn(&Seen) -> f64;
 const PER_SECOND: Figure = |seen| seen.per_second;
 const P50: Figure = |seen| micros(seen.p50) / 1e3;

@@ -1,4 +1,6 @@
-//! How long it takes from the command to the first page, and how much memory the shop has then, with more and more orders on disk.
+//! Measures the time from the command to the first page and the memory at that moment, with a
+//! growing number of orders on disk.
+//!
 //! `cargo bench --bench start -- --size 0 --size 5000`
 
 mod kit;

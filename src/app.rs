@@ -8,7 +8,7 @@ use crate::{
     gateway::{self, Certificates, Door, DoorSettings, Trust, Workers, controls::Shelf},
     mesh::{CallError, Caller, Context, DeadLetter, Mesh, MeshError, TraceId},
     services::{
-        self, CALLS, HEARS, Home,
+        self, ALLOWED_CALLS, SUBSCRIPTIONS, ServiceDeps,
         payments::Sandbox,
         products::messages::StockCatalogue,
         users::messages::{CreateOperator, HasOperator, IssueSetupToken, PersonName, UsersError},
@@ -85,9 +85,9 @@ impl Shop {
         threads: &[ArbiterHandle],
     ) -> Result<Self, Fatal> {
         let storage = Arc::new(storage);
-        let mesh = Mesh::new(env.clone(), CALLS, HEARS).traced(tracer).living_on(threads);
-        let home = |service: Service| -> Result<Home, StorageError> {
-            Ok(Home {
+        let mesh = Mesh::new(env.clone(), ALLOWED_CALLS, SUBSCRIPTIONS).traced(tracer).living_on(threads);
+        let deps = |service: Service| -> Result<ServiceDeps, StorageError> {
+            Ok(ServiceDeps {
                 env: env.clone(),
                 mesh: mesh.for_caller(Caller::Service(service)),
                 tree: storage.tree(service)?,
@@ -96,13 +96,13 @@ impl Shop {
         };
         let provider = Sandbox::open(storage.outside_tree("provider")?, env.clone());
         provider.set_faults(settings.provider_faults);
-        services::users::launch(home(Service::Users)?)?;
-        services::products::launch(home(Service::Products)?)?;
-        services::carts::launch(home(Service::Carts)?);
-        services::payments::launch(home(Service::Payments)?, Arc::new(provider.clone()));
-        services::shipping::launch(home(Service::Shipping)?, settings.carrier_speed)?;
-        services::notifications::launch(home(Service::Notifications)?)?;
-        services::orders::launch(home(Service::Orders)?)?;
+        services::users::launch(deps(Service::Users)?)?;
+        services::products::launch(deps(Service::Products)?)?;
+        services::carts::launch(deps(Service::Carts)?);
+        services::payments::launch(deps(Service::Payments)?, Arc::new(provider.clone()));
+        services::shipping::launch(deps(Service::Shipping)?, settings.carrier_speed)?;
+        services::notifications::launch(deps(Service::Notifications)?)?;
+        services::orders::launch(deps(Service::Orders)?)?;
         Ok(Self { env, mesh: mesh.for_caller(Caller::Outside("system")), provider, storage })
     }
 
@@ -219,7 +219,8 @@ impl Shop {
     }
 }
 
-/// The name of the gateway's own tree: its secrets, what an operator has changed, and the answers of idempotency keys.
+/// The name of the gateway's own tree: its secrets, the operators' changes, the answers that are kept
+/// for idempotency keys.
 const GATEWAY: &str = "gateway";
 
 const LOOK_AT_DISK_EVERY: Duration = Duration::from_secs(1);
@@ -475,12 +476,12 @@ mod tests {
         let settings = Settings { data_dir: folder.path().into(), ..Settings::default() };
         let shop = Shop::open(&settings, Env::system(), Tracer::off()).unwrap();
         for service in Service::ALL {
-            let said: BTreeSet<_> = HEARS
+            let said: BTreeSet<_> = SUBSCRIPTIONS
                 .iter()
                 .filter(|(hearer, _)| *hearer == service)
                 .flat_map(|(_, names)| names.iter().copied())
                 .collect();
-            assert_eq!(shop.mesh.pool(service).hears(), said, "{service}");
+            assert_eq!(shop.mesh.pool(service).subscribed_events(), said, "{service}");
         }
         shop.close().unwrap();
     }

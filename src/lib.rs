@@ -62,9 +62,9 @@
 //! - Only `storage` knows sled; only `gateway` knows actix-web.
 //! - Only [`app`] and the command line open the data folder; services and the gateway are handed a tree of their own.
 //! - A service imports its own rooms, the rooms below it, and of other services only `messages`: of those that
-//!   [`services::CALLS`] lists for it, or whose events it hears.
-//! - `CALLS` has no circle, and the mesh refuses a call that it does not list.
-//! - Who hears an event is in [`services::HEARS`], and does not depend on who runs at the moment (`mesh/tests.rs`, `app.rs`).
+//!   [`services::ALLOWED_CALLS`] lists for it, or whose events it hears.
+//! - `ALLOWED_CALLS` has no circle, and the mesh refuses a call that it does not list.
+//! - Who hears an event is in [`services::SUBSCRIPTIONS`], and does not depend on who runs at the moment (`mesh/tests.rs`, `app.rs`).
 //! - Every service has the same rooms; its actor is a private type, which nobody else can name.
 //! - Nobody imports [`app`].
 //! - A reply to a command means that it is on disk (`tests/shop/killing.rs`).

@@ -5,7 +5,7 @@
 #[path = "boundaries/source.rs"]
 mod source;
 
-use galleria::services::{CALLS, HEARS};
+use galleria::services::{ALLOWED_CALLS, SUBSCRIPTIONS};
 use source::{House, Named, Source};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -87,11 +87,12 @@ fn names_messages_only(house: &House, named: &Named) -> bool {
 
 fn names_those_it_calls(house: &House, named: &Named) -> bool {
     let (Some(from), Some(to)) = (named.service(house), named.target_service(house)) else { return true };
-    let calls =
-        CALLS.iter().any(|(caller, callees)| caller.name() == from && callees.iter().any(|callee| callee.name() == to));
+    let calls = ALLOWED_CALLS
+        .iter()
+        .any(|(caller, callees)| caller.name() == from && callees.iter().any(|callee| callee.name() == to));
     // An event's name begins with its publisher's.
     let tells = |event: &&str| event.split('.').next() == Some(to);
-    let hears = HEARS.iter().any(|(listener, events)| listener.name() == from && events.iter().any(tells));
+    let hears = SUBSCRIPTIONS.iter().any(|(listener, events)| listener.name() == from && events.iter().any(tells));
     let what = named.path.get(4).map(String::as_str);
     // Whoever only hears has no use for requests; and a star would hide whether it names any.
     from == to || calls || (hears && what.is_some_and(|what| what != "*" && !house.requests_of(to).contains(what)))
@@ -147,14 +148,14 @@ fn an_arrow_that_runs_another_way_is_found() {
         (0, "types/planted.rs",               "use crate::env::Env;"),
         (0, "env.rs",                         "use crate::storage::Tree;"),
         (0, "storage/planted.rs",             "fn f() { crate::mesh::nothing() }"),
-        (0, "mesh/planted.rs",                "use crate::{types::UserId, services::CALLS};"),
+        (0, "mesh/planted.rs",                "use crate::{types::UserId, services::ALLOWED_CALLS};"),
         (0, "mesh/planted.rs",                "use crate::gateway::{self, routes::ROUTES};"),
         (0, "storage/planted.rs",             "use crate::{self as shop}; fn f() { shop::gateway::open() }"),
         (0, "telemetry/planted.rs",           "use super::super::services::users::messages::User;"),
         (0, "services/orders/planted.rs",     "pub(super) use crate::gateway::Route;"),
         (0, "services/carts/planted.rs",      "fn f() -> super::super::super::lab::ServiceReport { todo() }"),
         (0, "lab/planted.rs",                 "use crate::storage::Tree;"),
-        (0, "gateway/planted.rs",             "use crate::services::CALLS;"),
+        (0, "gateway/planted.rs",             "use crate::services::ALLOWED_CALLS;"),
         (0, "lab/planted.rs",                 "use crate::gateway::Gateway;"),
         (0, "demo/planted.rs",                "use crate::mesh::Mesh;"),
         (0, "config.rs",                      "use crate::env;\nfn f() { env::later() }"),
@@ -237,7 +238,7 @@ fn every_service_has_the_same_rooms_and_one_public_face() {
             files.entry(service).or_default().insert(file);
         }
     }
-    let services: BTreeSet<_> = CALLS.iter().map(|(service, _)| service.name()).collect();
+    let services: BTreeSet<_> = ALLOWED_CALLS.iter().map(|(service, _)| service.name()).collect();
     assert_eq!(files.keys().copied().collect::<BTreeSet<_>>(), services);
     for (service, files) in files {
         let missing: Vec<_> = SERVICE_ROOMS.iter().filter(|room| !files.contains(**room)).collect();

@@ -1,8 +1,8 @@
-//! What the shop counts, read as Prometheus reads it.
+//! Reads a counter of the shop from `GET /metrics`, as Prometheus does.
 
 use super::harness::Shop;
 
-/// The sum of all series of that name, as it is now.
+/// The present sum of all series of the metric `name`.
 pub fn counter(shop: &Shop, name: &str) -> f64 {
     let text = shop.anonymous().get("/metrics").ok().text;
     let samples = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));

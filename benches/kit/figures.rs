@@ -1,8 +1,9 @@
-//! Medians, and the table that they are printed in.
+//! Medians, spreads and ratios, and the table that prints them.
 
 use std::time::Duration;
 
-/// The middle one of an odd number, the mean of the middle two of an even one.
+/// The middle figure of an odd number of figures; of an even number the mean of the middle two.
+/// NaN without figures.
 pub fn median(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -13,7 +14,7 @@ pub fn median(figures: &[f64]) -> f64 {
     }
 }
 
-/// How far the smallest and the largest lie from the median: `−3 % +5 %`.
+/// The distances of the smallest and the largest figure from the median, in percent: `−3 % +5 %`.
 pub fn spread(figures: &[f64]) -> String {
     let middle = median(figures);
     let part = |figure: f64| (figure / middle - 1.0).abs() * 100.0;
@@ -22,7 +23,8 @@ pub fn spread(figures: &[f64]) -> String {
     format!("−{:.0} % +{:.0} %", part(least), part(most))
 }
 
-/// Of two contenders, round by round: what was measured in the same minute is compared, and the median of that is told.
+/// The median of the ratios of two contenders, round by round. Only figures that were measured
+/// within the same minute are compared.
 pub fn ratio(figures: &[f64], baseline: &[f64]) -> f64 {
     let ratios: Vec<_> = figures.iter().zip(baseline).map(|(figure, baseline)| figure / baseline).collect();
     median(&ratios)
@@ -32,7 +34,7 @@ pub fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// A table in Markdown, as it can stand in the README.
+/// A table in Markdown, ready for `benches/README.md`.
 pub struct Table {
     rows: Vec<Vec<String>>,
 }

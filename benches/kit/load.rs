@@ -1,5 +1,5 @@
-//! Many clients that ask again as soon as they have their answer (a closed loop), on one thread: what they cost is the same for all
-//! contenders.
+//! Many HTTP clients on one thread. Each sends its next request as soon as it has the response of
+//! the last one (a closed loop). Their CPU cost is the same for all contenders.
 
 use std::{
     net::SocketAddr,
@@ -11,7 +11,7 @@ use tokio::{
     task::LocalSet,
 };
 
-/// What the clients saw.
+/// The results of the clients.
 pub struct Seen {
     pub per_second: f64,
     pub p50: Duration,
@@ -19,7 +19,8 @@ pub struct Seen {
     pub answers: usize,
 }
 
-/// Keeps `connections` busy for that time. `request(connection, turn)` gives the bytes of each; any answer but 2xx ends the bench.
+/// Keeps `connections` busy for `time`. `request(connection, turn)` gives the bytes of a request. A
+/// response without a 2xx status ends the bench.
 pub fn load(
     address: SocketAddr,
     connections: usize,
@@ -32,7 +33,7 @@ pub fn load(
     })
 }
 
-/// As [`load`], until `request` gives none.
+/// As [`load`], but each connection ends when `request` gives `None`.
 pub fn load_while(
     address: SocketAddr,
     connections: usize,
@@ -70,14 +71,15 @@ pub fn load_while(
 }
 
 impl Seen {
-    /// By how long each answer took.
+    /// The results, from the rate and the response time of each request.
     pub fn of(per_second: f64, mut took: Vec<Duration>) -> Self {
         took.sort_unstable();
         Self { per_second, p50: took[took.len() / 2], p99: took[took.len() * 99 / 100], answers: took.len() }
     }
 }
 
-/// HTTP/1.1 on a connection that is kept, as little of it as there can be: it must not be what is measured.
+/// HTTP/1.1 on one kept connection. It does as little as possible, because its own cost must not
+/// shape the result.
 struct Client {
     stream: TcpStream,
     read: Vec<u8>,
@@ -85,7 +87,7 @@ struct Client {
 
 impl Client {
     async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("somebody listens");
+        let stream = TcpStream::connect(address).await.expect("a server that listens");
         stream.set_nodelay(true).expect("TCP");
         Self { stream, read: Vec::with_capacity(16 * 1024) }
     }
@@ -107,7 +109,7 @@ impl Client {
     }
 }
 
-/// Of the body.
+/// The length of the body in bytes, by `Content-Length`.
 fn length(head: &[u8]) -> usize {
     let head = std::str::from_utf8(head).expect("a head in ASCII");
     let length = head.split("\r\n").find_map(|line| {
@@ -117,7 +119,8 @@ fn length(head: &[u8]) -> usize {
     length.unwrap_or(0)
 }
 
-/// `method` and path in `what`, as in `POST /api/v1/orders`; `headers` end with a line's end each.
+/// The bytes of a request with a JSON body. `what` is the method and the path, such as
+/// `POST /api/v1/orders`. Each of the `headers` ends with CR LF.
 pub fn json_request(host: SocketAddr, what: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(

@@ -1,12 +1,14 @@
-//! What the benches are made of: contenders that are measured in turn (A B A B …), and a table of their medians.
+//! The common parts of the benches: contenders are measured in turns (A B A B …), and a table shows
+//! their medians.
 //!
-//! Nothing here says what is fast enough on some machine: what counts are ratios of figures that were measured side by side in one run.
+//! No bench has an absolute goal, because machines differ. Only ratios of figures from one run
+//! count.
 
-#![allow(dead_code, unused_imports)] // Each bench is a program of its own, and uses a part.
+#![allow(dead_code, unused_imports)] // each bench is a program of its own and uses only a part
 
 mod counters;
 mod figures;
-/// The shop as the tests start it and speak with it.
+/// Starts the shop and sends requests to it; the tests use the same harness.
 #[path = "../../tests/shop/harness/mod.rs"]
 pub mod harness;
 mod load;
@@ -28,19 +30,19 @@ use std::time::Duration;
 /// `cargo bench --bench gateway -- --rounds 9 --seconds 5`
 #[derive(Parser)]
 pub struct Args {
-    /// How often each contender is measured
+    /// Rounds of each contender
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
-    /// For how long each time
+    /// Seconds of each round
     #[arg(long, default_value_t = 2.0)]
     pub seconds: f64,
-    /// How many of what the bench is about: orders, products
+    /// Number of orders or products, whichever the bench is about; may be repeated
     #[arg(long)]
     pub size: Vec<usize>,
-    /// How many ask at the same time, where that is another than the bench's own
+    /// Clients at the same time [default: those of the bench]; may be repeated
     #[arg(long)]
     pub clients: Vec<usize>,
-    /// Said by cargo
+    /// Cargo passes this flag
     #[arg(long, hide = true)]
     bench: bool,
 }

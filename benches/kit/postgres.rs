@@ -1,5 +1,6 @@
-//! PostgreSQL at what an order asks of it: a guarded stock update and four inserts in one transaction, prepared, and on disk before it is
-//! answered (its defaults: `fsync` and `synchronous_commit` are on).
+//! Runs the work of an order in PostgreSQL: one prepared transaction of a guarded stock update and
+//! four inserts. Each transaction is on disk before its reply, because `fsync` and
+//! `synchronous_commit` are on by default.
 
 use super::Seen;
 use std::{
@@ -10,7 +11,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A cluster of its own in a folder that goes away; spoken with by a socket in that folder.
+/// A PostgreSQL cluster in a temporary folder. Clients use a socket in that folder.
 pub struct Postgres {
     folder: TempDir,
     programs: PathBuf,
@@ -29,7 +30,7 @@ const TABLES: &str = "
     INSERT INTO products SELECT id, 1000000000 FROM generate_series(1, 100) id;
 ";
 
-/// The bodies are about as long as ours.
+/// The script for `pgbench`. Its bodies are about as long as the records of the shop.
 fn transaction() -> String {
     let body = format!(r#"{{"address": "{}", "items": "{}"}}"#, "a".repeat(200), "i".repeat(200));
     format!(
@@ -45,7 +46,8 @@ fn transaction() -> String {
 }
 
 impl Postgres {
-    /// `None`, with a word, where it is not installed or does not start.
+    /// Starts the cluster. Prints the reason and gives `None` if PostgreSQL is not installed or
+    /// does not start.
     pub fn start() -> Option<Self> {
         let Some(programs) = programs() else {
             println!("PostgreSQL is not installed (Debian: postgresql): its columns stay empty.\n");
@@ -53,7 +55,7 @@ impl Postgres {
         };
         let folder = tempfile::tempdir().expect("a folder that goes away");
         let it = Self { folder, programs };
-        // Who is root is not let in: it runs as the account that its package has made.
+        // PostgreSQL refuses to run as root, so it runs as the account of its package.
         it.run("chown", &["postgres", it.path()], false)?;
         it.run("initdb", &["-D", &it.data(), "-A", "trust", "-U", "postgres", "--no-sync"], true)?;
         let options = format!("-c listen_addresses='' -c max_connections=200 -c unix_socket_directories={}", it.path());
@@ -67,7 +69,7 @@ impl Postgres {
         Some(it)
     }
 
-    /// Transactions for that time, rounded up to whole seconds.
+    /// Runs transactions for `time`, rounded up to whole seconds.
     pub fn transactions_for(&self, clients: usize, time: Duration) -> Seen {
         let seconds = (time.as_secs_f64().ceil() as u64).max(1).to_string();
         let (clients, script) = (clients.to_string(), format!("{}/order.sql", self.path()));
@@ -84,8 +86,9 @@ impl Postgres {
         Seen::of(per_second, self.logged("transactions"))
     }
 
-    /// How long each transaction took, by the logs of that prefix, which are taken away: one a thread, a line a transaction, in which
-    /// the third word is the microseconds.
+    /// The time of each transaction, from the logs whose names begin with `prefix`. Removes these
+    /// logs. pgbench writes one log a thread and one line a transaction; the third word of a line
+    /// is the time in microseconds.
     fn logged(&self, prefix: &str) -> Vec<Duration> {
         let files = fs::read_dir(self.folder.path()).expect("it is there").flatten();
         let logs = files.filter(|file| file.file_name().to_string_lossy().starts_with(prefix));
@@ -135,7 +138,7 @@ impl Drop for Postgres {
     }
 }
 
-/// Where Debian puts them, or beside a `pgbench` on the path.
+/// The folder of PostgreSQL's programs: where Debian installs them, or a folder of `PATH`.
 fn programs() -> Option<PathBuf> {
     let versions =
         fs::read_dir("/usr/lib/postgresql").ok().into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));

@@ -1,4 +1,4 @@
-//! Processes that are measured, by what the kernel says of them (`proc_pid_stat(5)`, Linux).
+//! Measures processes by the figures of the Linux kernel (`proc_pid_stat(5)`).
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-/// One that ends with the bench.
+/// A child process that ends with the bench.
 pub struct Child(process::Child);
 
 impl Child {
@@ -31,29 +31,29 @@ impl Drop for Child {
     }
 }
 
-/// In user and kernel mode, of all its threads since it began.
+/// CPU time of all threads of the process since its start, in user and in kernel mode.
 pub fn cpu_time(process: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("Linux, and a process that runs");
-    // The name, in parentheses, may hold anything.
+    // The program's name stands in parentheses and may contain spaces.
     let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |field: usize| fields[field - 3].parse::<u64>().expect("a number");
-    // USER_HZ is 100 on every Linux that people run.
+    // USER_HZ is 100 on all usual Linux systems, so a tick is 10 ms.
     Duration::from_millis(10) * (ticks(14) + ticks(15)) as u32
 }
 
-/// Bytes of memory that it has now.
+/// The present resident memory of the process in bytes.
 pub fn resident(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("Linux, and a process that runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line that Linux always has");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
 
-/// Bytes that the files of a folder take up.
+/// The bytes that the files of a folder take on disk.
 pub fn disk(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let size = |entry: fs::DirEntry| match entry.metadata() {
         Ok(it) if it.is_dir() => disk(&entry.path()),
-        // Holes in files are not on disk.
+        // Counts blocks of 512 bytes, so holes in sparse files do not count.
         Ok(it) => std::os::unix::fs::MetadataExt::blocks(&it) * 512,
         Err(_) => 0,
     };

@@ -1,4 +1,4 @@
-//! A shop with goods and buyers, which can be kept busy with orders.
+//! A shop with products and buyers that place orders.
 
 use super::{
     Seen,
@@ -25,20 +25,20 @@ impl Trade {
     pub fn open() -> Self {
         let shop = Shop::open();
         let operator = shop.operator();
-        // All that come are let in: what is asked here is how much the shop can do, not how soon.
+        // The concurrency limit must not reject orders: the benches measure throughput.
         operator.change_control("limits", "checkout", &json!({"answered_within_ms": 60_000})).ok();
         let products = (0..PRODUCTS).map(|_| operator.stock_up(100, 1_000_000)).collect();
         let buyers = (0..BUYERS).map(|_| shop.customer()).collect();
         Self { shop, products, buyers }
     }
 
-    /// As many orders as can be placed in that time.
+    /// Places as many orders as possible within `time`.
     pub fn orders_for(&self, clients: usize, time: Duration) -> Seen {
         let order = self.next_order();
         load(self.shop.address(), clients, time, move |client, _| order(client))
     }
 
-    /// That many orders.
+    /// Places `count` orders.
     pub fn orders(&self, clients: usize, count: usize) -> Seen {
         let (order, left) = (self.next_order(), Cell::new(count));
         load_while(self.shop.address(), clients, move |client, _| {
@@ -47,7 +47,8 @@ impl Trade {
         })
     }
 
-    /// Each client is a buyer of his own, with a key of its own for each order.
+    /// Gives the requests of the clients. Each client is one buyer; each order has its own
+    /// `Idempotency-Key`.
     fn next_order(&self) -> impl Fn(usize) -> Vec<u8> + 'static {
         static KEY: AtomicU64 = AtomicU64::new(0);
         let host = self.shop.address();

@@ -3,10 +3,10 @@
 use crate::{
     mesh::{CallError, Context, Mesh, MeshError, Request},
     services::{
-        orders::messages::{OrderTally, TallyOrders},
-        payments::messages::{PaymentTally, TallyPayments},
-        products::messages::{ReservationTally, StockTally, TallyReservations, TallyStock},
-        shipping::messages::{ShipmentStatus, ShipmentTally, TallyShipments},
+        orders::messages::{OrderReconciliation, ReconcileOrders},
+        payments::messages::{PaymentReconciliation, ReconcilePayments},
+        products::messages::{ReconcileReservations, ReconcileStock, ReservationReconciliation, StockReconciliation},
+        shipping::messages::{ReconcileShipments, ShipmentReconciliation, ShipmentStatus},
     },
     types::{Id, OrderId},
 };
@@ -18,36 +18,52 @@ pub(super) const PAGE: usize = 1000;
 /// What the services say.
 #[derive(Debug, Default)]
 pub struct Books {
-    pub stock: Vec<StockTally>,
+    pub stock: Vec<StockReconciliation>,
     /// Pieces that are promised and neither sold nor given up.
-    pub reservations: HashMap<OrderId, ReservationTally>,
-    pub orders: Vec<OrderTally>,
-    pub payments: HashMap<OrderId, PaymentTally>,
+    pub reservations: HashMap<OrderId, ReservationReconciliation>,
+    pub orders: Vec<OrderReconciliation>,
+    pub payments: HashMap<OrderId, PaymentReconciliation>,
     pub shipments: HashMap<OrderId, ShipmentStatus>,
 }
 
 impl Books {
-    /// Stock before orders (see [`Books::reckon_sales`]), and orders last: what names an order was written after it.
+    /// Stock before orders (see [`Books::reconcile_sales`]), and orders last: what names an order was written after it.
     pub async fn gather(mesh: &Mesh, context: &Context) -> Result<Self, MeshError> {
-        let stock =
-            pages(mesh, context, |after| TallyStock { after, limit: PAGE }, |tally: &StockTally| tally.product_id)
-                .await?;
+        let stock = pages(
+            mesh,
+            context,
+            |after| ReconcileStock { after, limit: PAGE },
+            |tally: &StockReconciliation| tally.product_id,
+        )
+        .await?;
         let reservations = pages(
             mesh,
             context,
-            |after| TallyReservations { after, limit: PAGE },
-            |tally: &ReservationTally| tally.order_id,
+            |after| ReconcileReservations { after, limit: PAGE },
+            |tally: &ReservationReconciliation| tally.order_id,
         )
         .await?;
-        let shipments =
-            pages(mesh, context, |after| TallyShipments { after, limit: PAGE }, |tally: &ShipmentTally| tally.order_id)
-                .await?;
-        let payments =
-            pages(mesh, context, |after| TallyPayments { after, limit: PAGE }, |tally: &PaymentTally| tally.order_id)
-                .await?;
-        let orders =
-            pages(mesh, context, |after| TallyOrders { after, limit: PAGE }, |tally: &OrderTally| tally.order_id)
-                .await?;
+        let shipments = pages(
+            mesh,
+            context,
+            |after| ReconcileShipments { after, limit: PAGE },
+            |tally: &ShipmentReconciliation| tally.order_id,
+        )
+        .await?;
+        let payments = pages(
+            mesh,
+            context,
+            |after| ReconcilePayments { after, limit: PAGE },
+            |tally: &PaymentReconciliation| tally.order_id,
+        )
+        .await?;
+        let orders = pages(
+            mesh,
+            context,
+            |after| ReconcileOrders { after, limit: PAGE },
+            |tally: &OrderReconciliation| tally.order_id,
+        )
+        .await?;
         Ok(Self {
             stock,
             reservations: reservations.into_iter().map(|tally| (tally.order_id, tally)).collect(),
@@ -79,9 +95,9 @@ impl Books {
 #[derive(Debug, PartialEq)]
 pub struct OrderBooks {
     pub id: OrderId,
-    pub order: Option<OrderTally>,
-    pub reservation: Option<ReservationTally>,
-    pub payment: Option<PaymentTally>,
+    pub order: Option<OrderReconciliation>,
+    pub reservation: Option<ReservationReconciliation>,
+    pub payment: Option<PaymentReconciliation>,
     pub shipment: Option<ShipmentStatus>,
 }
 
@@ -89,12 +105,12 @@ impl OrderBooks {
     /// `None` where the order moved while the others were asked: they may speak of different moments.
     pub async fn at_one_moment(mesh: &Mesh, context: &Context, id: OrderId) -> Result<Option<Self>, MeshError> {
         let after = Some(OrderId::from_uuid(Uuid::from_u128(id.uuid().as_u128().saturating_sub(1))));
-        let order = one(mesh, context, TallyOrders { after, limit: 1 }, |found| found.order_id == id).await?;
+        let order = one(mesh, context, ReconcileOrders { after, limit: 1 }, |found| found.order_id == id).await?;
         let reservation =
-            one(mesh, context, TallyReservations { after, limit: 1 }, |found| found.order_id == id).await?;
-        let payment = one(mesh, context, TallyPayments { after, limit: 1 }, |found| found.order_id == id).await?;
-        let shipment = one(mesh, context, TallyShipments { after, limit: 1 }, |found| found.order_id == id).await?;
-        let again = one(mesh, context, TallyOrders { after, limit: 1 }, |found| found.order_id == id).await?;
+            one(mesh, context, ReconcileReservations { after, limit: 1 }, |found| found.order_id == id).await?;
+        let payment = one(mesh, context, ReconcilePayments { after, limit: 1 }, |found| found.order_id == id).await?;
+        let shipment = one(mesh, context, ReconcileShipments { after, limit: 1 }, |found| found.order_id == id).await?;
+        let again = one(mesh, context, ReconcileOrders { after, limit: 1 }, |found| found.order_id == id).await?;
         let shipment = shipment.map(|tally| tally.status);
         Ok((order == again).then_some(Self { id, order, reservation, payment, shipment }))
     }

@@ -2,13 +2,13 @@
 
 use super::{
     books::{Books, OrderBooks},
-    reckoning::Reckoning,
+    reconciliation::Reconciliation,
 };
 use crate::{
     env,
-    mesh::OwedEvent,
+    mesh::PendingEvent,
     services::{
-        orders::messages::{OrderStatus, OrderTally},
+        orders::messages::{OrderReconciliation, OrderStatus},
         payments::messages::PaymentStatus,
         shipping::messages::ShipmentStatus,
     },
@@ -24,32 +24,37 @@ const MOST_LAPSED: Duration = Duration::from_secs(60);
 
 impl Books {
     /// What can be told at once, and what was found about each order for which something does not hold.
-    pub fn reckon(self, began: Timestamp, now: Timestamp) -> (Reckoning, Vec<(OrderId, Reckoning)>) {
-        let (mut reckoning, mut suspects) = (Reckoning::default(), Vec::new());
-        self.reckon_stock(&mut reckoning);
-        self.reckon_sales(began, &mut reckoning);
+    pub fn reconcile(self, began: Timestamp, now: Timestamp) -> (Reconciliation, Vec<(OrderId, Reconciliation)>) {
+        let (mut reconciliation, mut suspects) = (Reconciliation::default(), Vec::new());
+        self.reconcile_stock(&mut reconciliation);
+        self.reconcile_sales(began, &mut reconciliation);
         for books in self.by_order() {
-            let found = books.reckon(now);
+            let found = books.reconcile(now);
             if found.broken.is_empty() {
-                reckoning.add(found);
+                reconciliation.add(found);
             } else {
                 suspects.push((books.id, found));
             }
         }
-        (reckoning, suspects)
+        (reconciliation, suspects)
     }
 
-    fn reckon_stock(&self, reckoning: &mut Reckoning) {
+    fn reconcile_stock(&self, reconciliation: &mut Reconciliation) {
         for tally in &self.stock {
             let left = tally.available + tally.reserved + tally.sold - tally.returned;
-            reckoning.same("available + reserved + sold - returned = received", tally.product_id, left, tally.received);
+            reconciliation.same(
+                "available + reserved + sold - returned = received",
+                tally.product_id,
+                left,
+                tally.received,
+            );
             let least = tally.available.min(tally.reserved).min(tally.sold).min(tally.returned);
-            reckoning.same("no count of a product is negative", tally.product_id, least.min(0), 0);
+            reconciliation.same("no count of a product is negative", tally.product_id, least.min(0), 0);
         }
     }
 
     /// What products sold, when the books were begun, is what orders had bought by then.
-    fn reckon_sales(&self, began: Timestamp, reckoning: &mut Reckoning) {
+    fn reconcile_sales(&self, began: Timestamp, reconciliation: &mut Reconciliation) {
         // At least so many pieces of each product, and at most so many.
         let mut bought: HashMap<ProductId, (i64, i64)> = HashMap::new();
         for order in &self.orders {
@@ -63,29 +68,29 @@ impl Books {
         for tally in &self.stock {
             let (least, most) = bought.get(&tally.product_id).copied().unwrap_or_default();
             let sold = tally.sold - tally.returned;
-            reckoning.same("sold - returned = pieces in orders", tally.product_id, sold, sold.clamp(least, most));
+            reconciliation.same("sold - returned = pieces in orders", tally.product_id, sold, sold.clamp(least, most));
         }
     }
 }
 
 impl OrderBooks {
-    pub fn reckon(&self, now: Timestamp) -> Reckoning {
-        let mut reckoning = Reckoning::default();
-        self.reckon_payment(&mut reckoning);
-        self.reckon_stray(&mut reckoning);
-        self.reckon_reservation(now, &mut reckoning);
+    pub fn reconcile(&self, now: Timestamp) -> Reconciliation {
+        let mut reconciliation = Reconciliation::default();
+        self.reckon_payment(&mut reconciliation);
+        self.reckon_stray(&mut reconciliation);
+        self.reckon_reservation(now, &mut reconciliation);
         if let Some(order) = &self.order {
-            self.reckon_order(order, now, &mut reckoning);
+            self.reckon_order(order, now, &mut reconciliation);
         }
-        reckoning
+        reconciliation
     }
 
     /// Of every payment, whatever its order is doing.
-    fn reckon_payment(&self, reckoning: &mut Reckoning) {
+    fn reckon_payment(&self, reconciliation: &mut Reconciliation) {
         let Some(payment) = &self.payment else { return };
         let (id, provider) = (self.id, payment.provider);
         let often = (provider.authorizations.min(1), provider.captures.min(1));
-        reckoning.same(
+        reconciliation.same(
             "an order is authorized and captured at most once",
             id,
             (provider.authorizations, provider.captures),
@@ -94,92 +99,102 @@ impl OrderBooks {
         if payment.unfinished_since.is_some() {
             return;
         }
-        reckoning.same(
+        reconciliation.same(
             "the payment is what the provider's ledger says",
             id,
             format!("{:?}", payment.ours),
             format!("{provider:?}"),
         );
-        reckoning.same("refunded is at most captured", id, (payment.ours.refunded - payment.ours.captured).max(0), 0);
+        reconciliation.same(
+            "refunded is at most captured",
+            id,
+            (payment.ours.refunded - payment.ours.captured).max(0),
+            0,
+        );
     }
 
     /// A payment or a shipment that belongs to no order.
-    fn reckon_stray(&self, reckoning: &mut Reckoning) {
+    fn reckon_stray(&self, reconciliation: &mut Reconciliation) {
         let is_stray = self.order.is_none();
         if let Some(payment) = &self.payment {
             let costs = payment.ours.held > 0 || payment.status == PaymentStatus::Captured;
-            reckoning.same("no payment without an order", self.id, is_stray && costs, false);
+            reconciliation.same("no payment without an order", self.id, is_stray && costs, false);
         }
         if let Some(status) = self.shipment {
             let moves = status != ShipmentStatus::Cancelled;
-            reckoning.same("no shipment without an order", self.id, is_stray && moves, false);
+            reconciliation.same("no shipment without an order", self.id, is_stray && moves, false);
         }
     }
 
-    fn reckon_reservation(&self, now: Timestamp, reckoning: &mut Reckoning) {
+    fn reckon_reservation(&self, now: Timestamp, reconciliation: &mut Reconciliation) {
         let Some(reservation) = &self.reservation else { return };
-        reckoning.same("no reservation without an order", self.id, self.order.is_none(), false);
+        reconciliation.same("no reservation without an order", self.id, self.order.is_none(), false);
         let late = env::since(now, reservation.until);
         let late = if late > MOST_LAPSED { late.as_secs() } else { 0 };
-        reckoning.same("no reservation outlives its time", self.id, late, 0);
+        reconciliation.same("no reservation outlives its time", self.id, late, 0);
     }
 
-    fn reckon_order(&self, order: &OrderTally, now: Timestamp, reckoning: &mut Reckoning) {
+    fn reckon_order(&self, order: &OrderReconciliation, now: Timestamp, reconciliation: &mut Reconciliation) {
         let id = self.id;
         let sum = order.lines.checked_add(order.shipping);
-        reckoning.same("an order's total = its lines + shipping", id, Some(order.total.amount()), sum);
-        reckoning.same("an order goes from state to state as it may", id, order.illegal_steps, 0);
-        reckoning.same("no order needs attention", id, order.needs_attention, false);
+        reconciliation.same("an order's total = its lines + shipping", id, Some(order.total.amount()), sum);
+        reconciliation.same("an order goes from state to state as it may", id, order.illegal_steps, 0);
+        reconciliation.same("no order needs attention", id, order.needs_attention, false);
         if let Some(since) = order.unfinished_since {
             let age = env::since(now, since);
             let old = if age > MOST_UNFINISHED { age.as_secs() } else { 0 };
-            reckoning.same("no saga is unfinished for more than a minute", id, old, 0);
+            reconciliation.same("no saga is unfinished for more than a minute", id, old, 0);
             // While its saga runs, an order's books are open.
             return;
         }
         let paid = self.payment.as_ref().map(|payment| payment.ours).unwrap_or_default();
-        reckoning.same("nothing is promised to an order at rest", id, self.reservation.is_some(), false);
+        reconciliation.same("nothing is promised to an order at rest", id, self.reservation.is_some(), false);
         let too_much = (paid.held + paid.captured - order.total.amount()).max(0);
-        reckoning.same("held + captured is at most an order's total", id, too_much, 0);
+        reconciliation.same("held + captured is at most an order's total", id, too_much, 0);
         let not_paid_out = (order.refunded.amount() - paid.refunded).max(0);
-        reckoning.same("what an order gave back its payment gave back", id, not_paid_out, 0);
+        reconciliation.same("what an order gave back its payment gave back", id, not_paid_out, 0);
         let moving = self.shipment.is_some_and(|status| status != ShipmentStatus::Cancelled);
         match order.status {
-            OrderStatus::Pending => reckoning.same("a pending order has a saga under way", id, "none", "one"),
+            OrderStatus::Pending => reconciliation.same("a pending order has a saga under way", id, "none", "one"),
             OrderStatus::Rejected | OrderStatus::Cancelled => {
-                reckoning.same("nothing is held for an order that came to nothing", id, paid.held, 0);
+                reconciliation.same("nothing is held for an order that came to nothing", id, paid.held, 0);
                 // A cancelled order was captured and given back; a refund that its bank refused later is told by the payment.
                 let kept = if order.status == OrderStatus::Rejected { paid.captured - paid.refunded } else { 0 };
-                reckoning.same("a rejected order costs nothing", id, kept, 0);
-                reckoning.same("no shipment without a confirmed order", id, moving, false);
+                reconciliation.same("a rejected order costs nothing", id, kept, 0);
+                reconciliation.same("no shipment without a confirmed order", id, moving, false);
             }
             _ => {
-                reckoning.same(
+                reconciliation.same(
                     "a confirmed order has one authorization and one capture",
                     id,
                     (paid.authorizations, paid.captures),
                     (1, 1),
                 );
-                reckoning.same("a confirmed order was paid in full", id, paid.captured, order.total.amount());
-                reckoning.same("a confirmed order has a shipment", id, moving, true);
+                reconciliation.same("a confirmed order was paid in full", id, paid.captured, order.total.amount());
+                reconciliation.same("a confirmed order has a shipment", id, moving, true);
                 let fulfilled = matches!(order.status, OrderStatus::Delivered | OrderStatus::Returned);
                 let arrived = self.shipment == Some(ShipmentStatus::Delivered);
-                reckoning.same("a delivered order's parcel has arrived", id, fulfilled && !arrived, false);
+                reconciliation.same("a delivered order's parcel has arrived", id, fulfilled && !arrived, false);
             }
         }
     }
 }
 
 /// Events that nobody took, and nobody put aside.
-pub fn reckon_owed(owed: &[OwedEvent], now: Timestamp) -> Reckoning {
-    let mut reckoning = Reckoning::default();
-    for OwedEvent { publisher, record, event } in owed {
+pub fn reckon_owed(owed: &[PendingEvent], now: Timestamp) -> Reconciliation {
+    let mut reconciliation = Reconciliation::default();
+    for PendingEvent { publisher, record, event } in owed {
         let subject = format!("{publisher}/{record}/{} ({})", event.seq, event.name);
         let age = env::since(now, event.at).as_secs();
-        reckoning.same("every event is delivered or put aside", subject, format!("owed for {age} s"), "0".to_owned());
+        reconciliation.same(
+            "every event is delivered or put aside",
+            subject,
+            format!("owed for {age} s"),
+            "0".to_owned(),
+        );
     }
     if owed.is_empty() {
-        reckoning.same("every event is delivered or put aside", "", 0, 0);
+        reconciliation.same("every event is delivered or put aside", "", 0, 0);
     }
-    reckoning
+    reconciliation
 }

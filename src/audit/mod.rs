@@ -12,7 +12,7 @@
 
 mod books;
 mod equations;
-mod reckoning;
+mod reconciliation;
 mod sales;
 #[cfg(test)]
 mod tests;
@@ -60,25 +60,25 @@ const MOST_OWED: Duration = Duration::from_secs(5 * 60);
 /// Asks every service and reckons. The context's deadline must leave time for it: seconds on 100,000 orders.
 pub async fn run(mesh: &Mesh, context: &Context, now: impl Fn() -> Timestamp) -> Result<Audit, MeshError> {
     let began = now();
-    let (mut reckoning, mut suspects) = Books::gather(mesh, context).await?.reckon(began, now());
+    let (mut reconciliation, mut suspects) = Books::gather(mesh, context).await?.reconcile(began, now());
     let not_looked_at = suspects.split_off(suspects.len().min(MOST_SUSPECTS)).len();
-    reckoning.same("every suspect is looked at again", "orders", not_looked_at, 0);
+    reconciliation.same("every suspect is looked at again", "orders", not_looked_at, 0);
     for _ in 0..LOOKS {
         if suspects.is_empty() {
             break;
         }
         tokio::time::sleep(NEXT_LOOK).await;
         for (id, _) in std::mem::take(&mut suspects) {
-            let found = OrderBooks::at_one_moment(mesh, context, id).await?.map(|books| books.reckon(now()));
+            let found = OrderBooks::at_one_moment(mesh, context, id).await?.map(|books| books.reconcile(now()));
             match found {
-                Some(found) if found.broken.is_empty() => reckoning.add(found),
+                Some(found) if found.broken.is_empty() => reconciliation.add(found),
                 found => suspects.push((id, found.unwrap_or_default())),
             }
         }
     }
-    suspects.into_iter().for_each(|(_, found)| reckoning.add(found));
-    let owed = mesh.owed_events(env::earlier(now(), MOST_OWED))?;
-    reckoning.add(equations::reckon_owed(&owed, now()));
-    let equations = reckoning.told();
+    suspects.into_iter().for_each(|(_, found)| reconciliation.add(found));
+    let owed = mesh.pending_events(env::earlier(now(), MOST_OWED))?;
+    reconciliation.add(equations::reckon_owed(&owed, now()));
+    let equations = reconciliation.told();
     Ok(Audit { balanced: equations.iter().all(|equation| equation.holds), equations, checked_at: now() })
 }

@@ -4,8 +4,8 @@ use super::books::{PAGE, pages};
 use crate::{
     mesh::{CallError, Context, Mesh, MeshError},
     services::{
-        carts::messages::{CartTally, TallyCarts},
-        orders::messages::{OrderStatus, OrderTally, TallyOrders},
+        carts::messages::{CartCounts, CountCarts},
+        orders::messages::{OrderReconciliation, OrderStatus, ReconcileOrders},
     },
     types::{Id, Money, MoneyError, OrderId, ProductId, Timestamp},
 };
@@ -64,14 +64,14 @@ const TOP: usize = 10;
 impl Sales {
     /// Of orders that were placed since then.
     pub async fn since(mesh: &Mesh, context: &Context, since: Timestamp) -> Result<Self, MeshError> {
-        let carts = mesh.call(context, TallyCarts { since }).await.map_err(CallError::into_mesh)?;
+        let carts = mesh.call(context, CountCarts { since }).await.map_err(CallError::into_mesh)?;
         let first = first_id_after(since);
-        let ask = |after: Option<OrderId>| TallyOrders { after: Some(after.unwrap_or(first)), limit: PAGE };
-        let orders = pages(mesh, context, ask, |tally: &OrderTally| tally.order_id).await?;
+        let ask = |after: Option<OrderId>| ReconcileOrders { after: Some(after.unwrap_or(first)), limit: PAGE };
+        let orders = pages(mesh, context, ask, |tally: &OrderReconciliation| tally.order_id).await?;
         Self::of(since, &orders, carts).map_err(|error| MeshError::Failed(error.to_string()))
     }
 
-    fn of(since: Timestamp, orders: &[OrderTally], carts: CartTally) -> Result<Self, MoneyError> {
+    fn of(since: Timestamp, orders: &[OrderReconciliation], carts: CartCounts) -> Result<Self, MoneyError> {
         let mut days: BTreeMap<(Date, String), Day> = BTreeMap::new();
         let mut pieces: HashMap<ProductId, u64> = HashMap::new();
         let (mut paid, mut rejected) = (0, 0);
@@ -99,7 +99,7 @@ impl Sales {
         products.retain(|product| product.pieces > 0);
         products.sort_by_key(|product| (Reverse(product.pieces), product.product_id));
         products.truncate(TOP);
-        let CartTally { filled, ordered } = carts;
+        let CartCounts { filled, ordered } = carts;
         let rate = (filled > 0).then(|| ordered as f64 / filled as f64);
         Ok(Self {
             since,
@@ -129,13 +129,13 @@ mod tests {
     use crate::{env::Env, types::Currency};
 
     const AT: Timestamp = Timestamp::constant(1_700_000_000, 0);
-    const CARTS: CartTally = CartTally { filled: 4, ordered: 3 };
+    const CARTS: CartCounts = CartCounts { filled: 4, ordered: 3 };
 
-    fn order(day: i64, status: OrderStatus, total: i64, refunded: i64, pieces: u32) -> OrderTally {
+    fn order(day: i64, status: OrderStatus, total: i64, refunded: i64, pieces: u32) -> OrderReconciliation {
         let at = AT.as_millisecond() + day * 86_400_000;
         let product = ProductId::from_uuid(Uuid::from_u128(7));
         let euros = |amount| Money::new(amount, Currency::EUR).unwrap();
-        OrderTally {
+        OrderReconciliation {
             order_id: OrderId::from_uuid(Uuid::from_u128((at as u128) << 80 | 5)),
             status,
             total: euros(total),
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!(days, [("2023-11-15".to_owned(), 2, 600), ("2023-11-14".to_owned(), 2, 1000)]);
         assert_eq!(sales.products.iter().map(|it| it.pieces).collect::<Vec<_>>(), [3]);
         assert_eq!(sales.conversion.rate, Some(0.75));
-        assert_eq!(Sales::of(AT, &[], CartTally { filled: 0, ordered: 0 }).unwrap().conversion.rate, None);
+        assert_eq!(Sales::of(AT, &[], CartCounts { filled: 0, ordered: 0 }).unwrap().conversion.rate, None);
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use super::{books::Books, *};
 use crate::{
-    mesh::OwedEvent,
+    mesh::PendingEvent,
     services::{
-        orders::messages::{OrderStatus, OrderTally},
-        payments::messages::{Ledger, PaymentStatus, PaymentTally},
-        products::messages::{ReservationTally, StockTally},
+        orders::messages::{OrderReconciliation, OrderStatus},
+        payments::messages::{Ledger, PaymentReconciliation, PaymentStatus},
+        products::messages::{ReservationReconciliation, StockReconciliation},
         shipping::messages::ShipmentStatus,
     },
-    storage::Owed,
+    storage::OutboxEntry,
     types::{Currency, Id, Money, OrderId, ProductId, Service},
 };
 use std::collections::HashMap;
@@ -30,7 +30,7 @@ fn books() -> Books {
     let ledger = Ledger { authorizations: 1, captures: 1, held: 0, captured: PRICE, refunded: 0 };
     Books {
         reservations: HashMap::new(),
-        stock: vec![StockTally {
+        stock: vec![StockReconciliation {
             product_id: product(),
             available: 8,
             reserved: 0,
@@ -38,7 +38,7 @@ fn books() -> Books {
             returned: 0,
             received: 10,
         }],
-        orders: vec![OrderTally {
+        orders: vec![OrderReconciliation {
             order_id: order(),
             status: OrderStatus::Confirmed,
             total: Money::new(PRICE, Currency::EUR).unwrap(),
@@ -55,7 +55,7 @@ fn books() -> Books {
         }],
         payments: [(
             order(),
-            PaymentTally {
+            PaymentReconciliation {
                 order_id: order(),
                 status: PaymentStatus::Captured,
                 ours: ledger,
@@ -76,7 +76,7 @@ fn now() -> Timestamp {
 /// The order holds pieces until so long after ten minutes before the books are looked at.
 fn reserve(books: &mut Books, until: Duration) {
     let until = env::later(env::earlier(now(), Duration::from_secs(600)), until);
-    books.reservations.insert(order(), ReservationTally { order_id: order(), until });
+    books.reservations.insert(order(), ReservationReconciliation { order_id: order(), until });
 }
 
 const LATER: Duration = Duration::from_secs(900);
@@ -84,9 +84,9 @@ const LATER: Duration = Duration::from_secs(900);
 fn broken(change: impl Fn(&mut Books)) -> Vec<&'static str> {
     let mut books = books();
     change(&mut books);
-    let (mut reckoning, suspects) = books.reckon(now(), now());
-    suspects.into_iter().for_each(|(_, found)| reckoning.add(found));
-    reckoning.told().iter().filter(|equation| !equation.holds).map(|equation| equation.name).collect()
+    let (mut reconciliation, suspects) = books.reconcile(now(), now());
+    suspects.into_iter().for_each(|(_, found)| reconciliation.add(found));
+    reconciliation.told().iter().filter(|equation| !equation.holds).map(|equation| equation.name).collect()
 }
 
 #[test]
@@ -161,9 +161,14 @@ fn an_order_that_moves_counts_for_none_to_all_of_its_pieces_and_for_no_more() {
 #[test]
 fn an_event_that_nobody_took_or_put_aside_is_told() {
     assert!(equations::reckon_owed(&[], now()).broken.is_empty());
-    let event =
-        Owed { seq: 3, name: "orders.shipped".into(), payload: 0.into(), at: Timestamp::UNIX_EPOCH, cause: None };
-    let owed = OwedEvent { publisher: Service::Orders, record: "order/ord_1".into(), event };
+    let event = OutboxEntry {
+        seq: 3,
+        name: "orders.shipped".into(),
+        payload: 0.into(),
+        at: Timestamp::UNIX_EPOCH,
+        cause: None,
+    };
+    let owed = PendingEvent { publisher: Service::Orders, record: "order/ord_1".into(), event };
     let told = equations::reckon_owed(&[owed], now()).told();
     assert_eq!(told[0].subject, "orders/order/ord_1/3 (orders.shipped)");
     assert_eq!((told[0].left.as_str(), told[0].holds), ("\"owed for 3600 s\"", false));

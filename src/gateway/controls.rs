@@ -14,7 +14,7 @@ use super::{
     routes::ROUTES,
 };
 use crate::{
-    mesh::{Caller, EdgeSettings, Mesh, MeshError, PoolSettings},
+    mesh::{Caller, ClientPolicySettings, Mesh, MeshError, PoolSettings},
     types::{Rate, Service, Text, UserId},
 };
 use arc_swap::ArcSwap;
@@ -294,7 +294,9 @@ impl Controls {
         let settings = match control {
             Control::Route(at) => serde_json::to_value(&**self.routes[at].load()),
             Control::Service(service) => serde_json::to_value(&*self.mesh.pool(service).settings()),
-            Control::Breaker(caller, service) => serde_json::to_value(self.mesh.edge_settings(caller, service)),
+            Control::Breaker(caller, service) => {
+                serde_json::to_value(self.mesh.client_policy_settings(caller, service))
+            }
             Control::Limit(class) => {
                 let settings = |rate| LimitSettings::of(rate, self.places.within(class));
                 serde_json::to_value(self.throttle.rate(class).map(settings))
@@ -325,8 +327,8 @@ impl Controls {
                 pool.set(settings).await.map_err(senseless)?;
             }
             Control::Breaker(caller, service) => {
-                let settings: EdgeSettings = patched(&EdgeSettings::default(), patch)?;
-                self.mesh.set_edge(caller, service, settings).map_err(senseless)?;
+                let settings: ClientPolicySettings = patched(&ClientPolicySettings::default(), patch)?;
+                self.mesh.set_client_policy(caller, service, settings).map_err(senseless)?;
             }
             Control::Limit(class) => {
                 let default = self.throttle.default_rate(class).unwrap_or(class.default_rate());

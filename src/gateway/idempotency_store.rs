@@ -1,16 +1,18 @@
 //! The answers that the gateway keeps for `Idempotency-Key`s, in its own tree.
 //!
-//! A claim says that a request with the key is running. Claims are in memory, for all workers: a restart ends every request, so it
-//! may forget every claim. The answer is on disk before its claim is released. At each moment the key has a claim or an answer, so
-//! no second request with the key runs in between.
+//! A claim says that a request with the key is running. Claims are in memory, for all workers: a
+//! restart ends every request, so it may forget every claim. The answer is on disk before its claim
+//! is released. At each moment the key has a claim or an answer, so no second request with the key
+//! runs in between.
 //!
 //! | key | record |
 //! |---|---|
 //! | `idempotency_key/<SHA-256 of scope and key>` | for which request the key was used, and the key of the answer |
 //! | `answer/<milliseconds>-<SHA-256>` | the answer |
 //!
-//! A digest lies anywhere in the tree, and each write moves its neighbours. Therefore the record under the digest is short, and
-//! the answers, which are long, lie in the order of time: a sweep reads only those that have expired.
+//! A digest lies anywhere in the tree, and each write moves its neighbours. Therefore the record
+//! under the digest is short, and the answers, which are long, lie in the order of time: a sweep
+//! reads only those that have expired.
 
 use crate::{
     env::{Env, later},
@@ -31,7 +33,8 @@ const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60);
 /// The pause between two sweeps.
 const SWEEP_EVERY: Duration = Duration::from_secs(10 * 60);
-/// Answers that a sweep removes before it lets other tasks of its thread run: there may be a day's worth.
+/// Answers that a sweep removes before it lets other tasks of its thread run: there may be a day's
+/// worth.
 const SWEPT_AT_ONCE: usize = 16;
 
 /// Which requests with an `Idempotency-Key` are running, and what was answered to those that ended.
@@ -54,8 +57,8 @@ pub struct KeyedRequest {
 }
 
 impl KeyedRequest {
-    /// `scope` says whose key it is: equal keys of different scopes are different keys. Two requests with one key are the same
-    /// request where their fingerprints are equal.
+    /// `scope` says whose key it is: equal keys of different scopes are different keys. Two
+    /// requests with one key are the same request where their fingerprints are equal.
     pub fn new(scope: &str, key: &str, fingerprint: impl Into<String>) -> Self {
         Self { id: digest(&[scope, key]), fingerprint: fingerprint.into() }
     }
@@ -64,8 +67,8 @@ impl KeyedRequest {
 /// What a request finds that asks to run under its key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claim {
-    /// The request may run. It holds the claim until [`IdempotencyStore::keep`] or [`IdempotencyStore::release`], and not longer
-    /// than its lease.
+    /// The request may run. It holds the claim until [`IdempotencyStore::keep`] or
+    /// [`IdempotencyStore::release`], and not longer than its lease.
     Granted,
     /// The same request is running.
     InFlight,
@@ -75,7 +78,8 @@ pub enum Claim {
     Answered(KeptAnswer),
 }
 
-/// An answer, as far as it is kept: other header fields are made anew for each request, or are secrets (`Set-Cookie`).
+/// An answer, as far as it is kept: other header fields are made anew for each request, or are
+/// secrets (`Set-Cookie`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
     pub status: u16,
@@ -104,13 +108,15 @@ impl Record for KeyRecord {
     type Key = String;
 }
 
-/// An answer. It is written before the key that leads to it; an answer that no key leads to is swept like the others.
+/// An answer. It is written before the key that leads to it; an answer that no key leads to is
+/// swept like the others.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct AnswerRecord {
     /// SHA-256 of scope and key.
     key: String,
     expires_at: Timestamp,
-    /// `None` for an answer that carries secrets: then only for which request the key was used is kept.
+    /// `None` for an answer that carries secrets: then only for which request the key was used is
+    /// kept.
     answer: Option<StoredAnswer>,
 }
 
@@ -135,7 +141,8 @@ struct StoredAnswer {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum StoredBody {
-    /// JSON as it is. As a string each of its quotes would be escaped, which takes a seventh more room.
+    /// JSON as it is. As a string each of its quotes would be escaped, which takes a seventh more
+    /// room.
     Json(Box<RawValue>),
     Text(String),
 }
@@ -163,7 +170,8 @@ impl From<StoredAnswer> for KeptAnswer {
     }
 }
 
-/// The tables of a store over the tree of that name, for a check that knows the types of the records.
+/// The tables of a store over the tree of that name, for a check that knows the types of the
+/// records.
 pub fn tables(tree: &'static str) -> [KnownTable; 2] {
     [KnownTable::of::<KeyRecord>(tree), KnownTable::of::<AnswerRecord>(tree)]
 }
@@ -174,14 +182,16 @@ struct Kept {
     answer: Option<KeptAnswer>,
 }
 
-/// What a request finds, by the claim of its key (if the lease is not over) and what was kept for its key.
+/// What a request finds, by the claim of its key (if the lease is not over) and what was kept for
+/// its key.
 fn decide(fingerprint: &str, claimed_by: Option<&str>, kept: Option<Kept>) -> Claim {
     match (claimed_by, kept) {
         (Some(running), _) if running == fingerprint => Claim::InFlight,
         (Some(_), _) => Claim::Reused,
         (None, None) => Claim::Granted,
         (None, Some(kept)) if kept.fingerprint != fingerprint => Claim::Reused,
-        // The answer carried secrets and was not kept: the handler runs again, and its service answers anew.
+        // The answer carried secrets and was not kept: the handler runs again, and its service
+        // answers anew.
         (None, Some(kept)) => kept.answer.map_or(Claim::Granted, Claim::Answered),
     }
 }
@@ -192,7 +202,8 @@ impl IdempotencyStore {
         Self { tree: tree.clone(), keys: tree.table(), answers: tree.table(), claims: Mutex::default() }
     }
 
-    /// Claims the key for the request, for as long as `lease` (at most an hour). The answer in [`Claim::Answered`] is on disk.
+    /// Claims the key for the request, for as long as `lease` (at most an hour). The answer in
+    /// [`Claim::Answered`] is on disk.
     pub async fn claim(&self, request: &KeyedRequest, lease: Duration, now: Timestamp) -> Result<Claim, StorageError> {
         let claim = self.claim_now(request, lease, now)?;
         if matches!(claim, Claim::Answered(_)) {
@@ -205,7 +216,8 @@ impl IdempotencyStore {
     fn claim_now(&self, request: &KeyedRequest, lease: Duration, now: Timestamp) -> Result<Claim, StorageError> {
         let mut claims = self.claims();
         let claimed_by = claims.get(&request.id).filter(|lease| now < lease.until);
-        // Read under the lock, so that no claim is released in between: its answer was written before.
+        // Read under the lock, so that no claim is released in between: its answer was written
+        // before.
         let kept = if claimed_by.is_some() { None } else { self.kept(&request.id, now)? };
         let claim = decide(&request.fingerprint, claimed_by.map(|lease| lease.fingerprint.as_str()), kept);
         if claim == Claim::Granted {
@@ -215,9 +227,10 @@ impl IdempotencyStore {
         Ok(claim)
     }
 
-    /// Keeps the answer for 24 hours, and releases the claim when the answer is on disk. `None` for an answer that carries secrets:
-    /// then it keeps only that the key was used, and for which request. The first answer stays; a request without a claim keeps
-    /// nothing. After an error the claim is held until its lease is over.
+    /// Keeps the answer for 24 hours, and releases the claim when the answer is on disk. `None` for
+    /// an answer that carries secrets: then it keeps only that the key was used, and for which
+    /// request. The first answer stays; a request without a claim keeps nothing. After an error the
+    /// claim is held until its lease is over.
     pub async fn keep(
         &self,
         request: &KeyedRequest,
@@ -241,7 +254,8 @@ impl IdempotencyStore {
         let expires_at = later(now, KEPT_FOR);
         self.answers.create(&at, AnswerRecord { key: id.clone(), expires_at, answer: answer.map(Into::into) })?;
         let used = KeyRecord { fingerprint: fingerprint.clone(), answer: at };
-        // A request whose lease was over may have kept its answer meanwhile: that answer stays, and no key leads to this one.
+        // A request whose lease was over may have kept its answer meanwhile: that answer stays, and
+        // no key leads to this one.
         self.keys.change(id, |found| {
             let first = found.map(|found| self.answers.get(&found.answer)).transpose()?.flatten();
             let is_there = first.is_some_and(|record| now < record.expires_at);
@@ -264,12 +278,14 @@ impl IdempotencyStore {
         }
     }
 
-    /// Whether the request holds the claim. It holds it after its lease, too, until another request claims the key.
+    /// Whether the request holds the claim. It holds it after its lease, too, until another request
+    /// claims the key.
     fn is_claimed_by(&self, request: &KeyedRequest) -> bool {
         self.claims().get(&request.id).is_some_and(|lease| lease.fingerprint == request.fingerprint)
     }
 
-    /// Removes expired answers, `most` at most, and all claims whose lease is over. Says whether expired answers are left.
+    /// Removes expired answers, `most` at most, and all claims whose lease is over. Says whether
+    /// expired answers are left.
     fn sweep(&self, most: usize, now: Timestamp) -> Result<bool, StorageError> {
         self.claims().retain(|_, lease| now < lease.until);
         for (swept, found) in self.answers.all(None).enumerate() {
@@ -296,8 +312,8 @@ impl IdempotencyStore {
     }
 }
 
-/// Removes expired answers at once and then every ten minutes, until the store is gone. While it waits it does not hold the store,
-/// and so it does not keep the data folder open.
+/// Removes expired answers at once and then every ten minutes, until the store is gone. While it
+/// waits it does not hold the store, and so it does not keep the data folder open.
 pub async fn keep_swept(store: Weak<IdempotencyStore>, env: Env) {
     while let Some(swept) = store.upgrade().map(|store| store.sweep(SWEPT_AT_ONCE, env.now())) {
         match swept {

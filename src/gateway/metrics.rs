@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use crate::{
-    mesh::{BreakerState, EdgeReport, InstanceReport, PoolReport, State},
+    mesh::{BreakerState, ClientPolicyReport, InstanceReport, PoolReport, State},
     telemetry::metrics::{Labels, Snapshot},
     types::{Class, Timestamp},
 };
@@ -16,7 +16,7 @@ pub fn snapshot(gateway: &Gateway) -> Snapshot {
     now.gauges("galleria_build_info", "Which build of the shop this is", [(build, 1.0)]);
     door(gateway, &mut now);
     instances(&gateway.mesh.pools().iter().map(|pool| pool.report()).collect::<Vec<_>>(), &mut now);
-    breakers(&gateway.mesh.edges(), &mut now);
+    breakers(&gateway.mesh.client_policies(), &mut now);
     events(gateway, &mut now);
     storage(gateway, &mut now);
     process(&mut now);
@@ -66,12 +66,13 @@ fn instances(pools: &[PoolReport], now: &mut Snapshot) {
     now.counters("galleria_instance_ejections", "How often it was ejected", each(|it| it.ejections.into()));
 }
 
-fn breakers(edges: &[EdgeReport], now: &mut Snapshot) {
-    let each = |value: fn(&EdgeReport) -> f64| -> Vec<(Labels, f64)> {
-        let labels = |it: &EdgeReport| vec![("caller", it.caller.to_string()), ("service", it.service.to_string())];
+fn breakers(edges: &[ClientPolicyReport], now: &mut Snapshot) {
+    let each = |value: fn(&ClientPolicyReport) -> f64| -> Vec<(Labels, f64)> {
+        let labels =
+            |it: &ClientPolicyReport| vec![("caller", it.caller.to_string()), ("service", it.service.to_string())];
         edges.iter().map(|edge| (labels(edge), value(edge))).collect()
     };
-    let state = |it: &EdgeReport| match it.state {
+    let state = |it: &ClientPolicyReport| match it.state {
         BreakerState::Closed => 0.0,
         BreakerState::HalfOpen => 1.0,
         BreakerState::Open => 2.0,
@@ -86,7 +87,7 @@ fn breakers(edges: &[EdgeReport], now: &mut Snapshot) {
 
 fn events(gateway: &Gateway, now: &mut Snapshot) {
     // A folder that cannot be read tells nothing here; `galleria_storage_healthy` does.
-    let owed = gateway.mesh.owed_events(Timestamp::MAX).unwrap_or_default();
+    let owed = gateway.mesh.pending_events(Timestamp::MAX).unwrap_or_default();
     let time = gateway.env.now();
     let oldest = owed.iter().map(|owed| crate::env::since(time, owed.event.at)).max().unwrap_or_default();
     now.gauge("galleria_outbox_records", "Records that owe an event", owed.len() as f64);

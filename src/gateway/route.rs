@@ -51,8 +51,8 @@ pub enum KeyUse {
     Ignored,
     Optional,
     Required,
-    /// The key may be there, and the answer carries tokens, which must not be kept. Kept is only for which request the key was used; the
-    /// same request runs its handler again, whose service knows the key.
+    /// The key may be there. The answer carries tokens and is not kept: only for which request the
+    /// key was used is. The same request runs its handler again, whose service knows the key.
     Own,
 }
 

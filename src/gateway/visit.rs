@@ -3,7 +3,7 @@
 use super::{Gateway, Route, client, controls::RouteSettings, duties::access_log, problem::Problem};
 use crate::{
     mesh::{CallError, Context, Request, TraceId},
-    telemetry::Open,
+    telemetry::ActiveSpan,
     types::{Principal, SessionId, SpanId, UserId},
 };
 use actix_web::{
@@ -34,7 +34,7 @@ pub struct Parts {
     pub settings: Arc<RouteSettings>,
     pub trace: TraceId,
     /// The span that stands for all of it, until it ends,
-    pub span: Cell<Option<Open>>,
+    pub span: Cell<Option<ActiveSpan>>,
     /// and its id.
     pub span_id: Option<SpanId>,
     pub begun: Instant,
@@ -78,7 +78,7 @@ impl Visit {
         route: &'static Route,
         settings: Arc<RouteSettings>,
         trace: TraceId,
-        span: Open,
+        span: ActiveSpan,
         client: IpAddr,
     ) -> Self {
         let begun = Instant::now();

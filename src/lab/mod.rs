@@ -37,22 +37,22 @@ pub fn pause(mesh: &Mesh, instance: &str, span: Duration) -> bool {
 /// The way from one caller to a service, such as `gateway.products`. `any` stands for all on either side: `any.products` is every way to
 /// it, `any.any` is every way there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Way {
+pub struct LinkSelector {
     /// `None` for all.
     caller: Option<Caller>,
     service: Option<Service>,
 }
 
-impl ToSchema for Way {}
+impl ToSchema for LinkSelector {}
 
-impl PartialSchema for Way {
+impl PartialSchema for LinkSelector {
     fn schema() -> RefOr<Schema> {
         let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[a-z]+\\.[a-z]+$"));
         text.examples(["gateway.products", "any.any"]).into()
     }
 }
 
-impl FromStr for Way {
+impl FromStr for LinkSelector {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -71,10 +71,10 @@ impl FromStr for Way {
 }
 
 /// What goes wrong on that way from now on; `None` for nothing.
-pub fn set_link(mesh: &Mesh, way: Way, link: Option<Link>) {
-    log::warn!(service = way.service.map_or("any", Service::name); "an operator changed a link: {link:?}");
-    for service in Service::ALL.into_iter().filter(|service| way.service.is_none_or(|one| one == *service)) {
-        match way.caller {
+pub fn set_link(mesh: &Mesh, selector: LinkSelector, link: Option<Link>) {
+    log::warn!(service = selector.service.map_or("any", Service::name); "an operator changed a link: {link:?}");
+    for service in Service::ALL.into_iter().filter(|service| selector.service.is_none_or(|one| one == *service)) {
+        match selector.caller {
             Some(caller) => mesh.set_link(caller, service, link),
             None => mesh.set_links_to(service, link),
         }
@@ -88,12 +88,12 @@ mod tests {
     #[test]
     fn a_way_has_two_ends() {
         let (carts, products) = (Some(Caller::Service(Service::Carts)), Some(Service::Products));
-        assert_eq!("any.products".parse(), Ok(Way { caller: None, service: products }));
-        assert_eq!("carts.products".parse(), Ok(Way { caller: carts, service: products }));
-        assert_eq!("carts.any".parse(), Ok(Way { caller: carts, service: None }));
-        assert_eq!("any.any".parse(), Ok(Way { caller: None, service: None }));
+        assert_eq!("any.products".parse(), Ok(LinkSelector { caller: None, service: products }));
+        assert_eq!("carts.products".parse(), Ok(LinkSelector { caller: carts, service: products }));
+        assert_eq!("carts.any".parse(), Ok(LinkSelector { caller: carts, service: None }));
+        assert_eq!("any.any".parse(), Ok(LinkSelector { caller: None, service: None }));
         for bad in ["products", "", ".", "gateway.", "gateway.gateway", "me.products", "any.products.x"] {
-            assert!(bad.parse::<Way>().is_err(), "{bad}");
+            assert!(bad.parse::<LinkSelector>().is_err(), "{bad}");
         }
     }
 }

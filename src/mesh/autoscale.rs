@@ -41,12 +41,12 @@ impl Autoscale {
 
 /// Looks each second.
 #[derive(Debug, Default)]
-pub(super) struct Watchman {
+pub(super) struct Autoscaler {
     /// Looks in a row that saw too little to do.
     idle: u32,
 }
 
-impl Watchman {
+impl Autoscaler {
     /// How many there should be, where there are `count` now with so many calls in flight in all.
     pub fn decide(&mut self, bounds: &Autoscale, count: usize, in_flight: f64) -> usize {
         let enough = f64::from(bounds.in_flight);
@@ -73,11 +73,11 @@ mod tests {
 
     #[test]
     fn it_grows_one_a_look_up_to_the_bound() {
-        let mut watchman = Watchman::default();
+        let mut autoscaler = Autoscaler::default();
         let mut count = 2;
         let counts: Vec<_> = (0..4)
             .map(|_| {
-                count = watchman.decide(&BOUNDS, count, 100.0);
+                count = autoscaler.decide(&BOUNDS, count, 100.0);
                 count
             })
             .collect();
@@ -86,23 +86,24 @@ mod tests {
 
     #[test]
     fn it_shrinks_after_ten_idle_looks_in_a_row_and_not_below_the_bound() {
-        let mut watchman = Watchman::default();
-        let idle =
-            |watchman: &mut Watchman, count| (0..10).map(|_| watchman.decide(&BOUNDS, count, 1.0)).collect::<Vec<_>>();
-        assert_eq!(idle(&mut watchman, 3), [3, 3, 3, 3, 3, 3, 3, 3, 3, 2]);
-        assert_eq!(idle(&mut watchman, 2), [2; 10]);
-        (0..9).for_each(|_| assert_eq!(watchman.decide(&BOUNDS, 4, 1.0), 4));
-        assert_eq!(watchman.decide(&BOUNDS, 4, 30.0), 4, "a busy look starts the count anew");
-        assert_eq!(watchman.decide(&BOUNDS, 4, 1.0), 4);
+        let mut autoscaler = Autoscaler::default();
+        let idle = |autoscaler: &mut Autoscaler, count| {
+            (0..10).map(|_| autoscaler.decide(&BOUNDS, count, 1.0)).collect::<Vec<_>>()
+        };
+        assert_eq!(idle(&mut autoscaler, 3), [3, 3, 3, 3, 3, 3, 3, 3, 3, 2]);
+        assert_eq!(idle(&mut autoscaler, 2), [2; 10]);
+        (0..9).for_each(|_| assert_eq!(autoscaler.decide(&BOUNDS, 4, 1.0), 4));
+        assert_eq!(autoscaler.decide(&BOUNDS, 4, 30.0), 4, "a busy look starts the count anew");
+        assert_eq!(autoscaler.decide(&BOUNDS, 4, 1.0), 4);
     }
 
     #[test]
     fn it_does_not_sway_between_two_counts_under_a_steady_load() {
         for load in 1..400 {
-            let (mut watchman, mut count) = (Watchman::default(), 2);
+            let (mut autoscaler, mut count) = (Autoscaler::default(), 2);
             let counts: Vec<_> = (0..100)
                 .map(|_| {
-                    count = watchman.decide(&Autoscale { most: 32, ..BOUNDS }, count, f64::from(load));
+                    count = autoscaler.decide(&Autoscale { most: 32, ..BOUNDS }, count, f64::from(load));
                     count
                 })
                 .collect();

@@ -3,7 +3,7 @@
 //!
 //! What a service says ([`CallError::Domain`](super::CallError::Domain)) is never a failure. The breaker sets nobody a time limit: it learns how long a call took.
 
-use super::window::{Tally, Window};
+use super::window::{Counts, Window};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -189,7 +189,7 @@ impl Breaker {
     }
 
     fn is_too_much(&mut self, now: Instant) -> bool {
-        let Tally { calls, failures, slow, .. } = self.window.sum(now);
+        let Counts { calls, failures, slow, .. } = self.window.sum(now);
         let is_share = |part: u32, percent: u32| u64::from(part) * 100 >= u64::from(calls) * u64::from(percent);
         calls >= self.settings.least_calls
             && (is_share(failures, self.settings.failure_percent) || is_share(slow, self.settings.slow_percent))

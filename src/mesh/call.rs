@@ -2,15 +2,15 @@
 
 use super::{
     CallError, Caller, Context, Envelope, Failure, Kind, Mesh, MeshError, Pool, Request,
-    edge::{self, Edge},
+    client_policy::{self, ClientPolicy},
     instance::Instance,
     message::EventId,
     permit::Permit,
     retry, wire,
 };
 use crate::{
-    storage::Owed,
-    telemetry::{Here, Outcome, Payload, What},
+    storage::OutboxEntry,
+    telemetry::{Payload, SpanContext, SpanKind, SpanStatus},
     types::Service,
 };
 use actix::MailboxError;
@@ -62,21 +62,21 @@ impl Mesh {
         if !self.may_call(R::SERVICE) {
             return MeshError::Refused.into();
         }
-        let edge = self.edge_of(self.caller, R::SERVICE);
+        let policy = self.client_policy(self.caller, R::SERVICE);
         let mut failed = 0;
         let mut avoid = None;
         loop {
             if context.time_left().is_zero() {
                 return MeshError::TimedOut.into();
             }
-            let served = self.seen(edge, context, &request, avoid, failed + 1).await;
+            let served = self.seen(policy, context, &request, avoid, failed + 1).await;
             failed += 1;
             let Err(Failure::Fault(error)) = &served.answer else { return served };
             if failed == retry::MOST_ATTEMPTS || !retry::is_worth_while(R::KIND, error) {
                 return served;
             }
             let pause = self.shared.env.jitter(retry::longest_pause(failed));
-            if context.time_left() <= pause || !edge.may_retry() {
+            if context.time_left() <= pause || !policy.may_retry() {
                 return served;
             }
             sleep(pause).await;
@@ -87,13 +87,13 @@ impl Mesh {
     /// Once, in a span of its own.
     async fn seen<R: Request>(
         &self,
-        edge: &Edge,
+        policy: &ClientPolicy,
         context: &Context,
         request: &R,
         avoid: Option<Arc<str>>,
         attempt: u32,
     ) -> Served<R> {
-        let mut span = self.tracer.open(context.trace, context.span, || What::Call {
+        let mut span = self.tracer.open(context.trace, context.span, || SpanKind::Call {
             caller: self.caller.name(),
             service: R::SERVICE,
             request: R::NAME,
@@ -103,46 +103,46 @@ impl Mesh {
             sent: self.tracer.payload(request),
             answer: Payload::default(),
         });
-        let served = self.guarded(edge, &context.in_span(span.id()), &span.here(), request, avoid).await;
+        let served = self.guarded(policy, &context.in_span(span.id()), &span.here(), request, avoid).await;
         span.tell(|what| {
-            if let What::Call { instance, queued, answer, .. } = what {
+            if let SpanKind::Call { instance, queued, answer, .. } = what {
                 (*instance, *queued) = (served.by.clone(), served.queued);
                 *answer = served.answer.as_ref().map(|answer| self.tracer.payload(answer)).unwrap_or_default();
             }
         });
-        span.end(|| served.answer.as_ref().err().map_or(Outcome::OK, told));
+        span.end(|| served.answer.as_ref().err().map_or(SpanStatus::OK, told));
         served
     }
 
     /// Once, if the breaker lets it through.
     async fn guarded<R: Request>(
         &self,
-        edge: &Edge,
+        policy: &ClientPolicy,
         context: &Context,
-        here: &Here,
+        here: &SpanContext,
         request: &R,
         avoid: Option<Arc<str>>,
     ) -> Served<R> {
-        let ticket = match edge.admit(R::KIND) {
+        let ticket = match policy.admit(R::KIND) {
             Ok(ticket) => ticket,
             Err(error) => return error.into(),
         };
-        let served = self.over_link(edge, context, here, request, avoid).await;
+        let served = self.over_link(policy, context, here, request, avoid).await;
         if let Some(ticket) = ticket {
-            ticket.end(edge::outcome_of(&served.answer));
+            ticket.end(client_policy::outcome_of(&served.answer));
         }
         served
     }
 
     async fn over_link<R: Request>(
         &self,
-        edge: &Edge,
+        policy: &ClientPolicy,
         context: &Context,
-        here: &Here,
+        here: &SpanContext,
         request: &R,
         avoid: Option<Arc<str>>,
     ) -> Served<R> {
-        let Some(link) = edge.link() else { return self.send(context, here, request, avoid).await };
+        let Some(link) = policy.link() else { return self.send(context, here, request, avoid).await };
         let sent = link.carry(&self.shared.env, context, R::KIND, || {
             let (mesh, context, here, avoid) = (self.clone(), context.clone(), here.clone(), avoid.clone());
             let request = if link.serialised { wire::carried(R::NAME, request) } else { Ok(request.clone()) };
@@ -162,7 +162,7 @@ impl Mesh {
     async fn send<R: Request>(
         &self,
         context: &Context,
-        here: &Here,
+        here: &SpanContext,
         request: &R,
         avoid: Option<Arc<str>>,
     ) -> Served<R> {
@@ -173,7 +173,7 @@ impl Mesh {
                 Ok(picked) => picked,
                 Err(error) => return error.into(),
             };
-            let Some(recipient) = instance.answers.recipient::<R>() else { return MeshError::NoInstance.into() };
+            let Some(recipient) = instance.handlers.recipient::<R>() else { return MeshError::NoInstance.into() };
             if !recipient.connected() {
                 pool.bury(&instance);
                 continue;
@@ -203,7 +203,7 @@ impl Mesh {
                 }
             };
             if R::KIND != Kind::LongPoll {
-                pool.learn(&instance, edge::outcome_of(&answer), since.elapsed());
+                pool.learn(&instance, client_policy::outcome_of(&answer), since.elapsed());
             }
             return Served { by: Some(instance.name.clone()), queued: sent.queued(), answer };
         }
@@ -215,10 +215,10 @@ impl Mesh {
         context: &Context,
         to: Service,
         id: &EventId,
-        owed: &Owed,
+        owed: &OutboxEntry,
         attempt: u32,
     ) -> Result<(), MeshError> {
-        let span = self.tracer.open_later(owed.cause, context.trace, || What::Delivery {
+        let span = self.tracer.open_later(owed.cause, context.trace, || SpanKind::Delivery {
             event: owed.name.as_str().into(),
             publisher: id.publisher,
             record: id.record.as_str().into(),
@@ -229,23 +229,23 @@ impl Mesh {
         let trace = owed.cause.map_or(context.trace, |cause| cause.trace);
         let context = Context { trace, ..context.in_span(span.id()) };
         let delivered = self.bring(&context, &span.here(), to, id, owed).await;
-        span.end(|| delivered.as_ref().err().map_or(Outcome::OK, fault));
+        span.end(|| delivered.as_ref().err().map_or(SpanStatus::OK, fault));
         delivered
     }
 
     async fn bring(
         &self,
         context: &Context,
-        here: &Here,
+        here: &SpanContext,
         to: Service,
         id: &EventId,
-        owed: &Owed,
+        owed: &OutboxEntry,
     ) -> Result<(), MeshError> {
-        let link = self.edge_of(Caller::Service(id.publisher), to).link();
+        let link = self.client_policy(Caller::Service(id.publisher), to).link();
         let Some(link) = link else { return self.hand_over(context, here, to, id, owed).await };
         let sent = link.carry(&self.shared.env, context, Kind::Keyed, || {
             let (mesh, context, here, id) = (self.clone(), context.clone(), here.clone(), id.clone());
-            let payload = |payload| Owed { payload, ..owed.clone() };
+            let payload = |payload| OutboxEntry { payload, ..owed.clone() };
             let owed = match link.serialised {
                 true => wire::carried_event(&owed.name, &owed.payload).map(payload),
                 false => Ok(owed.clone()),
@@ -258,16 +258,16 @@ impl Mesh {
     async fn hand_over(
         &self,
         context: &Context,
-        here: &Here,
+        here: &SpanContext,
         to: Service,
         id: &EventId,
-        owed: &Owed,
+        owed: &OutboxEntry,
     ) -> Result<(), MeshError> {
         let pool = self.pool(to);
         let (instance, _permit) = pool.pick(Kind::Keyed, &|| None, None)?;
         let (context, here) = (context.clone(), here.clone());
         let delivered =
-            instance.answers.deliver(context, id.clone(), &owed.name, owed.at, owed.payload.clone(), here).await;
+            instance.handlers.deliver(context, id.clone(), &owed.name, owed.at, owed.payload.clone(), here).await;
         if delivered == Err(MeshError::Crashed) {
             pool.bury(&instance);
         }
@@ -323,15 +323,15 @@ impl<R: Request> From<MeshError> for Served<R> {
 }
 
 /// What became of a call, for its span.
-fn told<E: std::fmt::Display>(failure: &Failure<E>) -> Outcome {
+fn told<E: std::fmt::Display>(failure: &Failure<E>) -> SpanStatus {
     match failure {
-        Failure::Domain(error) => Outcome::new("refused", error.to_string()),
+        Failure::Domain(error) => SpanStatus::new("refused", error.to_string()),
         Failure::Fault(error) => fault(error),
     }
 }
 
-fn fault(error: &MeshError) -> Outcome {
-    Outcome::new(error.name(), error.to_string())
+fn fault(error: &MeshError) -> SpanStatus {
+    SpanStatus::new(error.name(), error.to_string())
 }
 
 /// `None` where the instance dies first. Its mailbox may then hold the request for ever, without a word to who waits: actix lets go

@@ -5,7 +5,7 @@
 
 use super::{Caller, Context, EventId, Mesh, MeshError, relay::PATIENCE};
 use crate::{
-    storage::{Decision, Owed, Record, StorageError},
+    storage::{Decision, OutboxEntry, Record, StorageError},
     types::{Principal, Service, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use utoipa::{
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DeadLetter {
-    pub event: Owed,
+    pub event: OutboxEntry,
     /// `table/key` of the record that owes it.
     pub record: String,
     pub subscriber: Service,
@@ -34,7 +34,7 @@ impl Record for DeadLetter {
 }
 
 impl DeadLetter {
-    pub(super) fn new(id: &EventId, event: Owed, subscriber: Service, error: &MeshError, at: Timestamp) -> Self {
+    pub(super) fn new(id: &EventId, event: OutboxEntry, subscriber: Service, error: &MeshError, at: Timestamp) -> Self {
         Self { event, record: id.record.clone(), subscriber, error: error.to_string(), at }
     }
 

@@ -1,14 +1,14 @@
 //! A caller's handle on the mesh: who is there, what stands between them, who is told of what.
 
 use super::{
-    Answers, Caller, EdgeReport, EdgeSettings, Event, Link, Pool,
-    edge::Edge,
+    Caller, ClientPolicyReport, ClientPolicySettings, Event, Handlers, Link, Pool,
+    client_policy::ClientPolicy,
     node::Nodes,
     relay::{self, Outboxes},
 };
 use crate::{
     env::Env,
-    storage::{Owed, Owing, Tree},
+    storage::{OutboxEntry, OutboxTable, Tree},
     telemetry::Tracer,
     types::Service,
 };
@@ -17,10 +17,10 @@ use arc_swap::ArcSwap;
 use std::sync::Arc;
 
 /// Who may call whom: a service and those that it may call.
-pub type Calls = &'static [(Service, &'static [Service])];
+pub type AllowedCalls = &'static [(Service, &'static [Service])];
 
 /// Who hears which events: a service and their names.
-pub type Hearers = &'static [(Service, &'static [&'static str])];
+pub type Subscriptions = &'static [(Service, &'static [&'static str])];
 
 type Listener = Arc<dyn Fn(&serde_json::Value) + Send + Sync>;
 
@@ -34,12 +34,12 @@ pub struct Mesh {
 
 pub(super) struct Shared {
     pub env: Env,
-    calls: Calls,
-    hearers: Hearers,
+    calls: AllowedCalls,
+    subscriptions: Subscriptions,
     pools: [Arc<Pool>; Service::COUNT],
     nodes: Arc<Nodes>,
     /// What stands between callers and services: a row for each caller, in it each service.
-    edges: [[Edge; Service::COUNT]; CALLERS],
+    client_policies: [[ClientPolicy; Service::COUNT]; CALLERS],
     /// Who is told of events while the program runs, by their names.
     listeners: ArcSwap<Vec<(&'static str, Listener)>>,
     /// Held while a dead letter is delivered once more.
@@ -48,7 +48,7 @@ pub(super) struct Shared {
 
 impl Mesh {
     /// A mesh in which nobody is registered yet, held by somebody who may call everybody.
-    pub fn new(env: Env, calls: Calls, hearers: Hearers) -> Self {
+    pub fn new(env: Env, calls: AllowedCalls, subscriptions: Subscriptions) -> Self {
         let pools = Service::ALL.map(|service| Arc::new(Pool::new(service)));
         Self {
             caller: Caller::Outside("system"),
@@ -56,11 +56,11 @@ impl Mesh {
             shared: Arc::new(Shared {
                 env,
                 calls,
-                hearers,
+                subscriptions,
                 pools,
                 nodes: Default::default(),
                 listeners: Default::default(),
-                edges: std::array::from_fn(|_| std::array::from_fn(|_| Edge::new())),
+                client_policies: std::array::from_fn(|_| std::array::from_fn(|_| ClientPolicy::new())),
                 replaying: Default::default(),
             }),
         }
@@ -91,31 +91,36 @@ impl Mesh {
 
     /// What goes wrong between that caller and that service from now on; `None` for nothing.
     pub fn set_link(&self, caller: Caller, service: Service, link: Option<Link>) {
-        self.edge_of(caller, service).set_link(link);
+        self.client_policy(caller, service).set_link(link);
     }
 
     /// The same on the way to that service, whoever calls.
     pub fn set_links_to(&self, service: Service, link: Option<Link>) {
-        self.shared.edges.iter().for_each(|row| row[service as usize].set_link(link));
+        self.shared.client_policies.iter().for_each(|row| row[service as usize].set_link(link));
     }
 
     /// What goes wrong on the way to every service, whoever calls.
     pub fn set_links(&self, link: Option<Link>) {
-        self.shared.edges.iter().flatten().for_each(|edge| edge.set_link(link));
+        self.shared.client_policies.iter().flatten().for_each(|policy| policy.set_link(link));
     }
 
     /// Changes how calls of that caller to that service are guarded. `Err` in words for what makes no sense: nothing is changed then.
-    pub fn set_edge(&self, caller: Caller, service: Service, settings: EdgeSettings) -> Result<(), String> {
-        self.edge_of(caller, service).set(settings.checked()?);
+    pub fn set_client_policy(
+        &self,
+        caller: Caller,
+        service: Service,
+        settings: ClientPolicySettings,
+    ) -> Result<(), String> {
+        self.client_policy(caller, service).set(settings.checked()?);
         Ok(())
     }
 
-    pub fn edge_settings(&self, caller: Caller, service: Service) -> EdgeSettings {
-        self.edge_of(caller, service).settings()
+    pub fn client_policy_settings(&self, caller: Caller, service: Service) -> ClientPolicySettings {
+        self.client_policy(caller, service).settings()
     }
 
-    /// Every pair of caller and service that `CALLS` lists, and the gateway's.
-    pub fn edges(&self) -> Vec<EdgeReport> {
+    /// Every pair of caller and service that `ALLOWED_CALLS` lists, and the gateway's.
+    pub fn client_policies(&self) -> Vec<ClientPolicyReport> {
         let inner = self
             .shared
             .calls
@@ -125,12 +130,12 @@ impl Mesh {
         outer
             .into_iter()
             .chain(inner)
-            .map(|(caller, service)| self.edge_of(caller, service).report(caller, service))
+            .map(|(caller, service)| self.client_policy(caller, service).report(caller, service))
             .collect()
     }
 
-    pub(super) fn edge_of(&self, caller: Caller, service: Service) -> &Edge {
-        &self.shared.edges[row_of(caller)][service as usize]
+    pub(super) fn client_policy(&self, caller: Caller, service: Service) -> &ClientPolicy {
+        &self.shared.client_policies[row_of(caller)][service as usize]
     }
 
     /// The same mesh in the hands of another.
@@ -138,7 +143,7 @@ impl Mesh {
         Self { caller, ..self.clone() }
     }
 
-    /// Whether `CALLS` has a line for it.
+    /// Whether `ALLOWED_CALLS` has a line for it.
     pub(super) fn may_call(&self, callee: Service) -> bool {
         match self.caller {
             Caller::Outside(_) => true,
@@ -174,14 +179,14 @@ impl Mesh {
         });
     }
 
-    pub(super) fn tell_listeners(&self, owed: &Owed) {
+    pub(super) fn tell_listeners(&self, owed: &OutboxEntry) {
         let listeners = self.shared.listeners.load();
         listeners.iter().filter(|(name, _)| *name == owed.name).for_each(|(_, listener)| listener(&owed.payload));
     }
 
     /// Who hears an event of that name, whether they run or not.
     pub(super) fn subscribers(&self, event: &str) -> impl Iterator<Item = Service> {
-        self.shared.hearers.iter().filter(move |(_, names)| names.contains(&event)).map(|(service, _)| *service)
+        self.shared.subscriptions.iter().filter(move |(_, names)| names.contains(&event)).map(|(service, _)| *service)
     }
 
     /// Starts a service: `count` actors, each made by `start` on the thread that it is given.
@@ -189,7 +194,7 @@ impl Mesh {
         &self,
         service: Service,
         count: usize,
-        start: impl Fn(&ArbiterHandle) -> Answers + Send + Sync + 'static,
+        start: impl Fn(&ArbiterHandle) -> Handlers + Send + Sync + 'static,
     ) {
         self.pool(service).launch(count, &self.shared.env, &self.shared.nodes, start);
     }
@@ -204,15 +209,15 @@ impl Mesh {
     }
 
     /// Delivers the events that the tables of the service's tree owe, from now on. To be called after [`Mesh::launch`].
-    pub fn relay(&self, service: Service, tree: Tree, tables: Vec<Box<dyn Owing>>) {
+    pub fn relay(&self, service: Service, tree: Tree, tables: Vec<Box<dyn OutboxTable>>) {
         let (mesh, env, tables) = (self.clone(), self.shared.env.clone(), Arc::new(tables));
         self.pool(service).owes(Outboxes { tables: tables.clone(), letters: tree.table() });
         self.background(service, move || relay::run(mesh.clone(), env.clone(), service, tree.clone(), tables.clone()));
     }
 
     /// Puts a double in a service's place.
-    pub fn register(&self, service: Service, answers: Answers) {
-        self.pool(service).register(answers);
+    pub fn register(&self, service: Service, handlers: Handlers) {
+        self.pool(service).register(handlers);
     }
 
     pub fn pool(&self, service: Service) -> &Arc<Pool> {

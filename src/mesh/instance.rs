@@ -1,7 +1,7 @@
 //! One running actor of a service, and what is known of it.
 
 use super::{
-    Answers, Kind,
+    Handlers, Kind,
     latency::PeakEwma,
     outlier::{Health, OutlierSettings},
     permit::Permit,
@@ -21,7 +21,7 @@ use utoipa::ToSchema;
 pub(super) struct Instance {
     /// Such as `products-2`. A replacement takes over the name of the one that died.
     pub name: Arc<str>,
-    pub answers: Answers,
+    pub handlers: Handlers,
     /// The node that it lives on; `None` for one that somebody else has started.
     pub node: Option<usize>,
     pub in_flight: Arc<AtomicUsize>,
@@ -94,14 +94,14 @@ pub enum State {
 impl Instance {
     pub fn new(
         name: Arc<str>,
-        answers: Answers,
+        handlers: Handlers,
         node: Option<usize>,
         settings: InstanceSettings,
         restarts: u32,
     ) -> Self {
         let instance = Self {
             name,
-            answers,
+            handlers,
             node,
             in_flight: Arc::default(),
             mailbox: Arc::default(),

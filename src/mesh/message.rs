@@ -3,7 +3,7 @@
 use super::{Failure, MeshError, permit::Permit};
 use crate::{
     storage::Outbox,
-    telemetry::Here,
+    telemetry::SpanContext,
     types::{Principal, Service, SpanId, Timestamp, TraceId},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -60,7 +60,7 @@ pub trait Event: Serialize + DeserializeOwned + Send + 'static {
     const NAME: &'static str;
 
     /// Puts the event into the outbox of the record that changes, to be told when the change is on disk.
-    fn owe(&self, outbox: &mut Outbox, at: Timestamp) {
+    fn add_to(&self, outbox: &mut Outbox, at: Timestamp) {
         let payload = serde_json::to_value(self).unwrap_or_default();
         outbox.push(Self::NAME, payload, at);
     }
@@ -140,14 +140,14 @@ pub struct Envelope<R: Request> {
     pub context: Context,
     pub request: R,
     /// The span of the call.
-    pub(super) here: Here,
+    pub(super) here: SpanContext,
     pub(super) permit: Permit,
 }
 
 impl<R: Request> Envelope<R> {
     /// Takes the request in hand; `None` where its caller has taken it back. It is carried out in the span that comes with it; the last
     /// part is to be held until the answer is there.
-    pub fn open(self) -> Option<(Context, R, Here, impl Sized)> {
+    pub fn open(self) -> Option<(Context, R, SpanContext, impl Sized)> {
         self.permit.begin().then_some((self.context, self.request, self.here, self.permit))
     }
 }
@@ -180,7 +180,7 @@ pub struct Delivery<E: Event> {
     pub at: Timestamp,
     pub event: E,
     /// The span in which it is handled.
-    pub here: Here,
+    pub here: SpanContext,
 }
 
 impl<E: Event> actix::Message for Delivery<E> {

@@ -8,23 +8,23 @@
 //!
 //! Read on in this order: `message.rs` (what travels), `error.rs`, `handle.rs` (what a caller has in hand), `call.rs` (the way there and back).
 //!
-//! - Between a caller and a service, `edge.rs`: `breaker.rs` (when not to call at all), `retry.rs` (when to call again), both by what
+//! - Between a caller and a service, `policy.rs`: `breaker.rs` (when not to call at all), `retry.rs` (when to call again), both by what
 //!   `window.rs` counts; `link.rs` (what can go wrong on the way), `wire.rs` (what
 //!   travels, as bytes).
 //! - On the side of the service, `pool.rs` (who is there): `balance.rs` (whom to pick), `instance.rs` with `latency.rs` and `outlier.rs` (what
-//!   is known of each), `node.rs` (the threads that they live on), `supervise.rs` (who watches), `autoscale.rs` (how many there should be), `service.rs` and `answers.rs`
+//!   is known of each), `node.rs` (the threads that they live on), `supervise.rs` (who watches), `autoscale.rs` (how many there should be), `service.rs` and `handlers.rs`
 //!   (how a service says what it answers).
 //! - Events: `relay.rs` (how they reach their subscribers), `dead_letters.rs` (those that did not).
 
-mod answers;
 mod autoscale;
 mod balance;
 mod breaker;
 mod call;
+mod client_policy;
 mod dead_letters;
-mod edge;
 mod error;
 mod handle;
+mod handlers;
 mod instance;
 mod latency;
 mod link;
@@ -43,20 +43,20 @@ mod window;
 mod wire;
 
 pub use crate::types::TraceId;
-pub use answers::Answers;
 pub use autoscale::Autoscale;
 pub use balance::Strategy;
 pub use breaker::{BreakerSettings, BreakerState, Forced};
+pub use client_policy::{ClientPolicyReport, ClientPolicySettings};
 pub use dead_letters::{DeadLetter, DeadLetterId, ReplayError};
-pub use edge::{EdgeReport, EdgeSettings};
 pub use error::{CallError, Failure, MeshError};
-pub use handle::{Calls, Hearers, Mesh};
+pub use handle::{AllowedCalls, Mesh, Subscriptions};
+pub use handlers::Handlers;
 pub use instance::{InstanceReport, InstanceSettings, State};
 pub use link::Link;
 pub use message::{Caller, Context, Delivery, Envelope, Event, EventId, Kind, Request};
 pub(crate) use message::{affinity_to, events, requests};
 pub use outlier::OutlierSettings;
 pub use pool::{MOST_INSTANCES, Pool, PoolReport, PoolSettings};
-pub use relay::OwedEvent;
+pub use relay::PendingEvent;
 pub(crate) use service::service;
-pub use service::{Answer, Answering, Disturb, Heard, Ping};
+pub use service::{HandlerFuture, HandlerResult, InjectedFault, Ping, ProcessedEvents};

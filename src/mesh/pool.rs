@@ -4,7 +4,7 @@ use super::{
     InstanceReport, InstanceSettings, Kind, MeshError, State, Strategy,
     autoscale::Autoscale,
     balance::Balancer,
-    edge::Outcome,
+    client_policy::Outcome,
     instance::Instance,
     outlier::{self, OutlierSettings},
     permit::Permit,
@@ -279,8 +279,8 @@ impl Pool {
 
     /// What its instances hear, by name.
     #[cfg(test)]
-    pub fn hears(&self) -> std::collections::BTreeSet<&'static str> {
-        self.instances.load().iter().flat_map(|instance| instance.answers.heard()).collect()
+    pub fn subscribed_events(&self) -> std::collections::BTreeSet<&'static str> {
+        self.instances.load().iter().flat_map(|instance| instance.handlers.subscribed_events()).collect()
     }
 }
 

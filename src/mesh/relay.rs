@@ -6,7 +6,7 @@
 use super::{Context, DeadLetter, EventId, Mesh, MeshError, TraceId};
 use crate::{
     env::Env,
-    storage::{Owed, Owing, StorageError, Table, Tree},
+    storage::{OutboxEntry, OutboxTable, StorageError, Table, Tree},
     types::{Service, Timestamp},
 };
 use futures_util::FutureExt;
@@ -20,7 +20,7 @@ const BACKOFF_MOST: Duration = Duration::from_secs(30);
 const ATTEMPTS: u32 = 10;
 
 /// The tables of a service whose records owe events.
-pub(super) type Tables = Arc<Vec<Box<dyn Owing>>>;
+pub(super) type Tables = Arc<Vec<Box<dyn OutboxTable>>>;
 
 struct Relay {
     mesh: Mesh,
@@ -51,23 +51,23 @@ pub(super) async fn run(mesh: Mesh, env: Env, service: Service, tree: Tree, tabl
 
 /// An event that has not left its record yet.
 #[derive(Debug, Clone)]
-pub struct OwedEvent {
+pub struct PendingEvent {
     pub publisher: Service,
     /// `table/key` of the record that owes it.
     pub record: String,
-    pub event: Owed,
+    pub event: OutboxEntry,
 }
 
 impl Mesh {
     /// The events that were owed before that moment and still are, the first of each record.
-    pub fn owed_events(&self, before: Timestamp) -> Result<Vec<OwedEvent>, StorageError> {
+    pub fn pending_events(&self, before: Timestamp) -> Result<Vec<PendingEvent>, StorageError> {
         let mut owed = Vec::new();
         for publisher in Service::ALL {
             let Some(outboxes) = self.pool(publisher).outboxes() else { continue };
             for table in outboxes.tables.iter() {
                 for key in table.open_keys()? {
-                    let first = table.first_owed(&key)?.filter(|event| event.at < before);
-                    owed.extend(first.map(|event| OwedEvent {
+                    let first = table.first_pending(&key)?.filter(|event| event.at < before);
+                    owed.extend(first.map(|event| PendingEvent {
                         publisher,
                         record: format!("{}/{key}", table.table()),
                         event,
@@ -110,7 +110,7 @@ impl Relay {
             self.busy.borrow_mut().remove(record);
             return Ok(());
         };
-        let mut first = table.first_owed(key)?;
+        let mut first = table.first_pending(key)?;
         while let Some(owed) = first {
             // No subscriber learns of a change that a crash could still undo.
             self.tree.commit().await?;
@@ -126,7 +126,7 @@ impl Relay {
         Ok(())
     }
 
-    async fn deliver(&self, subscriber: Service, id: &EventId, owed: &Owed) -> Result<(), MeshError> {
+    async fn deliver(&self, subscriber: Service, id: &EventId, owed: &OutboxEntry) -> Result<(), MeshError> {
         let mut pause = BACKOFF;
         for attempt in 1.. {
             let context = Context::of_service(self.service, PATIENCE, TraceId(self.env.bytes()));
@@ -147,7 +147,7 @@ impl Relay {
         &self,
         subscriber: Service,
         id: &EventId,
-        owed: &Owed,
+        owed: &OutboxEntry,
         error: MeshError,
     ) -> Result<(), MeshError> {
         log::error!(event = owed.name.as_str(), record = id.record.as_str(), subscriber = subscriber.name(); "put aside as undeliverable: {error}");

@@ -4,12 +4,12 @@
 //! takes to start one, learns of a death from the caller who met it or from a ping, and starts another under the same name.
 
 use super::{
-    Answers, PoolSettings, State,
-    autoscale::{self, Autoscale, Watchman},
+    Handlers, PoolSettings, State,
+    autoscale::{self, Autoscale, Autoscaler},
     instance::Instance,
     node::Nodes,
     pool::{MOST_INSTANCES, Pool, is_stopped, lock},
-    service::{Disturb, Ping},
+    service::{InjectedFault, Ping},
 };
 use crate::env::{Env, Threads};
 use actix::{Arbiter, ArbiterHandle};
@@ -27,7 +27,7 @@ use tokio::{
 /// What it takes to keep a service alive.
 pub(super) struct Supervisor {
     /// Starts one actor on the given thread, and says what it answers.
-    start: Box<dyn Fn(&ArbiterHandle) -> Answers + Send + Sync>,
+    start: Box<dyn Fn(&ArbiterHandle) -> Handlers + Send + Sync>,
     env: Env,
     /// Where the watching is done.
     home: ArbiterHandle,
@@ -51,7 +51,7 @@ impl Pool {
         count: usize,
         env: &Env,
         nodes: &Arc<Nodes>,
-        start: impl Fn(&ArbiterHandle) -> Answers + Send + Sync + 'static,
+        start: impl Fn(&ArbiterHandle) -> Handlers + Send + Sync + 'static,
     ) {
         *lock(&self.supervisor) = Some(Supervisor {
             start: Box::new(start),
@@ -71,9 +71,9 @@ impl Pool {
     }
 
     /// Registers a ready-made instance: a double in a test.
-    pub(super) fn register(&self, answers: Answers) {
+    pub(super) fn register(&self, handlers: Handlers) {
         let name = format!("{}-{}", self.service, self.instances.load().len() + 1).into();
-        self.put(Arc::new(Instance::new(name, answers, None, Default::default(), 0)));
+        self.put(Arc::new(Instance::new(name, handlers, None, Default::default(), 0)));
     }
 
     /// Runs what a service does on its own account (a relay, a sweeper) on one of its nodes, another for the next service; anew, should
@@ -97,15 +97,15 @@ impl Pool {
         let supervisor = lock(&self.supervisor);
         let supervisor = supervisor.as_ref()?;
         let node = number_in(&name);
-        let answers = (supervisor.start)(&supervisor.thread(node));
+        let handlers = (supervisor.start)(&supervisor.thread(node));
         let settings = self.settings.load().of_instance(&name);
-        Some(Arc::new(Instance::new(name, answers, Some(node), settings, restarts)))
+        Some(Arc::new(Instance::new(name, handlers, Some(node), settings, restarts)))
     }
 
     /// Makes one that comes to others: it is there when it has answered, for on a thread that is stalled it is no good yet.
     async fn start_among_others(&self, name: Arc<str>, restarts: u32) -> Option<Arc<Instance>> {
         let fresh = self.start(name, restarts)?;
-        fresh.answers.ping.send(Ping).await.ok()?;
+        fresh.handlers.ping.send(Ping).await.ok()?;
         fresh.warm_up();
         Some(fresh)
     }
@@ -219,7 +219,7 @@ impl Pool {
 
     /// Looks each second whether there are too few or too many, until somebody else is told to.
     async fn autoscale(self: Arc<Self>, bounds: Autoscale) {
-        let mut watchman = Watchman::default();
+        let mut autoscaler = Autoscaler::default();
         while self.settings.load().autoscale == Some(bounds) && !is_stopped(&self) {
             let mut in_flight = 0;
             for _ in 0..autoscale::SAMPLES {
@@ -227,7 +227,7 @@ impl Pool {
                 in_flight += self.instances.load().iter().map(|it| it.in_flight.load(Ordering::Relaxed)).sum::<usize>();
             }
             let count = self.settings.load().count;
-            let wanted = watchman.decide(&bounds, count, in_flight as f64 / f64::from(autoscale::SAMPLES));
+            let wanted = autoscaler.decide(&bounds, count, in_flight as f64 / f64::from(autoscale::SAMPLES));
             if wanted != count {
                 self.settings.rcu(|settings| PoolSettings { count: wanted, ..PoolSettings::clone(settings) });
                 self.scale_here(wanted).await;
@@ -250,7 +250,7 @@ impl Pool {
     pub async fn crash(&self, name: &str) -> bool {
         let Some(instance) = self.named(name) else { return false };
         // One that is stalled does not hear it, and is as good as dead.
-        let _ = timeout(PING_PATIENCE, instance.answers.disturb.send(Disturb::Crash)).await;
+        let _ = timeout(PING_PATIENCE, instance.handlers.disturb.send(InjectedFault::Crash)).await;
         self.bury(&instance);
         true
     }
@@ -259,7 +259,7 @@ impl Pool {
     /// `false` where there is none of that name.
     pub fn pause(&self, name: &str, span: Duration) -> bool {
         let Some(instance) = self.named(name) else { return false };
-        instance.answers.disturb.do_send(Disturb::Pause(span));
+        instance.handlers.disturb.do_send(InjectedFault::Pause(span));
         true
     }
 
@@ -294,5 +294,5 @@ fn number_in(name: &str) -> usize {
 }
 
 async fn is_alive(instance: &Instance) -> bool {
-    matches!(timeout(PING_PATIENCE, instance.answers.ping.send(Ping)).await, Ok(Ok(())))
+    matches!(timeout(PING_PATIENCE, instance.handlers.ping.send(Ping)).await, Ok(Ok(())))
 }

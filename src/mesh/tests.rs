@@ -12,7 +12,7 @@ mod scaling;
 use super::*;
 use crate::{
     env::Env,
-    storage::{Decision, Outbox, Owing, Record, Storage, StorageError, Table},
+    storage::{Decision, Outbox, OutboxTable, Record, Storage, StorageError, Table},
     types::{Principal, Service, Timestamp},
 };
 use actix::ArbiterHandle;
@@ -80,7 +80,7 @@ events! { Service::Users,
 
 #[derive(Clone)]
 struct Porter {
-    heard: Heard,
+    heard: ProcessedEvents,
     doors: Arc<Mutex<Vec<u32>>>,
     /// How many deliveries fail before one is taken.
     refusals: Arc<AtomicUsize>,
@@ -98,7 +98,7 @@ struct Porter {
 }
 
 service! { Porter,
-    answers {
+    handles {
         Greet  => greet,
         Dawdle => dawdle,
         Order  => order,
@@ -106,13 +106,13 @@ service! { Porter,
         Mumble => mumble,
         Sing   => sing,
     }
-    hears {
+    subscribes {
         DoorOpened => door_opened,
     }
 }
 
 impl Porter {
-    async fn greet(&self, _: Context, request: Greet) -> Answer<Greet> {
+    async fn greet(&self, _: Context, request: Greet) -> HandlerResult<Greet> {
         self.greeted.lock().unwrap().push(request.name.clone());
         if request.name == "stall" {
             // Nothing else runs on its thread meanwhile.
@@ -129,26 +129,26 @@ impl Porter {
         }
     }
 
-    async fn order(&self, _: Context, _: Order) -> Answer<Order> {
+    async fn order(&self, _: Context, _: Order) -> HandlerResult<Order> {
         self.orders.fetch_add(1, Ordering::SeqCst);
         if take_one(&self.failures) { Err(MeshError::Failed("planted".into()).into()) } else { Ok(()) }
     }
 
-    async fn rush(&self, _: Context, _: Rush) -> Answer<Rush> {
+    async fn rush(&self, _: Context, _: Rush) -> HandlerResult<Rush> {
         tokio::time::sleep(Duration::from_millis(1)).await;
         Ok(())
     }
 
-    async fn mumble(&self, _: Context, request: Mumble) -> Answer<Mumble> {
+    async fn mumble(&self, _: Context, request: Mumble) -> HandlerResult<Mumble> {
         self.mumbled.lock().unwrap().push(request.word);
         Ok(())
     }
 
-    async fn sing(&self, _: Context, _: Sing) -> Answer<Sing> {
+    async fn sing(&self, _: Context, _: Sing) -> HandlerResult<Sing> {
         Ok(Song { _tune: 7 })
     }
 
-    async fn dawdle(&self, _: Context, _: Dawdle) -> Answer<Dawdle> {
+    async fn dawdle(&self, _: Context, _: Dawdle) -> HandlerResult<Dawdle> {
         self.dawdling.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_secs(2)).await;
         self.dawdling.fetch_sub(1, Ordering::SeqCst);
@@ -165,7 +165,7 @@ impl Porter {
 
     fn of(storage: &Storage) -> Self {
         Self {
-            heard: Heard::in_tree(&storage.tree(Service::Products).unwrap()),
+            heard: ProcessedEvents::in_tree(&storage.tree(Service::Products).unwrap()),
             doors: Arc::default(),
             refusals: Arc::default(),
             dawdling: Arc::default(),
@@ -177,7 +177,7 @@ impl Porter {
         }
     }
 
-    fn heard(&self) -> &Heard {
+    fn processed_events(&self) -> &ProcessedEvents {
         &self.heard
     }
 }
@@ -249,8 +249,8 @@ impl House {
 
     /// For tests that are about something else, with more failures than a breaker would stand.
     fn without_breaker(&self) {
-        let closed = EdgeSettings { forced: Some(Forced::Closed), ..EdgeSettings::default() };
-        self.mesh.set_edge(Caller::Outside("system"), Service::Products, closed).unwrap();
+        let closed = ClientPolicySettings { forced: Some(Forced::Closed), ..ClientPolicySettings::default() };
+        self.mesh.set_client_policy(Caller::Outside("system"), Service::Products, closed).unwrap();
     }
 
     /// For tests whose calls all fail, and whose instances should stay all the same.

@@ -7,12 +7,12 @@ pub(super) struct Window {
     since: Instant,
     /// The second that the newest bucket is for, counted from `since`.
     newest: u64,
-    buckets: [Tally; Window::SECONDS as usize],
+    buckets: [Counts; Window::SECONDS as usize],
 }
 
 /// Calls, and what became of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct Counts {
     pub calls: u32,
     pub failures: u32,
     pub slow: u32,
@@ -27,10 +27,10 @@ impl Window {
     }
 
     /// The bucket of this second.
-    pub fn now(&mut self, now: Instant) -> &mut Tally {
+    pub fn now(&mut self, now: Instant) -> &mut Counts {
         let second = now.saturating_duration_since(self.since).as_secs().max(self.newest);
         for passed in self.newest + 1..=second.min(self.newest + Self::SECONDS) {
-            self.buckets[(passed % Self::SECONDS) as usize] = Tally::default();
+            self.buckets[(passed % Self::SECONDS) as usize] = Counts::default();
         }
         if second > self.newest + Self::SECONDS {
             self.buckets = Default::default();
@@ -40,9 +40,9 @@ impl Window {
     }
 
     /// All of it.
-    pub fn sum(&mut self, now: Instant) -> Tally {
+    pub fn sum(&mut self, now: Instant) -> Counts {
         self.now(now);
-        self.buckets.iter().fold(Tally::default(), |sum, bucket| Tally {
+        self.buckets.iter().fold(Counts::default(), |sum, bucket| Counts {
             calls: sum.calls + bucket.calls,
             failures: sum.failures + bucket.failures,
             slow: sum.slow + bucket.slow,
@@ -84,8 +84,8 @@ mod tests {
         let mut window = Window::new(begun);
         window.now(begun).failures += 3;
         assert_eq!(window.sum(begun + Duration::from_secs(9)).failures, 3);
-        assert_eq!(window.sum(begun + Duration::from_secs(10)), Tally::default());
+        assert_eq!(window.sum(begun + Duration::from_secs(10)), Counts::default());
         window.now(begun + Duration::from_secs(10)).failures += 3;
-        assert_eq!(window.sum(begun + Duration::from_secs(1000)), Tally::default());
+        assert_eq!(window.sum(begun + Duration::from_secs(1000)), Counts::default());
     }
 }

@@ -29,7 +29,7 @@ use crate::{
 
 /// Who may call whom. No circles: an answer that must travel the other way is an event.
 #[rustfmt::skip]
-pub const CALLS: &[(Service, &[Service])] = &[
+pub const ALLOWED_CALLS: &[(Service, &[Service])] = &[
     (Users,         &[]),
     (Products,      &[]),
     (Payments,      &[]),
@@ -40,7 +40,7 @@ pub const CALLS: &[(Service, &[Service])] = &[
 ];
 
 /// Who hears which events. Known before anybody runs: an event waits for a hearer that has yet to start, or has just died.
-pub const HEARS: &[(Service, &[&str])] = &[
+pub const SUBSCRIPTIONS: &[(Service, &[&str])] = &[
     (Orders, &[ShipmentDelivered::NAME, RefundFailed::NAME]),
     (
         Notifications,
@@ -59,7 +59,7 @@ pub const HEARS: &[(Service, &[&str])] = &[
 
 /// Where a service lives: what `launch` is given. A service that is cloned into each of its instances holds these.
 #[derive(Clone)]
-pub struct Home {
+pub struct ServiceDeps {
     pub env: Env,
     /// Its own handle: calls from here are calls by this service.
     pub mesh: Mesh,
@@ -76,12 +76,12 @@ mod tests {
     #[test]
     fn nobody_is_called_back_by_those_whom_it_calls() {
         // Kahn's order: take away who calls nobody that is left, until nobody is left.
-        let mut left = CALLS.to_vec();
+        let mut left = ALLOWED_CALLS.to_vec();
         while let Some(at) = left.iter().position(|(_, callees)| !left.iter().any(|(other, _)| callees.contains(other)))
         {
             left.remove(at);
         }
         assert!(left.is_empty(), "a circle among {left:?}");
-        assert_eq!(CALLS.len(), Service::COUNT);
+        assert_eq!(ALLOWED_CALLS.len(), Service::COUNT);
     }
 }

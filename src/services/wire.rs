@@ -5,7 +5,9 @@ use super::{
     shipping::messages::*, users::messages::*, *,
 };
 use crate::{
-    mesh::{Answer, Answers, CallError, Context, Disturb, Envelope, Failure, Link, Ping, Request, TraceId},
+    mesh::{
+        CallError, Context, Envelope, Failure, HandlerResult, Handlers, InjectedFault, Link, Ping, Request, TraceId,
+    },
     types::Principal,
 };
 use actix::{Actor, Handler};
@@ -38,20 +40,20 @@ where
     fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
 }
 
-impl<R: Request> Handler<Disturb> for Double<R>
+impl<R: Request> Handler<InjectedFault> for Double<R>
 where
     Self: Unpin,
 {
     type Result = ();
-    fn handle(&mut self, _: Disturb, _: &mut Self::Context) {}
+    fn handle(&mut self, _: InjectedFault, _: &mut Self::Context) {}
 }
 
 impl<R: Request> Handler<Envelope<R>> for Double<R>
 where
     Self: Unpin,
 {
-    type Result = Answer<R>;
-    fn handle(&mut self, envelope: Envelope<R>, _: &mut Self::Context) -> Answer<R> {
+    type Result = HandlerResult<R>;
+    fn handle(&mut self, envelope: Envelope<R>, _: &mut Self::Context) -> HandlerResult<R> {
         let (_, request, _, _place) = envelope.open().expect("it is waited for");
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
         self.says.take().expect("it is asked once").map_err(Failure::Domain)
@@ -66,11 +68,11 @@ async fn carried<R: Request>(
 where
     Double<R>: Unpin,
 {
-    let mesh = Mesh::new(Env::system(), CALLS, HEARS);
+    let mesh = Mesh::new(Env::system(), ALLOWED_CALLS, SUBSCRIPTIONS);
     mesh.set_links(Some(Link { serialised: true, ..Link::default() }));
     let asked = Arc::new(Mutex::new(None));
     let double = Double { says: Some(says), asked: asked.clone() }.start();
-    mesh.register(R::SERVICE, Answers::of(&double).answers::<R>(double.clone().recipient()));
+    mesh.register(R::SERVICE, Handlers::of(&double).handles::<R>(double.clone().recipient()));
     let context = Context::new(Principal::Anonymous, Duration::from_secs(20), TraceId([7; 16]));
     let answer = mesh.call(&context, request.clone()).await;
     mesh.stop();
@@ -310,8 +312,8 @@ async fn every_message_arrives_as_it_was() {
     all.call::<ReturnStock>(json!({"return_id": id("rfd"), "lines": lines()}), json!(null)).await;
     all.call::<StockCatalogue>(json!({"products": [new_product()]}), json!(1)).await;
     let stock = json!({"product_id": prd, "available": 1, "reserved": 2, "sold": 3, "returned": 4, "received": -5});
-    all.call::<TallyStock>(json!({"after": prd, "limit": 100}), json!([stock])).await;
-    all.call::<TallyReservations>(tally.clone(), json!([{"order_id": ord, "until": AT}])).await;
+    all.call::<ReconcileStock>(json!({"after": prd, "limit": 100}), json!([stock])).await;
+    all.call::<ReconcileReservations>(tally.clone(), json!([{"order_id": ord, "until": AT}])).await;
     all.event::<ProductChanged>(json!({"product_id": prd, "slug": "steel-kettle"}));
 
     all.call::<GetCart>(json!({"owner": {"guest": id("crt")}}), cart()).await;
@@ -319,7 +321,7 @@ async fn every_message_arrives_as_it_was() {
     all.call::<ClearCart>(json!({"owner": {"user": usr}}), cart()).await;
     all.call::<MergeCarts>(json!({"guest": id("crt"), "user_id": usr}), cart()).await;
     all.call::<CheckOut>(json!({"user_id": usr, "order_id": ord, "lines": [[prd, 2]]}), json!(null)).await;
-    all.call::<TallyCarts>(json!({"since": AT}), json!({"filled": 5, "ordered": 3})).await;
+    all.call::<CountCarts>(json!({"since": AT}), json!({"filled": 5, "ordered": 3})).await;
 
     let reasons = [
         json!({}),
@@ -351,7 +353,7 @@ async fn every_message_arrives_as_it_was() {
         "needs_attention": true, "refunded": euro(0), "pieces": [[prd, 2]], "asked_for": [[prd, 3]], "version": 7, "changed_at": AT,
         "unfinished_since": AT,
     });
-    all.call::<TallyOrders>(tally.clone(), json!([sides])).await;
+    all.call::<ReconcileOrders>(tally.clone(), json!([sides])).await;
     all.call::<CountUnfinished>(json!({}), json!(3)).await;
     all.call::<CountNeedingAttention>(json!({}), json!(0)).await;
     let told = |more: Value| {
@@ -383,7 +385,7 @@ async fn every_message_arrives_as_it_was() {
     let ledger = json!({"authorizations": 1, "captures": 1, "held": -1, "captured": 10470, "refunded": 1});
     let both =
         json!({"order_id": ord, "status": "captured", "ours": ledger, "provider": ledger, "unfinished_since": AT});
-    all.call::<TallyPayments>(tally.clone(), json!([both])).await;
+    all.call::<ReconcilePayments>(tally.clone(), json!([both])).await;
     all.event::<PaymentRefunded>(json!({"order_id": ord, "user_id": usr, "refund": refund()}));
     all.event::<RefundFailed>(json!({"order_id": ord, "user_id": usr, "refund": refund()}));
 
@@ -400,7 +402,7 @@ async fn every_message_arrives_as_it_was() {
     all.call::<DrawLabel>(json!({"shipment_id": id("shp")}), json!({"svg": "<svg/>"})).await;
     all.call::<Track>(json!({"tracking_number": "GL123456785DE"}), shipment()).await;
     all.call::<GetNetwork>(json!({}), json!([hub()])).await;
-    all.call::<TallyShipments>(tally, json!([{"order_id": ord, "status": "label_created"}])).await;
+    all.call::<ReconcileShipments>(tally, json!([{"order_id": ord, "status": "label_created"}])).await;
     let moved = json!({
         "order_id": ord, "user_id": usr, "shipment_id": id("shp"), "tracking_number": "GL123456785DE",
         "event": {"status": "exception", "hub": null, "at": AT},
@@ -452,7 +454,7 @@ async fn every_word_of_a_service_comes_back_as_its_own() {
     ]);
     all.errors::<ListCategories>(json!({}), products).await;
     let carts = json!(["product_not_found", {"cart_full": {"most": 50}}, "too_expensive"]);
-    all.errors::<TallyCarts>(json!({"since": AT}), carts).await;
+    all.errors::<CountCarts>(json!({"since": AT}), carts).await;
     #[rustfmt::skip]
     let orders = json!([
         "order_not_found", "empty_order", {"cart_in_checkout": {"order_id": ord}}, {"bad_lines": {"most": 50}},

@@ -32,14 +32,14 @@ pub use backup::{backup, restore};
 pub use check::{Finding, KnownTable, Report, TableReport, check};
 pub use error::StorageError;
 pub use folder::has_room;
-pub use outbox::{Outbox, Owed, Owing};
+pub use outbox::{Outbox, OutboxEntry, OutboxTable};
 pub use record::{Record, digest};
 pub use simulated::Disk;
 pub use table::{Decision, Table};
 
 use crate::{
     env::Env,
-    telemetry::{self, Open, Outcome, What, metrics::StorageReport},
+    telemetry::{self, ActiveSpan, SpanKind, SpanStatus, metrics::StorageReport},
     types::Service,
 };
 use commit::Committer;
@@ -147,13 +147,13 @@ impl Tree {
     pub async fn commit(&self) -> Result<(), StorageError> {
         self.come_to("", Place::Committing);
         let span = match self.0.committer.is_clean() {
-            true => Open::nothing(),
-            false => telemetry::here().open(|| What::Commit { tree: self.0.name }),
+            true => ActiveSpan::nothing(),
+            false => telemetry::current_span().open(|| SpanKind::Commit { tree: self.0.name }),
         };
         let committed = self.0.committer.commit(&self.0.sled).await;
         span.end(|| match &committed {
-            Ok(()) => Outcome::OK,
-            Err(error) => Outcome::new("failed", error.to_string()),
+            Ok(()) => SpanStatus::OK,
+            Err(error) => SpanStatus::new("failed", error.to_string()),
         });
         self.come_to("", Place::Committed);
         committed

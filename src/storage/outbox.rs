@@ -14,12 +14,12 @@ pub struct Outbox {
     /// How many events this record has ever owed: the next one's number.
     next: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    owed: Vec<Owed>,
+    pending: Vec<OutboxEntry>,
 }
 
 /// An event on its way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Owed {
+pub struct OutboxEntry {
     /// Counts from 0 within its record: subscribers remember the last one that they handled.
     pub seq: u64,
     /// Such as `orders.confirmed`.
@@ -33,46 +33,46 @@ pub struct Owed {
 
 impl Outbox {
     pub fn is_empty(&self) -> bool {
-        self.owed.is_empty()
+        self.pending.is_empty()
     }
 
-    /// Called by `mesh::Event::owe`, which knows the name that belongs to the payload.
+    /// Called by `mesh::Event::add_to`, which knows the name that belongs to the payload.
     pub fn push(&mut self, name: &str, payload: Value, at: Timestamp) {
-        let cause = telemetry::here().at();
-        self.owed.push(Owed { seq: self.next, name: name.to_owned(), payload, at, cause });
+        let cause = telemetry::current_span().at();
+        self.pending.push(OutboxEntry { seq: self.next, name: name.to_owned(), payload, at, cause });
         self.next += 1;
     }
 
-    pub fn first(&self) -> Option<&Owed> {
-        self.owed.first()
+    pub fn first(&self) -> Option<&OutboxEntry> {
+        self.pending.first()
     }
 
     /// The events whose delivery has not begun: all but the first, of which nobody here knows how far it is.
-    pub fn waiting(&self) -> &[Owed] {
-        self.owed.get(1..).unwrap_or_default()
+    pub fn waiting(&self) -> &[OutboxEntry] {
+        self.pending.get(1..).unwrap_or_default()
     }
 
     /// Says whether that event was owed.
     fn settle(&mut self, seq: u64) -> bool {
-        let before = self.owed.len();
-        self.owed.retain(|owed| owed.seq != seq);
-        self.owed.len() < before
+        let before = self.pending.len();
+        self.pending.retain(|pending| pending.seq != seq);
+        self.pending.len() < before
     }
 }
 
 /// A table whose records owe events, whatever their type: what the relay works on.
-pub trait Owing: Send + Sync {
+pub trait OutboxTable: Send + Sync {
     /// The table's name.
     fn table(&self) -> &'static str;
     /// The keys of the records that may owe something.
     fn open_keys(&self) -> Result<Vec<String>, StorageError>;
     /// The first event that the record owes.
-    fn first_owed(&self, key: &str) -> Result<Option<Owed>, StorageError>;
+    fn first_pending(&self, key: &str) -> Result<Option<OutboxEntry>, StorageError>;
     /// Every subscriber has it: the record owes it no longer. Gives the event that it owes then.
-    fn settle(&self, key: &str, seq: u64) -> Result<Option<Owed>, StorageError>;
+    fn settle(&self, key: &str, seq: u64) -> Result<Option<OutboxEntry>, StorageError>;
 }
 
-impl<R: Record + Send + Sync> Owing for Table<R> {
+impl<R: Record + Send + Sync> OutboxTable for Table<R> {
     fn table(&self) -> &'static str {
         R::TABLE
     }
@@ -81,11 +81,11 @@ impl<R: Record + Send + Sync> Owing for Table<R> {
         Table::open_keys(self)
     }
 
-    fn first_owed(&self, key: &str) -> Result<Option<Owed>, StorageError> {
+    fn first_pending(&self, key: &str) -> Result<Option<OutboxEntry>, StorageError> {
         Ok(self.get_text(key)?.and_then(|record| record.outbox()?.first().cloned()))
     }
 
-    fn settle(&self, key: &str, seq: u64) -> Result<Option<Owed>, StorageError> {
+    fn settle(&self, key: &str, seq: u64) -> Result<Option<OutboxEntry>, StorageError> {
         self.change_text(key, Unseen::IsRead, |record: Option<R>| {
             let Some(mut record) = record else { return Ok(Decision::Keep(None)) };
             let Some(outbox) = record.outbox_mut() else { return Ok(Decision::Keep(None)) };

@@ -36,8 +36,8 @@ pub trait Record: Serialize + DeserializeOwned + Clone + Send + 'static {
     }
 }
 
-/// SHA-256 of the parts, as 64 hexadecimal digits: a record's key for parts of any length and any characters. Different lists of parts
-/// give different digests: `["a", "bc"]` another one than `["ab", "c"]`.
+/// SHA-256 of the parts, as 64 hexadecimal digits: a record's key for parts of any length and any
+/// characters. Different lists of parts give different digests: `["a", "bc"]` and `["ab", "c"]`, too.
 pub fn digest(parts: &[&str]) -> String {
     // JSON keeps the parts apart.
     format!("{:x}", Sha256::digest(serde_json::json!(parts).to_string()))

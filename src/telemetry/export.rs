@@ -3,10 +3,10 @@
 //! Nothing is exported unless `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is set. Spans are batched and sent by
 //! a thread of their own; a collector that is away or slow costs a line in the log and the spans that find no more room.
 
-use super::{Span, What};
+use super::{Span, SpanKind};
 use opentelemetry::{
     InstrumentationScope, KeyValue, Value,
-    trace::{Link, SpanContext, SpanKind, Status, TraceFlags, TraceState},
+    trace::{Link, SpanContext, SpanKind as OtelKind, Status, TraceFlags, TraceState},
 };
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{Protocol, WithExportConfig, WithHttpConfig};
@@ -61,7 +61,7 @@ impl Exporter {
 
     pub fn export(&self, span: &Span) {
         let trace = opentelemetry::TraceId::from_bytes(span.at.trace.0);
-        let decision = self.sampler.should_sample(None, trace, "", &SpanKind::Internal, &[], &[]).decision;
+        let decision = self.sampler.should_sample(None, trace, "", &OtelKind::Internal, &[], &[]).decision;
         if decision == SamplingDecision::RecordAndSample {
             self.batch.on_end(data(span, self.scope.clone()));
         }
@@ -136,10 +136,10 @@ fn data(span: &Span, scope: InstrumentationScope) -> SpanData {
             .map_or(opentelemetry::SpanId::INVALID, |id| opentelemetry::SpanId::from_bytes(id.0)),
         parent_span_is_remote: false,
         span_kind: match &span.what {
-            What::Request { .. } => SpanKind::Server,
-            What::Delivery { .. } => SpanKind::Consumer,
-            What::Call { .. } => SpanKind::Client,
-            What::Commit { .. } | What::Step { .. } => SpanKind::Internal,
+            SpanKind::Request { .. } => OtelKind::Server,
+            SpanKind::Delivery { .. } => OtelKind::Consumer,
+            SpanKind::Call { .. } => OtelKind::Client,
+            SpanKind::Commit { .. } | SpanKind::Step { .. } => OtelKind::Internal,
         },
         name: span.name().into(),
         start_time,
@@ -158,7 +158,7 @@ fn data(span: &Span, scope: InstrumentationScope) -> SpanData {
     }
 }
 
-fn attributes(what: &What) -> Vec<KeyValue> {
+fn attributes(what: &SpanKind) -> Vec<KeyValue> {
     fn text(key: &'static str, value: impl ToString) -> Option<KeyValue> {
         Some(KeyValue::new(key, value.to_string()))
     }
@@ -166,7 +166,7 @@ fn attributes(what: &What) -> Vec<KeyValue> {
         Some(KeyValue::new(key, Value::I64(value.into())))
     }
     let all: Vec<Option<KeyValue>> = match what {
-        What::Request { method, route, status, client, user_id, cache, degraded } => vec![
+        SpanKind::Request { method, route, status, client, user_id, cache, degraded } => vec![
             text("http.request.method", method),
             text("http.route", route),
             number("http.response.status_code", *status),
@@ -175,7 +175,7 @@ fn attributes(what: &What) -> Vec<KeyValue> {
             cache.as_ref().and_then(|status| text("galleria.cache", status)),
             degraded.then(|| KeyValue::new("galleria.degraded", true)),
         ],
-        What::Call { caller, service, request, instance, attempt, queued, .. } => vec![
+        SpanKind::Call { caller, service, request, instance, attempt, queued, .. } => vec![
             text("rpc.system", "galleria"),
             text("rpc.service", service),
             text("rpc.method", request),
@@ -184,8 +184,8 @@ fn attributes(what: &What) -> Vec<KeyValue> {
             number("galleria.attempt", *attempt),
             queued.and_then(|span| number("galleria.queued_us", span.as_micros() as i64)),
         ],
-        What::Commit { tree } => vec![text("db.system.name", "sled"), text("db.namespace", tree)],
-        What::Delivery { event, publisher, record, subscriber, attempt, .. } => vec![
+        SpanKind::Commit { tree } => vec![text("db.system.name", "sled"), text("db.namespace", tree)],
+        SpanKind::Delivery { event, publisher, record, subscriber, attempt, .. } => vec![
             text("messaging.system", "galleria"),
             text("messaging.destination.name", event),
             text("messaging.consumer.group.name", subscriber),
@@ -193,7 +193,7 @@ fn attributes(what: &What) -> Vec<KeyValue> {
             text("galleria.record", record),
             number("galleria.attempt", *attempt),
         ],
-        What::Step { order_id, saga, action } => {
+        SpanKind::Step { order_id, saga, action } => {
             vec![text("galleria.order_id", order_id), number("galleria.saga", *saga), text("galleria.action", action)]
         }
     };

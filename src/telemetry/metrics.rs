@@ -4,7 +4,7 @@
 //! up when somebody asks, and comes as a [`Snapshot`]. Labels have few values: templates of routes and names of the house, nothing that
 //! a client can make up.
 
-use super::{Span, What};
+use super::{Span, SpanKind};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeMetric, MetricEncoder, NoLabelSet, text},
     metrics::{
@@ -107,7 +107,7 @@ impl Metrics {
         let took = span.took.as_secs_f64();
         let outcome = span.outcome.kind;
         match &span.what {
-            What::Request { method, route, status, cache, .. } => {
+            SpanKind::Request { method, route, status, cache, .. } => {
                 self.requests.get_or_create(&RequestLabels { method, route, status: *status }).inc();
                 self.request_time.get_or_create(&RouteLabels { method, route }).observe(took);
                 if let Some(result) = cache.as_deref().and_then(cache_result) {
@@ -117,7 +117,7 @@ impl Metrics {
                     self.refusals.get_or_create(&RefusalLabels { route, code: code.to_owned() }).inc();
                 }
             }
-            What::Call { caller, service, request, attempt, queued, .. } => {
+            SpanKind::Call { caller, service, request, attempt, queued, .. } => {
                 let service = service.name();
                 self.calls.get_or_create(&CallLabels { caller, service, request, outcome }).inc();
                 self.call_time.get_or_create(&AskedLabels { service, request }).observe(took);
@@ -128,12 +128,12 @@ impl Metrics {
                     self.queue_time.get_or_create(&ServiceLabels { service }).observe(queued.as_secs_f64());
                 }
             }
-            What::Commit { tree } => self.commit_time.get_or_create(&TreeLabels { tree }).observe(took),
-            What::Delivery { event, subscriber, .. } => {
+            SpanKind::Commit { tree } => self.commit_time.get_or_create(&TreeLabels { tree }).observe(took),
+            SpanKind::Delivery { event, subscriber, .. } => {
                 let labels = DeliveryLabels { event: event.to_string(), subscriber: subscriber.name(), outcome };
                 self.deliveries.get_or_create(&labels).inc();
             }
-            What::Step { action, .. } => {
+            SpanKind::Step { action, .. } => {
                 self.steps.get_or_create(&StepLabels { action: action.to_string(), outcome }).inc();
             }
         }

@@ -4,7 +4,7 @@
 //! mesh, a commit, the delivery of an event, a step of a saga. A [`Tracer`](tracer::Tracer) opens them, keeps those of the last
 //! minutes in a [`Ring`](ring::Ring), counts them (`metrics.rs`), and hands them to whoever collects them (`export.rs`). Who opens one says in which span of which
 //! trace it stands: the mesh by the context of a call; what is done below a handler finds it where it runs
-//! ([`tracer::here`]).
+//! ([`tracer::current_span`]).
 
 pub mod export;
 pub mod logs;
@@ -14,5 +14,5 @@ pub mod span;
 pub mod traceparent;
 pub mod tracer;
 
-pub use span::{Outcome, Payload, Span, What};
-pub use tracer::{Here, Open, Tracer, here};
+pub use span::{Payload, Span, SpanKind, SpanStatus};
+pub use tracer::{ActiveSpan, SpanContext, Tracer, current_span};

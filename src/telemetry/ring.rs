@@ -78,7 +78,7 @@ impl Ring {
 mod tests {
     use super::*;
     use crate::{
-        telemetry::{Outcome, What},
+        telemetry::{SpanKind, SpanStatus},
         types::{SpanId, SpanRef},
     };
 
@@ -89,8 +89,8 @@ mod tests {
             caused_by: None,
             started_at: Timestamp::from_second(second).unwrap(),
             took: Duration::from_millis(1),
-            outcome: Outcome::OK,
-            what: What::Commit { tree: "orders" },
+            outcome: SpanStatus::OK,
+            what: SpanKind::Commit { tree: "orders" },
         })
     }
 

@@ -25,15 +25,15 @@ pub struct Span {
     #[schema(value_type = u64)]
     pub took: Duration,
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: SpanStatus,
     #[serde(flatten)]
-    pub what: What,
+    pub what: SpanKind,
 }
 
 /// What a span is about, by its kind. The names are those of the field's conventions where it has any.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum What {
+pub enum SpanKind {
     /// A request at the door, until its answer is ready.
     Request {
         method: &'static str,
@@ -88,7 +88,7 @@ pub enum What {
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Outcome {
+pub struct SpanStatus {
     /// `ok`; `refused` where the service had something to say against it; else how it failed: `timed_out`, `no_instance`,
     /// `overloaded`, `circuit_open`, `crashed`, `not_allowed`, `failed`; `abandoned` where whoever waited for it went away.
     #[serde(rename = "outcome")]
@@ -99,7 +99,7 @@ pub struct Outcome {
     pub words: Option<Box<str>>,
 }
 
-impl Outcome {
+impl SpanStatus {
     pub const OK: Self = Self { kind: "ok", words: None };
     pub const ABANDONED: Self = Self { kind: "abandoned", words: None };
 
@@ -117,22 +117,22 @@ impl Span {
     /// Such as `POST /api/v1/orders` or `products.reserve_stock`.
     pub fn name(&self) -> String {
         match &self.what {
-            What::Request { method, route, .. } => format!("{method} {route}"),
-            What::Call { request, .. } => (*request).to_owned(),
-            What::Commit { tree } => format!("commit {tree}"),
-            What::Delivery { event, .. } => event.to_string(),
-            What::Step { action, .. } => action.to_string(),
+            SpanKind::Request { method, route, .. } => format!("{method} {route}"),
+            SpanKind::Call { request, .. } => (*request).to_owned(),
+            SpanKind::Commit { tree } => format!("commit {tree}"),
+            SpanKind::Delivery { event, .. } => event.to_string(),
+            SpanKind::Step { action, .. } => action.to_string(),
         }
     }
 
     /// Bytes in memory, as the ring counts them.
     pub fn size(&self) -> usize {
         let more = match &self.what {
-            What::Request { cache, .. } => cache.as_deref().map_or(0, str::len),
-            What::Call { sent, answer, .. } => sent.0.len() + answer.0.len(),
-            What::Commit { .. } => 0,
-            What::Delivery { event, record, sent, .. } => event.len() + record.len() + sent.0.len(),
-            What::Step { action, .. } => action.len(),
+            SpanKind::Request { cache, .. } => cache.as_deref().map_or(0, str::len),
+            SpanKind::Call { sent, answer, .. } => sent.0.len() + answer.0.len(),
+            SpanKind::Commit { .. } => 0,
+            SpanKind::Delivery { event, record, sent, .. } => event.len() + record.len() + sent.0.len(),
+            SpanKind::Step { action, .. } => action.len(),
         };
         size_of::<Self>() + more + self.outcome.words.as_deref().map_or(0, str::len)
     }
@@ -140,10 +140,10 @@ impl Span {
     /// Whether it is about what has this id, as far as it says.
     pub fn mentions(&self, id: &str) -> bool {
         match &self.what {
-            What::Call { sent, answer, .. } => sent.0.contains(id) || answer.0.contains(id),
-            What::Delivery { record, sent, .. } => record.contains(id) || sent.0.contains(id),
-            What::Step { order_id, .. } => order_id.to_string() == id,
-            What::Request { .. } | What::Commit { .. } => false,
+            SpanKind::Call { sent, answer, .. } => sent.0.contains(id) || answer.0.contains(id),
+            SpanKind::Delivery { record, sent, .. } => record.contains(id) || sent.0.contains(id),
+            SpanKind::Step { order_id, .. } => order_id.to_string() == id,
+            SpanKind::Request { .. } | SpanKind::Commit { .. } => false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Opens spans; keeps, counts and exports them when they end.
 
-use super::{Outcome, Payload, Span, What, export::Exporter, metrics::Metrics, ring::Ring};
+use super::{Payload, Span, SpanKind, SpanStatus, export::Exporter, metrics::Metrics, ring::Ring};
 use crate::{
     env::Env,
     types::{SpanId, SpanRef, Timestamp, TraceId},
@@ -31,7 +31,7 @@ struct Shared {
 }
 
 /// A span that has begun. Let go of without a word it was abandoned: whoever waited for it went away.
-pub struct Open(Option<Begun>);
+pub struct ActiveSpan(Option<Begun>);
 
 struct Begun {
     tracer: Arc<Shared>,
@@ -39,7 +39,7 @@ struct Begun {
     parent: Option<SpanId>,
     caused_by: Option<SpanRef>,
     since: Instant,
-    what: What,
+    what: SpanKind,
 }
 
 impl Tracer {
@@ -82,8 +82,8 @@ impl Tracer {
     }
 
     /// Begins a span of that trace, in its span `parent`. `what` is asked for only where it is wanted.
-    pub fn open(&self, trace: TraceId, parent: Option<SpanId>, what: impl FnOnce() -> What) -> Open {
-        Open(self.0.as_ref().map(|shared| Begun {
+    pub fn open(&self, trace: TraceId, parent: Option<SpanId>, what: impl FnOnce() -> SpanKind) -> ActiveSpan {
+        ActiveSpan(self.0.as_ref().map(|shared| Begun {
             at: SpanRef { trace, span: shared.next_id() },
             tracer: shared.clone(),
             parent,
@@ -94,7 +94,7 @@ impl Tracer {
     }
 
     /// Begins a span that nobody waits for, in the trace of what caused it, or in `trace` where that is not known.
-    pub fn open_later(&self, cause: Option<SpanRef>, trace: TraceId, what: impl FnOnce() -> What) -> Open {
+    pub fn open_later(&self, cause: Option<SpanRef>, trace: TraceId, what: impl FnOnce() -> SpanKind) -> ActiveSpan {
         let mut open = self.open(cause.map_or(trace, |cause| cause.trace), cause.map(|cause| cause.span), what);
         if let Some(begun) = &mut open.0 {
             begun.caused_by = cause;
@@ -131,7 +131,7 @@ impl Shared {
     }
 }
 
-impl Open {
+impl ActiveSpan {
     /// Of a tracer that is off.
     pub fn nothing() -> Self {
         Self(None)
@@ -147,34 +147,34 @@ impl Open {
     }
 
     /// The place in which what it does is done.
-    pub fn here(&self) -> Here {
-        Here(self.0.as_ref().map(|begun| (Tracer(Some(begun.tracer.clone())), begun.at)))
+    pub fn here(&self) -> SpanContext {
+        SpanContext(self.0.as_ref().map(|begun| (Tracer(Some(begun.tracer.clone())), begun.at)))
     }
 
     /// Where anybody wants to know: `change` tells more of what it was about.
-    pub fn tell(&mut self, change: impl FnOnce(&mut What)) {
+    pub fn tell(&mut self, change: impl FnOnce(&mut SpanKind)) {
         if let Some(begun) = &mut self.0 {
             change(&mut begun.what);
         }
     }
 
-    pub fn end(mut self, outcome: impl FnOnce() -> Outcome) {
+    pub fn end(mut self, outcome: impl FnOnce() -> SpanStatus) {
         if let Some(begun) = self.0.take() {
             begun.end(outcome());
         }
     }
 }
 
-impl Drop for Open {
+impl Drop for ActiveSpan {
     fn drop(&mut self) {
         if let Some(begun) = self.0.take() {
-            begun.end(Outcome::ABANDONED);
+            begun.end(SpanStatus::ABANDONED);
         }
     }
 }
 
 impl Begun {
-    fn end(self, outcome: Outcome) {
+    fn end(self, outcome: SpanStatus) {
         let Self { tracer, at, parent, caused_by, since, what } = self;
         let (started_at, took) = (tracer.date(since), since.elapsed());
         let span = Arc::new(Span { at, parent_id: parent, caused_by, started_at, took, outcome, what });
@@ -188,23 +188,23 @@ impl Begun {
 
 /// Where something is done: the span that it belongs to, if any.
 #[derive(Clone, Default)]
-pub struct Here(Option<(Tracer, SpanRef)>);
+pub struct SpanContext(Option<(Tracer, SpanRef)>);
 
 tokio::task_local! {
-    static HERE: Here;
+    static HERE: SpanContext;
 }
 
-impl Here {
+impl SpanContext {
     /// Runs something here: whatever it opens below finds the way up.
     pub async fn run<F: Future>(self, work: F) -> F::Output {
         HERE.scope(self, work).await
     }
 
     /// Begins a span here. It is nothing where nobody looks.
-    pub fn open(&self, what: impl FnOnce() -> What) -> Open {
+    pub fn open(&self, what: impl FnOnce() -> SpanKind) -> ActiveSpan {
         match &self.0 {
             Some((tracer, at)) => tracer.open(at.trace, Some(at.span), what),
-            None => Open::nothing(),
+            None => ActiveSpan::nothing(),
         }
     }
 
@@ -213,9 +213,9 @@ impl Here {
     }
 }
 
-/// Where the code that asks is run: inside [`Here::run`], at any depth of the same task.
-pub fn here() -> Here {
-    HERE.try_with(Here::clone).unwrap_or_default()
+/// Where the code that asks is run: inside [`SpanContext::run`], at any depth of the same task.
+pub fn current_span() -> SpanContext {
+    HERE.try_with(SpanContext::clone).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -227,7 +227,7 @@ mod tests {
         Tracer::new(&Env::simulated(7, Timestamp::UNIX_EPOCH), 1 << 20, Duration::from_secs(60), None)
     }
 
-    const COMMIT: What = What::Commit { tree: "orders" };
+    const COMMIT: SpanKind = SpanKind::Commit { tree: "orders" };
 
     #[tokio::test(start_paused = true)]
     async fn a_span_knows_when_it_began_how_long_it_took_and_in_what() {
@@ -235,9 +235,9 @@ mod tests {
         tokio::time::advance(Duration::from_secs(3)).await;
         let outer = tracer.open(TraceId([1; 16]), None, || COMMIT);
         tokio::time::advance(Duration::from_millis(5)).await;
-        let inner = outer.here().run(async { here().open(|| COMMIT) }).await;
-        inner.end(|| Outcome::new("failed", "why"));
-        outer.end(|| Outcome::OK);
+        let inner = outer.here().run(async { current_span().open(|| COMMIT) }).await;
+        inner.end(|| SpanStatus::new("failed", "why"));
+        outer.end(|| SpanStatus::OK);
         let spans = tracer.ring().unwrap().trace(TraceId([1; 16]));
         let [outer, inner] = &spans[..] else { panic!("{spans:?}") };
         assert_eq!((outer.parent_id, inner.parent_id), (None, Some(outer.at.span)));
@@ -250,18 +250,18 @@ mod tests {
     async fn what_is_let_go_of_was_abandoned_and_outside_of_a_span_there_is_none() {
         let tracer = tracer();
         drop(tracer.open(TraceId([1; 16]), None, || COMMIT));
-        assert_eq!(tracer.ring().unwrap().all()[0].outcome, Outcome::ABANDONED);
-        assert!(here().at().is_none() && here().open(|| COMMIT).id().is_none());
+        assert_eq!(tracer.ring().unwrap().all()[0].outcome, SpanStatus::ABANDONED);
+        assert!(current_span().at().is_none() && current_span().open(|| COMMIT).id().is_none());
         let off = Tracer::off().open(TraceId([1; 16]), None, || panic!("nobody wants to know"));
-        assert!(off.here().run(async { here().at() }).await.is_none());
+        assert!(off.here().run(async { current_span().at() }).await.is_none());
     }
 
     #[tokio::test]
     async fn what_was_caused_is_in_the_trace_of_its_cause_and_names_it() {
         let tracer = tracer();
         let cause = SpanRef { trace: TraceId([2; 16]), span: SpanId([3; 8]) };
-        tracer.open_later(Some(cause), TraceId([9; 16]), || COMMIT).end(|| Outcome::OK);
-        tracer.open_later(None, TraceId([9; 16]), || COMMIT).end(|| Outcome::OK);
+        tracer.open_later(Some(cause), TraceId([9; 16]), || COMMIT).end(|| SpanStatus::OK);
+        tracer.open_later(None, TraceId([9; 16]), || COMMIT).end(|| SpanStatus::OK);
         let spans = tracer.ring().unwrap().all();
         assert_eq!(
             (spans[0].at.trace, spans[0].parent_id, spans[0].caused_by),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use utoipa::ToSchema;
 
-/// A business capability. Who may call whom is `services::CALLS`; what each one is, its folder under `services/`.
+/// A business capability. Who may call whom is `services::ALLOWED_CALLS`; what each one is, its folder under `services/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {

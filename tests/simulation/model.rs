@@ -4,7 +4,7 @@ use galleria::{
     services::{
         orders::messages::{Order, OrderStatus, Reason},
         payments::messages::{Payment, Refund, RefundStatus},
-        products::messages::StockTally,
+        products::messages::StockReconciliation,
     },
     types::{OrderId, ProductId, UserId},
 };
@@ -156,7 +156,7 @@ impl Model {
         must(told == expected, || format!("{id}: the customer was told {told:?}, not {expected:?}"))
     }
 
-    pub fn check_stock(&self, tally: &StockTally) -> Check {
+    pub fn check_stock(&self, tally: &StockReconciliation) -> Check {
         let id = tally.product_id;
         let of = |lines: &Lines| i64::from(lines.get(&id).copied().unwrap_or_default());
         let with_customers: i64 = self

@@ -18,7 +18,7 @@ use galleria::{
             Faults,
             messages::{AddMethod, Card as TypedCard, GetPaymentOfOrder},
         },
-        products::messages::{CreateProduct, TallyStock},
+        products::messages::{CreateProduct, ReconcileStock},
     },
     storage::Disk,
     telemetry::Tracer,
@@ -375,12 +375,13 @@ async fn is_as_it_must_be(life: &Life) -> Result<(), String> {
             return Err(format!("{id} was acknowledged, and is lost"));
         }
     }
-    let stock = mesh.call(&context, TallyStock { after: None, limit: 100 }).await.map_err(|error| error.to_string())?;
+    let stock =
+        mesh.call(&context, ReconcileStock { after: None, limit: 100 }).await.map_err(|error| error.to_string())?;
     for tally in &stock {
         life.world(|world| world.model.check_stock(tally))?;
     }
     let books = audit::run(mesh, &context, || life.shop.env.now()).await.map_err(|error| error.to_string())?;
-    let owed = mesh.owed_events(Timestamp::MAX).map_err(|error| error.to_string())?;
+    let owed = mesh.pending_events(Timestamp::MAX).map_err(|error| error.to_string())?;
     if !owed.is_empty() {
         return Err(format!("events are owed: {owed:#?}"));
     }

@@ -6,7 +6,7 @@ use crate::{
     gateway::{body::Query, problem::Problem, visit::Visit},
     mesh::Context,
     services::products::messages::GetProducts,
-    telemetry::{Span, What},
+    telemetry::{Span, SpanKind},
     types::{Principal, ProductId, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ impl Traffic {
         let mut throttled: HashMap<IpAddr, u64> = HashMap::new();
         let mut traffic = Self::default();
         for span in spans {
-            let What::Request { method, route, status, client, .. } = &span.what else { continue };
+            let SpanKind::Request { method, route, status, client, .. } = &span.what else { continue };
             traffic.requests += 1;
             traffic.since = Some(traffic.since.map_or(span.started_at, |since| since.min(span.started_at)));
             took.entry((route, method)).or_default().push(span.took);

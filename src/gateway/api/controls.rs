@@ -11,7 +11,10 @@ use crate::{
         routes::ROUTES,
         visit::Visit,
     },
-    mesh::{Caller, EdgeReport, EdgeSettings, InstanceReport, InstanceSettings, PoolReport, PoolSettings, State},
+    mesh::{
+        Caller, ClientPolicyReport, ClientPolicySettings, InstanceReport, InstanceSettings, PoolReport, PoolSettings,
+        State,
+    },
     types::{Page, Service},
 };
 use serde::{Deserialize, Serialize};
@@ -156,27 +159,27 @@ pub struct BreakerView {
     #[schema(example = "gateway.products")]
     id: String,
     #[serde(flatten)]
-    report: EdgeReport,
+    report: ClientPolicyReport,
 }
 
 impl BreakerView {
-    fn of(report: EdgeReport) -> Self {
+    fn of(report: ClientPolicyReport) -> Self {
         Self { id: format!("{}.{}", report.caller, report.service), report }
     }
 }
 
 pub async fn list_breakers(visit: Visit) -> Answer<Page<BreakerView>> {
-    whole_list(visit.gateway.mesh.edges().into_iter().map(BreakerView::of).collect())
+    whole_list(visit.gateway.mesh.client_policies().into_iter().map(BreakerView::of).collect())
 }
 
 /// Forces a breaker open or closed, or changes when it opens.
 pub async fn change_breaker(
     visit: Visit,
     PathId(id): PathId<String>,
-    Body(patch): Body<Patch<EdgeSettings>>,
+    Body(patch): Body<Patch<ClientPolicySettings>>,
 ) -> Answer<BreakerView> {
     let edge = |caller: Caller, service: Service| {
-        visit.gateway.mesh.edges().into_iter().find(|edge| edge.caller == caller && edge.service == service)
+        visit.gateway.mesh.client_policies().into_iter().find(|edge| edge.caller == caller && edge.service == service)
     };
     match Control::breaker(&id) {
         // There is none where nobody may call.

@@ -7,7 +7,7 @@ use crate::{
         problem::Problem,
         visit::Visit,
     },
-    lab::{self, Way},
+    lab::{self, LinkSelector},
     mesh::{Link, PoolReport},
     types::Page,
 };
@@ -49,7 +49,7 @@ pub async fn pause(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
-pub struct Weather {
+pub struct LinkFaults {
     /// Each way takes so long, to fractions of a millisecond,
     #[schema(minimum = 0, maximum = 60_000, example = 0.5)]
     latency_ms: f64,
@@ -67,7 +67,7 @@ pub struct Weather {
 /// Longer than anybody waits for anything.
 const LONGEST_WAY: f64 = 60_000.0;
 
-impl Weather {
+impl LinkFaults {
     fn link(&self) -> Result<Link, Problem> {
         let Self { latency_ms, jitter_ms, serialised, lost_requests, lost_replies, duplicates } = *self;
         let times = [("latency_ms", latency_ms), ("jitter_ms", jitter_ms)];
@@ -84,12 +84,16 @@ impl Weather {
 }
 
 /// What goes wrong from now on between a caller and a service: `gateway.products`, `any.products`, `any.any`.
-pub async fn set_link(visit: Visit, PathId(way): PathId<Way>, Body(weather): Body<Weather>) -> Answer<Nothing, 204> {
-    lab::set_link(&visit.gateway.mesh, way, Some(weather.link()?));
+pub async fn set_link(
+    visit: Visit,
+    PathId(selector): PathId<LinkSelector>,
+    Body(faults): Body<LinkFaults>,
+) -> Answer<Nothing, 204> {
+    lab::set_link(&visit.gateway.mesh, selector, Some(faults.link()?));
     no_content()
 }
 
-pub async fn clear_link(visit: Visit, PathId(way): PathId<Way>) -> Answer<Nothing, 204> {
-    lab::set_link(&visit.gateway.mesh, way, None);
+pub async fn clear_link(visit: Visit, PathId(selector): PathId<LinkSelector>) -> Answer<Nothing, 204> {
+    lab::set_link(&visit.gateway.mesh, selector, None);
     no_content()
 }

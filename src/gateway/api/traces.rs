@@ -7,7 +7,7 @@ use crate::{
         problem::Problem,
         visit::Visit,
     },
-    telemetry::{Outcome, Span, What},
+    telemetry::{Span, SpanKind, SpanStatus},
     types::{BadCursor, Cursor, Limit, OrderId, Page, Timestamp, TraceId, UserId},
 };
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ pub struct TraceSummary {
     /// How long what began it took; what it caused may go on longer.
     took_us: u64,
     #[serde(flatten)]
-    outcome: Outcome,
+    outcome: SpanStatus,
     /// Of a request.
     #[schema(required)]
     status: Option<u16>,
@@ -107,7 +107,7 @@ impl Filter {
         let any = |is: &dyn Fn(&Span) -> bool| spans.iter().any(|span| is(span));
         let request = |is: &dyn Fn(&str, u16, Option<UserId>) -> bool| {
             any(
-                &|span| matches!(&span.what, What::Request { route, status, user_id, .. } if is(route, *status, *user_id)),
+                &|span| matches!(&span.what, SpanKind::Request { route, status, user_id, .. } if is(route, *status, *user_id)),
             )
         };
         let order = self.order_id.map(|id| id.to_string());
@@ -121,14 +121,14 @@ impl Filter {
 
 /// What began it: the request, where there is one, else what began first.
 fn root(spans: &[Arc<Span>]) -> Option<&Arc<Span>> {
-    let requests = spans.iter().filter(|span| matches!(span.what, What::Request { .. }));
+    let requests = spans.iter().filter(|span| matches!(span.what, SpanKind::Request { .. }));
     requests.min_by_key(|span| span.started_at).or_else(|| spans.iter().min_by_key(|span| span.started_at))
 }
 
 fn summary(spans: &[Arc<Span>]) -> Option<TraceSummary> {
     let root = root(spans)?;
     let (status, user_id) = match root.what {
-        What::Request { status, user_id, .. } => (Some(status), user_id),
+        SpanKind::Request { status, user_id, .. } => (Some(status), user_id),
         _ => (None, None),
     };
     Some(TraceSummary {

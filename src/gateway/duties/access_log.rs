@@ -7,7 +7,7 @@ use crate::{
         api::composed::COMPLETED,
         visit::{Parts, Visit},
     },
-    telemetry::{Open, Outcome, What, logs::Access},
+    telemetry::{ActiveSpan, SpanKind, SpanStatus, logs::Access},
     types::{SpanId, TraceId},
 };
 use actix_web::{HttpRequest, HttpResponse, http::Method};
@@ -23,8 +23,8 @@ pub fn span(
     method: &'static str,
     route: &'static Route,
     client: IpAddr,
-) -> Open {
-    gateway.mesh.tracer().open(trace, parent, || What::Request {
+) -> ActiveSpan {
+    gateway.mesh.tracer().open(trace, parent, || SpanKind::Request {
         method,
         route: route.path,
         status: 0,
@@ -83,7 +83,7 @@ fn write(visit: &Parts, status: u16, cache: &str, problem: &str) {
 fn end_span(visit: &Visit, answer: &HttpResponse, problem: Option<&'static str>) {
     let Some(mut span) = visit.span.take() else { return };
     span.tell(|what| {
-        if let What::Request { status, user_id, cache, degraded, .. } = what {
+        if let SpanKind::Request { status, user_id, cache, degraded, .. } = what {
             *status = answer.status().as_u16();
             *user_id = visit.principal.get().user_id();
             *cache = cache_status(answer).map(Into::into);
@@ -91,9 +91,9 @@ fn end_span(visit: &Visit, answer: &HttpResponse, problem: Option<&'static str>)
         }
     });
     span.end(|| match problem {
-        None => Outcome::OK,
-        Some(code) if answer.status().is_server_error() => Outcome::new("failed", code),
-        Some(code) => Outcome::new("refused", code),
+        None => SpanStatus::OK,
+        Some(code) if answer.status().is_server_error() => SpanStatus::new("failed", code),
+        Some(code) => SpanStatus::new("refused", code),
     });
 }
 

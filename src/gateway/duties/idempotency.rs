@@ -1,11 +1,13 @@
-//! The same `Idempotency-Key` with the same request gives the same answer for 24 hours (draft-ietf-httpapi-idempotency-key-header).
+//! The same `Idempotency-Key` with the same request gives the same answer for 24 hours
+//! (draft-ietf-httpapi-idempotency-key-header).
 //!
-//! The answers are in the gateway's own tree: see [`IdempotencyStore`]. An answer is on disk before the client gets it. Where the
-//! program ends between the work and the answer, the client sends the request again and the handler runs again; the services make
-//! sure that the work is done once.
+//! The answers are in the gateway's own tree: see [`IdempotencyStore`]. An answer is on disk before
+//! the client gets it. Where the program ends between the work and the answer, the client sends the
+//! request again and the handler runs again; the services make sure that the work is done once.
 //!
-//! An answer that carries tokens is not kept ([`KeyUse::Own`]). For it the store keeps only for which request the key was used; the
-//! same request runs its handler again, whose service knows the key and answers with fresh tokens.
+//! An answer that carries tokens is not kept ([`KeyUse::Own`]). For it the store keeps only for
+//! which request the key was used; the same request runs its handler again, whose service knows the
+//! key and answers with fresh tokens.
 //!
 //! [`IdempotencyStore`]: crate::gateway::idempotency_store::IdempotencyStore
 
@@ -45,12 +47,14 @@ pub struct Idempotency;
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const LONGEST: usize = 255;
-/// A lease is so much longer than the route's deadline. It covers [`SETTLE_WITHIN`]: a request that holds a claim ends before its lease.
+/// A lease is so much longer than the route's deadline. It covers [`SETTLE_WITHIN`]: a request that
+/// holds a claim ends before its lease.
 const LEASE_BEYOND_DEADLINE: Duration = Duration::from_secs(5);
 /// The time for keeping an answer. The route's deadline may be over when the answer is there.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
-/// The members of a body that are left out of a fingerprint where the answer carries tokens: the passwords. A keyed hash is fast, and
-/// its key is in the same data folder. Who has the folder could guess a password by it, which the password's slow hash prevents.
+/// The members of a body that are left out of a fingerprint where the answer carries tokens: the
+/// passwords. A keyed hash is fast, and its key is in the same data folder. Who has the folder
+/// could guess a password by it, which the password's slow hash prevents.
 const SECRET_MEMBERS: [&str; 1] = ["password"];
 
 /// A claim that this request holds.
@@ -107,8 +111,8 @@ fn key(header: Option<&HeaderValue>) -> Result<Option<String>, Problem> {
     }
 }
 
-/// Whose key it is. Equal keys of different clients are different keys. A client that is not signed in is known by its network, as it is
-/// for the rate limits.
+/// Whose key it is. Equal keys of different clients are different keys. A client that is not signed
+/// in is known by its network, as it is for the rate limits.
 fn scope(visit: &Visit) -> String {
     match visit.principal.get() {
         Principal::User { id, .. } => id.to_string(),
@@ -116,9 +120,10 @@ fn scope(visit: &Visit) -> String {
     }
 }
 
-/// The key of fingerprints: two requests with one `Idempotency-Key` are the same request where their fingerprints are equal. A fingerprint
-/// is a keyed hash (HMAC-SHA-256). The body may hold a card number, and all card numbers can be tried: so a plain hash of it must not be
-/// on disk (PCI DSS 3.5.1.1).
+/// The key of fingerprints: two requests with one `Idempotency-Key` are the same request where
+/// their fingerprints are equal. A fingerprint is a keyed hash (HMAC-SHA-256). The body may hold a
+/// card number, and all card numbers can be tried: so a plain hash of it must not be on disk (PCI
+/// DSS 3.5.1.1).
 pub struct FingerprintKey(Hmac<Sha256>);
 
 impl FingerprintKey {
@@ -143,7 +148,8 @@ fn fingerprint(visit: &Visit, request: &ServiceRequest) -> String {
     visit.gateway.fingerprint_key.of(request.method().as_str(), request.path(), &body)
 }
 
-/// The body without its [`SECRET_MEMBERS`]. A body that is no JSON object is left as it is: its request is refused, and nothing is kept.
+/// The body without its [`SECRET_MEMBERS`]. A body that is no JSON object is left as it is: its
+/// request is refused, and nothing is kept.
 fn without_secrets(body: &[u8]) -> Cow<'_, [u8]> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(mut members)) => {
@@ -238,9 +244,10 @@ fn kept_of(answer: &HttpResponse<()>, body: &[u8]) -> KeptAnswer {
     }
 }
 
-/// Whether the same request must get this very answer again. Not where nothing was done (an invalid body, an order that is busy), and not
-/// where the outcome is unknown (a time-out, an order that is still being placed): then the same key finds it out. A decided answer stays
-/// also where it would be another one today; a client that wants to try anew takes a new key.
+/// Whether the same request must get this very answer again. Not where nothing was done (an invalid
+/// body, an order that is busy), and not where the outcome is unknown (a time-out, an order that is
+/// still being placed): then the same key finds it out. A decided answer stays also where it would
+/// be another one today; a client that wants to try anew takes a new key.
 fn is_decided(status: StatusCode, problem: Option<&str>) -> bool {
     match status {
         StatusCode::ACCEPTED => false,
@@ -250,7 +257,8 @@ fn is_decided(status: StatusCode, problem: Option<&str>) -> bool {
     }
 }
 
-/// Whether no part of the answer is missing. An incomplete answer is not kept: the work is done, and its service says so again.
+/// Whether no part of the answer is missing. An incomplete answer is not kept: the work is done,
+/// and its service says so again.
 fn is_whole(headers: &HeaderMap) -> bool {
     headers.get(COMPLETED).is_none_or(|completed| completed == "true")
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    mesh::{Answer, TraceId, service},
+    mesh::{HandlerResult, TraceId, service},
     services::{
-        CALLS, HEARS,
+        ALLOWED_CALLS, SUBSCRIPTIONS,
         users::messages::{ACCESS_TOKEN_LIFE, LEEWAY},
     },
     types::{Id, Service},
@@ -23,14 +23,14 @@ struct Publisher {
 }
 
 service! { Publisher,
-    answers {
+    handles {
         GetKeys     => keys,
         ListRevoked => revoked,
     }
 }
 
 impl Publisher {
-    async fn keys(&self, _: Context, _: GetKeys) -> Answer<GetKeys> {
+    async fn keys(&self, _: Context, _: GetKeys) -> HandlerResult<GetKeys> {
         *self.asked.lock().unwrap() += 1;
         let public = |seed: &u8| PublicKey {
             kid: kid(*seed),
@@ -39,7 +39,7 @@ impl Publisher {
         Ok(self.keys.lock().unwrap().iter().map(public).collect())
     }
 
-    async fn revoked(&self, _: Context, _: ListRevoked) -> Answer<ListRevoked> {
+    async fn revoked(&self, _: Context, _: ListRevoked) -> HandlerResult<ListRevoked> {
         Ok(Vec::new())
     }
 }
@@ -67,7 +67,7 @@ struct House {
 impl House {
     async fn open() -> Self {
         let env = Env::simulated(7, Timestamp::from_second(1_800_000_000).unwrap());
-        let (mesh, publisher) = (Mesh::new(env.clone(), CALLS, HEARS), Publisher::default());
+        let (mesh, publisher) = (Mesh::new(env.clone(), ALLOWED_CALLS, SUBSCRIPTIONS), Publisher::default());
         publisher.keys.lock().unwrap().push(1);
         mesh.register(Service::Users, start(&publisher, &actix::Arbiter::current()));
         let house = Self { ring: KeyRing::new(env.clone()), env, mesh, publisher };

@@ -3,8 +3,13 @@
 use super::*;
 use futures_util::StreamExt;
 
-fn state_of(house: &House, caller: Caller) -> EdgeReport {
-    house.mesh.edges().into_iter().find(|edge| edge.caller == caller && edge.service == Service::Products).unwrap()
+fn state_of(house: &House, caller: Caller) -> ClientPolicyReport {
+    house
+        .mesh
+        .client_policies()
+        .into_iter()
+        .find(|policy| policy.caller == caller && policy.service == Service::Products)
+        .unwrap()
 }
 
 async fn order(mesh: &Mesh) -> Result<(), MeshError> {
@@ -49,15 +54,21 @@ fn one_callers_breaker_is_not_anothers() {
     in_simulated_time(async || {
         let house = simulated_house(2);
         let carts = house.mesh.for_caller(Caller::Service(Service::Carts));
-        let open = EdgeSettings { forced: Some(Forced::Open), ..EdgeSettings::default() };
-        house.mesh.set_edge(Caller::Service(Service::Carts), Service::Products, open).unwrap();
+        let open = ClientPolicySettings { forced: Some(Forced::Open), ..ClientPolicySettings::default() };
+        house.mesh.set_client_policy(Caller::Service(Service::Carts), Service::Products, open).unwrap();
         assert!(matches!(order(&carts).await, Err(MeshError::CircuitOpen { .. })));
         assert_eq!(order(&house.mesh.for_caller(Caller::GATEWAY)).await, Ok(()));
-        house.mesh.set_edge(Caller::Service(Service::Carts), Service::Products, EdgeSettings::default()).unwrap();
+        house
+            .mesh
+            .set_client_policy(Caller::Service(Service::Carts), Service::Products, ClientPolicySettings::default())
+            .unwrap();
         assert_eq!(order(&carts).await, Ok(()));
         let nonsense = BreakerSettings { failure_percent: 0, ..Default::default() };
-        let refused =
-            house.mesh.set_edge(Caller::GATEWAY, Service::Products, EdgeSettings { breaker: nonsense, forced: None });
+        let refused = house.mesh.set_client_policy(
+            Caller::GATEWAY,
+            Service::Products,
+            ClientPolicySettings { breaker: nonsense, forced: None },
+        );
         assert!(refused.unwrap_err().contains("failure_percent"));
     });
 }

@@ -1,7 +1,7 @@
 //! What becomes of events: each arrives once, in order, whoever dies; or lies where an operator finds it.
 
 use super::*;
-use crate::storage::Owed;
+use crate::storage::OutboxEntry;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Corridor {
@@ -23,7 +23,7 @@ fn open_doors(corridors: &Table<Corridor>, key: u32, numbers: std::ops::Range<u3
     let opened: Result<(), StorageError> = corridors.change(&key, |corridor| {
         let mut corridor = corridor.unwrap_or_default();
         for number in numbers.clone() {
-            DoorOpened { number }.owe(&mut corridor.outbox, Timestamp::UNIX_EPOCH);
+            DoorOpened { number }.add_to(&mut corridor.outbox, Timestamp::UNIX_EPOCH);
         }
         Ok(Decision::Save(corridor, ()))
     });
@@ -38,7 +38,7 @@ async fn events_arrive_once_each_and_in_order_though_the_subscriber_refuses_some
     // Owed before the relay runs: found by their open markers.
     open_doors(&corridors, 1, 0..3);
     house.porter.refusals.store(2, Ordering::SeqCst);
-    house.mesh.relay(Service::Users, tree.clone(), vec![Box::new(corridors.clone()) as Box<dyn Owing>]);
+    house.mesh.relay(Service::Users, tree.clone(), vec![Box::new(corridors.clone()) as Box<dyn OutboxTable>]);
     until("three doors are heard", || house.porter.doors.lock().unwrap().len() == 3).await;
     // Owed while it runs: it is woken.
     open_doors(&corridors, 1, 3..6);
@@ -53,9 +53,9 @@ async fn an_event_waits_for_a_hearer_that_has_yet_to_start() {
     let tree = house.storage.tree(Service::Users).unwrap();
     let corridors = tree.table::<Corridor>();
     open_doors(&corridors, 1, 0..3);
-    house.mesh.relay(Service::Users, tree.clone(), vec![Box::new(corridors.clone()) as Box<dyn Owing>]);
+    house.mesh.relay(Service::Users, tree.clone(), vec![Box::new(corridors.clone()) as Box<dyn OutboxTable>]);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(corridors.first_owed("1").unwrap().unwrap().seq, 0, "settled, and nobody has heard it");
+    assert_eq!(corridors.first_pending("1").unwrap().unwrap().seq, 0, "settled, and nobody has heard it");
     house.mesh.register(Service::Products, start(&house.porter, &actix::Arbiter::current()));
     until("three doors are heard", || *house.porter.doors.lock().unwrap() == [0, 1, 2]).await;
 }
@@ -65,7 +65,7 @@ async fn an_instance_that_dies_in_the_middle_of_deliveries_loses_none() {
     let house = house(2);
     let tree = house.storage.tree(Service::Users).unwrap();
     let corridors = tree.table::<Corridor>();
-    house.mesh.relay(Service::Users, tree.clone(), vec![Box::new(corridors.clone()) as Box<dyn Owing>]);
+    house.mesh.relay(Service::Users, tree.clone(), vec![Box::new(corridors.clone()) as Box<dyn OutboxTable>]);
     let pool = house.mesh.pool(Service::Products).clone();
     for key in 0..20 {
         open_doors(&corridors, key, key * 10..key * 10 + 3);
@@ -83,7 +83,7 @@ async fn an_instance_that_dies_in_the_middle_of_deliveries_loses_none() {
 fn relayed(house: &House) -> Table<Corridor> {
     let tree = house.storage.tree(Service::Users).unwrap();
     let corridors = tree.table::<Corridor>();
-    house.mesh.relay(Service::Users, tree, vec![Box::new(corridors.clone()) as Box<dyn Owing>]);
+    house.mesh.relay(Service::Users, tree, vec![Box::new(corridors.clone()) as Box<dyn OutboxTable>]);
     corridors
 }
 
@@ -156,7 +156,7 @@ fn a_dead_letter_that_was_taken_all_the_same_is_not_taken_twice() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let event = corridors.get(&1).unwrap().map(|_| DoorOpened { number: 0 }).unwrap();
         let mut outbox = Outbox::default();
-        event.owe(&mut outbox, Timestamp::UNIX_EPOCH);
+        event.add_to(&mut outbox, Timestamp::UNIX_EPOCH);
         let id = EventId { publisher: Service::Users, record: "corridor/1".into(), seq: 0 };
         let lost = MeshError::TimedOut;
         let letter = DeadLetter::new(&id, outbox.first().unwrap().clone(), Service::Products, &lost, Timestamp::MAX);
@@ -176,7 +176,7 @@ fn an_event_that_is_being_handled_is_not_acknowledged_before_it_is_on_disk() {
         let folder = tempfile::tempdir().unwrap();
         let disk = crate::storage::Disk::new(folder.path()).unwrap();
         let env = Env::simulated(7, Timestamp::UNIX_EPOCH);
-        let heard = Heard::in_tree(&disk.open(&env).unwrap().tree(Service::Products).unwrap());
+        let heard = ProcessedEvents::in_tree(&disk.open(&env).unwrap().tree(Service::Products).unwrap());
         let id = EventId { publisher: Service::Users, record: "corridor/1".into(), seq: 0 };
         let (first, again) = futures_util::join!(heard.remember(&id), heard.already(&id));
         assert!(first.is_ok() && again == Ok(true));
@@ -201,7 +201,7 @@ fn pages_of_dead_letters_go_on_across_publishers() {
             let tree = house.storage.tree(service).unwrap();
             house.mesh.relay(service, tree.clone(), Vec::new());
             let mut outbox = Outbox::default();
-            DoorOpened { number: 1 }.owe(&mut outbox, Timestamp::UNIX_EPOCH);
+            DoorOpened { number: 1 }.add_to(&mut outbox, Timestamp::UNIX_EPOCH);
             let id = EventId { publisher: service, record: record.into(), seq: 0 };
             let owed = outbox.first().unwrap().clone();
             let letter = DeadLetter::new(&id, owed, Service::Products, &MeshError::Crashed, Timestamp::MAX);
@@ -239,18 +239,18 @@ fn what_a_service_does_on_its_own_account_is_begun_anew_after_a_panic() {
 /// A table in which one record cannot be read without a panic, the first time.
 struct Cursed(Table<Corridor>, AtomicUsize);
 
-impl Owing for Cursed {
+impl OutboxTable for Cursed {
     fn table(&self) -> &'static str {
         self.0.table()
     }
     fn open_keys(&self) -> Result<Vec<String>, StorageError> {
         self.0.open_keys()
     }
-    fn first_owed(&self, key: &str) -> Result<Option<Owed>, StorageError> {
+    fn first_pending(&self, key: &str) -> Result<Option<OutboxEntry>, StorageError> {
         assert!(self.1.fetch_add(1, Ordering::SeqCst) > 0, "planted");
-        self.0.first_owed(key)
+        self.0.first_pending(key)
     }
-    fn settle(&self, key: &str, seq: u64) -> Result<Option<Owed>, StorageError> {
+    fn settle(&self, key: &str, seq: u64) -> Result<Option<OutboxEntry>, StorageError> {
         self.0.settle(key, seq)
     }
 }
@@ -263,7 +263,7 @@ fn a_record_at_which_the_relay_panicked_is_tried_again() {
         let corridors = tree.table::<Corridor>();
         open_doors(&corridors, 1, 0..2);
         let cursed = Cursed(corridors.clone(), AtomicUsize::new(0));
-        house.mesh.relay(Service::Users, tree, vec![Box::new(cursed) as Box<dyn Owing>]);
+        house.mesh.relay(Service::Users, tree, vec![Box::new(cursed) as Box<dyn OutboxTable>]);
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(*house.porter.doors.lock().unwrap(), [0, 1]);
     });

@@ -1,7 +1,7 @@
 //! What is tried again, and what is not.
 
 use super::*;
-use crate::telemetry::{Tracer, What};
+use crate::telemetry::{SpanKind, Tracer};
 
 #[test]
 fn a_keyed_command_that_failed_is_tried_twice_more_at_the_most() {
@@ -25,13 +25,13 @@ fn each_try_is_a_span_of_its_own_in_the_span_of_who_asks() {
         let tracer = Tracer::new(&house.mesh.shared.env, 1 << 20, Duration::from_secs(60), None);
         house.mesh = house.mesh.traced(tracer.clone());
         house.porter.failures.store(2, Ordering::SeqCst);
-        let outer = tracer.open(patient().trace, None, || What::Commit { tree: "orders" });
+        let outer = tracer.open(patient().trace, None, || SpanKind::Commit { tree: "orders" });
         assert!(house.mesh.call(&patient().in_span(outer.id()), Order {}).await.is_ok());
         let spans = tracer.ring().unwrap().trace(patient().trace);
         let tries: Vec<_> = spans
             .iter()
             .map(|span| match &span.what {
-                What::Call { attempt, request, .. } => (*attempt, *request, span.outcome.kind, span.parent_id),
+                SpanKind::Call { attempt, request, .. } => (*attempt, *request, span.outcome.kind, span.parent_id),
                 other => panic!("{other:?}"),
             })
             .collect();

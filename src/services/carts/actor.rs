@@ -7,9 +7,9 @@ use super::{
 };
 use crate::{
     env::Env,
-    mesh::{Answer, CallError, Context, Failure, Mesh, service},
+    mesh::{CallError, Context, Failure, HandlerResult, Mesh, service},
     services::{
-        Home,
+        ServiceDeps,
         products::messages::{GetProducts, Product, ProductsError},
     },
     types::{CartId, Id, ProductId, Service},
@@ -24,31 +24,31 @@ struct Carts {
 }
 
 service! { Carts,
-    answers {
+    handles {
         GetCart    => get,
         SetItem    => set_item,
         ClearCart  => clear,
         MergeCarts => merge,
         CheckOut   => check_out,
-        TallyCarts => tally,
+        CountCarts => tally,
     }
 }
 
-pub fn launch(home: Home) {
-    let carts = Carts { store: Store::new(&home.tree), env: home.env.clone(), mesh: home.mesh.clone() };
-    home.mesh.launch(Service::Carts, home.instances, move |on| start(&carts, on));
+pub fn launch(deps: ServiceDeps) {
+    let carts = Carts { store: Store::new(&deps.tree), env: deps.env.clone(), mesh: deps.mesh.clone() };
+    deps.mesh.launch(Service::Carts, deps.instances, move |on| start(&carts, on));
 }
 
 /// How many orders a cart remembers to have been taken out of it: more than anybody places while one is under way.
 const REMEMBERED_ORDERS: usize = 32;
 
 impl Carts {
-    async fn get(&self, context: Context, request: GetCart) -> Answer<GetCart> {
+    async fn get(&self, context: Context, request: GetCart) -> HandlerResult<GetCart> {
         let cart = self.store.cart(request.owner)?.unwrap_or_else(|| self.empty(request.owner));
         self.priced(&context, cart).await
     }
 
-    async fn set_item(&self, context: Context, request: SetItem) -> Answer<SetItem> {
+    async fn set_item(&self, context: Context, request: SetItem) -> HandlerResult<SetItem> {
         // Only what is on sale can be put in; taking out needs nobody's leave.
         if request.quantity.is_some() {
             let found = self.products(&context, vec![request.product_id]).await?;
@@ -60,7 +60,7 @@ impl Carts {
         self.priced(&context, cart.await?).await
     }
 
-    async fn clear(&self, context: Context, request: ClearCart) -> Answer<ClearCart> {
+    async fn clear(&self, context: Context, request: ClearCart) -> HandlerResult<ClearCart> {
         let cart = self.change(request.owner, |cart| {
             cart.lines.clear();
             Ok(())
@@ -68,7 +68,7 @@ impl Carts {
         self.priced(&context, cart.await?).await
     }
 
-    async fn merge(&self, context: Context, request: MergeCarts) -> Answer<MergeCarts> {
+    async fn merge(&self, context: Context, request: MergeCarts) -> HandlerResult<MergeCarts> {
         let user = CartOwner::User(request.user_id);
         // The guest's cart is emptied first: should the shop stop in between, nothing is in the user's cart twice.
         let mut gathered = Vec::new();
@@ -84,7 +84,7 @@ impl Carts {
         self.priced(&context, merged.await?).await
     }
 
-    async fn check_out(&self, _: Context, request: CheckOut) -> Answer<CheckOut> {
+    async fn check_out(&self, _: Context, request: CheckOut) -> HandlerResult<CheckOut> {
         self.change(CartOwner::User(request.user_id), |cart| {
             if !cart.checked_out.contains(&request.order_id) {
                 rules::check_out(&mut cart.lines, &request.lines);
@@ -98,8 +98,8 @@ impl Carts {
         Ok(())
     }
 
-    async fn tally(&self, _: Context, TallyCarts { since }: TallyCarts) -> Answer<TallyCarts> {
-        let mut tally = CartTally { filled: 0, ordered: 0 };
+    async fn tally(&self, _: Context, CountCarts { since }: CountCarts) -> HandlerResult<CountCarts> {
+        let mut tally = CartCounts { filled: 0, ordered: 0 };
         for cart in self.store.all() {
             let cart = cart?;
             let is_ordered = !cart.checked_out.is_empty();

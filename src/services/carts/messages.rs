@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Carts, CartsError,
-    query   GetCart    "carts.get" by owner      -> Cart,
-    keyed   SetItem    "carts.set_item" by owner -> Cart,
-    keyed   ClearCart  "carts.clear" by owner    -> Cart,
-    keyed   MergeCarts "carts.merge"             -> Cart,
-    keyed   CheckOut   "carts.check_out"         -> (),
-    query   TallyCarts "carts.tally"             -> CartTally,
+    query GetCart    "carts.get" by owner      -> Cart,
+    keyed SetItem    "carts.set_item" by owner -> Cart,
+    keyed ClearCart  "carts.clear" by owner    -> Cart,
+    keyed MergeCarts "carts.merge"             -> Cart,
+    keyed CheckOut   "carts.check_out"         -> (),
+    query CountCarts "carts.count"             -> CartCounts,
 }
 
 /// Whose cart. A guest's hangs on a signed cookie that holds its id.
@@ -55,12 +55,12 @@ pub struct GetCart {
 
 /// For whoever runs the shop: carts since then.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TallyCarts {
+pub struct CountCarts {
     pub since: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CartTally {
+pub struct CartCounts {
     /// That something was put in: they still hold it, or it was ordered.
     pub filled: u64,
     /// Out of which something was ordered.

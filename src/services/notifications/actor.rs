@@ -6,9 +6,9 @@ use super::{
     store::{Note, Store},
 };
 use crate::{
-    mesh::{Answer, Context, EventId, Heard, MeshError, service},
+    mesh::{Context, EventId, HandlerResult, MeshError, ProcessedEvents, service},
     services::{
-        Home,
+        ServiceDeps,
         orders::messages::{
             OrderCancelled, OrderConfirmed, OrderDelivered, OrderRejected, OrderReturned, OrderShipped,
         },
@@ -23,35 +23,36 @@ use crate::{
 #[derive(Clone)]
 struct Notifications {
     store: Store,
-    heard: Heard,
+    heard: ProcessedEvents,
 }
 
 service! { Notifications,
-    answers {
+    handles {
         ListNotifications => list,
         CountUnread       => count_unread,
         MarkRead          => mark_read,
     }
-    hears {
-        UserRegistered => tell(id, at),
-        OrderConfirmed => tell(id, at),
-        OrderRejected  => tell(id, at),
-        OrderShipped   => tell(id, at),
-        OrderDelivered => tell(id, at),
-        OrderCancelled => tell(id, at),
-        OrderReturned  => tell(id, at),
-        RefundFailed   => tell(id, at),
+    subscribes {
+        UserRegistered    => tell(id, at),
+        OrderConfirmed    => tell(id, at),
+        OrderRejected     => tell(id, at),
+        OrderShipped      => tell(id, at),
+        OrderDelivered    => tell(id, at),
+        OrderCancelled    => tell(id, at),
+        OrderReturned     => tell(id, at),
+        RefundFailed      => tell(id, at),
     }
 }
 
-pub fn launch(home: Home) -> Result<(), StorageError> {
-    let notifications = Notifications { store: Store::new(&home.tree), heard: Heard::by_what_is_written(&home.tree) };
-    home.mesh.launch(Service::Notifications, home.instances, move |on| start(&notifications, on));
+pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
+    let notifications =
+        Notifications { store: Store::new(&deps.tree), heard: ProcessedEvents::proved_by_records(&deps.tree) };
+    deps.mesh.launch(Service::Notifications, deps.instances, move |on| start(&notifications, on));
     Ok(())
 }
 
 impl Notifications {
-    async fn list(&self, context: Context, request: ListNotifications) -> Answer<ListNotifications> {
+    async fn list(&self, context: Context, request: ListNotifications) -> HandlerResult<ListNotifications> {
         let user = request.user_id;
         visible(&context, user)?;
         let list = format!("inbox of {user}");
@@ -63,13 +64,13 @@ impl Notifications {
         Ok(Page { items, next_cursor })
     }
 
-    async fn count_unread(&self, context: Context, request: CountUnread) -> Answer<CountUnread> {
+    async fn count_unread(&self, context: Context, request: CountUnread) -> HandlerResult<CountUnread> {
         visible(&context, request.user_id)?;
         let count = self.store.unread(request.user_id, MOST_COUNTED as usize)?;
         Ok(count as u32)
     }
 
-    async fn mark_read(&self, context: Context, request: MarkRead) -> Answer<MarkRead> {
+    async fn mark_read(&self, context: Context, request: MarkRead) -> HandlerResult<MarkRead> {
         visible(&context, request.user_id)?;
         self.store.mark_read(request.user_id, request.notification_id).await
     }
@@ -88,7 +89,7 @@ impl Notifications {
         Ok(self.store.write(Note { user_id: event.reader(), notification })?)
     }
 
-    fn heard(&self) -> &Heard {
+    fn processed_events(&self) -> &ProcessedEvents {
         &self.heard
     }
 }
@@ -123,7 +124,7 @@ mod tests {
     fn inbox() -> (tempfile::TempDir, Notifications) {
         let folder = tempfile::tempdir().unwrap();
         let tree = Storage::open(folder.path(), &Env::system()).unwrap().tree(Service::Notifications).unwrap();
-        (folder, Notifications { store: Store::new(&tree), heard: Heard::by_what_is_written(&tree) })
+        (folder, Notifications { store: Store::new(&tree), heard: ProcessedEvents::proved_by_records(&tree) })
     }
 
     /// Tells user 1 of the `seq`th event of an order.
@@ -145,7 +146,7 @@ mod tests {
         inbox.count_unread(context_of(1), CountUnread { user_id: user(1) }).await.unwrap()
     }
 
-    async fn mark(inbox: &Notifications, by: u128, id: NotificationId) -> Answer<MarkRead> {
+    async fn mark(inbox: &Notifications, by: u128, id: NotificationId) -> HandlerResult<MarkRead> {
         inbox.mark_read(context_of(by), MarkRead { user_id: user(by), notification_id: id }).await
     }
 

@@ -5,8 +5,8 @@ use super::{
 };
 use crate::{
     env::Env,
-    mesh::{Answer, Context, Failure, Heard, Mesh, MeshError, service},
-    services::{Home, payments::messages::RefundFailed, shipping::messages::ShipmentDelivered},
+    mesh::{Context, Failure, HandlerResult, Mesh, MeshError, ProcessedEvents, service},
+    services::{ServiceDeps, payments::messages::RefundFailed, shipping::messages::ShipmentDelivered},
     storage::StorageError,
     types::{Cursor, OrderId, Page, Service},
 };
@@ -19,11 +19,11 @@ struct Orders {
     mesh: Mesh,
     store: Store,
     driver: Driver,
-    heard: Heard,
+    heard: ProcessedEvents,
 }
 
 service! { Orders,
-    answers {
+    handles {
         PlaceOrder            => place,
         GetOrder              => get,
         AwaitChange           => await_change,
@@ -31,13 +31,13 @@ service! { Orders,
         CancelOrder           => cancel,
         ReturnItems           => take_back,
         FulfilOrder           => fulfil,
-        TallyOrders           => tally,
-        CountUnfinished => count_unfinished,
+        ReconcileOrders       => tally,
+        CountUnfinished       => count_unfinished,
         CountNeedingAttention => count_needing_attention,
     }
-    hears {
-        ShipmentDelivered => shipment_delivered,
-        RefundFailed      => refund_failed,
+    subscribes {
+        ShipmentDelivered     => shipment_delivered,
+        RefundFailed          => refund_failed,
     }
 }
 
@@ -46,8 +46,8 @@ const ANSWER_BEFORE_DEADLINE: Duration = Duration::from_millis(50);
 const MOST_TALLIES: usize = 1000;
 
 /// Starts the service, and goes on with every saga that was under way when the program last ended.
-pub fn launch(home: Home) -> Result<(), StorageError> {
-    let Home { env, mesh, tree, instances } = home;
+pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
+    let ServiceDeps { env, mesh, tree, instances } = deps;
     let store = Store::new(&tree);
     let open = store.open()?;
     if !open.is_empty() {
@@ -55,7 +55,7 @@ pub fn launch(home: Home) -> Result<(), StorageError> {
     }
     let left_behind = store.under_way(open)?;
     let driver = Driver::new(env.clone(), mesh.clone(), store.clone(), left_behind);
-    let heard = Heard::in_tree(&tree);
+    let heard = ProcessedEvents::in_tree(&tree);
     let orders = Orders { env, mesh: mesh.clone(), store: store.clone(), driver: driver.clone(), heard };
     mesh.launch(Service::Orders, instances, move |on| start(&orders, on));
     mesh.relay(Service::Orders, tree, vec![store.owing()]);
@@ -64,7 +64,7 @@ pub fn launch(home: Home) -> Result<(), StorageError> {
 }
 
 impl Orders {
-    async fn place(&self, context: Context, request: PlaceOrder) -> Answer<PlaceOrder> {
+    async fn place(&self, context: Context, request: PlaceOrder) -> HandlerResult<PlaceOrder> {
         if !context.principal.may_see(request.user_id) {
             return Err(OrdersError::Forbidden.into());
         }
@@ -85,17 +85,17 @@ impl Orders {
         }
     }
 
-    async fn get(&self, context: Context, request: GetOrder) -> Answer<GetOrder> {
+    async fn get(&self, context: Context, request: GetOrder) -> HandlerResult<GetOrder> {
         Ok(self.visible(&context, request.order_id)?.into_view())
     }
 
-    async fn await_change(&self, context: Context, request: AwaitChange) -> Answer<AwaitChange> {
+    async fn await_change(&self, context: Context, request: AwaitChange) -> HandlerResult<AwaitChange> {
         self.visible(&context, request.order_id)?;
         let record = self.wait(&context, request.order_id, |news| news.version > request.after).await?;
         Ok(record.into_view())
     }
 
-    async fn list(&self, context: Context, request: ListOrders) -> Answer<ListOrders> {
+    async fn list(&self, context: Context, request: ListOrders) -> HandlerResult<ListOrders> {
         let ListOrders { user_id, status, limit, cursor } = request;
         let may = user_id.map_or(context.principal.is_staff(), |user| context.principal.may_see(user));
         if !may {
@@ -111,14 +111,14 @@ impl Orders {
         Ok(Page { items, next_cursor })
     }
 
-    async fn cancel(&self, context: Context, request: CancelOrder) -> Answer<CancelOrder> {
+    async fn cancel(&self, context: Context, request: CancelOrder) -> HandlerResult<CancelOrder> {
         self.visible(&context, request.order_id)?;
         let (return_id, now) = (self.env.id(), self.env.now());
         let record = self.store.change(request.order_id, |record| record.cancel(return_id, now)).await?;
         Ok(self.finish(&context, record).await?.into_view())
     }
 
-    async fn take_back(&self, context: Context, request: ReturnItems) -> Answer<ReturnItems> {
+    async fn take_back(&self, context: Context, request: ReturnItems) -> HandlerResult<ReturnItems> {
         self.visible(&context, request.order_id)?;
         let (return_id, now) = (self.env.id(), self.env.now());
         let record = self.store.change(request.order_id, |record| record.take_back(&request, return_id, now)).await?;
@@ -130,7 +130,7 @@ impl Orders {
         Ok(record.refund_under(&request.key).ok_or(OrdersError::Busy)?.clone())
     }
 
-    async fn fulfil(&self, context: Context, request: FulfilOrder) -> Answer<FulfilOrder> {
+    async fn fulfil(&self, context: Context, request: FulfilOrder) -> HandlerResult<FulfilOrder> {
         if !context.principal.is_staff() {
             return Err(OrdersError::Forbidden.into());
         }
@@ -143,7 +143,7 @@ impl Orders {
         Ok(self.finish(&context, record).await?.into_view())
     }
 
-    async fn tally(&self, context: Context, request: TallyOrders) -> Answer<TallyOrders> {
+    async fn tally(&self, context: Context, request: ReconcileOrders) -> HandlerResult<ReconcileOrders> {
         if !context.principal.is_staff() {
             return Err(OrdersError::Forbidden.into());
         }
@@ -151,7 +151,7 @@ impl Orders {
         records.map(|record| Ok(record?.tally().map_err(|_| OrdersError::TooExpensive)?)).collect()
     }
 
-    async fn count_unfinished(&self, context: Context, _: CountUnfinished) -> Answer<CountUnfinished> {
+    async fn count_unfinished(&self, context: Context, _: CountUnfinished) -> HandlerResult<CountUnfinished> {
         if !context.principal.is_staff() {
             return Err(OrdersError::Forbidden.into());
         }
@@ -162,7 +162,7 @@ impl Orders {
         &self,
         context: Context,
         _: CountNeedingAttention,
-    ) -> Answer<CountNeedingAttention> {
+    ) -> HandlerResult<CountNeedingAttention> {
         if !context.principal.is_staff() {
             return Err(OrdersError::Forbidden.into());
         }
@@ -182,7 +182,7 @@ impl Orders {
         noted.map(|_| ()).map_err(Failure::into_mesh)
     }
 
-    fn heard(&self) -> &Heard {
+    fn processed_events(&self) -> &ProcessedEvents {
         &self.heard
     }
 

@@ -16,7 +16,7 @@ use crate::{
     env::{Env, since},
     mesh::{Context, Failure, Mesh, MeshError, TraceId},
     storage::StorageError,
-    telemetry::{Outcome, What},
+    telemetry::{SpanKind, SpanStatus},
     types::{OrderId, Service, Timestamp},
 };
 use std::{
@@ -156,7 +156,7 @@ impl Drive {
         while let Some(saga) = &record.saga
             && let Some(due) = saga.due()
         {
-            let span = self.driver.mesh.tracer().open_later(saga.cause, self.trace, || What::Step {
+            let span = self.driver.mesh.tracer().open_later(saga.cause, self.trace, || SpanKind::Step {
                 order_id: id,
                 saga: saga.number,
                 action: format!("{:?}", due.action).into(),
@@ -170,9 +170,9 @@ impl Drive {
                     failures = 0;
                     let (plan, number, begun_at) = (saga.plan.name(), saga.number, saga.begun_at);
                     let outcome = match &answer {
-                        Answer::Refused(refusal) => Outcome::new("refused", format!("{refusal:?}")),
-                        Answer::Missing => Outcome::new("timed_out", "given up"),
-                        Answer::Done(_) => Outcome::OK,
+                        Answer::Refused(refusal) => SpanStatus::new("refused", format!("{refusal:?}")),
+                        Answer::Missing => SpanStatus::new("timed_out", "given up"),
+                        Answer::Done(_) => SpanStatus::OK,
                     };
                     let now = env.now();
                     record.settle(due, &answer, now).map_err(|error| Failure::from(error).into_mesh())?;
@@ -189,7 +189,7 @@ impl Drive {
                     span.end(|| outcome);
                 }
                 Err(fault) => {
-                    span.end(|| Outcome::new("failed", fault.to_string()));
+                    span.end(|| SpanStatus::new("failed", fault.to_string()));
                     failures += 1;
                     unwritten.write().await?;
                     self.wait_out(&record, due, &fault, failures).await?;

@@ -25,8 +25,8 @@ requests! { Service::Orders, OrdersError,
     keyed   CancelOrder           "orders.cancel" by order_id       -> Order,
     keyed   ReturnItems           "orders.return" by order_id       -> Refund,
     keyed   FulfilOrder           "orders.fulfil" by order_id       -> Order,
-    query   TallyOrders           "orders.tally"                    -> Vec<OrderTally>,
-    query   CountUnfinished "orders.count_unfinished"               -> u64,
+    query   ReconcileOrders       "orders.reconcile"                -> Vec<OrderReconciliation>,
+    query   CountUnfinished       "orders.count_unfinished"         -> u64,
     query   CountNeedingAttention "orders.count_needing_attention"  -> u64,
 }
 
@@ -231,13 +231,13 @@ pub struct CountNeedingAttention {}
 
 /// For the audit: orders by id, from after `after`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TallyOrders {
+pub struct ReconcileOrders {
     pub after: Option<OrderId>,
     pub limit: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OrderTally {
+pub struct OrderReconciliation {
     pub order_id: OrderId,
     pub status: OrderStatus,
     pub total: Money,

@@ -77,7 +77,7 @@ impl OrderRecord {
     fn confirm(&mut self, now: Timestamp) -> Result<(), OrdersError> {
         self.enter(Confirmed, "It is paid for and will be packed", now)?;
         let lines = rules::lines_of(&self.order.items);
-        OrderConfirmed { order: self.facts(), lines }.owe(&mut self.outbox, now);
+        OrderConfirmed { order: self.facts(), lines }.add_to(&mut self.outbox, now);
         Ok(())
     }
 
@@ -89,21 +89,21 @@ impl OrderRecord {
         };
         self.enter(Rejected, reason.words(), now)?;
         self.order.reason = Some(reason.clone());
-        OrderRejected { order: self.facts(), reason }.owe(&mut self.outbox, now);
+        OrderRejected { order: self.facts(), reason }.add_to(&mut self.outbox, now);
         Ok(())
     }
 
     fn conclude_cancel(&mut self, now: Timestamp) -> Result<(), OrdersError> {
         self.enter(Cancelled, "It was cancelled", now)?;
         self.order.reason = Some(Reason::Cancelled);
-        OrderCancelled { order: self.facts() }.owe(&mut self.outbox, now);
+        OrderCancelled { order: self.facts() }.add_to(&mut self.outbox, now);
         Ok(())
     }
 
     fn conclude_ship(&mut self, now: Timestamp) -> Result<(), OrdersError> {
         let tracking_number = self.tracking_number.clone().unwrap_or_default();
         self.enter(Shipped, format!("It is with the carrier under {tracking_number}"), now)?;
-        OrderShipped { order: self.facts(), tracking_number }.owe(&mut self.outbox, now);
+        OrderShipped { order: self.facts(), tracking_number }.add_to(&mut self.outbox, now);
         Ok(())
     }
 
@@ -117,7 +117,7 @@ impl OrderRecord {
             self.note(words, now);
         }
         self.returns.push(ReturnRecord { saga, what, at: now });
-        OrderReturned { order: self.facts(), amount }.owe(&mut self.outbox, now);
+        OrderReturned { order: self.facts(), amount }.add_to(&mut self.outbox, now);
         Ok(())
     }
 

@@ -138,7 +138,7 @@ impl OrderRecord {
             return Ok(false);
         }
         self.enter(Delivered, "It was delivered", now)?;
-        OrderDelivered { order: self.facts() }.owe(&mut self.outbox, now);
+        OrderDelivered { order: self.facts() }.add_to(&mut self.outbox, now);
         Ok(true)
     }
 
@@ -225,12 +225,12 @@ impl OrderRecord {
         self.refunds.iter().find(|(saga, _)| *saga == done.saga).map(|(_, refund)| refund)
     }
 
-    pub fn tally(&self) -> Result<OrderTally, MoneyError> {
+    pub fn tally(&self) -> Result<OrderReconciliation, MoneyError> {
         let Order { id: order_id, status, total, items, version, placed_at, timeline, shipping_cost, .. } = &self.order;
         let sold = matches!(status, Confirmed | Packed | Shipped | Delivered | Returned);
         let kept = items.iter().filter(|_| sold).map(|item| (item.product_id, item.quantity.get() - item.returned));
         let given_back = self.refunds.iter().filter(|(_, refund)| refund.status == RefundStatus::Succeeded);
-        Ok(OrderTally {
+        Ok(OrderReconciliation {
             order_id: *order_id,
             status: *status,
             total: *total,

@@ -215,7 +215,7 @@ pub enum Next {
 
 impl Saga {
     pub fn begin(number: u32, plan: Plan, now: Timestamp) -> Self {
-        let cause = telemetry::here().at();
+        let cause = telemetry::current_span().at();
         let mut saga =
             Self { number, plan, begun_at: now, cause, turned_back: None, is_in_doubt: false, log: Vec::new() };
         saga.advance(now);

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     env::since,
     mesh::Failure,
-    storage::{Decision, KnownTable, Owing, Record, StorageError, Table, Tree, digest},
+    storage::{Decision, KnownTable, OutboxTable, Record, StorageError, Table, Tree, digest},
     types::{OrderId, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
@@ -231,7 +231,7 @@ impl Store {
     }
 
     /// What the relay works on.
-    pub fn owing(&self) -> Box<dyn Owing> {
+    pub fn owing(&self) -> Box<dyn OutboxTable> {
         Box::new(self.orders.clone())
     }
 }

@@ -9,8 +9,8 @@ use super::{
     store::{PaymentRecord, Store},
 };
 use crate::{
-    mesh::{Answer, Context, Failure, service},
-    services::Home,
+    mesh::{Context, Failure, HandlerResult, service},
+    services::ServiceDeps,
     types::{OrderId, Service, UserId},
 };
 use std::sync::Arc;
@@ -23,7 +23,7 @@ struct Payments {
 }
 
 service! { Payments,
-    answers {
+    handles {
         AddMethod         => add_method,
         ListMethods       => list_methods,
         RemoveMethod      => remove_method,
@@ -33,12 +33,12 @@ service! { Payments,
         IssueRefund       => refund,
         GetPayment        => get,
         GetPaymentOfOrder => get_of_order,
-        TallyPayments     => tally,
+        ReconcilePayments => tally,
     }
 }
 
-pub fn launch(home: Home, provider: Arc<dyn PaymentProvider>) {
-    let Home { env, mesh, tree, instances } = home;
+pub fn launch(deps: ServiceDeps, provider: Arc<dyn PaymentProvider>) {
+    let ServiceDeps { env, mesh, tree, instances } = deps;
     let store = Store::new(&tree);
     let driver = Driver { env, store: store.clone(), provider };
     let payments = Payments { store: store.clone(), driver: driver.clone() };
@@ -52,7 +52,7 @@ const MOST_TALLIED: usize = 1000;
 
 impl Payments {
     /// The only place where a card number is: it comes with the request, goes to the provider, and is wiped.
-    async fn add_method(&self, context: Context, request: AddMethod) -> Answer<AddMethod> {
+    async fn add_method(&self, context: Context, request: AddMethod) -> HandlerResult<AddMethod> {
         visible_methods(&context, request.user_id)?;
         let card = ValidCard::parse(&request.card, self.driver.env.now()).map_err(PaymentsError::from)?;
         self.store.wallet(request.user_id)?.has_room()?;
@@ -72,17 +72,17 @@ impl Payments {
         Ok(view)
     }
 
-    async fn list_methods(&self, context: Context, request: ListMethods) -> Answer<ListMethods> {
+    async fn list_methods(&self, context: Context, request: ListMethods) -> HandlerResult<ListMethods> {
         visible_methods(&context, request.user_id)?;
         Ok(self.store.wallet(request.user_id)?.methods.iter().map(Method::view).collect())
     }
 
-    async fn remove_method(&self, context: Context, request: RemoveMethod) -> Answer<RemoveMethod> {
+    async fn remove_method(&self, context: Context, request: RemoveMethod) -> HandlerResult<RemoveMethod> {
         visible_methods(&context, request.user_id)?;
         self.store.remove_method(request.user_id, request.method_id).await
     }
 
-    async fn authorize(&self, context: Context, request: Authorize) -> Answer<Authorize> {
+    async fn authorize(&self, context: Context, request: Authorize) -> HandlerResult<Authorize> {
         visible_methods(&context, request.user_id)?;
         let Authorize { order_id, user_id, method_id, amount } = request;
         let method = self.store.wallet(user_id)?.methods.into_iter().find(|method| method.id == method_id);
@@ -102,7 +102,7 @@ impl Payments {
         shown(authorized.await?)
     }
 
-    async fn capture(&self, context: Context, request: Capture) -> Answer<Capture> {
+    async fn capture(&self, context: Context, request: Capture) -> HandlerResult<Capture> {
         let now = self.driver.env.now();
         let captured = self.driver.carry_out(request.order_id, context.deadline, |found| match found {
             Some(PaymentRecord { charge: None, .. }) => Err(PaymentsError::AlreadyVoided),
@@ -111,7 +111,7 @@ impl Payments {
         shown(captured.await?)
     }
 
-    async fn void(&self, context: Context, request: Void) -> Answer<Void> {
+    async fn void(&self, context: Context, request: Void) -> HandlerResult<Void> {
         let now = self.driver.env.now();
         let voided = self.driver.carry_out(request.order_id, context.deadline, |found| match found {
             None => {
@@ -125,7 +125,7 @@ impl Payments {
         Ok(())
     }
 
-    async fn refund(&self, context: Context, request: IssueRefund) -> Answer<IssueRefund> {
+    async fn refund(&self, context: Context, request: IssueRefund) -> HandlerResult<IssueRefund> {
         for_staff(&context)?;
         let order_id = match request.payment {
             PaymentRef::Id(id) => rules::order_id(id),
@@ -141,11 +141,11 @@ impl Payments {
         Ok(entry.and_then(|entry| entry.view(order_id)).ok_or(PaymentsError::PaymentNotFound)?)
     }
 
-    async fn get(&self, context: Context, request: GetPayment) -> Answer<GetPayment> {
+    async fn get(&self, context: Context, request: GetPayment) -> HandlerResult<GetPayment> {
         self.look(&context, rules::order_id(request.payment_id))
     }
 
-    async fn get_of_order(&self, context: Context, request: GetPaymentOfOrder) -> Answer<GetPaymentOfOrder> {
+    async fn get_of_order(&self, context: Context, request: GetPaymentOfOrder) -> HandlerResult<GetPaymentOfOrder> {
         self.look(&context, request.order_id)
     }
 
@@ -153,7 +153,7 @@ impl Payments {
         shown(self.store.charge(order_id)?.filter(|charge| context.principal.may_see(charge.user_id)))
     }
 
-    async fn tally(&self, context: Context, request: TallyPayments) -> Answer<TallyPayments> {
+    async fn tally(&self, context: Context, request: ReconcilePayments) -> HandlerResult<ReconcilePayments> {
         for_staff(&context)?;
         self.driver.hear_of_failed_refunds().await?;
         let charges = self.store.charges(request.after).take(request.limit.min(MOST_TALLIED));
@@ -169,7 +169,7 @@ impl Payments {
                 // One that has moved on while the provider was asked cannot be compared.
                 let after =
                     self.store.charge(charge.order_id)?.filter(|after| charge.next().is_some() || *after != charge);
-                Ok(PaymentTally {
+                Ok(PaymentReconciliation {
                     order_id: charge.order_id,
                     status: charge.status(),
                     ours: charge.ledger(now),

@@ -5,7 +5,7 @@
 
 use super::{
     messages::PaymentsError,
-    provider::{Answering, IdempotencyKey, Outcome, PaymentProvider, ProviderError, Step},
+    provider::{IdempotencyKey, Outcome, PaymentProvider, ProviderError, ProviderFuture, Step},
     rules::{Charge, Instruction, Progress},
     store::{PaymentRecord, Store},
 };
@@ -169,6 +169,6 @@ impl Driver {
 }
 
 /// An answer, or none in time.
-pub async fn patiently<T>(answer: Answering<'_, T>) -> Result<T, ProviderError> {
+pub async fn patiently<T>(answer: ProviderFuture<'_, T>) -> Result<T, ProviderError> {
     tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(ProviderError::TimedOut))
 }

@@ -18,7 +18,7 @@ requests! { Service::Payments, PaymentsError,
     keyed   IssueRefund       "payments.refund"                   -> Refund,
     query   GetPayment        "payments.get" by payment_id        -> Payment,
     query   GetPaymentOfOrder "payments.get_of_order" by order_id -> Payment,
-    query   TallyPayments     "payments.tally"                    -> Vec<PaymentTally>,
+    query   ReconcilePayments "payments.reconcile"                -> Vec<PaymentReconciliation>,
 }
 
 #[rustfmt::skip]
@@ -195,14 +195,14 @@ pub enum PaymentEventKind {
 
 /// For the audit: payments in the order of their orders' ids, from after `after`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TallyPayments {
+pub struct ReconcilePayments {
     pub after: Option<OrderId>,
     pub limit: usize,
 }
 
 /// What payments wrote down about an order, beside what the provider's own ledger says. In minor units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PaymentTally {
+pub struct PaymentReconciliation {
     pub order_id: OrderId,
     pub status: PaymentStatus,
     pub ours: Ledger,

@@ -13,36 +13,41 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// An answer under way. It may never come: callers put a limit to their patience.
-pub type Answering<'a, T> = BoxFuture<'a, Result<T, ProviderError>>;
+pub type ProviderFuture<'a, T> = BoxFuture<'a, Result<T, ProviderError>>;
 
 /// What payments needs of somebody who moves money.
 pub trait PaymentProvider: Send + Sync {
     /// Vaults a card: the only time that its number is handed to anybody. What is answered holds nothing of it.
-    fn tokenize(&self, card: &ValidCard) -> Answering<'_, VaultedCard>;
+    fn tokenize(&self, card: &ValidCard) -> ProviderFuture<'_, VaultedCard>;
 
     /// Sets the amount aside: [`Outcome::Authorized`] or [`Outcome::Declined`].
-    fn authorize(&self, key: IdempotencyKey, token: &Token, amount: Money) -> Answering<'_, Outcome>;
+    fn authorize(&self, key: IdempotencyKey, token: &Token, amount: Money) -> ProviderFuture<'_, Outcome>;
 
     /// Takes all that the authorization set aside: [`Outcome::Captured`].
-    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> Answering<'_, Outcome>;
+    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome>;
 
     /// Gives back what the authorization set aside: [`Outcome::Voided`].
-    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> Answering<'_, Outcome>;
+    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome>;
 
     /// Gives back some of what was captured: [`Outcome::Refunded`].
-    fn refund(&self, key: IdempotencyKey, authorization: &AuthorizationId, amount: Money) -> Answering<'_, Outcome>;
+    fn refund(
+        &self,
+        key: IdempotencyKey,
+        authorization: &AuthorizationId,
+        amount: Money,
+    ) -> ProviderFuture<'_, Outcome>;
 
     /// What an operation came to; `None` where the provider never heard of it.
-    fn find(&self, key: IdempotencyKey) -> Answering<'_, Option<Outcome>>;
+    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<Outcome>>;
 
     /// The refunds that failed after they had been taken, until each is acknowledged.
-    fn failed_refunds(&self) -> Answering<'_, Vec<IdempotencyKey>>;
+    fn failed_refunds(&self) -> ProviderFuture<'_, Vec<IdempotencyKey>>;
 
     /// The shop has written down that this refund failed.
-    fn acknowledge(&self, refund: IdempotencyKey) -> Answering<'_, ()>;
+    fn acknowledge(&self, refund: IdempotencyKey) -> ProviderFuture<'_, ()>;
 
     /// What its books say of each of the orders, in their order.
-    fn ledgers(&self, orders: &[OrderId]) -> Answering<'_, Vec<Ledger>>;
+    fn ledgers(&self, orders: &[OrderId]) -> ProviderFuture<'_, Vec<Ledger>>;
 }
 
 /// Names one operation on the payment of one order, for ever.

@@ -8,7 +8,7 @@ use super::{
     card::ValidCard,
     messages::Ledger,
     provider::{
-        Answering, AuthorizationId, IdempotencyKey, Outcome, PaymentProvider, ProviderError, Refusal, Token,
+        AuthorizationId, IdempotencyKey, Outcome, PaymentProvider, ProviderError, ProviderFuture, Refusal, Token,
         VaultedCard,
     },
     test_cards,
@@ -53,7 +53,7 @@ impl Sandbox {
     fn serve<T: Send + 'static>(
         &self,
         work: impl Fn(&Self) -> Result<T, StorageError> + Clone + Send + 'static,
-    ) -> Answering<'static, T> {
+    ) -> ProviderFuture<'static, T> {
         let (sandbox, faults) = (self.clone(), self.faults());
         if sandbox.happens(faults.twice_rate) {
             let (sandbox, work) = (self.clone(), work.clone());
@@ -94,7 +94,12 @@ impl Sandbox {
         rate > 0 && self.env.below(0..100) < rate.into()
     }
 
-    fn perform(&self, key: IdempotencyKey, authorization: &AuthorizationId, wish: Wish) -> Answering<'static, Outcome> {
+    fn perform(
+        &self,
+        key: IdempotencyKey,
+        authorization: &AuthorizationId,
+        wish: Wish,
+    ) -> ProviderFuture<'static, Outcome> {
         let id = authorization.0.clone();
         self.serve(move |sandbox| {
             let now = sandbox.env.now();
@@ -130,7 +135,7 @@ impl Sandbox {
 }
 
 impl PaymentProvider for Sandbox {
-    fn tokenize(&self, card: &ValidCard) -> Answering<'_, VaultedCard> {
+    fn tokenize(&self, card: &ValidCard) -> ProviderFuture<'_, VaultedCard> {
         let token = Token(format!("tok_{:032x}", u128::from_be_bytes(self.env.bytes())));
         let (brand, last4) = (card.number.brand(), card.number.last4());
         let behaviour = test_cards::behaviour_of(&card.number);
@@ -140,7 +145,7 @@ impl PaymentProvider for Sandbox {
         })
     }
 
-    fn authorize(&self, key: IdempotencyKey, token: &Token, amount: Money) -> Answering<'_, Outcome> {
+    fn authorize(&self, key: IdempotencyKey, token: &Token, amount: Money) -> ProviderFuture<'_, Outcome> {
         let token = token.clone();
         self.serve(move |sandbox| {
             let Some(card) = sandbox.vault.get(&token.0)? else { return Ok(Outcome::Refused(Refusal::Unknown)) };
@@ -153,19 +158,24 @@ impl PaymentProvider for Sandbox {
         })
     }
 
-    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> Answering<'_, Outcome> {
+    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome> {
         self.perform(key, authorization, Wish::Capture)
     }
 
-    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> Answering<'_, Outcome> {
+    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome> {
         self.perform(key, authorization, Wish::Void)
     }
 
-    fn refund(&self, key: IdempotencyKey, authorization: &AuthorizationId, amount: Money) -> Answering<'_, Outcome> {
+    fn refund(
+        &self,
+        key: IdempotencyKey,
+        authorization: &AuthorizationId,
+        amount: Money,
+    ) -> ProviderFuture<'_, Outcome> {
         self.perform(key, authorization, Wish::Refund { amount })
     }
 
-    fn find(&self, key: IdempotencyKey) -> Answering<'_, Option<Outcome>> {
+    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<Outcome>> {
         self.serve(move |sandbox| {
             for authorization in sandbox.of_order(key.order_id) {
                 if let Some(outcome) = authorization?.find(key) {
@@ -176,7 +186,7 @@ impl PaymentProvider for Sandbox {
         })
     }
 
-    fn failed_refunds(&self) -> Answering<'_, Vec<IdempotencyKey>> {
+    fn failed_refunds(&self) -> ProviderFuture<'_, Vec<IdempotencyKey>> {
         self.serve(|sandbox| {
             let mut failed = Vec::new();
             for id in sandbox.authorizations.open_keys()? {
@@ -187,7 +197,7 @@ impl PaymentProvider for Sandbox {
         })
     }
 
-    fn acknowledge(&self, refund: IdempotencyKey) -> Answering<'_, ()> {
+    fn acknowledge(&self, refund: IdempotencyKey) -> ProviderFuture<'_, ()> {
         self.serve(move |sandbox| {
             for authorization in sandbox.of_order(refund.order_id) {
                 sandbox.authorizations.change(&authorization?.key.to_string(), |found| {
@@ -204,7 +214,7 @@ impl PaymentProvider for Sandbox {
         })
     }
 
-    fn ledgers(&self, orders: &[OrderId]) -> Answering<'_, Vec<Ledger>> {
+    fn ledgers(&self, orders: &[OrderId]) -> ProviderFuture<'_, Vec<Ledger>> {
         let orders = orders.to_vec();
         self.serve(move |sandbox| orders.iter().map(|order| sandbox.ledger(*order)).collect())
     }

@@ -44,22 +44,22 @@ impl PaymentRecord {
 
     fn settle(&mut self, step: Step, outcome: &Outcome, now: Timestamp) {
         let ended = self.charge.as_mut().and_then(|charge| charge.settle(step, outcome, now));
-        self.owe(ended, now);
+        self.add_to(ended, now);
     }
 
     fn fail_refund(&mut self, id: RefundId, now: Timestamp) {
         // A report can overtake the answer: then the refund was taken, and failed.
         self.settle(Step::Refund(id), &Outcome::Refunded, now);
         let failed = self.charge.as_mut().and_then(|charge| charge.fail_refund(id, now));
-        self.owe(failed, now);
+        self.add_to(failed, now);
     }
 
-    fn owe(&mut self, ended: Option<Refund>, now: Timestamp) {
+    fn add_to(&mut self, ended: Option<Refund>, now: Timestamp) {
         let (Some(refund), Some(charge)) = (ended, &self.charge) else { return };
         let (order_id, user_id) = (charge.order_id, charge.user_id);
         match refund.status {
-            RefundStatus::Succeeded => PaymentRefunded { order_id, user_id, refund }.owe(&mut self.outbox, now),
-            RefundStatus::Failed => RefundFailed { order_id, user_id, refund }.owe(&mut self.outbox, now),
+            RefundStatus::Succeeded => PaymentRefunded { order_id, user_id, refund }.add_to(&mut self.outbox, now),
+            RefundStatus::Failed => RefundFailed { order_id, user_id, refund }.add_to(&mut self.outbox, now),
         }
     }
 }

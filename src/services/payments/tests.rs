@@ -10,8 +10,8 @@ mod witness;
 use super::{Faults, Sandbox, launch, messages::*};
 use crate::{
     env::{Env, Threads},
-    mesh::{CallError, Caller, Context, Event, Hearers, Mesh, MeshError, Request, TraceId},
-    services::{CALLS, Home},
+    mesh::{CallError, Caller, Context, Event, Mesh, MeshError, Request, Subscriptions, TraceId},
+    services::{ALLOWED_CALLS, ServiceDeps},
     storage::Storage,
     types::{
         Currency, Id, Money, OrderId, PaymentMethodId, Principal, RefundId, Role, Secret, Service, Timestamp, UserId,
@@ -37,12 +37,12 @@ struct Shop {
 impl Shop {
     fn open(folder: &Path, env: Env, instances: usize) -> Self {
         let storage = Storage::open(folder, &env).unwrap();
-        let mesh = Mesh::new(env.clone(), CALLS, journeys::HEARS);
+        let mesh = Mesh::new(env.clone(), ALLOWED_CALLS, journeys::SUBSCRIPTIONS);
         let sandbox = Sandbox::open(storage.outside_tree("provider").unwrap(), env.clone());
         let tree = storage.tree(Service::Payments).unwrap();
         let own = mesh.for_caller(Caller::Service(Service::Payments));
         let witness = Witness::before(sandbox.clone());
-        launch(Home { env, mesh: own, tree, instances }, Arc::new(witness.clone()));
+        launch(ServiceDeps { env, mesh: own, tree, instances }, Arc::new(witness.clone()));
         Self { mesh, sandbox, witness }
     }
 
@@ -88,8 +88,8 @@ impl Shop {
         self.by_staff(GetPaymentOfOrder { order_id: order_id(order) }).await.unwrap()
     }
 
-    async fn tally(&self) -> Vec<PaymentTally> {
-        self.by_staff(TallyPayments { after: None, limit: 100 }).await.unwrap()
+    async fn tally(&self) -> Vec<PaymentReconciliation> {
+        self.by_staff(ReconcilePayments { after: None, limit: 100 }).await.unwrap()
     }
 
     /// The only tally there is, agreed upon by both sides.

@@ -9,8 +9,8 @@ use super::{
     store::{Edit, Store},
 };
 use crate::{
-    mesh::{Answer, Context, Failure, service},
-    services::Home,
+    mesh::{Context, Failure, HandlerResult, service},
+    services::ServiceDeps,
     storage::StorageError,
     types::{Cursor, Page, Service},
 };
@@ -23,22 +23,22 @@ struct Products {
 }
 
 service! { Products,
-    answers {
-        FindProducts   => find,
-        GetProduct     => get,
-        GetProducts    => get_many,
-        ListCategories => list_categories,
-        CreateProduct  => create,
-        UpdateProduct  => update,
-        RetireProduct  => retire,
-        SetStock       => set_stock,
-        ReserveStock   => reserve_stock,
-        ReleaseStock   => release_stock,
-        CommitStock    => commit_stock,
-        ReturnStock    => return_stock,
-        StockCatalogue => stock_catalogue,
-        TallyStock     => tally_stock,
-        TallyReservations => tally_reservations,
+    handles {
+        FindProducts          => find,
+        GetProduct            => get,
+        GetProducts           => get_many,
+        ListCategories        => list_categories,
+        CreateProduct         => create,
+        UpdateProduct         => update,
+        RetireProduct         => retire,
+        SetStock              => set_stock,
+        ReserveStock          => reserve_stock,
+        ReleaseStock          => release_stock,
+        CommitStock           => commit_stock,
+        ReturnStock           => return_stock,
+        StockCatalogue        => stock_catalogue,
+        ReconcileStock        => reconcile_stock,
+        ReconcileReservations => reconcile_reservations,
     }
 }
 
@@ -47,8 +47,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// Lines of a tally, whatever is asked for.
 const LONGEST_TALLY: usize = 1_000;
 
-pub fn launch(home: Home) -> Result<(), StorageError> {
-    let Home { env, mesh, tree, instances } = home;
+pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
+    let ServiceDeps { env, mesh, tree, instances } = deps;
     let listeners = mesh.clone();
     let store = Store::open(&tree, &env, move |changed| listeners.tell(changed))?;
     let products = Products { store: store.clone() };
@@ -67,7 +67,7 @@ async fn sweep(store: Store) {
 }
 
 impl Products {
-    async fn find(&self, _: Context, request: FindProducts) -> Answer<FindProducts> {
+    async fn find(&self, _: Context, request: FindProducts) -> HandlerResult<FindProducts> {
         let search = Search::new(&request)?;
         let list = search.list();
         let after = request.cursor.map(|cursor| cursor.position(&list)).transpose().map_err(ProductsError::from)?;
@@ -81,7 +81,7 @@ impl Products {
         Ok(Page { items, next_cursor: found.next.map(|position| Cursor::after(&list, &position)) })
     }
 
-    async fn get(&self, _: Context, request: GetProduct) -> Answer<GetProduct> {
+    async fn get(&self, _: Context, request: GetProduct) -> HandlerResult<GetProduct> {
         let found = match request.product {
             ProductRef::Id(id) => self.store.product(id)?,
             ProductRef::Slug(slug) => self.store.product_of_slug(&slug)?,
@@ -89,31 +89,31 @@ impl Products {
         Ok(found.ok_or(ProductsError::ProductNotFound)?.to_product())
     }
 
-    async fn get_many(&self, _: Context, request: GetProducts) -> Answer<GetProducts> {
+    async fn get_many(&self, _: Context, request: GetProducts) -> HandlerResult<GetProducts> {
         let found = request.ids.into_iter().filter_map(|id| self.store.product(id).transpose());
         Ok(found.map(|product| Ok(product?.to_product())).collect::<Result<_, StorageError>>()?)
     }
 
-    async fn list_categories(&self, _: Context, _: ListCategories) -> Answer<ListCategories> {
+    async fn list_categories(&self, _: Context, _: ListCategories) -> HandlerResult<ListCategories> {
         Ok(self.store.catalogue().categories())
     }
 
-    async fn create(&self, context: Context, request: CreateProduct) -> Answer<CreateProduct> {
+    async fn create(&self, context: Context, request: CreateProduct) -> HandlerResult<CreateProduct> {
         rules::staff_only(&context.principal)?;
         self.on_disk(listings::create(&self.store, request)).await
     }
 
-    async fn update(&self, context: Context, request: UpdateProduct) -> Answer<UpdateProduct> {
+    async fn update(&self, context: Context, request: UpdateProduct) -> HandlerResult<UpdateProduct> {
         rules::staff_only(&context.principal)?;
         self.on_disk(listings::update(&self.store, request)).await
     }
 
-    async fn retire(&self, context: Context, request: RetireProduct) -> Answer<RetireProduct> {
+    async fn retire(&self, context: Context, request: RetireProduct) -> HandlerResult<RetireProduct> {
         rules::staff_only(&context.principal)?;
         self.on_disk(listings::retire(&self.store, request)).await
     }
 
-    async fn set_stock(&self, context: Context, request: SetStock) -> Answer<SetStock> {
+    async fn set_stock(&self, context: Context, request: SetStock) -> HandlerResult<SetStock> {
         rules::staff_only(&context.principal)?;
         let level = self.store.change_product(request.product_id, |product| {
             rules::check_seen(request.seen, product.version, product.stock.level().available)?;
@@ -123,45 +123,49 @@ impl Products {
         self.on_disk(level.ok_or(ProductsError::ProductNotFound.into())).await
     }
 
-    async fn reserve_stock(&self, context: Context, request: ReserveStock) -> Answer<ReserveStock> {
+    async fn reserve_stock(&self, context: Context, request: ReserveStock) -> HandlerResult<ReserveStock> {
         rules::staff_only(&context.principal)?;
         self.on_disk(reservations::reserve(&self.store, request)).await
     }
 
-    async fn release_stock(&self, context: Context, request: ReleaseStock) -> Answer<ReleaseStock> {
+    async fn release_stock(&self, context: Context, request: ReleaseStock) -> HandlerResult<ReleaseStock> {
         rules::staff_only(&context.principal)?;
         self.on_disk(reservations::release(&self.store, request.order_id)).await
     }
 
-    async fn commit_stock(&self, context: Context, request: CommitStock) -> Answer<CommitStock> {
+    async fn commit_stock(&self, context: Context, request: CommitStock) -> HandlerResult<CommitStock> {
         rules::staff_only(&context.principal)?;
         self.on_disk(reservations::commit(&self.store, request.order_id)).await
     }
 
-    async fn return_stock(&self, context: Context, request: ReturnStock) -> Answer<ReturnStock> {
+    async fn return_stock(&self, context: Context, request: ReturnStock) -> HandlerResult<ReturnStock> {
         rules::staff_only(&context.principal)?;
         self.on_disk(reservations::put_back(&self.store, request)).await
     }
 
-    async fn stock_catalogue(&self, context: Context, request: StockCatalogue) -> Answer<StockCatalogue> {
+    async fn stock_catalogue(&self, context: Context, request: StockCatalogue) -> HandlerResult<StockCatalogue> {
         rules::staff_only(&context.principal)?;
         self.on_disk(listings::stock_catalogue(&self.store, request.products).await).await
     }
 
-    async fn tally_stock(&self, context: Context, request: TallyStock) -> Answer<TallyStock> {
+    async fn reconcile_stock(&self, context: Context, request: ReconcileStock) -> HandlerResult<ReconcileStock> {
         rules::staff_only(&context.principal)?;
         let products = self.store.products_after(request.after).take(request.limit.min(LONGEST_TALLY));
         let tallies = products.map(|found| found.map(|product| product.stock.tally(product.id)));
         Ok(tallies.collect::<Result<_, StorageError>>()?)
     }
 
-    async fn tally_reservations(&self, context: Context, request: TallyReservations) -> Answer<TallyReservations> {
+    async fn reconcile_reservations(
+        &self,
+        context: Context,
+        request: ReconcileReservations,
+    ) -> HandlerResult<ReconcileReservations> {
         rules::staff_only(&context.principal)?;
         let open = self.store.open_reservations()?.into_iter();
         let asked_for = open.filter(|order| request.after.is_none_or(|after| *order > after));
         let found = asked_for.map(|order| self.store.reservation(order));
         let undecided = found.filter_map(|found| found.map(|it| it.filter(|it| !it.is_decided())).transpose());
-        let tally = |it: Reservation| ReservationTally { order_id: it.order_id, until: it.until };
+        let tally = |it: Reservation| ReservationReconciliation { order_id: it.order_id, until: it.until };
         let tallies = undecided.map(|found| found.map(tally)).take(request.limit.min(LONGEST_TALLY));
         Ok(tallies.collect::<Result<_, StorageError>>()?)
     }

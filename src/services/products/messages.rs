@@ -11,21 +11,21 @@ use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Products, ProductsError,
-    query   FindProducts      "products.find"                      -> Page<Product>,
-    query   GetProduct        "products.get" by product            -> Product,
-    query   GetProducts       "products.get_many"                  -> Vec<Product>,
-    query   ListCategories    "products.list_categories"           -> Vec<Category>,
-    command CreateProduct     "products.create"                    -> Product,
-    command UpdateProduct     "products.update" by product_id      -> Product,
-    keyed   RetireProduct     "products.retire" by product_id      -> (),
-    command SetStock          "products.set_stock" by product_id   -> StockLevel,
-    keyed   ReserveStock      "products.reserve_stock" by order_id -> (),
-    keyed   ReleaseStock      "products.release_stock" by order_id -> (),
-    keyed   CommitStock       "products.commit_stock" by order_id  -> (),
-    keyed   ReturnStock       "products.return_stock"              -> (),
-    keyed   StockCatalogue    "products.stock_catalogue"           -> u32,
-    query   TallyStock        "products.tally_stock"               -> Vec<StockTally>,
-    query   TallyReservations "products.tally_reservations"        -> Vec<ReservationTally>,
+    query   FindProducts          "products.find"                      -> Page<Product>,
+    query   GetProduct            "products.get" by product            -> Product,
+    query   GetProducts           "products.get_many"                  -> Vec<Product>,
+    query   ListCategories        "products.list_categories"           -> Vec<Category>,
+    command CreateProduct         "products.create"                    -> Product,
+    command UpdateProduct         "products.update" by product_id      -> Product,
+    keyed   RetireProduct         "products.retire" by product_id      -> (),
+    command SetStock              "products.set_stock" by product_id   -> StockLevel,
+    keyed   ReserveStock          "products.reserve_stock" by order_id -> (),
+    keyed   ReleaseStock          "products.release_stock" by order_id -> (),
+    keyed   CommitStock           "products.commit_stock" by order_id  -> (),
+    keyed   ReturnStock           "products.return_stock"              -> (),
+    keyed   StockCatalogue        "products.stock_catalogue"           -> u32,
+    query   ReconcileStock        "products.reconcile_stock"           -> Vec<StockReconciliation>,
+    query   ReconcileReservations "products.reconcile_reservations"    -> Vec<ReservationReconciliation>,
 }
 
 #[rustfmt::skip]
@@ -278,20 +278,20 @@ pub struct StockCatalogue {
 
 /// For the audit: products by id, from after `after`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TallyStock {
+pub struct ReconcileStock {
     pub after: Option<ProductId>,
     pub limit: usize,
 }
 
 /// For the audit: the reservations that are neither committed nor released, by order, from after `after`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TallyReservations {
+pub struct ReconcileReservations {
     pub after: Option<OrderId>,
     pub limit: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReservationTally {
+pub struct ReservationReconciliation {
     pub order_id: OrderId,
     /// When it lapses.
     pub until: Timestamp,
@@ -299,7 +299,7 @@ pub struct ReservationTally {
 
 /// `available + reserved + sold − returned = received`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StockTally {
+pub struct StockReconciliation {
     pub product_id: ProductId,
     pub available: i64,
     pub reserved: i64,

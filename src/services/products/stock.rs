@@ -3,7 +3,7 @@
 //! Pure state machines; [`super::reservations`] says in which order they are written down.
 
 use super::{
-    messages::{ProductsError, ReserveStock, ReturnStock, StockChange, StockLevel, StockLine, StockTally},
+    messages::{ProductsError, ReserveStock, ReturnStock, StockChange, StockLevel, StockLine, StockReconciliation},
     rules::invalid,
 };
 use crate::types::{OrderId, ProductId, Quantity, RefundId, Timestamp};
@@ -109,8 +109,8 @@ impl Stock {
         StockLevel { on_hand: shown(self.on_hand), reserved, available }
     }
 
-    pub fn tally(&self, product_id: ProductId) -> StockTally {
-        StockTally {
+    pub fn tally(&self, product_id: ProductId) -> StockReconciliation {
+        StockReconciliation {
             product_id,
             // Not held at zero: the audit is to see it, should more ever be promised than is there.
             available: self.on_hand as i64 - self.reserved() as i64,

@@ -4,7 +4,7 @@ use super::{launch, messages::*, records::ProductRecord, rules::tests::kettle};
 use crate::{
     env::{Env, later},
     mesh::{CallError, Caller, Context, Mesh, Request, TraceId},
-    services::{CALLS, HEARS, Home},
+    services::{ALLOWED_CALLS, SUBSCRIPTIONS, ServiceDeps},
     storage::{Record, Storage, Table},
     types::{Cursor, Limit, Money, OrderId, Page, Principal, ProductId, Quantity, Role, Service, Timestamp, UserId},
 };
@@ -25,7 +25,7 @@ impl Shop {
 
     fn open_in(folder: tempfile::TempDir, env: Env, instances: usize) -> Self {
         let storage = Storage::open(folder.path(), &env).unwrap();
-        let mesh = Mesh::new(env.clone(), CALLS, HEARS);
+        let mesh = Mesh::new(env.clone(), ALLOWED_CALLS, SUBSCRIPTIONS);
         let shop = Self { folder, storage, env, mesh };
         shop.launch(instances);
         shop
@@ -34,13 +34,13 @@ impl Shop {
     fn launch(&self, instances: usize) {
         let mesh = self.mesh.for_caller(Caller::Service(Service::Products));
         let tree = self.storage.tree(Service::Products).unwrap();
-        launch(Home { env: self.env.clone(), mesh, tree, instances }).unwrap();
+        launch(ServiceDeps { env: self.env.clone(), mesh, tree, instances }).unwrap();
     }
 
     /// The same folder, in the hands of a new process.
     fn restarted(self, instances: usize) -> Self {
         self.mesh.stop();
-        let shop = Self { mesh: Mesh::new(self.env.clone(), CALLS, HEARS), ..self };
+        let shop = Self { mesh: Mesh::new(self.env.clone(), ALLOWED_CALLS, SUBSCRIPTIONS), ..self };
         shop.launch(instances);
         shop
     }
@@ -82,8 +82,8 @@ impl Shop {
         self.ask(ReserveStock { order_id, lines, until }).await
     }
 
-    async fn tally(&self, id: ProductId) -> StockTally {
-        let tallies = self.ask(TallyStock { after: None, limit: 100 }).await.unwrap();
+    async fn tally(&self, id: ProductId) -> StockReconciliation {
+        let tallies = self.ask(ReconcileStock { after: None, limit: 100 }).await.unwrap();
         let tally = tallies.into_iter().find(|tally| tally.product_id == id).unwrap();
         assert_eq!(tally.available + tally.reserved + tally.sold - tally.returned, tally.received);
         tally

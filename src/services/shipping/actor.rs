@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     env::Env,
-    mesh::{Answer, Context, Failure, MeshError, service},
-    services::Home,
+    mesh::{Context, Failure, HandlerResult, MeshError, service},
+    services::ServiceDeps,
     storage::{Decision, StorageError},
     types::{OrderId, Service},
 };
@@ -31,7 +31,7 @@ struct Shipping {
 }
 
 service! { Shipping,
-    answers {
+    handles {
         QuoteParcel        => quote,
         BookShipment       => book,
         CancelShipment     => cancel,
@@ -41,33 +41,33 @@ service! { Shipping,
         DrawLabel          => draw_label,
         Track              => track,
         GetNetwork         => get_network,
-        TallyShipments     => tally,
+        ReconcileShipments => tally,
     }
 }
 
 /// `carrier_speed`: how many times faster than in the real world parcels travel; 3600 is an hour a second.
-pub fn launch(home: Home, carrier_speed: f64) -> Result<(), StorageError> {
-    let store = Store::new(&home.tree);
-    let (carrier, tell) = Carrier::new(home.env.clone(), store.clone())?;
+pub fn launch(deps: ServiceDeps, carrier_speed: f64) -> Result<(), StorageError> {
+    let store = Store::new(&deps.tree);
+    let (carrier, tell) = Carrier::new(deps.env.clone(), store.clone())?;
     let carrier = Arc::new(Mutex::new(carrier));
     let tables = store.owing();
-    let shipping = Shipping { env: home.env.clone(), store, carrier: tell, carrier_speed };
-    home.mesh.launch(Service::Shipping, home.instances, move |on| start(&shipping, on));
-    let env = home.env.clone();
-    home.mesh.background(Service::Shipping, move || {
+    let shipping = Shipping { env: deps.env.clone(), store, carrier: tell, carrier_speed };
+    deps.mesh.launch(Service::Shipping, deps.instances, move |on| start(&shipping, on));
+    let env = deps.env.clone();
+    deps.mesh.background(Service::Shipping, move || {
         let carrier = carrier.clone();
         async move { carrier.lock().await.run().await }
     });
-    home.mesh.background(Service::Shipping, move || {
+    deps.mesh.background(Service::Shipping, move || {
         let env = env.clone();
         async move { routes::prepare(&env).await }
     });
-    home.mesh.relay(Service::Shipping, home.tree, tables);
+    deps.mesh.relay(Service::Shipping, deps.tree, tables);
     Ok(())
 }
 
 impl Shipping {
-    async fn quote(&self, _: Context, request: QuoteParcel) -> Answer<QuoteParcel> {
+    async fn quote(&self, _: Context, request: QuoteParcel) -> HandlerResult<QuoteParcel> {
         let QuoteParcel { country, postal_code, weight_grams, .. } = request;
         routes::prepare(&self.env).await;
         let now = self.env.now();
@@ -76,7 +76,7 @@ impl Shipping {
         Ok(quotes.collect::<Result<_, _>>()?)
     }
 
-    async fn book(&self, _: Context, request: BookShipment) -> Answer<BookShipment> {
+    async fn book(&self, _: Context, request: BookShipment) -> HandlerResult<BookShipment> {
         routes::prepare(&self.env).await;
         let found = match self.store.get(request.order_id)? {
             Some(record) => record,
@@ -108,9 +108,9 @@ impl Shipping {
         }
     }
 
-    async fn cancel(&self, _: Context, request: CancelShipment) -> Answer<CancelShipment> {
+    async fn cancel(&self, _: Context, request: CancelShipment) -> HandlerResult<CancelShipment> {
         let now = self.env.now();
-        let cancelled: Answer<CancelShipment> = self.store.change(request.order_id, |found| {
+        let cancelled: HandlerResult<CancelShipment> = self.store.change(request.order_id, |found| {
             let mut record = found.unwrap_or_default();
             if let Some(shipment) = &mut record.shipment {
                 rules::cancel(shipment, now)?;
@@ -122,7 +122,7 @@ impl Shipping {
         cancelled
     }
 
-    async fn hand_over(&self, context: Context, request: HandOver) -> Answer<HandOver> {
+    async fn hand_over(&self, context: Context, request: HandOver) -> HandlerResult<HandOver> {
         if !context.principal.is_staff() {
             return Err(ShippingError::ShipmentNotFound.into());
         }
@@ -152,15 +152,15 @@ impl Shipping {
         Ok(Decision::Save(record.clone(), record))
     }
 
-    async fn get(&self, context: Context, request: GetShipment) -> Answer<GetShipment> {
+    async fn get(&self, context: Context, request: GetShipment) -> HandlerResult<GetShipment> {
         self.visible(&context, rules::order_of(request.shipment_id))
     }
 
-    async fn get_of_order(&self, context: Context, request: GetShipmentOfOrder) -> Answer<GetShipmentOfOrder> {
+    async fn get_of_order(&self, context: Context, request: GetShipmentOfOrder) -> HandlerResult<GetShipmentOfOrder> {
         self.visible(&context, request.order_id)
     }
 
-    async fn draw_label(&self, context: Context, request: DrawLabel) -> Answer<DrawLabel> {
+    async fn draw_label(&self, context: Context, request: DrawLabel) -> HandlerResult<DrawLabel> {
         let shipment = self.visible(&context, rules::order_of(request.shipment_id))?;
         if shipment.status == ShipmentStatus::Cancelled {
             return Err(ShippingError::AlreadyCancelled.into());
@@ -168,23 +168,23 @@ impl Shipping {
         Ok(Label { svg: label::draw(&shipment) })
     }
 
-    async fn track(&self, _: Context, request: Track) -> Answer<Track> {
+    async fn track(&self, _: Context, request: Track) -> HandlerResult<Track> {
         let number = request.tracking_number.parse().map_err(|_| ShippingError::ShipmentNotFound)?;
         let shipment = self.store.by_number(&number)?.ok_or(ShippingError::ShipmentNotFound)?;
         Ok(shipment.into())
     }
 
-    async fn get_network(&self, _: Context, _: GetNetwork) -> Answer<GetNetwork> {
+    async fn get_network(&self, _: Context, _: GetNetwork) -> HandlerResult<GetNetwork> {
         Ok(NETWORK.hubs.clone())
     }
 
-    async fn tally(&self, context: Context, request: TallyShipments) -> Answer<TallyShipments> {
+    async fn tally(&self, context: Context, request: ReconcileShipments) -> HandlerResult<ReconcileShipments> {
         if !context.principal.is_staff() {
             return Err(MeshError::Refused.into());
         }
         let tally = |(order_id, record): (OrderId, ShipmentRecord)| {
             let status = record.shipment.map_or(ShipmentStatus::Cancelled, |shipment| shipment.status);
-            ShipmentTally { order_id, status }
+            ShipmentReconciliation { order_id, status }
         };
         let all = self.store.all(request.after).take(request.limit);
         Ok(all.map(|found| found.map(tally)).collect::<Result<_, _>>()?)

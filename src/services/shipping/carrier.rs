@@ -106,9 +106,9 @@ pub fn make_due_scans(record: &mut ShipmentRecord, now: Timestamp) -> bool {
         let at = scan.at;
         let (order_id, user_id, shipment_id) = (shipment.order_id, shipment.user_id, shipment.id);
         let tracking_number = shipment.tracking_number.clone();
-        ShipmentMoved { order_id, user_id, shipment_id, tracking_number, event: scan }.owe(&mut record.outbox, at);
+        ShipmentMoved { order_id, user_id, shipment_id, tracking_number, event: scan }.add_to(&mut record.outbox, at);
         if shipment.status == ShipmentStatus::Delivered {
-            ShipmentDelivered { order_id, user_id, shipment_id, at }.owe(&mut record.outbox, at);
+            ShipmentDelivered { order_id, user_id, shipment_id, at }.add_to(&mut record.outbox, at);
         }
     }
     due > 0

@@ -9,16 +9,16 @@ use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Shipping, ShippingError,
-    query   QuoteParcel        "shipping.quote"                    -> Vec<Quote>,
-    keyed   BookShipment       "shipping.book" by order_id         -> Shipment,
-    keyed   CancelShipment     "shipping.cancel" by order_id       -> (),
-    keyed   HandOver           "shipping.hand_over" by order_id    -> Shipment,
-    query   GetShipment        "shipping.get"                      -> Shipment,
-    query   GetShipmentOfOrder "shipping.get_of_order" by order_id -> Shipment,
-    query   DrawLabel          "shipping.draw_label"               -> Label,
-    query   Track              "shipping.track"                    -> Tracking,
-    query   GetNetwork         "shipping.get_network"              -> Vec<Hub>,
-    query   TallyShipments     "shipping.tally"                    -> Vec<ShipmentTally>,
+    query QuoteParcel        "shipping.quote"                    -> Vec<Quote>,
+    keyed BookShipment       "shipping.book" by order_id         -> Shipment,
+    keyed CancelShipment     "shipping.cancel" by order_id       -> (),
+    keyed HandOver           "shipping.hand_over" by order_id    -> Shipment,
+    query GetShipment        "shipping.get"                      -> Shipment,
+    query GetShipmentOfOrder "shipping.get_of_order" by order_id -> Shipment,
+    query DrawLabel          "shipping.draw_label"               -> Label,
+    query Track              "shipping.track"                    -> Tracking,
+    query GetNetwork         "shipping.get_network"              -> Vec<Hub>,
+    query ReconcileShipments "shipping.reconcile"                -> Vec<ShipmentReconciliation>,
 }
 
 #[rustfmt::skip]
@@ -209,13 +209,13 @@ pub struct GetNetwork {}
 
 /// For the audit: shipments in the order of their orders' ids, from after `after`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TallyShipments {
+pub struct ReconcileShipments {
     pub after: Option<OrderId>,
     pub limit: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShipmentTally {
+pub struct ShipmentReconciliation {
     pub order_id: OrderId,
     pub status: ShipmentStatus,
 }

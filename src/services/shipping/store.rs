@@ -10,7 +10,7 @@ use super::{
     tracking_number::TrackingNumber,
 };
 use crate::{
-    storage::{Decision, KnownTable, Outbox, Owing, Record, StorageError, Table, Tree},
+    storage::{Decision, KnownTable, Outbox, OutboxTable, Record, StorageError, Table, Tree},
     types::{OrderId, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -123,7 +123,7 @@ impl Store {
     }
 
     /// The tables whose records owe events.
-    pub fn owing(&self) -> Vec<Box<dyn Owing>> {
+    pub fn owing(&self) -> Vec<Box<dyn OutboxTable>> {
         vec![Box::new(self.shipments.clone())]
     }
 }

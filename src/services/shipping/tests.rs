@@ -3,8 +3,11 @@
 use super::{launch, messages::*};
 use crate::{
     env::{Env, later},
-    mesh::{Answers, CallError, Caller, Context, Event, Heard, Hearers, Mesh, MeshError, Request, TraceId, service},
-    services::{CALLS, Home},
+    mesh::{
+        CallError, Caller, Context, Event, Handlers, Mesh, MeshError, ProcessedEvents, Request, Subscriptions, TraceId,
+        service,
+    },
+    services::{ALLOWED_CALLS, ServiceDeps},
     storage::{Storage, Tree},
     types::{Address, Id, OrderId, Principal, Role, Service, ShipmentId, Timestamp, UserId},
 };
@@ -28,13 +31,13 @@ impl House {
     /// With shipping and somebody who hears what it tells.
     async fn open(folder: &Path, env: Env, carrier_speed: f64) -> Self {
         let storage = opened(folder, &env).await;
-        let mesh = Mesh::new(env.clone(), CALLS, listener::HEARS);
+        let mesh = Mesh::new(env.clone(), ALLOWED_CALLS, listener::SUBSCRIPTIONS);
         let heard = Arc::default();
         let notes = listener::Listener::new(&storage.tree(Service::Notifications).unwrap(), &heard);
         mesh.register(Service::Notifications, listener::answers(&notes));
         let tree = storage.tree(Service::Shipping).unwrap();
         let own_mesh = mesh.for_caller(Caller::Service(Service::Shipping));
-        launch(Home { env: env.clone(), mesh: own_mesh, tree, instances: 2 }, carrier_speed).unwrap();
+        launch(ServiceDeps { env: env.clone(), mesh: own_mesh, tree, instances: 2 }, carrier_speed).unwrap();
         Self { env, mesh, heard }
     }
 
@@ -82,27 +85,28 @@ mod listener {
 
     #[derive(Clone)]
     pub struct Listener {
-        heard: Heard,
+        heard: ProcessedEvents,
         told: Arc<Mutex<Vec<String>>>,
     }
 
     service! { Listener,
-        answers {}
-        hears {
+        handles {}
+        subscribes {
             ShipmentMoved     => moved,
             ShipmentDelivered => delivered,
         }
     }
 
-    pub const HEARS: Hearers = &[(Service::Notifications, &[ShipmentMoved::NAME, ShipmentDelivered::NAME])];
+    pub const SUBSCRIPTIONS: Subscriptions =
+        &[(Service::Notifications, &[ShipmentMoved::NAME, ShipmentDelivered::NAME])];
 
-    pub fn answers(listener: &Listener) -> Answers {
+    pub fn answers(listener: &Listener) -> Handlers {
         start(listener, &Arbiter::current())
     }
 
     impl Listener {
         pub fn new(tree: &Tree, told: &Arc<Mutex<Vec<String>>>) -> Self {
-            Self { heard: Heard::in_tree(tree), told: told.clone() }
+            Self { heard: ProcessedEvents::in_tree(tree), told: told.clone() }
         }
 
         async fn moved(&self, _: Context, news: ShipmentMoved) -> Result<(), MeshError> {
@@ -115,7 +119,7 @@ mod listener {
             Ok(())
         }
 
-        fn heard(&self) -> &Heard {
+        fn processed_events(&self) -> &ProcessedEvents {
             &self.heard
         }
     }
@@ -209,7 +213,7 @@ async fn a_cancelled_booking_stays_cancelled_also_if_it_comes_late() {
     assert_eq!(house.cancel(3).await, Err(ShippingError::AlreadyHandedOver));
     assert_eq!(house.hand_over(4).await, Err(ShippingError::ShipmentNotFound));
 
-    let tally = house.ask(Principal::System, TallyShipments { after: Some(order(1)), limit: 10 }).await.unwrap();
+    let tally = house.ask(Principal::System, ReconcileShipments { after: Some(order(1)), limit: 10 }).await.unwrap();
     let statuses: Vec<_> = tally.iter().map(|tally| (tally.order_id, tally.status)).collect();
     assert_eq!(statuses, [(order(2), ShipmentStatus::Cancelled), (order(3), ShipmentStatus::PickedUp)]);
 }
@@ -296,7 +300,7 @@ fn many_parcels_that_are_due_at_once_are_all_delivered() {
             handed_over.unwrap();
         }
         tokio::time::sleep(Duration::from_secs(600)).await;
-        let tally = house.ask(Principal::System, TallyShipments { after: None, limit: 1_000 }).await.unwrap();
+        let tally = house.ask(Principal::System, ReconcileShipments { after: None, limit: 1_000 }).await.unwrap();
         assert_eq!(tally.len(), 200);
         assert!(tally.iter().all(|tally| tally.status == ShipmentStatus::Delivered));
         // Seven scans each, and that it is there.

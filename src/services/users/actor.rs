@@ -11,15 +11,15 @@ use super::{
 };
 use crate::{
     env::Env,
-    mesh::{Answer, Context, service},
-    services::Home,
+    mesh::{Context, HandlerResult, service},
+    services::ServiceDeps,
     storage::StorageError,
     types::Service,
 };
 use std::time::Duration;
 
 service! { Users,
-    answers {
+    handles {
         RegisterUser     => register,
         SignIn           => sign_in,
         RefreshSession   => refresh,
@@ -42,15 +42,15 @@ service! { Users,
     }
 }
 
-pub fn launch(home: Home) -> Result<(), StorageError> {
-    let (env, store) = (home.env.clone(), Store::new(&home.tree));
+pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
+    let (env, store) = (deps.env.clone(), Store::new(&deps.tree));
     store.finish(env.now())?;
     store.renew_keys(env.now(), env.bytes())?;
     let users =
         Users { passwords: Passwords::new(&env), guesses: Guesses::default(), store: store.clone(), env: env.clone() };
-    home.mesh.launch(Service::Users, home.instances, move |on| start(&users, on));
-    home.mesh.relay(Service::Users, home.tree, store.owing());
-    home.mesh.background(Service::Users, move || sweep(env.clone(), store.clone()));
+    deps.mesh.launch(Service::Users, deps.instances, move |on| start(&users, on));
+    deps.mesh.relay(Service::Users, deps.tree, store.owing());
+    deps.mesh.background(Service::Users, move || sweep(env.clone(), store.clone()));
     Ok(())
 }
 
@@ -77,11 +77,11 @@ async fn sweep_once(env: &Env, store: &Store) -> Result<(), StorageError> {
 }
 
 impl Users {
-    async fn user(&self, context: Context, request: GetUser) -> Answer<GetUser> {
+    async fn user(&self, context: Context, request: GetUser) -> HandlerResult<GetUser> {
         Ok(self.account(&context, request.user_id)?.user)
     }
 
-    async fn update(&self, context: Context, request: UpdateUser) -> Answer<UpdateUser> {
+    async fn update(&self, context: Context, request: UpdateUser) -> HandlerResult<UpdateUser> {
         let mut user = self.account(&context, request.user_id)?.user;
         // The e-mail address first: where it is taken, nothing has changed.
         if let Some(email) = &request.email {
@@ -97,17 +97,17 @@ impl Users {
         Ok(user)
     }
 
-    async fn addresses(&self, context: Context, request: ListAddresses) -> Answer<ListAddresses> {
+    async fn addresses(&self, context: Context, request: ListAddresses) -> HandlerResult<ListAddresses> {
         Ok(self.account(&context, request.user_id)?.addresses)
     }
 
-    async fn address(&self, context: Context, request: GetAddress) -> Answer<GetAddress> {
+    async fn address(&self, context: Context, request: GetAddress) -> HandlerResult<GetAddress> {
         let addresses = self.account(&context, request.user_id)?.addresses;
         let found = addresses.into_iter().find(|saved| saved.id == request.address_id);
         found.ok_or(UsersError::AddressNotFound.into())
     }
 
-    async fn add_address(&self, context: Context, request: AddAddress) -> Answer<AddAddress> {
+    async fn add_address(&self, context: Context, request: AddAddress) -> HandlerResult<AddAddress> {
         self.account(&context, request.user_id)?;
         let saved = SavedAddress { id: self.env.id(), address: request.address };
         let add = |record: &mut UserRecord| rules::add_address(&mut record.addresses, &saved);
@@ -115,7 +115,7 @@ impl Users {
         Ok(saved)
     }
 
-    async fn replace_address(&self, context: Context, request: ReplaceAddress) -> Answer<ReplaceAddress> {
+    async fn replace_address(&self, context: Context, request: ReplaceAddress) -> HandlerResult<ReplaceAddress> {
         self.account(&context, request.user_id)?;
         let saved = SavedAddress { id: request.address_id, address: request.address };
         let replace = |record: &mut UserRecord| rules::replace_address(&mut record.addresses, &saved);
@@ -123,7 +123,7 @@ impl Users {
         Ok(saved)
     }
 
-    async fn remove_address(&self, context: Context, request: RemoveAddress) -> Answer<RemoveAddress> {
+    async fn remove_address(&self, context: Context, request: RemoveAddress) -> HandlerResult<RemoveAddress> {
         self.account(&context, request.user_id)?;
         let remove = |record: &mut UserRecord| {
             rules::remove_address(&mut record.addresses, &mut record.removed_addresses, request.address_id)

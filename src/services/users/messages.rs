@@ -54,8 +54,8 @@ pub struct RegisterUser {
     /// 12 to 128 characters, not among the commonest.
     pub password: Secret,
     pub name: PersonName,
-    /// The same key, address and password within 24 hours find the account that was made with them, not `EmailTaken`. Another password
-    /// with this key and address is `KeyReused`.
+    /// The same key, address and password within 24 hours find the account that was made with
+    /// them, not `EmailTaken`. Another password with this key and address is `KeyReused`.
     pub key: Option<String>,
     pub from: Option<Network>,
 }

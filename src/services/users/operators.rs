@@ -10,16 +10,20 @@ use super::{
 };
 use crate::{
     env::later,
-    mesh::{Answer, Context, Failure},
+    mesh::{Context, Failure, HandlerResult},
     types::{Email, Principal, Role},
 };
 
 impl Users {
-    pub(super) async fn has_operator(&self, _: Context, _: HasOperator) -> Answer<HasOperator> {
+    pub(super) async fn has_operator(&self, _: Context, _: HasOperator) -> HandlerResult<HasOperator> {
         Ok(self.store.has_operator()?)
     }
 
-    pub(super) async fn create_operator(&self, context: Context, request: CreateOperator) -> Answer<CreateOperator> {
+    pub(super) async fn create_operator(
+        &self,
+        context: Context,
+        request: CreateOperator,
+    ) -> HandlerResult<CreateOperator> {
         only_for_the_program(&context)?;
         check_password(request.password.expose(), &request.email, &request.name)?;
         let password_hash = self.passwords.hash(&context, request.password).await?;
@@ -46,7 +50,11 @@ impl Users {
         Ok(self.store.change_password(record.user.id, None, self.env.now(), promote).await?.0)
     }
 
-    pub(super) async fn issue_setup_token(&self, context: Context, _: IssueSetupToken) -> Answer<IssueSetupToken> {
+    pub(super) async fn issue_setup_token(
+        &self,
+        context: Context,
+        _: IssueSetupToken,
+    ) -> HandlerResult<IssueSetupToken> {
         only_for_the_program(&context)?;
         let token = random_token(&self.env);
         let expires_at = later(self.env.now(), SETUP_TOKEN_LIFE);
@@ -58,7 +66,7 @@ impl Users {
         &self,
         context: Context,
         request: RedeemSetupToken,
-    ) -> Answer<RedeemSetupToken> {
+    ) -> HandlerResult<RedeemSetupToken> {
         let token = Fingerprint::of(request.token.expose().as_bytes());
         // Before anything is said about the password, and before it costs a hash.
         if !self.store.is_setup_token(&token, self.env.now())? {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     env::later,
-    mesh::{Answer, Context, Failure, MeshError},
+    mesh::{Context, Failure, HandlerResult, MeshError},
     storage::StorageError,
     types::{Email, Role, Secret, Timestamp, UserId},
 };
@@ -22,13 +22,13 @@ use std::time::Duration;
 const KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Users {
-    pub(super) async fn register(&self, context: Context, request: RegisterUser) -> Answer<RegisterUser> {
+    pub(super) async fn register(&self, context: Context, request: RegisterUser) -> HandlerResult<RegisterUser> {
         let RegisterUser { email, password, name, key, from } = request;
         check_password(password.expose(), &email, &name)?;
         if let Some(made) = key.as_deref().map(|key| self.made_with(key, &email)).transpose()?.flatten() {
             let guesser = Guesser { account: email, standing: Standing::Stranger };
             if !self.guess(&context, &guesser, password, Some(made.password_hash)).await?.is_right {
-                // A password that was changed since says nothing about the request: it may be the first one again.
+                // After a change of the password the request may be the first one, sent again.
                 let is_unchanged = made.password_version == FIRST_PASSWORD;
                 return Err(if is_unchanged { UsersError::KeyReused } else { UsersError::EmailTaken }.into());
             }
@@ -49,7 +49,7 @@ impl Users {
         Ok(found.filter(|record| record.was_made_with(key) && later(record.user.created_at, KEY_LIFE) > self.env.now()))
     }
 
-    pub(super) async fn sign_in(&self, context: Context, request: SignIn) -> Answer<SignIn> {
+    pub(super) async fn sign_in(&self, context: Context, request: SignIn) -> HandlerResult<SignIn> {
         let found = self.store.by_email(&request.email)?;
         let (user, hash) = found.as_ref().map(|record| (record.user.id, record.password_hash.clone())).unzip();
         let standing = self.standing(user, request.from)?;
@@ -94,7 +94,7 @@ impl Users {
         verdict
     }
 
-    pub(super) async fn refresh(&self, context: Context, request: RefreshSession) -> Answer<RefreshSession> {
+    pub(super) async fn refresh(&self, context: Context, request: RefreshSession) -> HandlerResult<RefreshSession> {
         let token = RefreshToken::parse(request.refresh_token.expose()).ok_or(UsersError::RefreshTokenInvalid)?;
         let (session_id, now) = (token.session_id, self.env.now());
         match self.store.refresh(&token, random_token(&self.env).expose(), now).await? {
@@ -111,14 +111,14 @@ impl Users {
         }
     }
 
-    pub(super) async fn end_session(&self, context: Context, request: EndSession) -> Answer<EndSession> {
+    pub(super) async fn end_session(&self, context: Context, request: EndSession) -> HandlerResult<EndSession> {
         self.account(&context, request.user_id)?;
         let sessions = self.store.sign_out(request.user_id, request.session_id, self.env.now()).await?;
         log::info!(user:% = request.user_id, trace:% = context.trace; "signed out");
         Ok(EndedSessions { sessions })
     }
 
-    pub(super) async fn sessions(&self, context: Context, request: ListSessions) -> Answer<ListSessions> {
+    pub(super) async fn sessions(&self, context: Context, request: ListSessions) -> HandlerResult<ListSessions> {
         self.account(&context, request.user_id)?;
         let now = self.env.now();
         let mut live = self.store.sessions_of(request.user_id).collect::<Result<Vec<_>, _>>()?;
@@ -127,17 +127,21 @@ impl Users {
         Ok(live.into_iter().map(info).collect())
     }
 
-    pub(super) async fn revoked(&self, _: Context, _: ListRevoked) -> Answer<ListRevoked> {
+    pub(super) async fn revoked(&self, _: Context, _: ListRevoked) -> HandlerResult<ListRevoked> {
         let sessions = self.store.revoked(self.env.now())?;
         Ok(sessions.iter().map(|session| Revoked { session_id: session.id, until: session.until() }).collect())
     }
 
-    pub(super) async fn keys(&self, _: Context, _: GetKeys) -> Answer<GetKeys> {
+    pub(super) async fn keys(&self, _: Context, _: GetKeys) -> HandlerResult<GetKeys> {
         let keys = self.store.published_keys(self.env.now())?;
         Ok(keys.iter().map(TokenKey::public).collect::<Result<_, _>>()?)
     }
 
-    pub(super) async fn change_password(&self, context: Context, request: ChangePassword) -> Answer<ChangePassword> {
+    pub(super) async fn change_password(
+        &self,
+        context: Context,
+        request: ChangePassword,
+    ) -> HandlerResult<ChangePassword> {
         let record = self.account(&context, request.user_id)?;
         check_password(request.new_password.expose(), &record.user.email, &record.user.name)?;
         let standing = request.session_id.map_or(Standing::Stranger, Standing::SignedIn);

@@ -50,7 +50,7 @@ use super::{
 };
 use crate::{
     mesh::Failure,
-    storage::{Decision, KnownTable, Outbox, Owing, Record, StorageError, Table, Tree},
+    storage::{Decision, KnownTable, Outbox, OutboxTable, Record, StorageError, Table, Tree},
     types::{AddressId, Email, Role, SessionId, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
@@ -80,7 +80,7 @@ impl Store {
     }
 
     /// The tables whose records owe events.
-    pub fn owing(&self) -> Vec<Box<dyn Owing>> {
+    pub fn owing(&self) -> Vec<Box<dyn OutboxTable>> {
         vec![Box::new(self.users.clone())]
     }
 

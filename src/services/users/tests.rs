@@ -8,8 +8,8 @@ mod sessions;
 use super::{launch, messages::*, rules, store::Store};
 use crate::{
     env::{Env, later},
-    mesh::{Answers, CallError, Context, Delivery, Disturb, Mesh, MeshError, Ping, Request, TraceId},
-    services::{CALLS, HEARS, Home},
+    mesh::{CallError, Context, Delivery, Handlers, InjectedFault, Mesh, MeshError, Ping, Request, TraceId},
+    services::{ALLOWED_CALLS, SUBSCRIPTIONS, ServiceDeps},
     storage::Storage,
     types::{Address, Principal, Role, Secret, Service, SessionId, Timestamp, UserId},
 };
@@ -37,8 +37,8 @@ impl House {
     fn open(env: Env, instances: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tree = Storage::open(folder.path(), &env).unwrap().tree(Service::Users).unwrap();
-        let (mesh, store) = (Mesh::new(env.clone(), CALLS, HEARS), Store::new(&tree));
-        launch(Home { env: env.clone(), mesh: mesh.clone(), tree, instances }).unwrap();
+        let (mesh, store) = (Mesh::new(env.clone(), ALLOWED_CALLS, SUBSCRIPTIONS), Store::new(&tree));
+        launch(ServiceDeps { env: env.clone(), mesh: mesh.clone(), tree, instances }).unwrap();
         Self { folder, env, mesh, store }
     }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     env::Env,
-    storage::{Outbox, Owing, Storage},
+    storage::{Outbox, OutboxTable, Storage},
     types::{Service, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -159,11 +159,11 @@ fn a_record_that_owes_events_is_open_until_all_are_settled() {
     });
     assert_eq!(woken.try_recv().unwrap(), "jar/1");
     assert_eq!(jars.open_keys().unwrap(), ["1"]);
-    let first = jars.first_owed("1").unwrap().unwrap();
+    let first = jars.first_pending("1").unwrap().unwrap();
     assert_eq!((first.seq, first.name.as_str()), (0, "jars.filled"));
     assert_eq!(jars.settle("1", 0).unwrap().unwrap().seq, 1);
     assert_eq!(jars.settle("1", 0).unwrap().unwrap().seq, 1, "settled already");
-    assert_eq!(jars.first_owed("1").unwrap().unwrap().seq, 1);
+    assert_eq!(jars.first_pending("1").unwrap().unwrap().seq, 1);
     assert!(jars.settle("1", 1).unwrap().is_none());
     assert!(jars.open_keys().unwrap().is_empty());
 }
@@ -180,7 +180,7 @@ fn a_marker_survives_whoever_closes_while_another_opens() {
         });
         scope.spawn(|| {
             for _ in 0..500 {
-                if let Some(owed) = jars.first_owed("1").unwrap() {
+                if let Some(owed) = jars.first_pending("1").unwrap() {
                     jars.settle("1", owed.seq).unwrap();
                 }
                 let open = !jars.get(&1).unwrap().unwrap().outbox.is_empty();

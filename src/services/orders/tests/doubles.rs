@@ -4,7 +4,7 @@
 use super::world::{World, euro};
 use crate::{
     env::{Env, later},
-    mesh::{Answer, Answers, Context, Failure, Heard, MeshError, Request, service},
+    mesh::{Context, Failure, HandlerResult, Handlers, MeshError, ProcessedEvents, Request, service},
     services::{
         carts::messages::*,
         orders::messages::{
@@ -120,11 +120,11 @@ impl Props {
 pub struct Doubles {
     env: Env,
     stage: Stage,
-    heard: Heard,
+    heard: ProcessedEvents,
 }
 
 service! { Doubles,
-    answers {
+    handles {
         GetProducts    => get_products,
         GetCart        => get_cart,
         GetAddress     => get_address,
@@ -143,7 +143,7 @@ service! { Doubles,
         HandOver       => hand_over,
         CheckOut       => check_out,
     }
-    hears {
+    subscribes {
         OrderConfirmed => confirmed,
         OrderRejected  => rejected,
         OrderShipped   => shipped,
@@ -154,19 +154,19 @@ service! { Doubles,
 }
 
 /// Starts one more of them on this thread. `tree` is where it remembers which events it heard.
-pub fn double(env: &Env, stage: &Stage, tree: &Tree) -> Answers {
-    let doubles = Doubles { env: env.clone(), stage: stage.clone(), heard: Heard::in_tree(tree) };
+pub fn double(env: &Env, stage: &Stage, tree: &Tree) -> Handlers {
+    let doubles = Doubles { env: env.clone(), stage: stage.clone(), heard: ProcessedEvents::in_tree(tree) };
     start(&doubles, &actix::Arbiter::current())
 }
 
 /// What is looked up.
 impl Doubles {
-    async fn get_products(&self, _: Context, request: GetProducts) -> Answer<GetProducts> {
+    async fn get_products(&self, _: Context, request: GetProducts) -> HandlerResult<GetProducts> {
         let catalogue = self.stage.lock().catalogue.clone();
         Ok(catalogue.into_iter().filter(|product| request.ids.contains(&product.id)).collect())
     }
 
-    async fn get_cart(&self, _: Context, _: GetCart) -> Answer<GetCart> {
+    async fn get_cart(&self, _: Context, _: GetCart) -> HandlerResult<GetCart> {
         let lines = self.stage.lock().cart.clone();
         let items = lines.into_iter().map(|(product_id, quantity)| CartItem {
             product_id,
@@ -181,17 +181,17 @@ impl Doubles {
         Ok(Cart { id, items: items.collect(), subtotal: euro(0), item_count: 0 })
     }
 
-    async fn get_address(&self, _: Context, request: GetAddress) -> Answer<GetAddress> {
+    async fn get_address(&self, _: Context, request: GetAddress) -> HandlerResult<GetAddress> {
         let addresses = self.stage.lock().addresses.clone();
         let found = addresses.into_iter().find(|saved| saved.id == request.address_id);
         Ok(found.ok_or(UsersError::AddressNotFound)?)
     }
 
-    async fn list_methods(&self, _: Context, _: ListMethods) -> Answer<ListMethods> {
+    async fn list_methods(&self, _: Context, _: ListMethods) -> HandlerResult<ListMethods> {
         Ok(self.stage.lock().methods.clone())
     }
 
-    async fn quote_parcel(&self, _: Context, request: QuoteParcel) -> Answer<QuoteParcel> {
+    async fn quote_parcel(&self, _: Context, request: QuoteParcel) -> HandlerResult<QuoteParcel> {
         if request.country.code() == "AQ" {
             return Err(ShippingError::Undeliverable { reason: "nobody goes there".into() }.into());
         }
@@ -206,7 +206,7 @@ impl Doubles {
     async fn act<R: Request>(
         &self,
         effect: impl FnOnce(&mut Props, Timestamp) -> Result<R::Reply, R::Error>,
-    ) -> Answer<R> {
+    ) -> HandlerResult<R> {
         let fault = {
             let mut props = self.stage.lock();
             props.calls.push(R::NAME);
@@ -230,24 +230,24 @@ impl Doubles {
         answer.map_err(Failure::Domain)
     }
 
-    async fn reserve_stock(&self, _: Context, request: ReserveStock) -> Answer<ReserveStock> {
+    async fn reserve_stock(&self, _: Context, request: ReserveStock) -> HandlerResult<ReserveStock> {
         let ReserveStock { order_id, lines, until } = request;
         self.act::<ReserveStock>(|props, _| props.world.reserve(order_id, &lines, until)).await
     }
 
-    async fn release_stock(&self, _: Context, request: ReleaseStock) -> Answer<ReleaseStock> {
+    async fn release_stock(&self, _: Context, request: ReleaseStock) -> HandlerResult<ReleaseStock> {
         self.act::<ReleaseStock>(|props, _| props.world.release(request.order_id)).await
     }
 
-    async fn commit_stock(&self, _: Context, request: CommitStock) -> Answer<CommitStock> {
+    async fn commit_stock(&self, _: Context, request: CommitStock) -> HandlerResult<CommitStock> {
         self.act::<CommitStock>(|props, _| props.world.commit(request.order_id)).await
     }
 
-    async fn return_stock(&self, _: Context, request: ReturnStock) -> Answer<ReturnStock> {
+    async fn return_stock(&self, _: Context, request: ReturnStock) -> HandlerResult<ReturnStock> {
         self.act::<ReturnStock>(|props, _| props.world.put_back(request.return_id, &request.lines)).await
     }
 
-    async fn authorize(&self, _: Context, request: Authorize) -> Answer<Authorize> {
+    async fn authorize(&self, _: Context, request: Authorize) -> HandlerResult<Authorize> {
         self.act::<Authorize>(|props, now| {
             props.world.authorize(request.order_id, request.amount)?;
             Ok(payment(request.order_id, request.user_id, now))
@@ -255,11 +255,11 @@ impl Doubles {
         .await
     }
 
-    async fn void(&self, _: Context, request: Void) -> Answer<Void> {
+    async fn void(&self, _: Context, request: Void) -> HandlerResult<Void> {
         self.act::<Void>(|props, _| props.world.void(request.order_id)).await
     }
 
-    async fn capture(&self, _: Context, request: Capture) -> Answer<Capture> {
+    async fn capture(&self, _: Context, request: Capture) -> HandlerResult<Capture> {
         self.act::<Capture>(|props, now| {
             props.world.capture(request.order_id)?;
             Ok(payment(request.order_id, UserId::from_uuid(request.order_id.uuid()), now))
@@ -267,12 +267,12 @@ impl Doubles {
         .await
     }
 
-    async fn refund(&self, _: Context, request: IssueRefund) -> Answer<IssueRefund> {
+    async fn refund(&self, _: Context, request: IssueRefund) -> HandlerResult<IssueRefund> {
         let PaymentRef::OfOrder(order_id) = request.payment else { panic!("sagas know the order") };
         self.act::<IssueRefund>(|props, _| props.world.refund(order_id, &request.key, request.amount)).await
     }
 
-    async fn book_shipment(&self, _: Context, request: BookShipment) -> Answer<BookShipment> {
+    async fn book_shipment(&self, _: Context, request: BookShipment) -> HandlerResult<BookShipment> {
         self.act::<BookShipment>(|props, now| {
             props.world.book(request.order_id)?;
             Ok(shipment(request, now))
@@ -280,11 +280,11 @@ impl Doubles {
         .await
     }
 
-    async fn cancel_shipment(&self, _: Context, request: CancelShipment) -> Answer<CancelShipment> {
+    async fn cancel_shipment(&self, _: Context, request: CancelShipment) -> HandlerResult<CancelShipment> {
         self.act::<CancelShipment>(|props, _| props.world.cancel_shipment(request.order_id)).await
     }
 
-    async fn hand_over(&self, _: Context, request: HandOver) -> Answer<HandOver> {
+    async fn hand_over(&self, _: Context, request: HandOver) -> HandlerResult<HandOver> {
         self.act::<HandOver>(|props, now| {
             props.world.hand_over(request.order_id)?;
             let booked = BookShipment {
@@ -299,7 +299,7 @@ impl Doubles {
         .await
     }
 
-    async fn check_out(&self, _: Context, request: CheckOut) -> Answer<CheckOut> {
+    async fn check_out(&self, _: Context, request: CheckOut) -> HandlerResult<CheckOut> {
         self.act::<CheckOut>(|props, _| {
             props.world.empty_cart(request.order_id);
             Ok(())
@@ -340,7 +340,7 @@ impl Doubles {
         Ok(())
     }
 
-    fn heard(&self) -> &Heard {
+    fn processed_events(&self) -> &ProcessedEvents {
         &self.heard
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     env::{Env, later},
     mesh::{CallError, Caller, Context, Event, Mesh, Request, TraceId},
     services::{
-        CALLS, HEARS, Home,
+        ALLOWED_CALLS, SUBSCRIPTIONS, ServiceDeps,
         products::messages::StockLine,
         shipping::messages::{ShipmentDelivered, ShippingService},
     },
@@ -66,7 +66,7 @@ async fn run_in<T>(folder: &Path, stage: &Stage, env: impl FnOnce() -> Env, test
     use Service::*;
     let env = env();
     let storage = Storage::open(folder, &env).unwrap();
-    let mesh = Mesh::new(env.clone(), CALLS, HEARS);
+    let mesh = Mesh::new(env.clone(), ALLOWED_CALLS, SUBSCRIPTIONS);
     let notifications = storage.tree(Notifications).unwrap();
     for service in [Users, Products, Carts, Payments, Shipping, Notifications] {
         mesh.register(service, double(&env, stage, &notifications));
@@ -74,7 +74,7 @@ async fn run_in<T>(folder: &Path, stage: &Stage, env: impl FnOnce() -> Env, test
     let shipping = storage.tree(Shipping).unwrap();
     mesh.relay(Shipping, shipping.clone(), vec![Box::new(shipping.table::<Van>())]);
     let (own, orders) = (mesh.for_caller(Caller::Service(Orders)), storage.tree(Orders).unwrap());
-    launch(Home { env: env.clone(), mesh: own, tree: orders.clone(), instances: 2 }).unwrap();
+    launch(ServiceDeps { env: env.clone(), mesh: own, tree: orders.clone(), instances: 2 }).unwrap();
     let outcome = test(Shop { env, mesh: mesh.clone(), stage: stage.clone(), shipping, orders }).await;
     // What is under way ends with the system; this lets go of the folder.
     mesh.stop();
@@ -160,7 +160,7 @@ impl Shop {
     /// Somebody tells that something happened.
     fn tell(&self, event: &impl Event) {
         let mut van = Van { outbox: Outbox::default() };
-        event.owe(&mut van.outbox, self.env.now());
+        event.add_to(&mut van.outbox, self.env.now());
         assert!(self.shipping.table().create(&self.env.id(), van).unwrap());
     }
 

@@ -28,8 +28,8 @@ impl Shop {
         self.call(who, ListOrders { user_id, status, limit: Limit::try_from(limit).unwrap(), cursor }).await
     }
 
-    pub async fn tally(&self, order_id: OrderId) -> OrderTally {
-        let tallies = self.call(operator(), TallyOrders { after: None, limit: 100 }).await.unwrap();
+    pub async fn tally(&self, order_id: OrderId) -> OrderReconciliation {
+        let tallies = self.call(operator(), ReconcileOrders { after: None, limit: 100 }).await.unwrap();
         tallies.into_iter().find(|tally| tally.order_id == order_id).unwrap()
     }
 }
@@ -61,7 +61,7 @@ fn what_is_for_operators_is_not_for_customers() {
         let forbidden = || CallError::Domain(OrdersError::Forbidden);
         let pack = FulfilOrder { order_id, to: Fulfilment::Packed };
         assert_eq!(shop.call(ada(), pack).await, Err(forbidden()));
-        assert_eq!(shop.call(ada(), TallyOrders { after: None, limit: 1 }).await, Err(forbidden()));
+        assert_eq!(shop.call(ada(), ReconcileOrders { after: None, limit: 1 }).await, Err(forbidden()));
         assert_eq!(shop.list(ada(), None, None).await, Err(forbidden()));
         assert_eq!(shop.list(bob(), Some(id(1)), None).await, Err(forbidden()));
         assert_eq!(shop.fulfil(id(99), Fulfilment::Packed).await, Err(CallError::Domain(OrdersError::OrderNotFound)));

@@ -202,7 +202,7 @@ fn the_tally_names_what_is_on_its_way() {
         let tally = shop.tally().await.remove(0);
         assert_eq!((tally.ours.held, tally.provider.captured), (1000, 1000));
         assert!(tally.unfinished_since.is_some());
-        let next = TallyPayments { after: Some(tally.order_id), limit: 100 };
+        let next = ReconcilePayments { after: Some(tally.order_id), limit: 100 };
         assert_eq!(shop.by_staff(next).await, Ok(vec![]));
     });
 }

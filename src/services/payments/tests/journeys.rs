@@ -135,18 +135,18 @@ fn a_payment_is_for_its_owner_and_refunds_are_for_staff() {
         let (payment, key, reason) = (PaymentRef::Id(payment_id), "a".to_owned(), "broken".parse().unwrap());
         let refund = IssueRefund { payment, key, amount: None, reason };
         assert_eq!(domain(shop.ask(customer(1), 10, refund.clone()).await), not_found);
-        assert_eq!(domain(shop.ask(customer(1), 10, TallyPayments { after: None, limit: 1 }).await), not_found);
+        assert_eq!(domain(shop.ask(customer(1), 10, ReconcilePayments { after: None, limit: 1 }).await), not_found);
         let operator = Principal::User { id: user(9), role: Role::Operator };
         assert_eq!(shop.ask(operator, 10, refund).await.unwrap().payment_id, payment_id);
     });
 }
 
-pub const HEARS: Hearers = &[(Service::Notifications, &[PaymentRefunded::NAME, RefundFailed::NAME])];
+pub const SUBSCRIPTIONS: Subscriptions = &[(Service::Notifications, &[PaymentRefunded::NAME, RefundFailed::NAME])];
 
 /// Somebody who hears what payments tells.
 mod ear {
     use super::*;
-    use crate::mesh::{Heard, service};
+    use crate::mesh::{ProcessedEvents, service};
     use std::sync::Mutex;
 
     type Told = Arc<Mutex<Vec<(RefundId, &'static str)>>>;
@@ -154,13 +154,13 @@ mod ear {
     #[derive(Clone)]
     struct Ear {
         told: Told,
-        heard: Heard,
+        heard: ProcessedEvents,
         _folder: Arc<tempfile::TempDir>,
     }
 
     service! { Ear,
-        answers {}
-        hears {
+        handles {}
+        subscribes {
             PaymentRefunded => refunded,
             RefundFailed    => failed,
         }
@@ -170,7 +170,7 @@ mod ear {
         let told = Told::default();
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::open(folder.path(), &simulated()).unwrap();
-        let heard = Heard::in_tree(&storage.tree(Service::Notifications).unwrap());
+        let heard = ProcessedEvents::in_tree(&storage.tree(Service::Notifications).unwrap());
         let ear = Ear { told: told.clone(), heard, _folder: Arc::new(folder) };
         mesh.register(Service::Notifications, start(&ear, &actix::Arbiter::current()));
         told
@@ -187,7 +187,7 @@ mod ear {
             Ok(())
         }
 
-        fn heard(&self) -> &Heard {
+        fn processed_events(&self) -> &ProcessedEvents {
             &self.heard
         }
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::services::payments::{
     card::ValidCard,
-    provider::{Answering, AuthorizationId, IdempotencyKey, Outcome, PaymentProvider, Token, VaultedCard},
+    provider::{AuthorizationId, IdempotencyKey, Outcome, PaymentProvider, ProviderFuture, Token, VaultedCard},
 };
 use std::sync::Mutex;
 
@@ -30,44 +30,49 @@ impl Witness {
 }
 
 impl PaymentProvider for Witness {
-    fn tokenize(&self, card: &ValidCard) -> Answering<'_, VaultedCard> {
+    fn tokenize(&self, card: &ValidCard) -> ProviderFuture<'_, VaultedCard> {
         self.sandbox.tokenize(card)
     }
 
-    fn authorize(&self, key: IdempotencyKey, token: &Token, amount: Money) -> Answering<'_, Outcome> {
+    fn authorize(&self, key: IdempotencyKey, token: &Token, amount: Money) -> ProviderFuture<'_, Outcome> {
         self.note("do", key);
         self.sandbox.authorize(key, token, amount)
     }
 
-    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> Answering<'_, Outcome> {
+    fn capture(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome> {
         self.note("do", key);
         self.sandbox.capture(key, authorization)
     }
 
-    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> Answering<'_, Outcome> {
+    fn void(&self, key: IdempotencyKey, authorization: &AuthorizationId) -> ProviderFuture<'_, Outcome> {
         self.note("do", key);
         self.sandbox.void(key, authorization)
     }
 
-    fn refund(&self, key: IdempotencyKey, authorization: &AuthorizationId, amount: Money) -> Answering<'_, Outcome> {
+    fn refund(
+        &self,
+        key: IdempotencyKey,
+        authorization: &AuthorizationId,
+        amount: Money,
+    ) -> ProviderFuture<'_, Outcome> {
         self.note("do", key);
         self.sandbox.refund(key, authorization, amount)
     }
 
-    fn find(&self, key: IdempotencyKey) -> Answering<'_, Option<Outcome>> {
+    fn find(&self, key: IdempotencyKey) -> ProviderFuture<'_, Option<Outcome>> {
         self.note("find", key);
         self.sandbox.find(key)
     }
 
-    fn failed_refunds(&self) -> Answering<'_, Vec<IdempotencyKey>> {
+    fn failed_refunds(&self) -> ProviderFuture<'_, Vec<IdempotencyKey>> {
         self.sandbox.failed_refunds()
     }
 
-    fn acknowledge(&self, refund: IdempotencyKey) -> Answering<'_, ()> {
+    fn acknowledge(&self, refund: IdempotencyKey) -> ProviderFuture<'_, ()> {
         self.sandbox.acknowledge(refund)
     }
 
-    fn ledgers(&self, orders: &[OrderId]) -> Answering<'_, Vec<Ledger>> {
+    fn ledgers(&self, orders: &[OrderId]) -> ProviderFuture<'_, Vec<Ledger>> {
         self.sandbox.ledgers(orders)
     }
 }

@@ -5,7 +5,7 @@ use super::{
     super::{
         interleavings::{Schedule, interleave, schedule},
         listings,
-        messages::{CreateProduct, FindProducts, StockChange, StockLine, StockTally},
+        messages::{CreateProduct, FindProducts, StockChange, StockLine, StockReconciliation},
         rules::tests::kettle,
         search::Search,
         stock::ReservationState,
@@ -136,7 +136,7 @@ impl World {
         lines.iter().map(line).collect()
     }
 
-    fn tally(&self, id: ProductId) -> StockTally {
+    fn tally(&self, id: ProductId) -> StockReconciliation {
         self.store.product(id).unwrap().unwrap().stock.tally(id)
     }
 

@@ -166,7 +166,7 @@ impl Store {
             }
             record.strike(&Duty::ClaimEmail);
             let event = UserRegistered { user_id: user.id, name: user.name.clone() };
-            event.owe(&mut record.outbox, user.created_at);
+            event.add_to(&mut record.outbox, user.created_at);
             Ok(Decision::Save(record, true))
         })
     }

@@ -249,9 +249,9 @@ impl Handler<Ping> for Listener {
     fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
 }
 
-impl Handler<Disturb> for Listener {
+impl Handler<InjectedFault> for Listener {
     type Result = ();
-    fn handle(&mut self, _: Disturb, _: &mut Self::Context) {}
+    fn handle(&mut self, _: InjectedFault, _: &mut Self::Context) {}
 }
 
 impl Handler<Delivery<UserRegistered>> for Listener {
@@ -267,9 +267,10 @@ fn who_has_registered_is_told_once_and_who_has_not_never() {
     in_simulated_time(async |house| {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let listener = Listener(heard.clone()).start();
-        house
-            .mesh
-            .register(Service::Notifications, Answers::of(&listener).hears::<UserRegistered>(listener.recipient()));
+        house.mesh.register(
+            Service::Notifications,
+            Handlers::of(&listener).subscribes::<UserRegistered>(listener.recipient()),
+        );
         let user = house.register("ada@example.com").await.unwrap().user;
         house.register("ada@example.com").await.unwrap_err();
         tokio::time::sleep(Duration::from_secs(1)).await;

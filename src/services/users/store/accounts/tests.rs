@@ -47,7 +47,7 @@ async fn a_registration_that_was_cut_short_is_brought_to_its_end() {
         assert_eq!(found(&store, "ada@example.com"), Some(user.id), "cut after {cut_after}");
         assert!(store.is_at_rest(user.id));
         let owing = &store.owing()[0];
-        assert_eq!(owing.first_owed(&user.id.to_string()).unwrap().unwrap().name, "users.registered");
+        assert_eq!(owing.first_pending(&user.id.to_string()).unwrap().unwrap().name, "users.registered");
         owing.settle(&user.id.to_string(), 0).unwrap();
         assert!(store.users.open_keys().unwrap().is_empty());
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 /// Counts what holds, keeps what does not.
 #[derive(Debug, Default)]
-pub struct Reckoning {
+pub struct Reconciliation {
     held: BTreeMap<&'static str, usize>,
     pub broken: Vec<Equation>,
 }
 
-impl Reckoning {
+impl Reconciliation {
     pub fn add(&mut self, other: Self) {
         for (name, count) in other.held {
             *self.held.entry(name).or_default() += count;

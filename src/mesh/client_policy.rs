@@ -4,7 +4,7 @@ use super::{
     Caller, Failure, Kind, Link, MeshError,
     breaker::{Breaker, BreakerSettings, BreakerState, Forced, Pass},
     retry,
-    window::Tally,
+    window::Counts,
 };
 use crate::types::Service;
 use arc_swap::ArcSwapOption;
@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 pub(super) use super::breaker::Outcome;
 
-pub(super) struct Edge {
+pub(super) struct ClientPolicy {
     breaker: Mutex<Breaker>,
     link: ArcSwapOption<Link>,
 }
@@ -26,13 +26,13 @@ pub(super) struct Edge {
 /// How an edge is run. All of it can be changed while calls are under way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct EdgeSettings {
+pub struct ClientPolicySettings {
     pub breaker: BreakerSettings,
     /// What the breaker is to be whatever it counts; `null` for what it finds right.
     pub forced: Option<Forced>,
 }
 
-impl EdgeSettings {
+impl ClientPolicySettings {
     /// `Err` begins with the field that makes no sense.
     pub fn checked(self) -> Result<Self, String> {
         self.breaker.checked().map_err(|words| format!("breaker.{words}"))?;
@@ -42,12 +42,12 @@ impl EdgeSettings {
 
 /// An edge as it is now.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct EdgeReport {
+pub struct ClientPolicyReport {
     #[schema(value_type = String, example = "gateway")]
     pub caller: Caller,
     pub service: Service,
     pub state: BreakerState,
-    pub settings: EdgeSettings,
+    pub settings: ClientPolicySettings,
     /// What goes wrong on the way; `null` where nothing does.
     pub link: Option<Link>,
     /// Of the last ten seconds, as all that follows but the last two.
@@ -62,7 +62,7 @@ pub struct EdgeReport {
 
 /// A call that the breaker let through. Let go without a word, it says nothing about the service: its caller went away.
 pub(super) struct Ticket<'a> {
-    edge: &'a Edge,
+    policy: &'a ClientPolicy,
     pass: Pass,
     since: Instant,
     outcome: Outcome,
@@ -77,11 +77,11 @@ impl Ticket<'_> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         let now = Instant::now();
-        self.edge.breaker().record(self.pass, self.outcome, now - self.since, now);
+        self.policy.breaker().record(self.pass, self.outcome, now - self.since, now);
     }
 }
 
-impl Edge {
+impl ClientPolicy {
     pub fn new() -> Self {
         let breaker = Breaker::new(BreakerSettings::default(), Instant::now());
         Self { breaker: Mutex::new(breaker), link: ArcSwapOption::empty() }
@@ -93,7 +93,7 @@ impl Edge {
         let (now, mut breaker) = (Instant::now(), self.breaker());
         if kind != Kind::LongPoll {
             let pass = breaker.admit(now).map_err(|retry_after| MeshError::CircuitOpen { retry_after })?;
-            return Ok(Some(Ticket { edge: self, pass, since: now, outcome: Outcome::Unknown }));
+            return Ok(Some(Ticket { policy: self, pass, since: now, outcome: Outcome::Unknown }));
         }
         if breaker.state(now) == BreakerState::Open {
             breaker.refused += 1;
@@ -107,14 +107,14 @@ impl Edge {
         retry::spend(&mut self.breaker().window, Instant::now())
     }
 
-    pub fn set(&self, EdgeSettings { breaker: settings, forced }: EdgeSettings) {
+    pub fn set(&self, ClientPolicySettings { breaker: settings, forced }: ClientPolicySettings) {
         let mut breaker = self.breaker();
         (breaker.settings, breaker.forced) = (settings, forced);
     }
 
-    pub fn settings(&self) -> EdgeSettings {
+    pub fn settings(&self) -> ClientPolicySettings {
         let breaker = self.breaker();
-        EdgeSettings { breaker: breaker.settings, forced: breaker.forced }
+        ClientPolicySettings { breaker: breaker.settings, forced: breaker.forced }
     }
 
     pub fn set_link(&self, link: Option<Link>) {
@@ -125,13 +125,13 @@ impl Edge {
         self.link.load().as_deref().copied()
     }
 
-    pub fn report(&self, caller: Caller, service: Service) -> EdgeReport {
+    pub fn report(&self, caller: Caller, service: Service) -> ClientPolicyReport {
         let now = Instant::now();
         let (settings, link) = (self.settings(), self.link());
         let mut breaker = self.breaker();
-        let Tally { calls, failures, slow, retries } = breaker.window.sum(now);
+        let Counts { calls, failures, slow, retries } = breaker.window.sum(now);
         let (state, opened, refused) = (breaker.state(now), breaker.opened, breaker.refused);
-        EdgeReport { caller, service, state, settings, link, calls, failures, slow, retries, opened, refused }
+        ClientPolicyReport { caller, service, state, settings, link, calls, failures, slow, retries, opened, refused }
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
@@ -157,12 +157,12 @@ mod tests {
 
     #[test]
     fn who_waits_for_news_says_nothing_of_the_service_and_is_refused_like_others() {
-        let edge = Edge::new();
-        assert!(edge.admit(Kind::LongPoll).unwrap().is_none());
-        edge.admit(Kind::Query).unwrap().unwrap().end(Outcome::Success);
-        assert_eq!(edge.report(Caller::GATEWAY, Service::Orders).calls, 1);
-        edge.set(EdgeSettings { forced: Some(Forced::Open), ..EdgeSettings::default() });
-        assert!(edge.admit(Kind::LongPoll).is_err() && edge.admit(Kind::Query).is_err());
-        assert_eq!(edge.report(Caller::GATEWAY, Service::Orders).refused, 2);
+        let policy = ClientPolicy::new();
+        assert!(policy.admit(Kind::LongPoll).unwrap().is_none());
+        policy.admit(Kind::Query).unwrap().unwrap().end(Outcome::Success);
+        assert_eq!(policy.report(Caller::GATEWAY, Service::Orders).calls, 1);
+        policy.set(ClientPolicySettings { forced: Some(Forced::Open), ..ClientPolicySettings::default() });
+        assert!(policy.admit(Kind::LongPoll).is_err() && policy.admit(Kind::Query).is_err());
+        assert_eq!(policy.report(Caller::GATEWAY, Service::Orders).refused, 2);
     }
 }

@@ -3,9 +3,9 @@
 use super::{
     Delivery, Envelope, Event, EventId, MeshError, Request,
     message::Context,
-    service::{Disturb, Ping},
+    service::{InjectedFault, Ping},
 };
-use crate::{telemetry::Here, types::Timestamp};
+use crate::{telemetry::SpanContext, types::Timestamp};
 use actix::{Actor, Addr, Handler, Recipient, dev::ToEnvelope};
 use futures_util::future::LocalBoxFuture;
 use serde_json::Value;
@@ -15,18 +15,18 @@ use std::{
 };
 
 /// The recipients of an actor by what they take: a caller never names an actor, and a test can register a double.
-pub struct Answers {
+pub struct Handlers {
     requests: HashMap<TypeId, Box<dyn Any + Send + Sync>>,
-    events: HashMap<&'static str, Box<dyn Hears>>,
+    events: HashMap<&'static str, Box<dyn EventHandler>>,
     pub(super) ping: Recipient<Ping>,
-    pub(super) disturb: Recipient<Disturb>,
+    pub(super) disturb: Recipient<InjectedFault>,
 }
 
-impl Answers {
+impl Handlers {
     pub fn of<A>(actor: &Addr<A>) -> Self
     where
-        A: Actor + Handler<Ping> + Handler<Disturb>,
-        A::Context: ToEnvelope<A, Ping> + ToEnvelope<A, Disturb>,
+        A: Actor + Handler<Ping> + Handler<InjectedFault>,
+        A::Context: ToEnvelope<A, Ping> + ToEnvelope<A, InjectedFault>,
     {
         Self {
             requests: HashMap::new(),
@@ -36,12 +36,12 @@ impl Answers {
         }
     }
 
-    pub fn answers<R: Request>(mut self, recipient: Recipient<Envelope<R>>) -> Self {
+    pub fn handles<R: Request>(mut self, recipient: Recipient<Envelope<R>>) -> Self {
         self.requests.insert(TypeId::of::<R>(), Box::new(recipient));
         self
     }
 
-    pub fn hears<E: Event>(mut self, recipient: Recipient<Delivery<E>>) -> Self {
+    pub fn subscribes<E: Event>(mut self, recipient: Recipient<Delivery<E>>) -> Self {
         self.events.insert(E::NAME, Box::new(recipient));
         self
     }
@@ -57,40 +57,40 @@ impl Answers {
         name: &str,
         at: Timestamp,
         payload: Value,
-        here: Here,
+        here: SpanContext,
     ) -> LocalBoxFuture<'static, Result<(), MeshError>> {
         match self.events.get(name) {
-            Some(hears) => hears.deliver(context, id, at, payload, here),
+            Some(subscribes) => subscribes.deliver(context, id, at, payload, here),
             None => Box::pin(std::future::ready(Err(MeshError::Failed(format!("{name} is not heard here"))))),
         }
     }
 
     #[cfg(test)]
-    pub(super) fn heard(&self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn subscribed_events(&self) -> impl Iterator<Item = &'static str> {
         self.events.keys().copied()
     }
 }
 
 /// A recipient of one type of event that takes it as the relay has it: as JSON.
-trait Hears: Send + Sync {
+trait EventHandler: Send + Sync {
     fn deliver(
         &self,
         context: Context,
         id: EventId,
         at: Timestamp,
         payload: Value,
-        here: Here,
+        here: SpanContext,
     ) -> LocalBoxFuture<'static, Result<(), MeshError>>;
 }
 
-impl<E: Event> Hears for Recipient<Delivery<E>> {
+impl<E: Event> EventHandler for Recipient<Delivery<E>> {
     fn deliver(
         &self,
         context: Context,
         id: EventId,
         at: Timestamp,
         payload: Value,
-        here: Here,
+        here: SpanContext,
     ) -> LocalBoxFuture<'static, Result<(), MeshError>> {
         let recipient = self.clone();
         Box::pin(async move {
