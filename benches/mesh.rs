@@ -6,7 +6,7 @@ mod kit;
 use actix::{Actor, Arbiter, Handler, MessageResult, Recipient, ResponseFuture};
 use galleria::{
     env::Env,
-    mesh::{Context, Envelope, HandlerResult, Handlers, InjectedFault, Kind, Mesh, Ping, Request, TraceId},
+    mesh::{Audience, Context, Envelope, HandlerResult, Handlers, InjectedFault, Kind, Mesh, Ping, Request, TraceId},
     services::{ALLOWED_CALLS, SUBSCRIPTIONS},
     telemetry::Tracer,
     types::{Principal, Service},
@@ -36,6 +36,7 @@ impl Request for Echo {
     const SERVICE: Service = Service::Carts;
     const NAME: &'static str = "bench.echo";
     const KIND: Kind = Kind::Query;
+    const AUDIENCE: Audience = Audience::Anyone;
     type Reply = u64;
     type Error = Never;
 }

@@ -19,13 +19,10 @@ use crate::{
     storage::{Decision, KnownTable, Record, StorageError, Table, Tree, digest},
     types::Timestamp,
 };
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Weak, time::Duration};
 
 /// How long an answer is kept.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -308,7 +305,7 @@ impl IdempotencyStore {
     }
 
     fn claims(&self) -> MutexGuard<'_, HashMap<String, Lease>> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+        self.claims.lock()
     }
 }
 

@@ -8,11 +8,9 @@ use super::{
 };
 use crate::types::Service;
 use arc_swap::ArcSwapOption;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -135,7 +133,7 @@ impl ClientPolicy {
     }
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+        self.breaker.lock()
     }
 }
 

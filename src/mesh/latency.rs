@@ -3,10 +3,8 @@
 //! A call that took longer than the average sets it at once, shorter ones bring it down over ten seconds: an instance that has become
 //! slow is noticed with its first slow answer, and one that has recovered is trusted again little by little.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The time in which what was measured loses about two thirds of its weight.
@@ -24,7 +22,7 @@ impl PeakEwma {
 
     pub fn record(&self, took: Duration, has_failed: bool, now: Instant) {
         let took = if has_failed { took.max(FAILURE) } else { took }.as_secs_f64();
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         let (at, average) = *state;
         let kept = weight(at, now);
         *state = (at.max(now), if took > average { took } else { average * kept + took * (1.0 - kept) });
@@ -32,7 +30,7 @@ impl PeakEwma {
 
     /// Seconds; what nobody measured lately fades to zero, so that an instance is not shunned for ever.
     pub fn seconds(&self, now: Instant) -> f64 {
-        let (at, average) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, average) = *self.0.lock();
         average * weight(at, now)
     }
 }

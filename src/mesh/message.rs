@@ -25,6 +25,14 @@ pub trait Request: Serialize + DeserializeOwned + Clone + Send + 'static {
     /// What the service may have to say against it.
     type Error: std::error::Error + Serialize + DeserializeOwned + Send + 'static;
 
+    /// The principals that may send it.
+    const AUDIENCE: Audience;
+
+    /// Checked by the service before its handler runs: `Err` with the service's own error for a principal outside the audience.
+    fn authorize(_: &Principal) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// What the request is about, where it names one thing: requests about the same thing can go to the same instance.
     fn affinity(&self) -> Option<u64> {
         None
@@ -51,6 +59,21 @@ pub enum Kind {
     Command,
     /// A command that names what it is for (an order and a step, an id), so that the second time gives the first answer.
     Keyed,
+}
+
+/// Which principals may send a request: a column of every service's message table. Whether the *caller* (another service) may call at
+/// all is decided before, by the list of allowed calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// Every principal, also an anonymous one.
+    Anyone,
+    /// The owner of the record, and staff. Only the handler knows the record, so the handler checks with [`Principal::may_see`].
+    Owner,
+    /// Operators, services and the program: [`Principal::is_staff`]. Checked before the handler.
+    Staff,
+    /// The program itself: the command line. Checked before the handler.
+    Program,
 }
 
 /// Something that happened, told by the service that it happened to. Made by [`events!`].
@@ -188,23 +211,31 @@ impl<E: Event> actix::Message for Delivery<E> {
 }
 
 /// Binds each request of a service to its name, its kind and its reply: the service at a glance. `by` names the field that says what
-/// the request is about ([`Request::affinity`]).
+/// the request is about ([`Request::affinity`]). The second column is the [`Audience`]; `staff` and `program` name the error that all
+/// other principals get: `Forbidden`, or `NotFound` where the record's existence is hidden from them.
 ///
 /// ```text
 /// requests! { Service::Products, ProductsError,
-///     query   GetProduct   "products.get" by id                 -> Product,
-///     poll    AwaitRefill  "products.await_refill" by id        -> Product,
-///     keyed   ReserveStock "products.reserve_stock" by order_id -> Reservation,
+///     query   anyone           GetProduct   "products.get" by id                 -> Product,
+///     poll    anyone           AwaitRefill  "products.await_refill" by id        -> Product,
+///     keyed   staff(Forbidden) ReserveStock "products.reserve_stock" by order_id -> Reservation,
 /// }
 /// ```
 macro_rules! requests {
-    ($service:expr, $error:ty, $($kind:ident $request:ident $name:literal $(by $key:ident)? -> $reply:ty,)*) => {$(
+    (
+        $service:expr, $error:ty,
+        $($kind:ident $audience:ident $(($denied:ident))? $request:ident $name:literal $(by $key:ident)? -> $reply:ty,)*
+    ) => {$(
         impl $crate::mesh::Request for $request {
             const SERVICE: $crate::types::Service = $service;
             const NAME: &'static str = $name;
             const KIND: $crate::mesh::Kind = $crate::mesh::requests!(@kind $kind);
+            const AUDIENCE: $crate::mesh::Audience = $crate::mesh::requests!(@audience $audience);
             type Reply = $reply;
             type Error = $error;
+            $(fn authorize(principal: &$crate::types::Principal) -> Result<(), $error> {
+                if $crate::mesh::requests!(@permits $audience principal) { Ok(()) } else { Err(<$error>::$denied) }
+            })?
             $(fn affinity(&self) -> Option<u64> {
                 Some($crate::mesh::affinity_to(&self.$key))
             })?
@@ -216,6 +247,12 @@ macro_rules! requests {
             }
         }
     };
+    (@audience anyone) => { $crate::mesh::Audience::Anyone };
+    (@audience owner) => { $crate::mesh::Audience::Owner };
+    (@audience staff) => { $crate::mesh::Audience::Staff };
+    (@audience program) => { $crate::mesh::Audience::Program };
+    (@permits staff $principal:ident) => { $principal.is_staff() };
+    (@permits program $principal:ident) => { *$principal == $crate::types::Principal::System };
     (@kind query) => { $crate::mesh::Kind::Query };
     (@kind poll) => { $crate::mesh::Kind::LongPoll };
     (@kind command) => { $crate::mesh::Kind::Command };

@@ -53,7 +53,7 @@ pub use handle::{AllowedCalls, Mesh, Subscriptions};
 pub use handlers::Handlers;
 pub use instance::{InstanceReport, InstanceSettings, State};
 pub use link::Link;
-pub use message::{Caller, Context, Delivery, Envelope, Event, EventId, Kind, Request};
+pub use message::{Audience, Caller, Context, Delivery, Envelope, Event, EventId, Kind, Request};
 pub(crate) use message::{affinity_to, events, requests};
 pub use outlier::OutlierSettings;
 pub use pool::{MOST_INSTANCES, Pool, PoolReport, PoolSettings};

@@ -8,11 +8,8 @@
 //! on the other nodes go on.
 
 use actix::{Arbiter, ArbiterHandle};
-use std::{
-    cell::Cell,
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{cell::Cell, collections::BTreeMap};
 
 thread_local! {
     static HERE: Cell<Option<usize>> = const { Cell::new(None) };
@@ -64,6 +61,6 @@ impl Nodes {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, Node>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -13,11 +13,12 @@ use super::{
 };
 use crate::types::Service;
 use arc_swap::ArcSwap;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -302,7 +303,7 @@ fn is_panic(instances: &[Arc<Instance>]) -> bool {
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 pub(super) fn is_stopped(pool: &Pool) -> bool {

@@ -106,6 +106,7 @@ macro_rules! service {
                     let Some((context, request, here, _place)) = envelope.open() else {
                         return Err($crate::mesh::MeshError::TimedOut.into());
                     };
+                    <$request as $crate::mesh::Request>::authorize(&context.principal)?;
                     here.run(core.$answer(context, request)).await
                 })
             }

@@ -66,12 +66,12 @@ struct DoorOpened {
 }
 
 requests! { Service::Products, Rude,
-    query   Greet  "doubles.greet" by name -> String,
-    keyed   Order  "doubles.order"         -> (),
-    command Dawdle "doubles.dawdle"        -> (),
-    command Rush   "doubles.rush"          -> (),
-    command Mumble "doubles.mumble"        -> (),
-    command Sing   "doubles.sing"          -> Song,
+    query   anyone Greet  "doubles.greet" by name -> String,
+    keyed   anyone Order  "doubles.order"         -> (),
+    command anyone Dawdle "doubles.dawdle"        -> (),
+    command anyone Rush   "doubles.rush"          -> (),
+    command anyone Mumble "doubles.mumble"        -> (),
+    command anyone Sing   "doubles.sing"          -> Song,
 }
 
 events! { Service::Users,

@@ -11,13 +11,10 @@ use crate::{
     types::Principal,
 };
 use actix::{Actor, Handler};
+use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// Stands in a service's place: says what it was given to say, and keeps what it was asked.
 struct Double<R: Request> {
@@ -55,7 +52,7 @@ where
     type Result = HandlerResult<R>;
     fn handle(&mut self, envelope: Envelope<R>, _: &mut Self::Context) -> HandlerResult<R> {
         let (_, request, _, _place) = envelope.open().expect("it is waited for");
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(request);
+        *self.asked.lock() = Some(request);
         self.says.take().expect("it is asked once").map_err(Failure::Domain)
     }
 }
@@ -76,7 +73,7 @@ where
     let context = Context::new(Principal::Anonymous, Duration::from_secs(20), TraceId([7; 16]));
     let answer = mesh.call(&context, request.clone()).await;
     mesh.stop();
-    let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let asked = asked.lock().take();
     (asked, answer)
 }
 

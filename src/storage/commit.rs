@@ -11,12 +11,13 @@ use crate::{
     env::{Env, Threads},
     telemetry::metrics::StorageReport,
 };
+use parking_lot::Mutex;
 use std::{
     fs::File,
     io::{self, Seek, SeekFrom, Write},
     path::Path,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::SeqCst},
         mpsc,
     },
@@ -234,7 +235,7 @@ impl Log {
     }
 
     fn flush_all(&self) -> Result<(), StorageError> {
-        let mut last = self.number.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.number.lock();
         let number = *last + 1;
         self.db.insert(KEY, &number.to_be_bytes())?;
         self.db.flush()?;

@@ -45,11 +45,9 @@ use crate::{
 use commit::Committer;
 use failpoint::Place;
 use folder::Folder;
+use parking_lot::Mutex;
 use sled::IVec;
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{path::Path, sync::Arc};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// An open data folder. One process at a time has it.
@@ -163,7 +161,7 @@ impl Tree {
     /// the place of who did before.
     pub fn listen(&self) -> UnboundedReceiver<String> {
         let (send, receive) = unbounded_channel();
-        *self.0.wake.lock().unwrap_or_else(PoisonError::into_inner) = Some(send);
+        *self.0.wake.lock() = Some(send);
         receive
     }
 
@@ -173,7 +171,7 @@ impl Tree {
     }
 
     fn wake(&self, key: String) {
-        if let Some(listener) = &*self.0.wake.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(listener) = &*self.0.wake.lock() {
             // A relay that is gone is begun anew, and then reads the open markers.
             let _ = listener.send(key);
         }

@@ -4,11 +4,9 @@
 //! An order is read a dozen times while it is placed, each time for one more swap. To clone it costs a fifth of what it costs to read
 //! it from JSON and to test its checksum once more.
 
+use parking_lot::Mutex;
 use sled::IVec;
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashMap;
 
 /// Of one table, shared by all who have it in hand.
 pub(super) struct Recent<R>(Mutex<Generations<R>>);
@@ -51,7 +49,7 @@ impl<R: Clone> Recent<R> {
     }
 
     fn look<T>(&self, key: &str, take: impl FnOnce(&Seen<R>) -> Option<T>) -> Option<T> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         if let Some(seen) = all.young.records.get(key) {
             return take(seen);
         }
@@ -65,7 +63,7 @@ impl<R: Clone> Recent<R> {
     }
 
     pub fn forget(&self, key: &str) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         let gone = (all.young.remove(key), all.old.remove(key));
         drop(all);
         drop(gone);
@@ -75,7 +73,7 @@ impl<R: Clone> Recent<R> {
         if bytes.len() > LARGEST {
             return self.forget(key);
         }
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         let gone = all.add(key.to_owned(), (bytes, record));
         drop(all);
         drop(gone);
@@ -138,7 +136,7 @@ mod tests {
         const MOST: usize = MOST_BYTES / EACH;
         let (recent, bytes) = (Recent::default(), IVec::from(vec![0; EACH]));
         let is_within_bounds = |recent: &Recent<usize>| {
-            let all = recent.0.lock().unwrap();
+            let all = recent.0.lock();
             [&all.young, &all.old]
                 .iter()
                 .all(|part| part.bytes <= MOST_BYTES && part.bytes == part.records.len() * EACH)

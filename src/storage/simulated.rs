@@ -6,13 +6,9 @@
 
 use super::{Storage, StorageError, commit::Committer, folder::Folder};
 use crate::env::Env;
+use parking_lot::{Mutex, MutexGuard};
 use sled::IVec;
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 /// Cheap to clone; all clones are the same disk.
 #[derive(Clone)]
@@ -143,7 +139,7 @@ impl Disk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 }
 

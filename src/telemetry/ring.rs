@@ -2,11 +2,8 @@
 
 use super::Span;
 use crate::types::{Timestamp, TraceId};
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 pub struct Ring {
     most_bytes: usize,
@@ -70,7 +67,7 @@ impl Ring {
     }
 
     fn lock(&self) -> MutexGuard<'_, Spans> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner)
+        self.spans.lock()
     }
 }
 

@@ -86,6 +86,17 @@ impl<'de> Deserialize<'de> for Limit {
     }
 }
 
+impl<T> Page<T> {
+    /// A page of at most `limit` items from `found`, which holds up to one more: the extra item only shows that another page follows.
+    /// `cursor_after` makes the cursor from the last item of this page; it is called only where another page follows.
+    pub fn cut(mut found: Vec<T>, limit: usize, cursor_after: impl FnOnce(&T) -> Cursor) -> Self {
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let next_cursor = found.last().filter(|_| has_more).map(cursor_after);
+        Self { items: found, next_cursor }
+    }
+}
+
 /// A place in a list, opaque to clients: base64url of a checksum and the position as JSON.
 ///
 /// The position says *after which item*, never *how many to skip*, so that a page stays the same while items come
@@ -137,6 +148,15 @@ impl fmt::Debug for Cursor {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_page_has_a_cursor_only_where_another_page_follows() {
+        let page = |found: Vec<u32>| Page::cut(found, 2, |last| Cursor::after("numbers", last));
+        assert_eq!((page(vec![]).items, page(vec![]).next_cursor), (vec![], None));
+        assert_eq!((page(vec![1, 2]).items, page(vec![1, 2]).next_cursor), (vec![1, 2], None));
+        let cut = page(vec![1, 2, 3]);
+        assert_eq!((cut.items, cut.next_cursor), (vec![1, 2], Some(Cursor::after("numbers", &2))));
+    }
 
     proptest! {
         #[test]

@@ -24,7 +24,7 @@ use crate::{
         visit::Visit,
     },
     mesh::MeshError,
-    telemetry::Here,
+    telemetry::SpanContext,
     types::Principal,
 };
 use actix_web::{
@@ -161,7 +161,7 @@ fn without_secrets(body: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// The span of the request, in which a commit of the store belongs.
-fn here(visit: &Visit) -> Here {
+fn here(visit: &Visit) -> SpanContext {
     let span = visit.span.take();
     let here = span.as_ref().map(|span| span.here()).unwrap_or_default();
     visit.span.set(span);

@@ -9,9 +9,9 @@ use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Notifications, NotificationsError,
-    query ListNotifications "notifications.list" by user_id         -> Page<Notification>,
-    query CountUnread       "notifications.count_unread" by user_id -> u32,
-    keyed MarkRead          "notifications.mark_read" by user_id    -> Notification,
+    query owner ListNotifications "notifications.list" by user_id         -> Page<Notification>,
+    query owner CountUnread       "notifications.count_unread" by user_id -> u32,
+    keyed owner MarkRead          "notifications.mark_read" by user_id    -> Notification,
 }
 
 /// One message in a user's inbox.

@@ -19,12 +19,8 @@ use crate::{
     telemetry::{SpanKind, SpanStatus},
     types::{OrderId, Service, Timestamp},
 };
-use std::{
-    collections::HashSet,
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 /// How long one call may take.
@@ -307,7 +303,7 @@ impl Seats {
 }
 
 fn lock(orders: &Mutex<HashSet<OrderId>>) -> MutexGuard<'_, HashSet<OrderId>> {
-    orders.lock().unwrap_or_else(PoisonError::into_inner)
+    orders.lock()
 }
 
 impl Drop for Seat {
@@ -327,10 +323,10 @@ mod tests {
         let (seats, id) = (Seats::default(), OrderId::from_uuid(uuid::Uuid::nil()));
         let taken = seats.take(id).unwrap();
         assert!(seats.take(id).is_none() && seats.is_taken(id));
-        let died = catch_unwind(move || {
+        let died = catch_unwind(AssertUnwindSafe(move || {
             let _taken = taken;
             panic!("the driver died");
-        });
+        }));
         assert!(died.is_err() && !seats.is_taken(id));
     }
 

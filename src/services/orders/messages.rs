@@ -18,16 +18,16 @@ use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Orders, OrdersError,
-    keyed   PlaceOrder            "orders.place" by user_id         -> Order,
-    query   GetOrder              "orders.get" by order_id          -> Order,
-    poll    AwaitChange           "orders.await_change" by order_id -> Order,
-    query   ListOrders            "orders.list"                     -> Page<Order>,
-    keyed   CancelOrder           "orders.cancel" by order_id       -> Order,
-    keyed   ReturnItems           "orders.return" by order_id       -> Refund,
-    keyed   FulfilOrder           "orders.fulfil" by order_id       -> Order,
-    query   ReconcileOrders       "orders.reconcile"                -> Vec<OrderReconciliation>,
-    query   CountUnfinished       "orders.count_unfinished"         -> u64,
-    query   CountNeedingAttention "orders.count_needing_attention"  -> u64,
+    keyed   owner            PlaceOrder            "orders.place" by user_id         -> Order,
+    query   owner            GetOrder              "orders.get" by order_id          -> Order,
+    poll    owner            AwaitChange           "orders.await_change" by order_id -> Order,
+    query   owner            ListOrders            "orders.list"                     -> Page<Order>,
+    keyed   owner            CancelOrder           "orders.cancel" by order_id       -> Order,
+    keyed   owner            ReturnItems           "orders.return" by order_id       -> Refund,
+    keyed   staff(Forbidden) FulfilOrder           "orders.fulfil" by order_id       -> Order,
+    query   staff(Forbidden) ReconcileOrders       "orders.reconcile"                -> Vec<OrderReconciliation>,
+    query   staff(Forbidden) CountUnfinished       "orders.count_unfinished"         -> u64,
+    query   staff(Forbidden) CountNeedingAttention "orders.count_needing_attention"  -> u64,
 }
 
 #[rustfmt::skip]

@@ -2,10 +2,8 @@
 
 use super::record::OrderRecord;
 use crate::types::OrderId;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashMap, sync::Arc};
 use tokio::sync::watch;
 
 /// Shared by all instances. Holds something only for orders that somebody waits for.
@@ -46,7 +44,7 @@ impl Changes {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<OrderId, watch::Sender<News>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -9,16 +9,16 @@ use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Payments, PaymentsError,
-    command AddMethod         "payments.add_method" by user_id    -> PaymentMethod,
-    query   ListMethods       "payments.list_methods" by user_id  -> Vec<PaymentMethod>,
-    keyed   RemoveMethod      "payments.remove_method" by user_id -> (),
-    keyed   Authorize         "payments.authorize" by order_id    -> Payment,
-    keyed   Capture           "payments.capture" by order_id      -> Payment,
-    keyed   Void              "payments.void" by order_id         -> (),
-    keyed   IssueRefund       "payments.refund"                   -> Refund,
-    query   GetPayment        "payments.get" by payment_id        -> Payment,
-    query   GetPaymentOfOrder "payments.get_of_order" by order_id -> Payment,
-    query   ReconcilePayments "payments.reconcile"                -> Vec<PaymentReconciliation>,
+    command owner                  AddMethod         "payments.add_method" by user_id    -> PaymentMethod,
+    query   owner                  ListMethods       "payments.list_methods" by user_id  -> Vec<PaymentMethod>,
+    keyed   owner                  RemoveMethod      "payments.remove_method" by user_id -> (),
+    keyed   owner                  Authorize         "payments.authorize" by order_id    -> Payment,
+    keyed   owner                  Capture           "payments.capture" by order_id      -> Payment,
+    keyed   owner                  Void              "payments.void" by order_id         -> (),
+    keyed   staff(PaymentNotFound) IssueRefund       "payments.refund"                   -> Refund,
+    query   owner                  GetPayment        "payments.get" by payment_id        -> Payment,
+    query   owner                  GetPaymentOfOrder "payments.get_of_order" by order_id -> Payment,
+    query   staff(PaymentNotFound) ReconcilePayments "payments.reconcile"                -> Vec<PaymentReconciliation>,
 }
 
 #[rustfmt::skip]

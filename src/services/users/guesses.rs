@@ -10,12 +10,8 @@ use crate::{
     env::{later, since},
     types::{Email, SessionId, Timestamp},
 };
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 #[derive(Clone, Default)]
 pub struct Guesses(Arc<Mutex<HashMap<Guesser, Count>>>);
@@ -55,7 +51,7 @@ const MOST: usize = 50_000;
 impl Guesses {
     /// Counts a guess before it is looked at, so that guesses made at once are counted, too; `Err` with how long to wait.
     pub fn begin(&self, guesser: &Guesser, now: Timestamp) -> Result<(), Duration> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self.0.lock();
         if counts.len() >= MOST {
             tidy(&mut counts, now);
         }
@@ -66,12 +62,12 @@ impl Guesses {
 
     /// It was right: nothing is held against him any more.
     pub fn was_right(&self, guesser: &Guesser) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(guesser);
+        self.0.lock().remove(guesser);
     }
 
     /// Nobody has looked at it: it is as if it had not been made.
     pub fn take_back(&self, guesser: &Guesser) {
-        if let Some(count) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(guesser) {
+        if let Some(count) = self.0.lock().get_mut(guesser) {
             count.guesses = count.guesses.saturating_sub(1);
         }
     }
@@ -182,6 +178,6 @@ mod tests {
         for n in 0..MOST + 10 {
             guesses.begin(&stranger(&format!("u{n}@example.com")), at(n as u64 / 1000)).unwrap();
         }
-        assert!(guesses.0.lock().unwrap().len() <= MOST);
+        assert!(guesses.0.lock().len() <= MOST);
     }
 }

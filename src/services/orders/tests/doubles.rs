@@ -18,9 +18,10 @@ use crate::{
     storage::Tree,
     types::{CartId, Id, OrderId, PaymentId, ProductId, Quantity, ShipmentId, Timestamp, UserId},
 };
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::sync::Notify;
@@ -71,7 +72,7 @@ struct Stop {
 
 impl Stage {
     pub fn lock(&self) -> MutexGuard<'_, Props> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     pub fn next(&self, request: &'static str, faults: impl IntoIterator<Item = Fault>) {

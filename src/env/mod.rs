@@ -3,15 +3,20 @@
 //! Everything that would make two runs of the same program differ comes from here, so that the whole shop can run
 //! on one thread under tokio's paused clock, twice the same for the same seed ([`Env::simulated`]).
 
+mod backoff;
+
+pub use backoff::Backoff;
+
 use crate::types::{Id, Timestamp};
 use jiff::SignedDuration;
+use parking_lot::Mutex;
 use rand::{
     Rng, RngExt, SeedableRng,
     rngs::{StdRng, SysRng},
 };
 use std::{
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -117,7 +122,7 @@ impl Env {
     }
 
     fn random<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
-        draw(&mut self.0.random.lock().unwrap_or_else(PoisonError::into_inner))
+        draw(&mut self.0.random.lock())
     }
 }
 
