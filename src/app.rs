@@ -200,7 +200,7 @@ impl Shop {
 
     /// What operators have changed while the shop ran; from now on it is as if they had not.
     async fn forget_controls(&self) -> Result<(), StorageError> {
-        let tree = self.storage.outside_tree("gateway")?;
+        let tree = self.storage.outside_tree(GATEWAY)?;
         let controls = tree.table::<KeptControl>();
         for (name, _) in controls.all(None).collect::<Result<Vec<_>, _>>()? {
             let gone: Result<(), StorageError> = controls.change(&name, |_| Ok(Decision::Delete(())));
@@ -211,13 +211,17 @@ impl Shop {
 
     /// The secret that the door derives its keys from (of cart cookies, of fingerprints): made once, kept in the data folder.
     async fn door_secret(&self) -> Result<[u8; 32], StorageError> {
-        let tree = self.storage.outside_tree("gateway")?;
+        let tree = self.storage.outside_tree(GATEWAY)?;
         let fresh = Keys { cart: self.env.bytes(), made_at: self.env.now() };
         let kept = tree.table().get_or_create(&"cookies".to_owned(), &fresh)?;
         tree.commit().await?;
         Ok(kept.cart)
     }
 }
+
+/// The name of the gateway's own tree: its secrets, the operators' changes, the answers that are kept
+/// for idempotency keys.
+const GATEWAY: &str = "gateway";
 
 const LOOK_AT_DISK_EVERY: Duration = Duration::from_secs(1);
 
@@ -238,7 +242,7 @@ pub struct Found {
     pub notes: Vec<String>,
 }
 
-/// Every table of every service, for a check that knows the types of the records.
+/// Every table of every service and of the gateway, for a check that knows the types of the records.
 fn tables() -> Vec<KnownTable> {
     let services = [
         services::users::tables(),
@@ -248,7 +252,8 @@ fn tables() -> Vec<KnownTable> {
         services::payments::tables(),
         services::shipping::tables(),
         services::notifications::tables(),
-        vec![KnownTable::of::<Keys>("gateway"), KnownTable::of::<KeptControl>("gateway")],
+        vec![KnownTable::of::<Keys>(GATEWAY), KnownTable::of::<KeptControl>(GATEWAY)],
+        gateway::tables(GATEWAY).into(),
     ];
     let dead_letters = Service::ALL.map(|service| KnownTable::of::<DeadLetter>(service.name()));
     services.into_iter().flatten().chain(dead_letters).collect()
@@ -389,17 +394,19 @@ async fn open_gateway(
     }
     let storage = Arc::downgrade(&shop.storage);
     let reporting = storage.clone();
+    let tree = shop.storage.outside_tree(GATEWAY)?;
     let gateway_settings = GatewaySettings {
         workers,
         throttling: settings.throttling.clone(),
         trust: trust(settings),
         certificates: listener.certificates.clone(),
         secret: shop.door_secret().await?,
-        control_store: Box::new(ControlTree { tree: shop.storage.outside_tree("gateway")?, env: env.clone() }),
+        control_store: Box::new(ControlTree { tree: tree.clone(), env: env.clone() }),
+        tree,
         storage_is_healthy: Box::new(move || storage.upgrade().is_some_and(|storage| storage.is_healthy())),
         storage_report: Box::new(move || reporting.upgrade().map(|storage| storage.report()).unwrap_or_default()),
     };
-    let mesh = shop.mesh.for_caller(Caller::Outside("gateway"));
+    let mesh = shop.mesh.for_caller(Caller::GATEWAY);
     let opened = gateway::open(gateway_settings, env, mesh).await;
     let (server, serving) = opened.map_err(|error| cannot_listen(settings, &error))?;
     Ok((server, setup_token, serving))

@@ -47,7 +47,7 @@
 //! | [`env`] | the one seam to the world: clock, waiting, randomness, ids, blocking work |
 //! | [`types`] | values that every room shares; pure data |
 //! | [`mesh`] | how any caller finds and reaches a service |
-//! | [`storage`] | a service's own tree; the only room that knows sled |
+//! | [`storage`] | one owner's own tree: a service's, the gateway's, the payment provider's; the only room that knows sled |
 //! | [`services`] | one folder per capability; none knows HTTP |
 //! | [`gateway`] | the door |
 //! | [`telemetry`] | log lines, spans, metrics |
@@ -60,14 +60,16 @@
 //!
 //! - `types` and `env` import no other room of the house.
 //! - Only `storage` knows sled; only `gateway` knows actix-web.
+//! - Only [`app`] and the command line open the data folder; services and the gateway are handed a tree of their own.
 //! - A service imports its own rooms, the rooms below it, and of other services only `messages`: of those that
 //!   [`services::ALLOWED_CALLS`] lists for it, or whose events it hears.
 //! - `ALLOWED_CALLS` has no circle, and the mesh refuses a call that it does not list.
 //! - Who hears an event is in [`services::SUBSCRIPTIONS`], and does not depend on who runs at the moment (`mesh/tests/calls.rs`, `app.rs`).
 //! - Every service has the same rooms; its actor is a private type, which nobody else can name.
 //! - Nobody imports [`app`].
-//! - A reply to a command means that it is on disk (`tests/shop/killing.rs`); but for the claim of an idempotency key, which ends with the
-//!   program anyway.
+//! - A reply to a command means that it is on disk (`tests/shop/killing.rs`).
+//! - An answer that is kept for an `Idempotency-Key` is on disk before the client gets it; no service knows of it
+//!   (`tests/shop/journeys/keys.rs`, `tests/shop/dying.rs`).
 //! - Whatever goes wrong, everything comes to rest as a small model says (`tests/simulation/`), and the books balance (`src/audit/tests.rs`).
 //! - A record and the events that it owes are one write; a record with unfinished business has its open marker
 //!   (`storage/table/tests.rs`).

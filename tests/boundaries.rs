@@ -34,9 +34,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("services",  &["types", "env", "storage", "mesh", "telemetry"]),
     ("audit",     &["types", "env", "mesh", "services::messages"]),
     ("lab",       &["types", "env", "mesh", "telemetry", "services::messages"]),
-    ("gateway",   &["types", "env", "mesh", "telemetry", "services::messages", "audit", "lab"]),
+    ("gateway",   &["types", "env", "storage", "mesh", "telemetry", "services::messages", "audit", "lab"]),
     ("demo",      &["types", "services::messages"]),
-    ("config",    &["types", "gateway"]),
+    ("config",    &["types", "gateway", "services"]),
 ];
 /// The modules that may name every room. No room may name them.
 const COMPOSERS: [&str; 3] = ["app", "commands", "main"];
@@ -67,6 +67,7 @@ const RULES: &[(&str, Rule)] = &[
     ("a service names the messages of those whom it calls, or whose events it hears", names_those_it_calls),
     ("a crate is used in its own rooms",                                         uses_crates_at_home),
     ("only env asks the clock and draws random numbers",                         asks_env),
+    ("only the composers open the data folder; other rooms are handed a tree",   opens_no_folder),
 ];
 
 fn names_rooms_below(_: &House, named: &Named) -> bool {
@@ -121,6 +122,17 @@ fn asks_env(_: &House, named: &Named) -> bool {
     named.room() == "env" || !(asks || std_instant)
 }
 
+/// The items that open, copy or check the whole data folder. A glob would hide whether one is named.
+const WHOLE_FOLDER: [&str; 5] = ["Storage", "backup", "restore", "check", "*"];
+
+fn opens_no_folder(_: &House, named: &Named) -> bool {
+    let is_folder = named.path.get(2).is_some_and(|item| WHOLE_FOLDER.contains(&item.as_str()));
+    named.target_room() != Some("storage")
+        || !is_folder
+        || named.room() == "storage"
+        || COMPOSERS.contains(&named.room())
+}
+
 /// The places that break the rule: file, line, and what is named there.
 fn broken(house: &House, named: &[Named], rule: Rule) -> Vec<String> {
     let names = named.iter().filter(|named| !rule(house, named));
@@ -155,7 +167,7 @@ fn an_arrow_that_runs_another_way_is_found() {
         (0, "telemetry/planted.rs",           "use super::super::services::users::messages::User;"),
         (0, "services/orders/planted.rs",     "pub(super) use crate::gateway::Route;"),
         (0, "services/carts/planted.rs",      "fn f() -> super::super::super::lab::ServiceReport { todo() }"),
-        (0, "gateway/planted.rs",             "use crate::storage::Storage;"),
+        (0, "lab/planted.rs",                 "use crate::storage::Tree;"),
         (0, "gateway/planted.rs",             "use crate::services::ALLOWED_CALLS;"),
         (0, "lab/planted.rs",                 "use crate::gateway::Gateway;"),
         (0, "demo/planted.rs",                "use crate::mesh::Mesh;"),
@@ -182,6 +194,10 @@ fn an_arrow_that_runs_another_way_is_found() {
         (5, "services/users/planted.rs",      "use crate::types::Timestamp as Now;\nfn f() { Now::now(); }"),
         (5, "gateway/planted.rs",             "fn f() { let begun = std::time::Instant::now(); }"),
         (5, "mesh/planted.rs",                "fn f() { uuid::Uuid::now_v7(); }"),
+        (6, "gateway/planted.rs",             "use crate::storage::Storage;"),
+        (6, "gateway/planted.rs",             "use crate::storage;\nfn f() { storage::Storage::open() }"),
+        (6, "services/carts/planted.rs",      "use crate::storage::*;"),
+        (6, "mesh/planted.rs",                "fn f() { crate::storage::backup() }"),
     ];
     let house = house();
     for (rule, file, line) in planted {

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     mesh::{CallError, Context, Request, TraceId},
-    telemetry::CacheStatus,
-    types::{Principal, Role, SessionId, SpanId, Timestamp, UserId},
+    telemetry::{CacheStatus, SpanContext},
+    types::{Principal, Role, SessionId, SpanId, SpanRef, Timestamp, UserId},
 };
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, web::Bytes};
 use std::{
@@ -166,6 +166,12 @@ impl RequestContext {
             }
         }
         answer
+    }
+
+    /// The context of the request's span, for work of the gateway itself.
+    pub fn span_context(&self) -> SpanContext {
+        let at = self.span_id.get().map(|span| SpanRef { trace: self.trace, span });
+        at.map(|at| self.gateway.mesh.tracer().context_of(at)).unwrap_or_default()
     }
 
     /// The names of the instances that answered, for `X-Served-By`; empty if no service was called.

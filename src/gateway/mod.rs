@@ -26,6 +26,7 @@ mod serve;
 mod state;
 mod statics;
 
+pub use filters::idempotency::store::tables;
 pub use filters::rate_limit::policy::{Class, Rate, Throttling};
 pub use openapi::document as openapi_document;
 pub use routing::{Access, CachePolicy, KeyUse, Route};

@@ -2,7 +2,7 @@
 //! sled.
 //!
 //! ```text
-//! {"galleria_backup":1,"format":2,"created_at":"2026-01-01T00:00:00Z"}
+//! {"galleria_backup":1,"format":3,"created_at":"2026-01-01T00:00:00Z"}
 //! {"tree":"orders","key":"by_user/usr_…/ord_…"}
 //! {"tree":"orders","key":"order/ord_…","version":1,"record":{…}}
 //! {"end":true,"lines":2,"crc32":3735928559}

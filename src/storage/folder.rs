@@ -3,7 +3,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `lock` | locked by the one process that has the folder |
-//! | `format` | `{"galleria_data":2}`: the folder is Galleria's, and the version of its layout |
+//! | `format` | `{"galleria_data":3}`: the folder is Galleria's, and the version of its layout |
 //! | `commits` | the number of the last acknowledged commit ([`commit_number`]) |
 //! | `shutdown_manifest` | lengths and checksums after an orderly close ([`shutdown_manifest`]) |
 //! | `db/` | sled's files: `conf`, `db` (the log), `snap.*` (where each page is in it), `blobs/` |
@@ -31,7 +31,7 @@ use std::{
 };
 
 /// The version of the folder's layout that this program writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 /// A killed process keeps its locks for some milliseconds. So opening tries this often.
 const LOCK_ATTEMPTS: u32 = 200;
 const RELEASE_ATTEMPTS: u32 = 2000;

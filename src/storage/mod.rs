@@ -94,7 +94,7 @@ pub use failpoint::{WriteStage, on_each_stage};
 pub use folder::has_room;
 pub use outbox::{Outbox, OutboxEntry};
 pub use outbox_table::OutboxTable;
-pub use record::Record;
+pub use record::{Record, digest};
 pub use simulated::Disk;
 pub use table::{Decision, Table};
 pub use tree::Tree;

@@ -2,6 +2,7 @@
 
 use super::{Outbox, StorageError};
 use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 use std::{fmt::Display, str::FromStr};
 
 /// One aggregate of a service, stored under the key `TABLE/key`: a checksum, a schema version,
@@ -130,6 +131,13 @@ macro_rules! record {
     )*};
 }
 
+/// SHA-256 of the parts, as 64 hexadecimal digits: a record's key for parts of any length and any
+/// characters. Different lists of parts give different digests: `["a", "bc"]` and `["ab", "c"]`, too.
+pub fn digest(parts: &[&str]) -> String {
+    // JSON keeps the parts apart.
+    format!("{:x}", Sha256::digest(serde_json::json!(parts).to_string()))
+}
+
 /// The length of checksum and version, in bytes.
 const HEADER_LENGTH: usize = 5;
 
@@ -180,6 +188,14 @@ pub(super) fn verified<'a>(key: &str, bytes: &'a [u8]) -> Result<(u8, &'a [u8]),
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_keeps_its_parts_apart() {
+        assert_eq!(digest(&["a", "bc"]), digest(&["a", "bc"]));
+        assert_ne!(digest(&["a", "bc"]), digest(&["ab", "c"]));
+        assert_ne!(digest(&["a", "bc"]), digest(&["a\",\"bc"]));
+        assert_eq!(digest(&[]).len(), 64);
+    }
 
     #[test]
     fn no_record_is_as_long_as_an_entry() {

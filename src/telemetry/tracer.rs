@@ -114,6 +114,12 @@ impl Tracer {
         span
     }
 
+    /// The context of a span that this tracer has opened: work inside it finds the span by
+    /// [`current_span`]. Empty for a tracer that is off.
+    pub fn context_of(&self, at: SpanRef) -> SpanContext {
+        SpanContext(self.0.is_some().then(|| (self.clone(), at)))
+    }
+
     /// Sends the spans that wait for export, within the exporter's time-out.
     pub fn close(&self) {
         if let Some(exporter) = self.0.as_deref().and_then(|inner| inner.exporter.as_ref()) {

@@ -103,9 +103,10 @@ impl House {
     /// The requests that a service's messages list.
     pub fn requests_of(&self, service: &str) -> BTreeSet<&str> {
         let tokens = &self.source(&format!("services/{service}/messages.rs")).tokens;
-        let kinds = ["query", "command", "keyed"];
-        let pairs = tokens.windows(2).filter(|pair| kinds.contains(&pair[0].text.as_str()));
-        pairs.map(|pair| pair[1].text.as_str()).collect()
+        let kinds = ["query", "poll", "command", "keyed"];
+        // `keyed owner PlaceOrder`, or `keyed staff(Forbidden) FulfilOrder`.
+        let rows = tokens.windows(6).filter(|row| kinds.contains(&row[0].text.as_str()));
+        rows.map(|row| if row[2].text == "(" { &row[5] } else { &row[2] }).map(|name| name.text.as_str()).collect()
     }
 }
 

@@ -34,7 +34,7 @@ pub struct NewUser {
     name: PersonName,
 }
 
-/// Sent again with its key it signs in again: an answer with tokens is not one to keep.
+/// The same request with the same `Idempotency-Key` signs in again: a response with tokens is not kept.
 pub async fn register(
     context: RequestContext,
     request: HttpRequest,

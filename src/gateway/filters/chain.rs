@@ -14,7 +14,7 @@ use super::{
     disabled_routes::DisabledRoutes,
     filter::{Filter, RequestAction, ResponseAction},
     headers::Headers,
-    idempotency::{FingerprintKey, Idempotency},
+    idempotency::{Idempotency, fingerprint::FingerprintKey, store::IdempotencyStore},
     in_flight::{InFlight, RequestsInFlight},
     problems::Problems,
     rate_limit::{RateLimit, limiter::RateLimiter},
@@ -69,7 +69,7 @@ pub const FILTERS: &[(&str, MakeFilter)] = &[
     ("authorization",    |_| Box::new(RouteAuthorization)),                           // may the caller call this route
     ("rate_limit",       |s| Box::new(RateLimit::new(&s.limiter))),                   // not too often
     ("unexpected_input", |_| Box::new(UnexpectedInput)),                              // no query or body that the route ignores
-    ("idempotency",      |s| Box::new(Idempotency::new(&s.fingerprint_key))),         // the same key, the same response
+    ("idempotency",      |s| Box::new(Idempotency::new(&s.fingerprint_key, &s.idempotency))), // the same key, the same response
     ("conditional",      |_| Box::new(Conditional)),                                  // entity tags and preconditions
     ("cache",            |s| Box::new(Cache::new(&s.cache))),                         // stored responses
 ];
@@ -86,6 +86,7 @@ pub struct FilterState {
     pub verifier: Arc<TokenVerifier>,
     pub limiter: Arc<RateLimiter>,
     pub fingerprint_key: Arc<FingerprintKey>,
+    pub idempotency: Arc<IdempotencyStore>,
     pub cache: Arc<ResponseCache>,
 }
 

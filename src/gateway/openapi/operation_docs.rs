@@ -52,7 +52,7 @@ const PASSWORDS: &str = "busy";
 #[rustfmt::skip]
 pub const OPERATIONS: &[OperationDoc] = &[
     of("users::register",            "Open an account, and sign in",                    &["email_taken", PASSWORDS]).with(&["Set-Cookie"])
-        .more("Sent again with its `Idempotency-Key` it signs in again. Browsers (whoever sends `Sec-Fetch-Site`) get their tokens as cookies alone, programs in the body too."),
+        .more("The same request with the same `Idempotency-Key` signs in again, with fresh tokens. Browsers (whoever sends `Sec-Fetch-Site`) get their tokens as cookies alone, programs in the body too."),
     of("users::sign_in",             "Sign in",                                         &["invalid_credentials", "too_many_guesses", PASSWORDS]).with(&["Set-Cookie"])
         .more("An address without an account is told from a wrong password neither by words nor by time. Who guesses waits longer and longer. The guest's cart is merged into the account's."),
     of("users::refresh",             "Trade a refresh token for fresh tokens",          &["refresh_token_invalid", "refresh_token_reused"]).with(&["Set-Cookie"])

@@ -90,8 +90,7 @@ pub fn refusals(route: &Route, signature: &Signature, own: &[&'static str]) -> R
     }
     match route.key {
         KeyUse::Ignored => {}
-        KeyUse::Own => may(400, &["bad_idempotency_key"]),
-        KeyUse::Optional | KeyUse::Required => {
+        KeyUse::Own | KeyUse::Optional | KeyUse::Required => {
             may(400, &["bad_idempotency_key"]);
             may(409, &["idempotency_in_flight"]);
             may(422, &["idempotency_key_reused"]);

@@ -56,6 +56,7 @@ impl From<UsersError> for Problem {
         let detail = sentence(&error);
         match error {
             EmailTaken => Self::conflict("email_taken", detail),
+            KeyReused => Self::unprocessable("idempotency_key_reused", detail),
             PasswordLength | PasswordTooCommon => Self::invalid("/password", error.to_string()),
             InvalidCredentials => Self::unauthorized("invalid_credentials", detail),
             WrongPassword => Self::invalid("/current_password", error.to_string()),

@@ -47,11 +47,12 @@ pub enum Access {
 /// What an `Idempotency-Key` means to the route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyUse {
-    /// The key is not read: the method is safe or idempotent, or the answer holds secrets that must not be stored.
+    /// The key is not read: the method is safe or idempotent, or each request makes a session of its own.
     Ignored,
     Optional,
     Required,
-    /// The key is optional, and the service itself stores it.
+    /// The key is optional. The response carries tokens and is not kept: the gateway keeps only for which request the key was used. The
+    /// same request runs its handler again, whose service knows the key.
     Own,
 }
 

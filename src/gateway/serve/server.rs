@@ -14,7 +14,10 @@ use crate::{
             authentication::{cookies::CartKey, token_verifier::TokenVerifier},
             cache::store::ResponseCache,
             chain::FilterState,
-            idempotency::FingerprintKey,
+            idempotency::{
+                fingerprint::FingerprintKey,
+                store::{self, IdempotencyStore},
+            },
             rate_limit::{limiter::RateLimiter, policy::Throttling},
         },
         respond::CacheTag,
@@ -26,6 +29,7 @@ use crate::{
         orders::messages::{OrderCancelled, OrderRejected},
         products::messages::ProductChanged,
     },
+    storage::Tree,
     telemetry::metrics::StorageReport,
     types::{Principal, Service},
 };
@@ -47,6 +51,8 @@ pub struct GatewaySettings {
     /// Stored in the data folder. The gateway derives its keys from it.
     pub secret: [u8; 32],
     pub control_store: Box<dyn ControlStore>,
+    /// The gateway's own tree, for the responses of idempotency keys.
+    pub tree: Tree,
     pub storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
     pub storage_report: Box<dyn Fn() -> StorageReport + Send + Sync>,
 }
@@ -71,7 +77,7 @@ pub async fn open(
     env: Env,
     mesh: Mesh,
 ) -> io::Result<(HttpServer, impl Future<Output = io::Result<()>> + use<>)> {
-    let GatewaySettings { workers, throttling, trust, certificates, secret, control_store, .. } = settings;
+    let GatewaySettings { workers, throttling, trust, certificates, secret, control_store, tree, .. } = settings;
     let limiter = Arc::new(RateLimiter::new(&throttling));
     let concurrency = Arc::<ConcurrencyLimit>::default();
     let controls = Controls::new(control_store, mesh.clone(), limiter.clone(), concurrency.clone(), ROUTES);
@@ -84,6 +90,7 @@ pub async fn open(
         verifier: Arc::new(TokenVerifier::new(env.clone())),
         limiter,
         fingerprint_key: Arc::new(FingerprintKey::derived_from(&secret)),
+        idempotency: Arc::new(IdempotencyStore::new(&tree)),
         cache: Arc::default(),
     };
     let (is_healthy, report) = (settings.storage_is_healthy, settings.storage_report);
@@ -97,6 +104,8 @@ pub async fn open(
     learn_keys(&router.gateway, &router.filters.verifier).await;
     purge_on_events(&router.gateway.mesh, &router.filters.cache);
     router.controls.restore().await.map_err(io::Error::other)?;
+    let swept = Arc::downgrade(&router.filters.idempotency);
+    actix_web::rt::spawn(store::keep_swept(swept, router.gateway.env.clone()));
     actix_web::rt::spawn(keep_learning_keys(Arc::downgrade(&router)));
     let (handle, serving) = workers.serve(router.clone());
     Ok((HttpServer { router, certificates, handle }, serving))

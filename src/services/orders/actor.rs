@@ -1,8 +1,8 @@
 //! The actor of orders: one short handler per request and event.
 
 use super::{
-    draft::OrderDraft, keys::Keys, messages::*, orchestrator::Orchestrator, records::OrderRecord, saga::StepRefusal,
-    store::Store, watch::OrderNews,
+    draft::OrderDraft, messages::*, orchestrator::Orchestrator, records::OrderRecord, saga::StepRefusal, store::Store,
+    watch::OrderNews,
 };
 use crate::{
     env::Env,
@@ -19,7 +19,6 @@ struct Orders {
     env: Env,
     mesh: Mesh,
     store: Store,
-    keys: Keys,
     orchestrator: Orchestrator,
     processed_events: ProcessedEvents,
 }
@@ -33,9 +32,6 @@ service! { Orders,
         CancelOrder           => cancel,
         ReturnItems           => take_back,
         FulfilOrder           => fulfil,
-        ClaimKey              => claim_key,
-        KeepAnswer            => keep_answer,
-        DropClaim             => drop_claim,
         ReconcileOrders       => reconcile,
         CountUnfinished       => count_unfinished,
         CountNeedingAttention => count_needing_attention,
@@ -48,7 +44,6 @@ service! { Orders,
 
 /// A request that waits for a saga is answered this long before its deadline.
 const ANSWER_BEFORE_DEADLINE: Duration = Duration::from_millis(50);
-const SWEEP_KEYS_EVERY: Duration = Duration::from_secs(10 * 60);
 /// The most orders in one reply to the audit.
 const MOST_RECONCILED: usize = 1000;
 
@@ -57,7 +52,7 @@ const MOST_RECONCILED: usize = 1000;
 /// Errors: the tree cannot be read.
 pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
     let ServiceDeps { env, mesh, tree, instances } = deps;
-    let (store, keys) = (Store::new(&tree), Keys::new(&tree));
+    let store = Store::new(&tree);
     let open = store.open_orders()?;
     if !open.is_empty() {
         log::info!(open = open.len(); "continuing orders that were unfinished when the program ended");
@@ -65,19 +60,11 @@ pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
     let left_behind = store.with_running_saga(open)?;
     let orchestrator = Orchestrator::new(env.clone(), mesh.clone(), store.clone(), left_behind);
     let processed_events = ProcessedEvents::in_tree(&tree);
-    let orders = Orders {
-        env,
-        mesh: mesh.clone(),
-        store: store.clone(),
-        keys,
-        orchestrator: orchestrator.clone(),
-        processed_events,
-    };
-    let sweeper = orders.clone();
+    let orders =
+        Orders { env, mesh: mesh.clone(), store: store.clone(), orchestrator: orchestrator.clone(), processed_events };
     mesh.launch(Service::Orders, instances, move |on| start(&orders, on));
     mesh.relay(Service::Orders, tree, store.outbox_tables());
     mesh.background(Service::Orders, move || orchestrator.clone().sweep_forever());
-    mesh.background(Service::Orders, move || sweeper.clone().sweep_keys());
     Ok(())
 }
 
@@ -154,19 +141,6 @@ impl Orders {
         });
         let record = changed.await?;
         Ok(self.finish(&context, record).await?.into_view())
-    }
-
-    async fn claim_key(&self, _: Context, request: ClaimKey) -> HandlerResult<ClaimKey> {
-        self.keys.claim(&request, self.env.now()).await
-    }
-
-    async fn keep_answer(&self, _: Context, request: KeepAnswer) -> HandlerResult<KeepAnswer> {
-        self.keys.keep(&request, self.env.now()).await
-    }
-
-    async fn drop_claim(&self, _: Context, request: DropClaim) -> HandlerResult<DropClaim> {
-        self.keys.drop_claim(&request);
-        Ok(())
     }
 
     async fn reconcile(&self, _: Context, request: ReconcileOrders) -> HandlerResult<ReconcileOrders> {
@@ -248,16 +222,6 @@ impl Orders {
             self.store.commit().await?;
         }
         Ok(record)
-    }
-
-    /// Forgets old idempotency keys, for ever.
-    async fn sweep_keys(self) {
-        loop {
-            if let Err(error) = self.keys.sweep(self.env.now()).await {
-                log::error!("old idempotency keys cannot be forgotten: {error}");
-            }
-            tokio::time::sleep(SWEEP_KEYS_EVERY).await;
-        }
     }
 }
 

@@ -25,9 +25,6 @@ requests! { Service::Orders, OrdersError,
     keyed   owner            CancelOrder           "orders.cancel" by order_id       -> Order,
     keyed   owner            ReturnItems           "orders.return" by order_id       -> Refund,
     keyed   staff(Forbidden) FulfilOrder           "orders.fulfil" by order_id       -> Order,
-    command anyone           ClaimKey              "orders.claim_key"                -> Claim,
-    keyed   anyone           KeepAnswer            "orders.keep_answer"              -> (),
-    keyed   anyone           DropClaim             "orders.drop_claim"               -> (),
     query   staff(Forbidden) ReconcileOrders       "orders.reconcile"                -> Vec<OrderReconciliation>,
     query   staff(Forbidden) CountUnfinished       "orders.count_unfinished"         -> u64,
     query   staff(Forbidden) CountNeedingAttention "orders.count_needing_attention"  -> u64,
@@ -321,58 +318,6 @@ pub enum Fulfilment {
     Packed,
     /// The carrier has the parcel.
     Shipped,
-}
-
-/// Claims an idempotency key for the request with this fingerprint. Keys are forgotten after 24 hours.
-///
-/// No keyed command itself: asked a second time it says that somebody is at it, even if that is who asks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ClaimKey {
-    /// Whose key: keys of different principals do not meet.
-    pub scope: String,
-    pub key: String,
-    /// Of method, path and body.
-    pub fingerprint: String,
-    /// How long the claim holds without an answer; then another may try.
-    pub lease_seconds: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Claim {
-    /// It is yours: do the work, then [`KeepAnswer`].
-    Granted,
-    /// Somebody is at it.
-    InFlight,
-    /// The key was used with another request.
-    Reused,
-    /// It was done; this was the answer.
-    Answered(KeptAnswer),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptAnswer {
-    pub status: u16,
-    pub location: Option<String>,
-    pub etag: Option<String>,
-    pub content_type: String,
-    pub body: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct KeepAnswer {
-    pub scope: String,
-    pub key: String,
-    pub fingerprint: String,
-    pub answer: KeptAnswer,
-}
-
-/// Gives up a claim whose work came to nothing (nothing was changed): the key may be used again.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct DropClaim {
-    pub scope: String,
-    pub key: String,
-    pub fingerprint: String,
 }
 
 /// Counts the orders that have a running saga or events that are not delivered yet. Errors:

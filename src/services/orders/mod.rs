@@ -29,7 +29,6 @@
 
 mod actor;
 mod draft;
-mod keys;
 pub mod messages;
 mod orchestrator;
 mod order_locks;

@@ -5,8 +5,6 @@
 //! | `order/ord_…` | an order with its running saga and its outbox |
 //! | `placed/<SHA-256 of user and key>` | the order that this key of this user places |
 //! | `cart_order/usr_…` | the last order of this user's cart |
-//! | `idem/<SHA-256 of scope and key>` | for which request an idempotency key was used, and the key of the answer (`keys.rs`) |
-//! | `answer/<milliseconds>-<SHA-256>` | what was answered |
 //! | `heard/…` | the events that were processed |
 //! | `by_status/confirmed/ord_…` | index entry: the orders in this status, by the time of placing |
 //! | `by_user/usr_…/ord_…` | index entry: a user's orders |
@@ -14,7 +12,6 @@
 //! | `open/order/ord_…` | marker: a saga runs, or events are pending |
 
 use super::{
-    keys::digest,
     messages::{OrderStatus, OrdersError, PlaceOrder},
     records::{CartOrder, OrderRecord, Placing},
     watch::{ChangeListener, Changes},
@@ -22,7 +19,7 @@ use super::{
 use crate::{
     env::since,
     mesh::Failure,
-    storage::{Decision, KnownTable, OutboxTable, StorageError, Table, Tree},
+    storage::{Decision, KnownTable, OutboxTable, StorageError, Table, Tree, digest},
     types::{OrderId, Timestamp, UserId},
 };
 use std::time::Duration;
@@ -239,7 +236,5 @@ pub fn tables() -> Vec<KnownTable> {
         KnownTable::of::<OrderRecord>("orders"),
         KnownTable::of::<Placing>("orders"),
         KnownTable::of::<CartOrder>("orders"),
-        KnownTable::of::<super::keys::UsedKey>("orders"),
-        KnownTable::of::<super::keys::AnswerRecord>("orders"),
     ]
 }

@@ -454,8 +454,6 @@ fn orders() -> Vec<Row> {
     let plain = || order(json!({"reason": "unavailable"}));
     let list = json!({"user_id": usr, "status": "delivered", "limit": 100, "cursor": null});
     let back = json!({"order_id": ord, "key": "k-2", "lines": lines(), "reason": "It is too loud."});
-    let kept = json!({"status": 201, "location": "/o", "etag": null, "content_type": "application/json", "body": "{}"});
-    let claim = json!({"scope": "usr", "key": "k-1", "fingerprint": "f", "lease_seconds": 30});
     let sides = json!({
         "order_id": ord, "status": "confirmed", "total": euro(10470), "lines": 9980, "shipping": 490, "illegal_steps": 0,
         "needs_attention": true, "refunded": euro(0), "pieces": [[prd, 2]], "asked_for": [[prd, 3]], "version": 7, "changed_at": AT,
@@ -478,10 +476,6 @@ fn orders() -> Vec<Row> {
         call::<CancelOrder>(of_order(), plain()),
         call::<ReturnItems>(back, refund()),
         call::<FulfilOrder>(json!({"order_id": ord, "to": "packed"}), plain()),
-        call::<ClaimKey>(claim.clone(), json!("granted")),
-        call::<ClaimKey>(claim, json!({"answered": kept})),
-        call::<KeepAnswer>(json!({"scope": "usr", "key": "k-1", "fingerprint": "f", "answer": kept}), json!(null)),
-        call::<DropClaim>(json!({"scope": "usr", "key": "k-1", "fingerprint": "f"}), json!(null)),
         call::<ReconcileOrders>(page_of_audit(), json!([sides])),
         call::<CountUnfinished>(json!({}), json!(3)),
         call::<CountNeedingAttention>(json!({}), json!(0)),

@@ -67,7 +67,8 @@ pub struct RegisterUser {
     /// What the person is called.
     pub name: PersonName,
     /// An idempotency key. The same key, address and password within 24 hours give the account
-    /// that the first request made, instead of `EmailTaken`.
+    /// that the first request made, instead of `EmailTaken`. Another password with this key and
+    /// address is `KeyReused`.
     pub key: Option<String>,
     /// The network that the request comes from; the account's owner is known there from now on.
     pub from: Option<ClientNetwork>,
@@ -388,6 +389,9 @@ pub enum UsersError {
     /// Another account has the e-mail address.
     #[error("an account with this e-mail address already exists")]
     EmailTaken,
+    /// The key was used for another registration within 24 hours.
+    #[error("this key was used for another registration; use a new key for a new one")]
+    KeyReused,
     /// The new password is too short or too long.
     #[error("the password must have 12 to 128 characters")]
     PasswordLength,

@@ -28,7 +28,9 @@ impl Users {
         if let Some(made) = key.as_deref().map(|key| self.registered_with(key, &email)).transpose()?.flatten() {
             let throttle_key = ThrottleKey { account: email, source: AttemptSource::Unknown };
             if !self.verify_throttled(&context, &throttle_key, password, Some(made.password_hash)).await?.is_right {
-                return Err(UsersError::EmailTaken.into());
+                // After a change of the password the request may be the first one, sent again.
+                let is_unchanged = made.password_version == FIRST_PASSWORD;
+                return Err(if is_unchanged { UsersError::KeyReused } else { UsersError::EmailTaken }.into());
             }
             let signed_in = self.open_session(&context, made.user.id, made.password_version, from).await?;
             return Ok(Registered { signed_in, is_repeated: true });

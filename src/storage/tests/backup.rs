@@ -56,7 +56,7 @@ fn a_backup_has_the_documented_format() {
     let (_folder, _storage, saved) = with_backup();
     let lines: Vec<serde_json::Value> =
         saved.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
-    assert_eq!((&lines[0]["galleria_backup"], &lines[0]["format"]), (&1.into(), &2.into()));
+    assert_eq!((&lines[0]["galleria_backup"], &lines[0]["format"]), (&1.into(), &3.into()));
     let parcel = lines.iter().find(|line| line["key"] == "parcel/8").unwrap();
     assert_eq!((&parcel["tree"], &parcel["version"]), (&"shipping".into(), &1.into()));
     assert_eq!(parcel["record"], serde_json::to_value(Parcel::new(8)).unwrap());
@@ -79,10 +79,11 @@ fn a_backup_that_is_cut_off_or_altered_is_refused_and_leaves_no_folder() {
     assert!(matches!(refused(&restored, &more), StorageError::BadBackup { .. }));
     let of_version = |version: &str| {
         let saved = String::from_utf8(saved.clone()).unwrap();
-        refused(&restored, saved.replacen("\"format\":2", &format!("\"format\":{version}"), 1).as_bytes())
+        refused(&restored, saved.replacen("\"format\":3", &format!("\"format\":{version}"), 1).as_bytes())
     };
-    assert!(matches!(of_version("3"), StorageError::Newer { found: 3, known: 2, .. }));
-    assert!(matches!(of_version("1"), StorageError::Older { found: 1, known: 2, .. }));
+    assert!(matches!(of_version("4"), StorageError::Newer { found: 4, known: 3, .. }));
+    assert!(matches!(of_version("2"), StorageError::Older { found: 2, known: 3, .. }));
+    assert!(matches!(of_version("1"), StorageError::Older { found: 1, known: 3, .. }));
 }
 
 #[test]

@@ -56,12 +56,13 @@ fn a_folder_of_another_version_and_a_damaged_folder_are_different_errors() {
         fs::write(path.join("format"), format).unwrap();
         open(&path).err().unwrap()
     };
-    assert!(matches!(refused(r#"{"galleria_data":3}"#), StorageError::Newer { found: 3, known: 2, .. }));
-    assert!(matches!(refused(r#"{"galleria_data":1}"#), StorageError::Older { found: 1, known: 2, .. }));
+    assert!(matches!(refused(r#"{"galleria_data":4}"#), StorageError::Newer { found: 4, known: 3, .. }));
+    assert!(matches!(refused(r#"{"galleria_data":1}"#), StorageError::Older { found: 1, known: 3, .. }));
+    assert!(matches!(refused(r#"{"galleria_data":2}"#), StorageError::Older { found: 2, known: 3, .. }));
     assert!(matches!(refused("{}"), StorageError::Damaged { .. }));
     fs::remove_file(path.join("format")).unwrap();
     assert_eq!(open(&path).err(), Some(StorageError::damaged("the file format is missing")));
-    fs::write(path.join("format"), r#"{"galleria_data":2}"#).unwrap();
+    fs::write(path.join("format"), r#"{"galleria_data":3}"#).unwrap();
     assert!(open(&path).is_ok());
 }
 

@@ -146,6 +146,67 @@ fn a_registration_that_is_sent_again_is_the_same_account() {
     nobody.post("/api/v1/users", &account).problem(409, "email_taken");
 }
 
+#[test]
+fn a_registration_with_the_key_of_another_is_refused_also_after_a_restart() {
+    let mut shop = Shop::open();
+    let account =
+        |email: &str, name: &str| json!({"email": email, "password": crate::harness::GOOD_PASSWORD, "name": name});
+    let ada = account("ada@example.com", "Ada");
+    let send = |shop: &Shop, body: &Value| {
+        shop.anonymous().send("POST", "/api/v1/users", &[("idempotency-key", "k")], Some(body))
+    };
+    send(&shop, &ada).created();
+    let mut others = vec![account("grace@example.com", "Ada"), account("ada@example.com", "Grace"), ada.clone()];
+    others[2]["password"] = "another long walk at dusk".into();
+    let reused = |shop: &Shop| {
+        for other in &others {
+            send(shop, other).problem(422, "idempotency_key_reused");
+        }
+        // The first registration is answered as before.
+        assert_eq!(send(shop, &ada).created().header("idempotency-replayed"), "true");
+    };
+    reused(&shop);
+    shop.kill();
+    shop.start();
+    reused(&shop);
+    // A refused registration made no account.
+    shop.anonymous().post("/api/v1/users", &others[0]).created();
+}
+
+#[test]
+fn a_registration_that_was_refused_leaves_the_key_to_its_own_request() {
+    let shop = Shop::open();
+    let account = |email: &str| json!({"email": email, "password": crate::harness::GOOD_PASSWORD, "name": "Ada"});
+    let send = |body: &Value| shop.anonymous().send("POST", "/api/v1/users", &[("idempotency-key", "k")], Some(body));
+    let mut short = account("ada@example.com");
+    short["password"] = "short".into();
+    send(&short).invalid("/password");
+    shop.anonymous().post("/api/v1/users", &account("taken@example.com")).created();
+    // Nothing was done under the key yet; this refusal is decided, and the key is its own from now on.
+    send(&account("taken@example.com")).problem(409, "email_taken");
+    send(&account("taken@example.com")).problem(409, "email_taken");
+    send(&account("ada@example.com")).problem(422, "idempotency_key_reused");
+}
+
+/// A password's slow hash is in its account's record; no token and no answer with one is on disk.
+#[test]
+fn what_is_kept_for_a_registration_holds_no_password_and_no_token() {
+    let mut shop = Shop::open();
+    let account = json!({"email": "ada@example.com", "password": crate::harness::GOOD_PASSWORD, "name": "Ada"});
+    let headers = [("idempotency-key", "k")];
+    let made = shop.anonymous().send("POST", "/api/v1/users", &headers, Some(&account)).created();
+    assert_eq!(shop.stop(), Some(0));
+    shop.command(&["backup", "backup"]).succeeded();
+    let backup = std::fs::read_to_string(shop.home().join("backup")).unwrap();
+    let answers: Vec<_> = backup.lines().filter(|line| line.contains(r#""key":"answer/"#)).collect();
+    assert_eq!(answers.len(), 1, "{backup}");
+    assert!(answers[0].contains(r#""tree":"gateway""#) && answers[0].contains(r#""answer":null"#), "{}", answers[0]);
+    let tokens = ["access_token", "refresh_token"].map(|name| made[name].as_str().expect("a token"));
+    for secret in [crate::harness::GOOD_PASSWORD].into_iter().chain(tokens) {
+        assert!(!backup.contains(secret), "{secret}");
+    }
+}
+
 /// Sends it and hangs up a little later, in the middle of whatever the shop does with it.
 fn send_and_hang_up(shop: &Shop, who: &Client, (path, key): (&str, &str), body: &Value, later: Duration) {
     let (token, body) = (who.token(), body.to_string());

@@ -1,7 +1,20 @@
-//! The same `Idempotency-Key` with the same request gives the same answer, once it was given, for 24 hours.
+//! The same `Idempotency-Key` with the same request gives the same response for 24 hours (draft-ietf-httpapi-idempotency-key-header).
 //!
-//! Keys and answers are kept by orders, on disk. A claim whose holder died is free again after its lease; the services
-//! themselves make sure that doing the work again does it once.
+//! Responses are in the gateway's own tree ([`store`]). A response is on disk before the client gets it. If the program ends between the
+//! work and the response, the client sends the request again and the handler runs again; the services make sure that the work is done once.
+//!
+//! A response that carries tokens is not kept ([`KeyUse::Own`]). The store keeps only for which request the key was used. The same
+//! request runs its handler again; the service knows the key and answers with fresh tokens.
+//!
+//! ## Decisions
+//!
+//! - **The gateway keeps the responses, no service does.** Status, header fields and body are HTTP, and services know no HTTP. Consequence:
+//!   the gateway has a tree of its own, and a key works the same on every route.
+//! - **Claims are in memory, responses are on disk.** A restart ends every request, so it may forget every claim. Consequence: no write
+//!   before the handler, one commit after it.
+
+pub mod fingerprint;
+pub mod store;
 
 use super::{
     filter::{Filter, RequestAction, ResponseAction},
@@ -13,8 +26,7 @@ use crate::{
         respond::Problem,
         routing::KeyUse,
     },
-    mesh::Context,
-    services::orders::messages::{Claim, ClaimKey, DropClaim, KeepAnswer, KeptAnswer},
+    mesh::MeshError,
     types::Principal,
 };
 use actix_web::{
@@ -26,36 +38,32 @@ use actix_web::{
         header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION},
     },
 };
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
-use std::{sync::Arc, time::Duration};
-use tokio::time::Instant;
-
-pub struct Idempotency {
-    fingerprint_key: Arc<FingerprintKey>,
-    held: Option<Held>,
-}
-
-impl Idempotency {
-    pub fn new(fingerprint_key: &Arc<FingerprintKey>) -> Self {
-        Self { fingerprint_key: fingerprint_key.clone(), held: None }
-    }
-}
+use fingerprint::{FingerprintKey, without_secrets};
+use std::{borrow::Cow, sync::Arc, time::Duration};
+use store::{Claim, IdempotencyStore, KeptAnswer, KeyedRequest};
+use tokio::time::{timeout, timeout_at};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// Bytes of a key.
 const LONGEST: usize = 255;
-/// More than the route's deadline and the time to settle: whoever holds the claim has answered by then, or is gone.
-const LEASE_BEYOND_DEADLINE: u64 = 5;
-/// The answer is kept in time of its own: a route's may be used up when its answer is there.
+/// A lease is this much longer than the route's deadline. It covers [`SETTLE_WITHIN`]: a request that holds a claim ends before its lease.
+const LEASE_BEYOND_DEADLINE: Duration = Duration::from_secs(5);
+/// The time for keeping a response. The route's deadline may be over when the response is there.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
 
-/// A claim that this request holds.
-#[derive(Clone)]
-struct Held {
-    scope: String,
-    key: String,
-    fingerprint: String,
+/// What the filter keeps from one request to the next.
+pub struct Idempotency {
+    fingerprint_key: Arc<FingerprintKey>,
+    store: Arc<IdempotencyStore>,
+    /// The claim that this request holds.
+    claimed: Option<KeyedRequest>,
+}
+
+impl Idempotency {
+    pub fn new(fingerprint_key: &Arc<FingerprintKey>, store: &Arc<IdempotencyStore>) -> Self {
+        Self { fingerprint_key: fingerprint_key.clone(), store: store.clone(), claimed: None }
+    }
 }
 
 impl Filter for Idempotency {
@@ -69,18 +77,15 @@ impl Filter for Idempotency {
             Ok(None) if context.route.key == KeyUse::Required => {
                 return RequestAction::Reject(Problem::bad_request(
                     "idempotency_key_required",
-                    "Send an `Idempotency-Key` header: a name of your own for this request, so that sending it again cannot do it twice.",
+                    "Send an `Idempotency-Key` header: a name of your own for this request. If you send the request again with the same \
+                     key, it is carried out once.",
                 ));
             }
             Ok(None) => return RequestAction::Continue,
         };
-        *context.idempotency_key.borrow_mut() = Some(key.clone());
-        if context.route.key == KeyUse::Own {
-            return RequestAction::Continue;
-        }
-        let fingerprint = self.fingerprint_key.of(request.method().as_str(), request.path(), &context.body.borrow());
-        let ScopedKey { scope, key } = key;
-        RequestAction::Await(Box::pin(self.claim(context, Held { scope, key, fingerprint })))
+        let keyed = KeyedRequest::new(&key.scope, &key.key, self.fingerprint(context, request));
+        *context.idempotency_key.borrow_mut() = Some(key);
+        RequestAction::Await(Box::pin(self.claim(context, keyed)))
     }
 
     fn on_response<'a>(
@@ -89,10 +94,71 @@ impl Filter for Idempotency {
         request: &'a HttpRequest,
         response: HttpResponse,
     ) -> ResponseAction<'a> {
-        match self.held.take() {
-            Some(held) => ResponseAction::Await(Box::pin(settle(context, request.path(), held, response))),
+        match self.claimed.take() {
+            Some(keyed) => ResponseAction::Await(Box::pin(self.settle(context, request.path(), keyed, response))),
             None => ResponseAction::Continue(response),
         }
+    }
+}
+
+impl Idempotency {
+    fn fingerprint(&self, context: &RequestContext, request: &ServiceRequest) -> String {
+        let body = context.body.borrow();
+        let is_own = context.route.key == KeyUse::Own;
+        let body = if is_own { without_secrets(&body) } else { Cow::Borrowed(&body[..]) };
+        self.fingerprint_key.fingerprint(request.method().as_str(), request.path(), &body)
+    }
+
+    async fn claim(&mut self, context: &RequestContext, keyed: KeyedRequest) -> Result<Option<HttpResponse>, Problem> {
+        let lease = context.deadline() + LEASE_BEYOND_DEADLINE;
+        let claiming = context.span_context().run(self.store.claim(&keyed, lease, context.gateway.env.now()));
+        let claimed = timeout_at(context.call_context().deadline, claiming).await.map_err(|_| MeshError::TimedOut)?;
+        match claimed.map_err(MeshError::from)? {
+            Claim::Granted => {
+                self.claimed = Some(keyed);
+                Ok(None)
+            }
+            Claim::Answered(answer) => Ok(Some(replay(answer))),
+            Claim::InFlight => Err(Problem::conflict(
+                "idempotency_in_flight",
+                "A request with this key is running. Send it again in a moment.",
+            )
+            .with_header("Retry-After", "1".into())),
+            Claim::Reused => Err(Problem::unprocessable(
+                "idempotency_key_reused",
+                "This key was used with another request. Use a new key for a new request.",
+            )),
+        }
+    }
+
+    /// Keeps the response if it is decided; releases the claim if it is not.
+    async fn settle(
+        &self,
+        context: &RequestContext,
+        path: &str,
+        keyed: KeyedRequest,
+        response: HttpResponse,
+    ) -> HttpResponse {
+        let (response, body) = problems::render(context, path, response).into_parts();
+        let body = match body.try_into_bytes() {
+            Ok(body) => body,
+            Err(stream) => return response.set_body(stream),
+        };
+        let code = context.outcome.problem.get();
+        if !is_decided(response.status(), code) || !is_whole(context.outcome.completeness.get()) {
+            self.store.release(&keyed);
+            return response.set_body(BoxBody::new(body));
+        }
+        let kept = (context.route.key != KeyUse::Own).then(|| kept_of(&response, &body));
+        let keeping = context.span_context().run(self.store.keep(&keyed, kept, context.gateway.env.now()));
+        let settled = match timeout(SETTLE_WITHIN, keeping).await {
+            Ok(kept) => kept.map_err(MeshError::from),
+            Err(_) => Err(MeshError::TimedOut),
+        };
+        if let Err(error) = settled {
+            log::warn!(trace = context.trace.to_string().as_str(); "the response to an idempotency key could not be kept: {error}");
+        }
+        response.set_body(BoxBody::new(body))
     }
 }
 
@@ -108,54 +174,12 @@ fn key(header: Option<&HeaderValue>) -> Result<Option<String>, Problem> {
     }
 }
 
-/// Keys of different clients do not meet.
+/// The owner of a key: equal keys of different callers are different keys. A caller that is not signed in is known by its network, as it is
+/// for the rate limits.
 fn scope(context: &RequestContext) -> String {
     match context.principal.get() {
         Principal::User { id, .. } => id.to_string(),
-        _ => "anonymous".to_owned(),
-    }
-}
-
-/// What a request is known by again. The body may hold the number of a card, of which there are few enough to try them all:
-/// so a bare hash of it must not lie on disk (PCI DSS 3.5.1.1).
-pub struct FingerprintKey(Hmac<Sha256>);
-
-impl FingerprintKey {
-    pub fn derived_from(secret: &[u8; 32]) -> Self {
-        let key = |bytes: &[u8]| <Hmac<Sha256> as Mac>::new_from_slice(bytes).expect("HMAC takes a key of any length");
-        Self(key(&key(secret).chain_update("fingerprints of requests").finalize().into_bytes()))
-    }
-
-    fn of(&self, method: &str, path: &str, body: &[u8]) -> String {
-        let mut mac = self.0.clone();
-        for part in [method.as_bytes(), path.as_bytes(), body] {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-impl Idempotency {
-    async fn claim(&mut self, context: &RequestContext, held: Held) -> Result<Option<HttpResponse>, Problem> {
-        let lease_seconds = context.deadline().as_secs() + LEASE_BEYOND_DEADLINE;
-        let Held { scope, key, fingerprint } = held.clone();
-        match context.call(ClaimKey { scope, key, fingerprint, lease_seconds }).await? {
-            Claim::Granted => {
-                self.held = Some(held);
-                Ok(None)
-            }
-            Claim::Answered(answer) => Ok(Some(replay(answer))),
-            Claim::InFlight => Err(Problem::conflict(
-                "idempotency_in_flight",
-                "A request with this key is being worked on. Ask again in a moment.",
-            )
-            .with_header("Retry-After", "1".into())),
-            Claim::Reused => Err(Problem::unprocessable(
-                "idempotency_key_reused",
-                "This key was used with another request. Use a new key for a new request.",
-            )),
-        }
+        _ => format!("anonymous {}", context.network()),
     }
 }
 
@@ -172,44 +196,26 @@ fn replay(answer: KeptAnswer) -> HttpResponse {
     response
 }
 
-/// Says that this was done before.
-pub fn mark_replayed(answer: &mut HttpResponse) {
-    answer.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+/// Says in the response that the request was carried out before.
+pub fn mark_replayed(response: &mut HttpResponse) {
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
 }
 
-/// Keeps what was decided; gives the key back where nothing was.
-async fn settle(context: &RequestContext, path: &str, held: Held, answer: HttpResponse) -> HttpResponse {
-    let (answer, body) = problems::render(context, path, answer).into_parts();
-    let body = match body.try_into_bytes() {
-        Ok(body) => body,
-        Err(stream) => return answer.set_body(stream),
-    };
-    let Held { scope, key, fingerprint } = held;
-    let code = context.outcome.problem.get();
-    let call_context = Context { deadline: Instant::now() + SETTLE_WITHIN, ..context.call_context() };
-    let settled = if is_decided(answer.status(), code) && is_whole(context.outcome.completeness.get()) {
-        let text =
-            |name| answer.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
-        let kept = KeptAnswer {
-            status: answer.status().as_u16(),
-            location: text(LOCATION),
-            etag: text(ETAG),
-            content_type: text(CONTENT_TYPE).unwrap_or_default(),
-            body: String::from_utf8_lossy(&body).into_owned(),
-        };
-        context.gateway.mesh.call(&call_context, KeepAnswer { scope, key, fingerprint, answer: kept }).await
-    } else {
-        context.gateway.mesh.call(&call_context, DropClaim { scope, key, fingerprint }).await
-    };
-    if let Err(problem) = settled {
-        log::warn!(trace = context.trace.to_string().as_str(); "an answer could not be kept for its idempotency key: {problem}");
+fn kept_of(response: &HttpResponse<()>, body: &[u8]) -> KeptAnswer {
+    let text =
+        |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
+    KeptAnswer {
+        status: response.status().as_u16(),
+        location: text(LOCATION),
+        etag: text(ETAG),
+        content_type: text(CONTENT_TYPE).unwrap_or_default(),
+        body: String::from_utf8_lossy(body).into_owned(),
     }
-    answer.set_body(BoxBody::new(body))
 }
 
-/// Whether asking again must give this very answer. Not so where nothing was done (a body that cannot be, an order that
-/// was busy), nor where nobody knows yet (a time-out, an order still being placed): then the same key finds out. What was decided
-/// once stays so, also where the world has changed since: who wants to try anew takes a new key.
+/// Whether the same request must get this very response again. No if nothing was done (an invalid body, an order that is busy), and no if
+/// the outcome is unknown (a time-out, an order that is still being placed): then the same key finds it out. A decided response stays,
+/// even if it would be another one today; a client that wants to try anew takes a new key.
 fn is_decided(status: StatusCode, problem: Option<&str>) -> bool {
     match status {
         StatusCode::ACCEPTED => false,
@@ -219,7 +225,7 @@ fn is_decided(status: StatusCode, problem: Option<&str>) -> bool {
     }
 }
 
-/// An answer of which a part was missing is not the one to give for a day: what was done is done, and its service will say so again.
+/// Whether no part of the response is missing. An incomplete response is not kept: the work is done, and its service says so again.
 fn is_whole(completeness: Option<Completeness>) -> bool {
     completeness != Some(Completeness::Degraded)
 }
@@ -229,17 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_tells_requests_apart_and_nothing_to_who_has_not_the_key() {
-        let (key, other) = (FingerprintKey::derived_from(&[1; 32]), FingerprintKey::derived_from(&[2; 32]));
-        let known = key.of("POST", "/a", b"bc");
-        assert_eq!(known, key.of("POST", "/a", b"bc"));
-        for unlike in [key.of("PUT", "/a", b"bc"), key.of("POST", "/ab", b"c"), other.of("POST", "/a", b"bc")] {
-            assert_ne!(known, unlike);
-        }
-    }
-
-    #[test]
-    fn an_answer_with_a_missing_part_is_not_kept() {
+    fn a_response_with_a_missing_part_is_not_kept() {
         assert!(is_whole(None) && is_whole(Some(Completeness::Complete)));
         assert!(!is_whole(Some(Completeness::Degraded)));
     }

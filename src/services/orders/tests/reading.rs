@@ -124,23 +124,6 @@ fn a_long_poll_gives_the_changed_order_or_the_unchanged_one_at_its_deadline() {
 }
 
 #[test]
-fn idempotency_keys_are_claimed_answered_and_given_up() {
-    in_shop(async |shop| {
-        let (scope, key, fingerprint) = (|| "usr_1".to_owned(), || "key".to_owned(), || "print".to_owned());
-        let claim = || ClaimKey { scope: scope(), key: key(), fingerprint: fingerprint(), lease_seconds: 30 };
-        assert_eq!(shop.call(ada(), claim()).await.unwrap(), Claim::Granted);
-        shop.call(ada(), DropClaim { scope: scope(), key: key(), fingerprint: fingerprint() }).await.unwrap();
-        assert_eq!(shop.call(ada(), claim()).await.unwrap(), Claim::Granted);
-        assert_eq!(shop.call(ada(), claim()).await.unwrap(), Claim::InFlight);
-        let content_type = "application/json".to_owned();
-        let answer = KeptAnswer { status: 201, location: None, etag: None, content_type, body: "{}".into() };
-        let keep = KeepAnswer { scope: scope(), key: key(), fingerprint: fingerprint(), answer: answer.clone() };
-        shop.call(ada(), keep).await.unwrap();
-        assert_eq!(shop.call(ada(), claim()).await.unwrap(), Claim::Answered(answer));
-    });
-}
-
-#[test]
 fn any_number_of_long_polls_leaves_room_for_other_requests() {
     in_shop(async |shop| {
         let order_id = shop.confirmed().await;
