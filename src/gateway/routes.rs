@@ -167,4 +167,20 @@ mod tests {
             assert!(!matches!(route.class, Browse | Free), "{} {}", route.method, route.path);
         }
     }
+
+    #[test]
+    fn a_route_with_a_key_and_a_secret_keeps_no_response_and_leaves_the_secret_out_of_the_fingerprint() {
+        use crate::gateway::filters::idempotency::fingerprint::SECRET_MEMBERS;
+        let mut with_secrets = 0;
+        for route in ROUTES.iter().filter(|route| route.key != KeyUse::Ignored) {
+            let Some(body) = (route.handler.signature)().body else { continue };
+            let schema = serde_json::to_value(&body.schema).unwrap();
+            let members = schema["properties"].as_object().cloned().unwrap_or_default();
+            for (name, _) in members.iter().filter(|(_, member)| member.to_string().contains("/Secret\"")) {
+                assert!(route.key == KeyUse::Own && SECRET_MEMBERS.contains(&name.as_str()), "{}: {name}", route.path);
+                with_secrets += 1;
+            }
+        }
+        assert_eq!(with_secrets, 1);
+    }
 }
