@@ -106,15 +106,27 @@ fn a_shop_that_closes_says_so_before_it_is_closed() {
 fn half_a_request(shop: &Shop) -> (crate::harness::Wire, String) {
     let body = r#"{"email": "nobody@example.com", "password": "it is not this"}"#;
     let (first, rest) = body.split_at(20);
+    let before = in_flight(shop);
     let mut wire = shop.wire();
     wire.head(
         "POST /api/v1/sessions",
         &format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()),
     )
     .say(first);
-    // So long that it has come in.
-    std::thread::sleep(Duration::from_millis(200));
+    eventually("it has come in", || (in_flight(shop) > before).then_some(()));
     (wire, rest.to_owned())
+}
+
+/// How many requests the shop has in hand.
+fn in_flight(shop: &Shop) -> f64 {
+    let metrics = shop.anonymous().get("/metrics").ok().text;
+    let count = metrics.lines().find_map(|line| line.strip_prefix("galleria_http_requests_in_flight "));
+    count.and_then(|count| count.parse().ok()).expect("a gauge")
+}
+
+/// It has had the signal: a request that is in hand keeps it from ending.
+fn is_closing(shop: &Shop) {
+    eventually("it is closing", || shop.readyz().contains(" 503 ").then_some(()));
 }
 
 #[test]
@@ -122,7 +134,7 @@ fn a_request_that_has_begun_is_answered_although_the_shop_is_closing() {
     let mut shop = Shop::open();
     let (mut wire, rest) = half_a_request(&shop);
     shop.signal("TERM");
-    std::thread::sleep(Duration::from_millis(600));
+    is_closing(&shop);
     let answer = wire.say(rest).listen();
     assert_eq!(answer.status, Some(401), "{answer:?}");
     assert_eq!(shop.wait(), Some(0));
@@ -133,7 +145,7 @@ fn a_second_signal_closes_at_once() {
     let mut shop = Shop::open();
     let (mut waiting, _) = half_a_request(&shop);
     shop.signal("INT");
-    std::thread::sleep(Duration::from_millis(400));
+    is_closing(&shop);
     shop.signal("INT");
     assert_eq!(shop.wait(), Some(130));
     // A shop that waits for the rest of the request answers 408 when it has waited long enough.
@@ -145,12 +157,18 @@ fn a_second_signal_closes_at_once() {
 #[test]
 fn somebody_who_watches_an_order_does_not_keep_the_shop_open() {
     let mut shop = Shop::open();
-    let product = shop.operator().stock_up(100, 10);
+    let operator = shop.operator();
+    let product = operator.stock_up(100, 10);
     let customer = shop.customer();
     let path = format!("/api/v1/orders/{}/events", customer.buys(&product, 1).created().id());
     let code = std::thread::scope(|scope| {
         let watching = scope.spawn(|| customer.events(&path, None));
-        std::thread::sleep(Duration::from_millis(500));
+        eventually("it waits for news", || {
+            let services = operator.get("/api/v1/lab/services").ok();
+            let orders = services.items().iter().find(|it| it["service"] == "orders").expect("the service");
+            let instances = orders["instances"].as_array().expect("instances");
+            instances.iter().any(|instance| instance["waiting"].as_u64() > Some(0)).then_some(())
+        });
         let code = shop.stop();
         // The stream has come to its proper end, and was not cut off with the process: that would be an error here.
         let seen = watching.join().unwrap();

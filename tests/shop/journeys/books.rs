@@ -3,20 +3,25 @@
 use crate::harness::{Shop, eventually, number};
 use serde_json::{Value, json};
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
+
+/// So many looks, while so many orders run their course.
+const LOOKS: usize = 20;
+const ORDERS: usize = 80;
 
 #[test]
 fn the_books_balance_at_every_look_while_orders_are_placed_cancelled_and_returned() {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4_990, 100_000);
-    let (closing, until) = (AtomicBool::new(false), Instant::now() + Duration::from_secs(5));
+    let (closing, orders) = (AtomicBool::new(false), AtomicUsize::new(0));
     let buyers: Vec<_> = (0..8).map(|_| shop.customer()).collect();
-    let looks = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         for (number, buyer) in buyers.iter().enumerate() {
-            let (operator, kettle, closing) = (operator.clone(), &kettle, &closing);
+            let (operator, kettle, closing, orders) = (operator.clone(), &kettle, &closing, &orders);
             scope.spawn(move || {
                 let mut round = number;
                 while !closing.load(Ordering::Relaxed) {
@@ -35,22 +40,21 @@ fn the_books_balance_at_every_look_while_orders_are_placed_cancelled_and_returne
                         _ => {}
                     }
                     round += 1;
+                    orders.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
         let mut looks = 0;
-        while Instant::now() < until {
+        let look = || {
             let audit = operator.get("/api/v1/audit");
             looks += 1;
-            if audit.status != 200 || audit["balanced"] != true {
-                closing.store(true, Ordering::Relaxed);
-                panic!("at look {looks}: {audit:#?}");
-            }
-        }
+            assert!(audit.status == 200 && audit["balanced"] == true, "at look {looks}: {audit:#?}");
+            (looks >= LOOKS && orders.load(Ordering::Relaxed) >= ORDERS).then_some(())
+        };
+        let outcome = catch_unwind(AssertUnwindSafe(|| eventually("enough looks and orders", look)));
         closing.store(true, Ordering::Relaxed);
-        looks
+        outcome.unwrap_or_else(|panic| resume_unwind(panic));
     });
-    assert!(looks >= 5, "{looks} looks in five seconds");
     operator.audit();
 }
 
