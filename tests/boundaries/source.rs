@@ -100,6 +100,11 @@ impl House {
         self.sources.iter().find(|source| source.file == file).unwrap_or_else(|| panic!("no {file}"))
     }
 
+    /// Whether there is a module of this name directly under `src/`.
+    pub fn has_room(&self, name: &str) -> bool {
+        self.modules.contains(&["crate".to_owned(), name.to_owned()][..])
+    }
+
     /// The requests that a service's messages list.
     pub fn requests_of(&self, service: &str) -> BTreeSet<&str> {
         let tokens = &self.source(&format!("services/{service}/messages.rs")).tokens;
