@@ -35,7 +35,8 @@ struct Names<'a> {
     imports: BTreeMap<(&'a [String], &'a str), &'a [String]>,
     /// The modules all of whose names a module imports.
     globs: BTreeMap<&'a [String], Vec<&'a [String]>>,
-    house: &'a House,
+    /// The items of each file.
+    definitions: BTreeMap<&'a str, BTreeSet<String>>,
 }
 
 impl<'a> Names<'a> {
@@ -51,7 +52,8 @@ impl<'a> Names<'a> {
                 None => {}
             }
         }
-        Self { files, imports, globs, house }
+        let definitions = house.sources.iter().map(|source| (source.file.as_str(), source.definitions())).collect();
+        Self { files, imports, globs, definitions }
     }
 
     /// The file that defines the item; `None` for other crates.
@@ -82,9 +84,7 @@ impl<'a> Names<'a> {
     }
 
     fn defines(&self, file: &str, name: &str) -> bool {
-        let kinds = ["struct", "enum", "union", "trait", "type", "fn", "const", "static"];
-        let source = self.house.source(file);
-        kinds.iter().any(|kind| source.has(&[kind, name])) || source.has(&["macro_rules", "!", name])
+        self.definitions[file].contains(name)
     }
 }
 

@@ -141,6 +141,17 @@ impl Source {
             .any(|window| window.iter().zip(wanted).all(|(token, wanted)| token.text == **wanted))
     }
 
+    /// The names of the items that this file defines, outside of tests.
+    pub fn definitions(&self) -> BTreeSet<String> {
+        let kinds = ["struct", "enum", "union", "trait", "type", "fn", "const", "static"];
+        let (tokens, _) = without_tests(&self.tokens);
+        let is_item = |pair: &&[Token]| kinds.contains(&pair[0].text.as_str());
+        let items = tokens.windows(2).filter(is_item).map(|pair| pair[1].text.clone());
+        let is_macro = |three: &&[Token]| three[0].text == "macro_rules" && three[1].text == "!";
+        let macros = tokens.windows(3).filter(is_macro).map(|three| three[2].text.clone());
+        items.chain(macros).collect()
+    }
+
     /// The module that this file is: `crate, services, orders`.
     pub fn module(&self) -> Vec<String> {
         let path = self.file.trim_end_matches(".rs").trim_end_matches("/mod");
