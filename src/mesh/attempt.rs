@@ -103,7 +103,7 @@ impl<'a, R: Request> Attempt<'a, R> {
                 };
                 let copy = Attempt { mesh: &mesh, request: &request, context, span, avoid };
                 let served = copy.through_balancer().await;
-                if link.serialised { served.as_bytes() } else { served }
+                if link.serialised { served.round_trip() } else { served }
             })
         });
         carried.await.unwrap_or_else(Served::from)
@@ -206,7 +206,7 @@ async fn answer_or_death<F: Future>(answer: Pin<&mut F>, instance: &Instance) ->
 impl<R: Request> Served<R> {
     /// Turns the answer into bytes and back. Errors of the mesh are made on the caller's side and
     /// are not sent.
-    fn as_bytes(self) -> Self {
+    fn round_trip(self) -> Self {
         let answer = match self.answer {
             Ok(reply) => wire::round_trip(R::NAME, &reply).map_err(Failure::Fault),
             Err(Failure::Domain(error)) => {
