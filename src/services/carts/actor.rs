@@ -37,8 +37,8 @@ pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// How many orders a cart remembers, so that each is checked out once. A customer does not place more
-/// orders while one of them is in progress.
+/// How many orders a cart remembers, so that each is checked out once. A customer does not place
+/// more orders while one of them is in progress.
 const REMEMBERED_ORDERS: usize = 32;
 
 impl Carts {

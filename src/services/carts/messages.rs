@@ -8,8 +8,8 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-// Every row is for anyone, because a guest has no principal to check: the gateway takes the owner of
-// a cart from the access token or from the signed cookie, never from what the client wrote.
+// Every row is for anyone, because a guest has no principal to check: the gateway takes the owner
+// of a cart from the access token or from the signed cookie, never from what the client wrote.
 #[rustfmt::skip]
 requests! { Service::Carts, CartsError,
     query anyone GetCart    "carts.get" by owner      -> Cart,
@@ -105,8 +105,8 @@ pub struct ClearCart {
     pub owner: CartOwner,
 }
 
-/// Moves the products of a guest's cart into a user's cart. Quantities of the same product add up, to
-/// at most 999. Products beyond the 50th are dropped. The guest's cart is empty afterwards.
+/// Moves the products of a guest's cart into a user's cart. Quantities of the same product add up,
+/// to at most 999. Products beyond the 50th are dropped. The guest's cart is empty afterwards.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MergeCarts {
     /// The guest's cart.

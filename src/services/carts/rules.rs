@@ -27,8 +27,8 @@ pub fn set(lines: &mut Vec<CartLine>, product: ProductId, quantity: Option<Quant
     Ok(())
 }
 
-/// Adds the lines of a guest's cart to a user's. Quantities add up, to at most 999. Lines that find no
-/// room are dropped, because a sign-in must not fail for them.
+/// Adds the lines of a guest's cart to a user's. Quantities add up, to at most 999. Lines that find
+/// no room are dropped, because a sign-in must not fail for them.
 pub fn merge(lines: &mut Vec<CartLine>, guest: &[CartLine]) {
     for (product, quantity) in guest {
         match lines.iter().position(|(id, _)| id == product) {

@@ -33,8 +33,8 @@ impl Store {
         self.carts.all(None).map(|found| found.map(|(_, cart)| cart))
     }
 
-    /// Changes the owner's cart (`empty` if there is none), waits until that is on disk, and gives the
-    /// changed cart.
+    /// Changes the owner's cart (`empty` if there is none), waits until that is on disk, and gives
+    /// the changed cart.
     pub async fn change(
         &self,
         owner: CartOwner,

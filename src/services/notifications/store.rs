@@ -5,8 +5,8 @@
 //! | `note/usr_…:ntf_…` | one message of one user; ids sort by time |
 //! | `unread/usr_…:ntf_…` | index entry: leads to a message that is not read yet |
 //!
-//! There is no list of processed events: the same event gives the same id, and an existing message is
-//! never overwritten.
+//! There is no list of processed events: the same event gives the same id, and an existing message
+//! is never overwritten.
 
 use super::{
     messages::{Notification, NotificationsError},

@@ -1,4 +1,4 @@
-//! The actor: one short handler per request.
+//! The actor: its handler table, one short handler per request, and `launch`.
 
 use super::{
     listings,
@@ -16,7 +16,7 @@ use crate::{
 };
 use std::time::Duration;
 
-/// What every instance shares.
+/// The state that every instance shares.
 #[derive(Clone)]
 struct Products {
     store: Store,
@@ -42,9 +42,9 @@ service! { Products,
     }
 }
 
-/// How long a lapsed reservation may keep its pieces, and what a crash left half done stays so.
+/// The pause between two sweeps: a lapsed reservation keeps its pieces at most this much longer.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
-/// Lines of a reconcile, whatever is asked for.
+/// The most rows of one reconciliation reply.
 const MOST_RECONCILED: usize = 1_000;
 
 pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
@@ -60,7 +60,7 @@ pub fn launch(deps: ServiceDeps) -> Result<(), StorageError> {
 async fn sweep(store: Store) {
     loop {
         if let Err(error) = reservations::sweep(&store).await {
-            log::error!(service = Service::Products.name(); "reservations are not looked after: {error}");
+            log::error!(service = Service::Products.name(); "sweeping reservations failed; trying again: {error}");
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }
@@ -74,7 +74,7 @@ impl Products {
         let found = self.store.catalogue().find(&search, after.as_ref(), request.limit.get());
         let mut items = Vec::with_capacity(found.ids.len());
         for id in found.ids {
-            // What was sold out or retired since the catalogue was looked at is left out.
+            // Products that were sold out or retired since the catalogue was searched are left out.
             let product = self.store.product(id)?.map(|product| product.to_product());
             items.extend(product.filter(|p| !p.retired && (!request.in_stock || p.stock.available > 0)));
         }
@@ -159,7 +159,8 @@ impl Products {
         Ok(reconciled.collect::<Result<_, StorageError>>()?)
     }
 
-    /// Gives the answer when all that it says is on disk: a refusal, too, tells of something that was decided.
+    /// Gives the answer after everything that it depends on is on disk. This includes refusals,
+    /// because a refusal reports a decision.
     async fn on_disk<T>(&self, answer: Result<T, Failure<ProductsError>>) -> Result<T, Failure<ProductsError>> {
         self.store.commit().await?;
         answer

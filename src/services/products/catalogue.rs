@@ -1,7 +1,9 @@
-//! The products on sale, in memory: filters, orders and words for searching, so that a query reads the disk only for what it shows.
+//! The products on sale in memory, sorted and indexed, so that a search reads from disk only the
+//! products that it shows.
 //!
-//! Built at launch and kept in step by the store, which stays the truth. Orders are sorted lists of places; a query walks
-//! one from where the last page ended, so that a page costs no more far down than at the top.
+//! The catalogue is built at launch. The store updates it with every change; the records stay the
+//! truth. Each order is a sorted list of places (indices into `items`). A search walks the list
+//! from the position where the last page ended, so that a late page costs no more than the first.
 
 use super::{
     inverted_index::{Field, InvertedIndex, Matches},
@@ -19,7 +21,7 @@ use std::{
 
 #[derive(Default)]
 pub struct Catalogue {
-    /// By place. One that went keeps its place until they are tidied up.
+    /// By place. A removed product keeps its place until [`Catalogue::tidy_up`].
     pub(super) items: Vec<CatalogueItem>,
     places: HashMap<ProductId, u32>,
     index: InvertedIndex,
@@ -27,13 +29,13 @@ pub struct Catalogue {
     sections: Vec<Section>,
 }
 
-/// What searches need to know of a product.
+/// The fields of a product that searches use.
 pub(super) struct CatalogueItem {
     id: ProductId,
-    /// Folded: what it is sorted by.
+    /// Folded, for sorting.
     name: Box<str>,
     price: i64,
-    /// In milliseconds.
+    /// Milliseconds since the Unix epoch.
     created_at: i64,
     section: u32,
     featured: bool,
@@ -41,14 +43,15 @@ pub(super) struct CatalogueItem {
     stock: StockBit,
 }
 
-/// A category, and how many products are on sale in it.
+/// A category, and how many of its products are on sale.
 struct Section {
     slug: Slug,
     name: CategoryName,
     products: u32,
 }
 
-/// Whether there is any in stock, and as of which revision of the product: whoever comes late with an older one changes nothing.
+/// Whether a product is in stock, and the revision of the product that says so. An older revision
+/// that arrives later changes nothing.
 struct StockBit(AtomicU64);
 
 impl StockBit {
@@ -65,7 +68,7 @@ impl StockBit {
     }
 }
 
-/// What the sorted lists are sorted by; the id breaks ties.
+/// The keys of the sorted lists. Equal keys are sorted by id.
 #[derive(Clone, Copy)]
 enum By {
     Name,
@@ -78,7 +81,7 @@ impl By {
 }
 
 impl Catalogue {
-    /// At most `limit` products after the given position.
+    /// At most `limit` products after the position `after`.
     pub fn find(&self, query: &CatalogueQuery, after: Option<&Position>, limit: usize) -> SearchPage {
         let section = query.category.as_ref().map(|slug| self.section(slug));
         let passes = |item: &CatalogueItem| {
@@ -100,7 +103,7 @@ impl Catalogue {
         }
     }
 
-    /// Along a sorted list; a descending one is the same backwards, ids too.
+    /// Walks along a sorted list. A descending order is the same list backwards, ids included.
     fn walk(
         &self,
         by: By,
@@ -125,7 +128,7 @@ impl Catalogue {
         cut_page(places, limit, |place| self.item(*place).id, |place| position(*place))
     }
 
-    /// The best matches; of those with the same score, the oldest first.
+    /// The best matches; equal scores are sorted by id, oldest first.
     fn best(
         &self,
         matches: &Matches,
@@ -139,7 +142,7 @@ impl Catalogue {
         });
         let on_sale = matches.places().filter(|(place, _)| passes(self.item(*place)));
         let ranked = on_sale.map(|(place, score)| (Reverse(i64::from(score)), self.item(place).id));
-        // The worst on top, to be thrown out by the next better one.
+        // A heap with the worst match on top, which the next better match replaces.
         let mut best = BinaryHeap::with_capacity(limit + 1);
         for ranked in ranked.filter(|ranked| after.is_none_or(|after| *ranked > after)) {
             if best.len() <= limit {
@@ -168,7 +171,7 @@ impl Catalogue {
         categories
     }
 
-    /// Takes in a product that is on sale, or what has become of it. `category` is what its category is called.
+    /// Adds or replaces a product that is on sale. `category` is the name of its category.
     pub fn put(&mut self, product: &Product, category: &CategoryName, revision: u64) {
         self.remove(product.id);
         let place = self.append(product, category, revision);
@@ -178,7 +181,7 @@ impl Catalogue {
         }
     }
 
-    /// Takes in many products at once, none of which is in.
+    /// Adds many new products at once.
     pub fn fill<E>(
         &mut self,
         products: impl Iterator<Item = Result<(Product, CategoryName, u64), E>>,
@@ -205,14 +208,15 @@ impl Catalogue {
         let item = &mut self.items[place as usize];
         item.on_sale = false;
         self.sections[item.section as usize].products -= 1;
-        // When a quarter is empty: often enough to save memory, seldom enough to cost nothing by the change.
+        // When a quarter of the places is empty: this bounds the memory, and costs little per
+        // change.
         let empty = self.items.len() - self.places.len();
         if empty > 256 && empty > self.items.len() / 4 {
             self.tidy_up();
         }
     }
 
-    /// Without keeping searches waiting, for nothing moves.
+    /// Needs only a read lock, because no product moves.
     pub fn set_in_stock(&self, id: ProductId, revision: u64, in_stock: bool) {
         if let Some(place) = self.places.get(&id) {
             self.item(*place).stock.set(revision, in_stock);
@@ -294,7 +298,7 @@ impl CatalogueItem {
             (By::Name, Rank::Name(name)) => self.name.cmp(name),
             (By::Price, Rank::Number(price)) => self.price.cmp(price),
             (By::Age, Rank::Number(millis)) => self.created_at.cmp(millis),
-            // No list of ours gives out such a cursor.
+            // No list of the catalogue gives out such a cursor.
             _ => Ordering::Greater,
         };
         order.then_with(|| self.id.cmp(id))

@@ -1,7 +1,8 @@
-//! Finding products by words: an inverted index from words to the places of the products that have them.
+//! An inverted index: from each term to the places of the products that contain it (Manning et al.,
+//! *Introduction to Information Retrieval*, ch. 1).
 //!
-//! Words are folded to lower case without accents, so that "Müsli" is found by "musli". A product that goes leaves its
-//! postings behind; whoever reads them knows which places are empty, and now and then [`InvertedIndex::renumber`] clears up.
+//! A removed product leaves its postings behind. The reader knows which places are empty, and
+//! [`InvertedIndex::renumber`] removes such postings now and then.
 
 use super::tokenizer::terms;
 use std::{
@@ -9,7 +10,7 @@ use std::{
     ops::Bound,
 };
 
-/// Where a word stands. A later field says more about the product.
+/// The field of a product that contains a term. A later variant says more about the product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
     Description,
@@ -39,7 +40,8 @@ impl Field {
     }
 }
 
-/// A product's place (30 bits) and the best field in which it has the word (2 bits): 3 million of these are 12 MB.
+/// A product's place (30 bits), and the best field that contains the term (2 bits). 3 million
+/// postings take 12 MB.
 #[derive(Clone, Copy)]
 struct Posting(u32);
 
@@ -57,19 +59,20 @@ impl Posting {
     }
 }
 
-/// Every word of the catalogue, and the products that have it.
+/// Every term of the catalogue, and the products that contain it.
 #[derive(Default)]
 pub struct InvertedIndex {
-    /// In alphabetical order, so that the words with one beginning stand together.
-    words: BTreeMap<Box<str>, Vec<Posting>>,
-    /// By the first letter and the first two of words: a search for so little would read the postings of thousands of words.
-    beginnings: HashMap<Box<str>, Vec<Posting>>,
+    /// Sorted, so that terms with the same prefix are neighbours.
+    terms: BTreeMap<Box<str>, Vec<Posting>>,
+    /// The postings of all prefixes of one or two letters. Without them, a search for such a prefix
+    /// would read the postings of thousands of terms.
+    prefixes: HashMap<Box<str>, Vec<Posting>>,
 }
 
-const LONGEST_BEGINNING: usize = 2;
+const LONGEST_PREFIX: usize = 2;
 
 impl InvertedIndex {
-    /// Adds a product at a place that had none.
+    /// Adds a product at an empty place.
     pub fn add<'a>(&mut self, place: u32, texts: impl IntoIterator<Item = (Field, &'a str)>) {
         let mut best: HashMap<String, Field> = HashMap::new();
         for (field, text) in texts {
@@ -78,28 +81,29 @@ impl InvertedIndex {
                 *known = field.max(*known);
             }
         }
-        let mut best_beginnings: HashMap<&str, Field> = HashMap::new();
+        let mut best_prefixes: HashMap<&str, Field> = HashMap::new();
         for (word, field) in &best {
-            for beginning in beginnings(word) {
-                let known = best_beginnings.entry(beginning).or_insert(*field);
+            for prefix in prefixes(word) {
+                let known = best_prefixes.entry(prefix).or_insert(*field);
                 *known = (*field).max(*known);
             }
         }
-        for (beginning, field) in best_beginnings {
-            self.beginnings.entry(beginning.into()).or_default().push(Posting::new(place, field));
+        for (prefix, field) in best_prefixes {
+            self.prefixes.entry(prefix.into()).or_default().push(Posting::new(place, field));
         }
         for (word, field) in best {
-            self.words.entry(word.into()).or_default().push(Posting::new(place, field));
+            self.terms.entry(word.into()).or_default().push(Posting::new(place, field));
         }
     }
 
-    /// How well each of the `places` matches all of at most 255 words; a word matches those that it begins.
+    /// How well the product at each of the `places` matches all wanted terms (at most 255). A
+    /// wanted term matches every term that begins with it.
     pub fn matches(&self, wanted: &[String], places: usize) -> Matches {
-        let mut matches = Matches { wanted: wanted.len() as u8, reconciled: vec![Score::default(); places] };
+        let mut matches = Matches { wanted: wanted.len() as u8, scores: vec![Score::default(); places] };
         for (number, word) in (0u8..).zip(wanted) {
             let mut found = false;
             for posting in self.postings(word).flatten() {
-                found |= matches.reconciled[posting.place() as usize].count(number, posting.field().weight());
+                found |= matches.scores[posting.place() as usize].count(number, posting.field().weight());
             }
             if !found {
                 break;
@@ -109,73 +113,72 @@ impl InvertedIndex {
     }
 
     fn postings<'a>(&'a self, wanted: &'a str) -> impl Iterator<Item = &'a Vec<Posting>> {
-        let is_short = wanted.chars().count() <= LONGEST_BEGINNING;
-        let short = is_short.then(|| self.beginnings.get(wanted)).flatten();
-        let begun = self.words.range::<str, _>((Bound::Included(wanted), Bound::Unbounded));
+        let is_short = wanted.chars().count() <= LONGEST_PREFIX;
+        let short = is_short.then(|| self.prefixes.get(wanted)).flatten();
+        let begun = self.terms.range::<str, _>((Bound::Included(wanted), Bound::Unbounded));
         let long = begun.take_while(move |(word, _)| !is_short && word.starts_with(wanted));
         short.into_iter().chain(long.map(|(_, postings)| postings))
     }
 
-    /// Follows the products to their new places; forgets those that have none.
+    /// Moves the postings to the products' new places, and drops those of removed products.
     pub fn renumber(&mut self, place: impl Fn(u32) -> Option<u32>) {
         let renumber = |postings: &mut Vec<Posting>| {
             let moved = postings.iter().filter_map(|old| Some(Posting::new(place(old.place())?, old.field())));
             *postings = moved.collect();
             !postings.is_empty()
         };
-        self.words.retain(|_, postings| renumber(postings));
-        self.beginnings.retain(|_, postings| renumber(postings));
+        self.terms.retain(|_, postings| renumber(postings));
+        self.prefixes.retain(|_, postings| renumber(postings));
     }
 }
 
-/// The first letter of a word, and the first two.
-fn beginnings(word: &str) -> impl Iterator<Item = &str> {
+/// The prefixes of one and two letters.
+fn prefixes(word: &str) -> impl Iterator<Item = &str> {
     let ends = word.char_indices().map(|(start, letter)| start + letter.len_utf8());
-    ends.take(LONGEST_BEGINNING).map(|end| &word[..end])
+    ends.take(LONGEST_PREFIX).map(|end| &word[..end])
 }
 
-/// What a search by words found, by place.
+/// How well the products match a search, by place.
 pub struct Matches {
     wanted: u8,
-    reconciled: Vec<Score>,
+    scores: Vec<Score>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Score {
-    /// How many of the words it has, from the first on.
-    words: u8,
-    /// The weight of the last of these.
+    /// How many of the wanted terms matched so far, counted from the first.
+    matched: u8,
+    /// The weight of the last match.
     last: u8,
     score: u16,
 }
 
 impl Score {
-    /// The word of that number was found; of several fields that have it, the best counts. `false` where an earlier word is missing.
+    /// Counts a match of the term with this number. Of several fields the best one counts. `false`
+    /// if an earlier term did not match.
     fn count(&mut self, number: u8, weight: u16) -> bool {
-        if self.words == number {
-            *self = Self { words: number + 1, last: weight as u8, score: self.score + weight };
-        } else if self.words == number + 1 && weight > self.last.into() {
+        if self.matched == number {
+            *self = Self { matched: number + 1, last: weight as u8, score: self.score + weight };
+        } else if self.matched == number + 1 && weight > self.last.into() {
             self.score += weight - u16::from(self.last);
             self.last = weight as u8;
         }
-        self.words > number
+        self.matched > number
     }
 }
 
 impl Matches {
-    /// The score at a place that has all the words.
+    /// The score of the product at this place, if all terms matched.
     pub fn score(&self, place: u32) -> Option<u16> {
-        self.reconciled
-            .get(place as usize)
-            .filter(|reconcile| reconcile.words == self.wanted)
-            .map(|reconcile| reconcile.score)
+        self.scores.get(place as usize).filter(|score| score.matched == self.wanted).map(|score| score.score)
     }
 
+    /// The places where all terms matched, with their scores.
     pub fn places(&self) -> impl Iterator<Item = (u32, u16)> + '_ {
         (0u32..)
-            .zip(&self.reconciled)
-            .filter(|(_, reconcile)| reconcile.words == self.wanted)
-            .map(|(place, reconcile)| (place, reconcile.score))
+            .zip(&self.scores)
+            .filter(|(_, score)| score.matched == self.wanted)
+            .map(|(place, score)| (place, score.score))
     }
 }
 
@@ -184,7 +187,7 @@ mod tests {
     use super::{super::tokenizer::query_terms, *};
 
     #[test]
-    fn every_word_must_begin_a_word_and_the_best_field_counts() {
+    fn every_wanted_term_must_match_and_the_best_field_counts() {
         let mut index = InvertedIndex::default();
         index.add(0, [(Field::Name, "Moka pot"), (Field::Description, "A pot for coffee; potter about.")]);
         index.add(1, [(Field::Description, "moka"), (Field::Tag, "potent")]);
@@ -195,12 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn products_that_go_are_forgotten_with_their_words() {
+    fn removed_products_lose_their_postings() {
         let mut index = InvertedIndex::default();
         index.add(0, [(Field::Name, "kettle")]);
         index.add(1, [(Field::Name, "teapot")]);
         index.renumber(|place| place.checked_sub(1));
-        assert_eq!(index.words.keys().map(AsRef::as_ref).collect::<Vec<_>>(), ["teapot"]);
+        assert_eq!(index.terms.keys().map(AsRef::as_ref).collect::<Vec<_>>(), ["teapot"]);
         assert_eq!(index.matches(&query_terms("tea"), 1).score(0), Some(8));
     }
 }

@@ -1,4 +1,4 @@
-//! Products come into the catalogue, change and go; each slug is one product's.
+//! Adds, changes and retires products. Each slug belongs to one product.
 
 use super::{
     ProductsResult,
@@ -21,7 +21,7 @@ pub fn update(store: &Store, request: UpdateProduct) -> ProductsResult<Product> 
     let UpdateProduct { product_id, expected_version, changes } = request;
     let now = store.env().now();
     let found = store.product(product_id)?.ok_or(ProductsError::ProductNotFound)?;
-    // What can be refused is refused before a slug is claimed.
+    // Everything that can be refused is checked before a slug is claimed.
     rules::check_version(expected_version, found.version)?;
     let wanted = found.listing.with(&changes)?;
     if wanted.category != found.listing.category {
@@ -39,7 +39,7 @@ pub fn update(store: &Store, request: UpdateProduct) -> ProductsResult<Product> 
         Ok(Edit::Save(product.to_product()))
     });
     if let Some(aim) = &aim {
-        // It bears the slug now, or gives way to whoever wants it.
+        // The product has the slug now, or the claim becomes free for others.
         store.give_up(product_id, aim)?;
     }
     Ok(updated?.ok_or(ProductsError::ProductNotFound)?)
@@ -58,7 +58,8 @@ pub fn retire(store: &Store, request: RetireProduct) -> ProductsResult<()> {
     Ok(retired.ok_or(ProductsError::ProductNotFound)?)
 }
 
-/// Puts in what is missing of a catalogue, if there was nothing before it; says how many came in.
+/// Adds the missing products of a catalogue, if the shop was empty before; gives how many were
+/// added.
 pub async fn stock_catalogue(store: &Store, products: Vec<CreateProduct>) -> ProductsResult<u32> {
     let new: Vec<New> = products.into_iter().map(New::checked).collect::<Result<_, _>>()?;
     if !store.begin_stocking()? {
@@ -68,12 +69,12 @@ pub async fn stock_catalogue(store: &Store, products: Vec<CreateProduct>) -> Pro
     for (number, new) in new.into_iter().enumerate() {
         match new.put_in(store) {
             Ok(_) => count += 1,
-            // It came in before a crash.
+            // It was added before a crash.
             Err(Failure::Domain(ProductsError::SlugTaken)) => {}
             Err(failure) => return Err(failure),
         }
         if number % 64 == 63 {
-            // Others wait for this thread, the one who asks whether it is alive among them.
+            // Other tasks need this thread, the health check among them.
             tokio::task::yield_now().await;
         }
     }
@@ -81,7 +82,7 @@ pub async fn stock_catalogue(store: &Store, products: Vec<CreateProduct>) -> Pro
     Ok(count)
 }
 
-/// A product that keeps the rules and is not there yet.
+/// A new product that obeys the rules and is not stored yet.
 struct New {
     listing: Listing,
     stock: Stock,

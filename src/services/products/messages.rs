@@ -99,8 +99,8 @@ pub struct Category {
 /// Errors: `Invalid` (field `q`), `BadCursor`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct FindProducts {
-    /// Each of its words must be the beginning of a word in the name, description, tags or category.
-    /// Case and accents do not matter. At most 200 characters.
+    /// Each of its words must be the beginning of a word in the name, description, tags or
+    /// category. Case and accents do not matter. At most 200 characters.
     pub q: Option<String>,
     /// Only products of this category.
     pub category: Option<Slug>,
@@ -170,7 +170,8 @@ pub struct GetProducts {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ListCategories {}
 
-/// Adds a product. Errors: `SlugTaken`, `Invalid`.
+/// Adds a product.
+// Errors: `SlugTaken`, `Invalid`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateProduct {
@@ -209,8 +210,8 @@ pub struct CreateProduct {
 pub struct UpdateProduct {
     /// Which product.
     pub product_id: ProductId,
-    /// The version that the change was made for; any other fails with `VersionConflict`. Absent: any
-    /// version.
+    /// The version that the change was made for; any other fails with `VersionConflict`. Absent:
+    /// any version.
     pub expected_version: Option<u64>,
     /// What changes.
     pub changes: ProductChanges,
@@ -268,8 +269,8 @@ pub struct RetireProduct {
 pub struct SetStock {
     /// Which product.
     pub product_id: ProductId,
-    /// What the operator saw; fails with `VersionConflict` where the product differs from it. Absent:
-    /// not checked.
+    /// What the operator saw; fails with `VersionConflict` where the product differs from it.
+    /// Absent: not checked.
     #[serde(default)]
     pub seen: Option<Seen>,
     /// The change.
@@ -487,8 +488,8 @@ pub struct Shortage {
 /// The public state of a product changed: its data, or how many pieces are available.
 ///
 /// Sent only to listeners in this process (`Mesh::tell`), as soon as the change can be read. It is
-/// not in an outbox: it only invalidates memory, and a new process has no old memory. A product that
-/// changes its slug sends it under the old slug, too.
+/// not in an outbox: it only invalidates memory, and a new process has no old memory. A product
+/// that changes its slug sends it under the old slug, too.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProductChanged {
     /// Which product.

@@ -3,11 +3,12 @@
 //! Beside the files that every service has:
 //!
 //! - `listings.rs`: adds, changes and retires products; each slug belongs to one product.
-//! - `reservations.rs`: reserve, then commit or release, over many products and through crashes. The
-//!   heart of the service.
+//! - `reservations.rs`: reserve, then commit or release, over many products and through crashes.
+//!   The heart of the service.
 //! - `stock.rs`: the pieces of one product, as a pure state machine.
 //! - `catalogue.rs`: the products on sale in memory, sorted and indexed for searches.
-//! - `search.rs`, `inverted_index.rs`, `tokenizer.rs`: what a search asks for, and how terms are found.
+//! - `search.rs`, `inverted_index.rs`, `tokenizer.rs`: what a search asks for, and how terms are
+//!   found.
 //!
 //! ## Decisions
 //!
@@ -20,8 +21,8 @@
 //!   tree and a second file format beside storage. The index holds what a shop needs: prefixes,
 //!   accents, fields with weights. It is built from the records at start-up. Consequence: no stemming
 //!   and no typo tolerance, and the catalogue must fit into memory.
-//! - **`ProductChanged` is not in an outbox.** It only invalidates caches in this process, and a new
-//!   process has empty caches.
+//! - **`ProductChanged` is not in an outbox.** It only invalidates caches in this process, and a
+//!   new process has empty caches.
 
 mod actor;
 mod catalogue;

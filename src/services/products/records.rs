@@ -11,6 +11,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
+/// A product, or the draft of one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProductRecord {
     pub id: ProductId,
@@ -19,24 +20,26 @@ pub struct ProductRecord {
     pub retired: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
-    /// 0 for a draft: its slug is not its own yet, and nobody sees it.
+    /// 0 for a draft: its slug is not claimed yet, and no request can see it.
     pub version: u64,
-    /// Goes up with each swap, so that no state of a product comes twice: see [`super::store::Store::change_product`].
+    /// Goes up with each swap, so that the bytes of a product never repeat: see
+    /// [`super::store::Store::change_product`].
     pub revision: u64,
+    /// The slug that the product is going to get.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aim: Option<Aim>,
 }
 
-/// The slug that is to be a product's own; see `store/slugs.rs`.
+/// The slug that a product is going to get; see `store/slugs.rs`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Aim {
     pub slug: Slug,
-    /// Another for each attempt, so that two at the same product do not take one another's for their own, and a claim that
-    /// was found void cannot be swapped after it was renewed.
+    /// Random for each attempt. So two attempts at the same product are told apart, and a claim
+    /// that was found invalid cannot be replaced after it was renewed.
     pub token: u64,
 }
 
-/// What everybody can see a difference in.
+/// The part of a product that everyone can see, as far as it can change.
 #[derive(Debug, Clone)]
 pub struct PublicView {
     product_id: ProductId,
@@ -46,7 +49,8 @@ pub struct PublicView {
 }
 
 impl PublicView {
-    /// What is to be listener, where everybody can see a difference; of another slug under the old one, too.
+    /// The events to send if the public part differs from `before`. A changed slug sends one under
+    /// the old slug, too.
     pub fn changes_since(&self, before: &Self) -> Vec<ProductChanged> {
         if (before.version, before.available) == (self.version, self.available) {
             return Vec::new();
@@ -58,7 +62,7 @@ impl PublicView {
 }
 
 impl ProductRecord {
-    /// A product that nobody sees yet.
+    /// A product that no request can see yet.
     pub fn draft(id: ProductId, listing: Listing, stock: Stock, aim: Aim, at: Timestamp) -> Self {
         Self {
             id,
@@ -77,11 +81,12 @@ impl ProductRecord {
         self.version > 0
     }
 
-    pub fn bears_or_aims_at(&self, slug: &Slug) -> bool {
+    pub fn has_or_aims_at(&self, slug: &Slug) -> bool {
         self.listing.slug == *slug || self.aim.as_ref().is_some_and(|aim| aim.slug == *slug)
     }
 
-    /// Says something else of itself from now on. Another slug only if `aim` is what it aims at still.
+    /// Replaces the listing. The slug may change only if `aim` is still the product's aim;
+    /// otherwise the error is `VersionConflict`.
     pub fn list(&mut self, listing: Listing, aim: Option<&Aim>, at: Timestamp) -> Result<(), ProductsError> {
         if listing.slug != self.listing.slug {
             if aim.is_none_or(|aim| aim.slug != listing.slug || self.aim.as_ref() != Some(aim)) {
@@ -140,10 +145,11 @@ impl Record for ProductRecord {
     }
 }
 
+/// The product that claimed a slug.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SlugClaim {
     pub product_id: ProductId,
-    /// Of the aim that it was claimed for.
+    /// The token of the aim that the slug was claimed for.
     pub token: u64,
 }
 
@@ -152,6 +158,7 @@ impl Record for SlugClaim {
     type Key = String;
 }
 
+/// The name of a category.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CategoryRecord {
     pub name: CategoryName,
@@ -162,7 +169,7 @@ impl Record for CategoryRecord {
     type Key = String;
 }
 
-/// What was decided about the pieces that an order asked for.
+/// The reservation of an order: which pieces it asked for, and what was decided.
 ///
 /// ```text
 /// Placing ──▶ Held ──▶ Committed
@@ -174,9 +181,9 @@ pub struct Reservation {
     pub lines: Vec<StockLine>,
     pub until: Timestamp,
     pub state: ReservationState,
-    /// Every product knows of the decision.
+    /// Whether the decision was applied to every product.
     pub applied: bool,
-    /// Why nothing could be promised: the first answer, for those who ask again.
+    /// Why the pieces could not be reserved. A repeated request gets this answer again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refusal: Option<ProductsError>,
 }
@@ -184,11 +191,13 @@ pub struct Reservation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReservationState {
-    /// Pieces are being promised, one product after the other.
+    /// Products are promising pieces, one after the other.
     Placing,
-    /// All are promised.
+    /// All pieces are promised.
     Held,
+    /// All pieces are sold.
     Committed,
+    /// No piece is promised any more.
     Released,
 }
 use ReservationState::*;
@@ -199,7 +208,7 @@ impl Reservation {
         Self { order_id, lines, until, state: Placing, applied: false, refusal: None }
     }
 
-    /// Stands where a reservation was released before it was asked for.
+    /// The record of a reservation that was released before it was requested.
     pub fn never(order_id: OrderId, at: Timestamp) -> Self {
         Self { order_id, lines: Vec::new(), until: at, state: Released, applied: true, refusal: None }
     }
@@ -210,14 +219,14 @@ impl Reservation {
         }
     }
 
-    /// The order gives it up, or its time is over.
+    /// Releases the reservation, unless it is decided.
     pub fn release(&mut self) {
         if !self.is_decided() {
             self.state = Released;
         }
     }
 
-    /// It could not be held.
+    /// Releases the reservation because the pieces could not be promised, for this reason.
     pub fn refuse(&mut self, why: ProductsError) {
         if self.state == Placing {
             self.state = Released;
@@ -239,7 +248,7 @@ impl Reservation {
         !self.is_decided() && self.until < now
     }
 
-    /// What whoever asked for it hears.
+    /// The answer to [`ReserveStock`].
     pub fn answer(&self) -> Result<(), ProductsError> {
         match (self.state, &self.refusal) {
             (Released, Some(refusal)) => Err(refusal.clone()),
@@ -249,7 +258,7 @@ impl Reservation {
     }
 }
 
-/// Pieces that come back to the shelf, once.
+/// A return: pieces that go back into the warehouse, once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Restock {
     pub return_id: RefundId,
@@ -262,9 +271,9 @@ pub struct Restock {
 pub enum RestockState {
     /// Products are counting their pieces, one after the other.
     Counting,
-    /// All have; they may forget the return.
+    /// All products have counted their pieces. They may forget the return.
     Counted,
-    /// All have forgotten it.
+    /// All products have forgotten the return.
     Closed,
 }
 
@@ -292,6 +301,7 @@ impl Record for Restock {
     }
 }
 
+/// Whether [`super::messages::StockCatalogue`] was begun, and whether it was finished.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stocking {
     pub finished: bool,
@@ -299,11 +309,11 @@ pub struct Stocking {
 
 impl Record for Stocking {
     const TABLE: &'static str = "stocking";
-    /// `catalogue`: there is one at most.
+    /// Always `catalogue`: there is at most one record.
     type Key = String;
 }
 
-/// The tables of this tree, for a check that knows what is in them.
+/// The tables of this tree, for `galleria check`.
 pub fn tables() -> Vec<KnownTable> {
     vec![
         KnownTable::of::<ProductRecord>("products"),

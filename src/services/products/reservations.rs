@@ -1,20 +1,26 @@
-//! Reserve → commit or release, and returns: one decision, many products, and a crash at any moment.
+//! Reserve, then commit or release, and returns: one decision over many products, through crashes.
 //!
-//! A reservation is a record of its own, and that record is the decision: placing → held → committed, or released; the first swap
-//! wins. Each product holds the orders that its pieces are promised to, and is listener of the decision one after the other:
+//! A reservation has a record of its own, and this record is the decision: placing → held →
+//! committed, or released. The first swap wins. Each product holds the orders that its pieces are
+//! promised to, and gets the decision afterwards:
 //!
-//! 1. **Placing** the record is written before any product is touched. Each product takes the order into its map, once. When all
-//!    have, it is held; if one cannot, it is released, with the reason, and all others give back what they promised.
-//! 2. **Applying** a decision to a product twice does no harm: that the order is in the product's map says that it was not applied
-//!    yet. When every product knows, the record is closed; until then a sweeper finds it.
+//! 1. **Placing.** The record is written before any product is changed. Each product adds the order
+//!    to its map, once. If all can, the reservation is held. If one cannot, the reservation is
+//!    released with the reason, and the other products take their promises back.
+//! 2. **Applying.** A decision can be applied to a product twice without harm: if the order is
+//!    still in the product's map, the decision was not applied yet. When every product has it, the
+//!    record is closed. Until then the sweeper finds it.
 //!
-//! What could go wrong is a latecomer: a second handler of the same request, held up between its look at the reservation and its swap of the
-//! product, that promises pieces after the decision was applied. It cannot: it reads the decision *after* it was given the product and
-//! *before* it swaps it, and whoever applies a decision writes the product, so that the latecomer's swap fails and it looks again.
-//! ([`Store::change_product`]: no state comes twice.) A commit writes only where the order is in the map, which is enough: nothing is committed
-//! but what is held, and what is held was in every map.
+//! A possible race: a second handler of the same request reads the reservation, is delayed, and
+//! then promises pieces after the decision was applied. This cannot happen. The handler reads the
+//! decision *after* it was given the product and *before* it swaps the product. Applying a decision
+//! writes the product, so the swap of the late handler fails, and it reads the decision again
+//! ([`Store::change_product`]: the bytes of a product never repeat). A commit writes only products
+//! whose map has the order. That is enough: only a held reservation is committed, and a held order
+//! was in every map.
 //!
-//! A return goes the same way: counting → counted → closed, with the product's set of returns as the guard.
+//! A return works in the same way: counting → counted → closed. The product's set of returns guards
+//! against counting twice.
 
 use super::{
     ProductsResult,
@@ -57,7 +63,7 @@ pub fn release(store: &Store, order: OrderId) -> ProductsResult<()> {
     }
 }
 
-/// Puts pieces back on the shelf, once per return.
+/// Puts pieces back into the warehouse, once per return. Errors: `ProductNotFound`, `Invalid`.
 pub fn put_back(store: &Store, request: ReturnStock) -> ProductsResult<()> {
     rules::check_lines(&request.lines)?;
     for line in &request.lines {
@@ -68,18 +74,18 @@ pub fn put_back(store: &Store, request: ReturnStock) -> ProductsResult<()> {
     Ok(finish_restock(store, id)?)
 }
 
-/// Releases the reservations whose time is over, and finishes what a crash left half done.
+/// Releases lapsed reservations, and finishes what a crash interrupted.
 pub async fn sweep(store: &Store) -> Result<(), StorageError> {
     for order in store.open_reservations()? {
         if let Err(error) = finish_reservation(store, order, store.env().now()) {
-            log::error!(order = order.to_string().as_str(); "a reservation cannot be finished: {error}");
+            log::error!(order = order.to_string().as_str(); "finishing a reservation failed; trying again: {error}");
         }
-        // There may be many, and others wait for this thread.
+        // There may be many, and other tasks need this thread.
         tokio::task::yield_now().await;
     }
     for id in store.open_restocks()? {
         if let Err(error) = finish_restock(store, id) {
-            log::error!(return_id = id.to_string().as_str(); "a return cannot be finished: {error}");
+            log::error!(return_id = id.to_string().as_str(); "finishing a return failed; trying again: {error}");
         }
         tokio::task::yield_now().await;
     }
@@ -97,7 +103,8 @@ pub(super) fn finish_reservation(store: &Store, order: OrderId, now: Timestamp) 
     Ok(())
 }
 
-/// Does what is left to do for the reservation as it is, and gives it as it is then: held, committed or released.
+/// Places and applies the reservation as far as possible, and gives its new state: held, committed
+/// or released.
 fn settle(store: &Store, mut reservation: Reservation) -> Result<Reservation, StorageError> {
     if reservation.state == State::Placing {
         reservation = place(store, &reservation)?;
@@ -109,7 +116,8 @@ fn settle(store: &Store, mut reservation: Reservation) -> Result<Reservation, St
     Ok(reservation)
 }
 
-/// One swap of the reservation. One that is not known stands for one that will never be.
+/// One swap of the reservation. A missing reservation counts as one that was released before it was
+/// requested.
 fn decide(store: &Store, order: OrderId, step: impl Fn(&mut Reservation)) -> Result<Reservation, StorageError> {
     let now = store.env().now();
     store.change_reservation(order, |found| {
@@ -119,20 +127,20 @@ fn decide(store: &Store, order: OrderId, step: impl Fn(&mut Reservation)) -> Res
     })
 }
 
-/// What a product says to an order that wants pieces of it.
+/// The answer of one product to an order that asks for pieces.
 enum PromiseResult {
     Promised,
     TooFew(u64),
     NotOnSale,
-    /// The decision about the order has been made meanwhile.
+    /// The order was decided meanwhile.
     AlreadyDecided,
 }
 
-/// Has each product promise its pieces, and decides by what they say.
+/// Asks each product to promise its pieces, and decides by the answers.
 fn place(store: &Store, reservation: &Reservation) -> Result<Reservation, StorageError> {
     let (mut shortages, mut all_on_sale) = (Vec::new(), true);
     for line in &reservation.lines {
-        // Once one has too few, the others are only asked.
+        // After one product has refused, the others are only asked whether they could.
         let is_possible = shortages.is_empty() && all_on_sale;
         let said = store.change_product(line.product_id, |product| {
             if product.stock.is_promised_to(reservation.order_id) {
@@ -159,7 +167,7 @@ fn place(store: &Store, reservation: &Reservation) -> Result<Reservation, Storag
                 available: shown(available),
             }),
             Some(PromiseResult::NotOnSale) | None => all_on_sale = false,
-            // The next swap changes nothing, and reads how it was decided.
+            // The swap below changes nothing then, and gives the decision.
             Some(PromiseResult::AlreadyDecided) => break,
         }
     }
@@ -170,13 +178,13 @@ fn place(store: &Store, reservation: &Reservation) -> Result<Reservation, Storag
     })
 }
 
-/// Tells each product what was decided.
+/// Applies the decision to each product.
 fn apply(store: &Store, decided: &Reservation) -> Result<(), StorageError> {
     for line in &decided.lines {
         store.change_product(line.product_id, |product| {
             Ok::<_, StorageError>(if decided.state == State::Released {
                 product.stock.release(decided.order_id);
-                // Written also where nothing was promised: it keeps a latecomer from promising something now.
+                // Written also if nothing was promised, so that the swap of a late handler fails.
                 Edit::Save(())
             } else if product.stock.sell(decided.order_id) {
                 Edit::Save(())
@@ -209,7 +217,8 @@ fn count(store: &Store, restock: &Restock) -> Result<(), StorageError> {
     let id = restock.return_id;
     for line in &restock.lines {
         store.change_product(line.product_id, |product| {
-            // Read between the product and its swap, as above: once all have counted, nobody counts again.
+            // Read between the product and its swap, as above: once all products have counted, no
+            // late handler counts again.
             let is_counting = |now: Restock| now.state == RestockState::Counting;
             if product.stock.is_returning(id) || !store.restock(id)?.is_some_and(is_counting) {
                 return Ok::<_, StorageError>(Edit::Keep(()));

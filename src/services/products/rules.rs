@@ -1,4 +1,4 @@
-//! What a product may be: prices, weights, pictures, tags, and who may change them.
+//! The rules of products: prices, weights, pictures, tags, versions.
 
 use super::messages::{
     CreateProduct, Description, ProductChanges, ProductName, ProductTag, ProductsError, Seen, StockLine,
@@ -7,20 +7,20 @@ use crate::types::{Currency, Money, Slug, Text, text::is_unprintable};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// What the shop sells for.
+/// The currency of all prices.
 pub const CURRENCY: Currency = Currency::EUR;
-/// In minor units.
+/// The highest price, in cents.
 pub const DEAREST: i64 = 100_000_000;
 pub const HEAVIEST_GRAMS: u32 = 1_000_000;
 pub const MOST_TAGS: usize = 12;
 pub const LONGEST_IMAGE: usize = 200;
-/// In characters.
+/// The longest search text, in characters.
 pub const LONGEST_QUERY: usize = 200;
 pub const PLAIN_PICTURE: &str = "/pictures/plain.svg";
 
 pub type CategoryName = Text<1, 60>;
 
-/// What the catalogue says of a product: all that an operator writes. One that exists keeps the rules.
+/// Everything that an operator writes about a product. A value that exists obeys the rules.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Listing {
     pub slug: Slug,
@@ -50,7 +50,7 @@ impl Listing {
         listing.checked()
     }
 
-    /// The same with these changes.
+    /// The listing with these changes. Errors: `Invalid`.
     pub fn with(&self, changes: &ProductChanges) -> Result<Self, ProductsError> {
         fn or<T: Clone>(new: &Option<T>, old: &T) -> T {
             new.as_ref().unwrap_or(old).clone()
@@ -80,17 +80,18 @@ impl Listing {
             return Err(invalid("weight_grams", format!("must be between 1 and {HEAVIEST_GRAMS}")));
         }
         if self.tags.len() > MOST_TAGS {
-            return Err(invalid("tags", format!("must be at most {MOST_TAGS}")));
+            return Err(invalid("tags", format!("must be at most {MOST_TAGS} tags")));
         }
         check_image(&self.image)?;
         Ok(self)
     }
 }
 
-/// A path on this server and nothing else: no other host, no way up, nothing that browsers read as something else.
+/// Accepts only a path on this server: no other host, no `..`, and nothing that browsers read in
+/// another way.
 fn check_image(image: &str) -> Result<(), ProductsError> {
     let is_path = image.starts_with('/') && !image.contains("//");
-    // `%2e` is a dot to a browser that resolves a path (WHATWG URL), `\` a slash.
+    // A browser that resolves a path reads `%2e` as a dot and `\` as a slash (WHATWG URL Standard).
     let goes_up = image.contains("..") || image.to_ascii_lowercase().contains("%2e");
     let is_odd = image.contains(|c: char| is_unprintable(c) || c.is_whitespace() || matches!(c, '\\' | ':'));
     if image.chars().count() > LONGEST_IMAGE {
@@ -102,7 +103,7 @@ fn check_image(image: &str) -> Result<(), ProductsError> {
     }
 }
 
-/// Lines of a reservation or a return: some, and each product once.
+/// Checks the lines of a reservation or a return: at least one, and each product once.
 pub fn check_lines(lines: &[StockLine]) -> Result<(), ProductsError> {
     let mut seen = HashSet::new();
     if lines.is_empty() {
@@ -128,7 +129,8 @@ pub fn check_version(expected: Option<u64>, actual: u64) -> Result<(), ProductsE
     }
 }
 
-/// As [`check_version`], and that as many pieces are available: counting them makes no new version.
+/// Like [`check_version`], and also checks the available pieces, because a change of the stock
+/// makes no new version.
 pub fn check_seen(seen: Option<Seen>, version: u64, available: u32) -> Result<(), ProductsError> {
     match seen {
         Some(seen) if seen != (Seen { version, available }) => Err(ProductsError::VersionConflict { actual: version }),
@@ -136,7 +138,7 @@ pub fn check_seen(seen: Option<Seen>, version: u64, available: u32) -> Result<()
     }
 }
 
-/// What a category is called of which nobody said: `coffee-makers` is "Coffee makers".
+/// The default name of a category: `coffee-makers` becomes "Coffee makers".
 pub fn default_category_name(slug: &Slug) -> Result<CategoryName, ProductsError> {
     let words = slug.as_str().replace('-', " ");
     let first = words.chars().next().map(|c| c.to_ascii_uppercase());
@@ -229,7 +231,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_is_left_out_of_a_change_stays() {
+    fn an_absent_field_of_a_change_stays_as_it_is() {
         let old = Listing::new(kettle()).unwrap();
         assert_eq!(old.with(&ProductChanges::default()).unwrap(), old);
         let changes = ProductChanges { featured: Some(true), ..ProductChanges::default() };
@@ -251,7 +253,7 @@ pub mod tests {
     fn a_category_without_a_name_is_called_by_its_slug() {
         assert_eq!(default_category_name(&"coffee-makers".parse().unwrap()).unwrap().as_str(), "Coffee makers");
         assert!(default_category_name(&"a".repeat(80).parse().unwrap()).is_ok());
-        // Cut in the middle of two words: the space at the end goes.
+        // The cut falls between two words, so the space at the end is trimmed.
         assert_eq!(default_category_name(&format!("{}-b", "a".repeat(59)).parse().unwrap()).unwrap().len(), 59);
     }
 }

@@ -1,4 +1,4 @@
-//! What a search asks for, and where in its list a page begins.
+//! What a search asks for, and where a page of its results begins.
 
 use super::{
     messages::{FindProducts, ProductsError, Sort},
@@ -7,12 +7,12 @@ use super::{
 use crate::types::{ProductId, Slug};
 use serde::{Deserialize, Serialize};
 
-/// A search whose terms are taken apart. Two that ask for the same are written the same.
+/// A search in normal form: two searches for the same have the same value and the same JSON.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct CatalogueQuery {
     pub terms: Vec<String>,
     pub category: Option<Slug>,
-    /// Inclusive, as `max_price`.
+    /// In cents, inclusive, like `max_price`.
     pub min_price: i64,
     pub max_price: i64,
     pub in_stock: bool,
@@ -26,7 +26,7 @@ impl CatalogueQuery {
         rules::check_query(q)?;
         let terms = tokenizer::query_terms(q);
         Ok(Self {
-            // With nothing to match, all match alike.
+            // Without terms every product matches equally well.
             sort: if terms.is_empty() && request.sort == Sort::Relevance { Sort::Name } else { request.sort },
             terms,
             category: request.category.clone(),
@@ -37,16 +37,17 @@ impl CatalogueQuery {
         })
     }
 
-    /// The name of the list that it finds, for cursors.
+    /// The name of the list of results, for cursors.
     pub fn list(&self) -> String {
         format!("products {}", serde_json::to_string(self).unwrap_or_default())
     }
 }
 
-/// After which product of a list a page begins: what it is sorted by, and its id.
+/// The last product of a page: the value that the list is sorted by, and the product's id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Position(pub Rank, pub ProductId);
 
+/// A value that a list is sorted by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Rank {
@@ -54,14 +55,15 @@ pub enum Rank {
     Name(Box<str>),
 }
 
+/// One page of results.
 #[derive(Debug, PartialEq)]
 pub struct SearchPage {
     pub ids: Vec<ProductId>,
-    /// Where there are more: the position of the last of these.
+    /// The position of the last of these products, if more follow.
     pub next: Option<Position>,
 }
 
-/// The first `limit` of what was found; one more was looked for, to learn whether there is a next page.
+/// The first `limit` products of `found`. `found` has one more if another page follows.
 pub fn cut_page<T>(
     mut found: Vec<T>,
     limit: usize,

@@ -1,6 +1,6 @@
-//! Pieces: how many there are, to which orders they are promised, and what was decided about a promise.
+//! The pieces of one product: how many there are, and to which orders they are promised.
 //!
-//! Pure state machines; [`super::reservations`] says in which order they are written down.
+//! A pure state machine; [`super::reservations`] says in which order its states are stored.
 
 use super::{
     messages::{ProductsError, StockChange, StockLevel, StockReconciliation},
@@ -10,21 +10,24 @@ use crate::types::{OrderId, ProductId, Quantity, RefundId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Pieces that an operator may count on a shelf.
+/// The most pieces of one product in the warehouse.
 pub const MOST_ON_HAND: u64 = 1_000_000;
 
-/// The pieces of one product. Whatever happens: on hand + sold − returned = received, and no more is promised than is on hand.
+/// The pieces of one product.
+///
+/// Invariants: on hand + sold − returned = received, and at most the pieces on hand are promised.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stock {
     on_hand: u64,
     sold: u64,
     returned: u64,
-    /// All that ever came, less what was written off.
+    /// Pieces that ever arrived, less those that were written off.
     received: i64,
-    /// Orders that are being placed. That an order is in here says that its decision has not been applied yet.
+    /// The promises to orders that are being placed. An order in this map has a decision that was
+    /// not applied to this product yet.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     reservations: BTreeMap<OrderId, Quantity>,
-    /// Returns that are being put on the shelf and are counted already.
+    /// Returns that this product has counted, while other products have not.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     returning: BTreeSet<RefundId>,
 }
@@ -48,7 +51,7 @@ impl Stock {
         self.reservations.contains_key(&order)
     }
 
-    /// Fails with what is available where that is too little.
+    /// Promises pieces to an order. `Err` with the available pieces if they are too few.
     pub fn promise(&mut self, order: OrderId, quantity: Quantity) -> Result<(), u64> {
         let available = self.available();
         if available < quantity.get().into() {
@@ -58,7 +61,8 @@ impl Stock {
         Ok(())
     }
 
-    /// What was promised to the order leaves the shelf. `false` where nothing was: it has left before.
+    /// Sells the pieces that were promised to the order. `false` if none were: they are sold
+    /// already.
     pub fn sell(&mut self, order: OrderId) -> bool {
         let Some(quantity) = self.reservations.remove(&order) else { return false };
         self.on_hand -= u64::from(quantity.get());
@@ -81,12 +85,12 @@ impl Stock {
         }
     }
 
-    /// The return cannot be counted again: nobody needs to remember that it was. `false` where nobody did.
+    /// Forgets the return, because it cannot be counted again. `false` if it was not remembered.
     pub fn forget(&mut self, id: RefundId) -> bool {
         self.returning.remove(&id)
     }
 
-    /// What an operator counted, or wrote on or off.
+    /// Applies a count or an adjustment by an operator. Errors: `Invalid`, `BelowReserved`.
     pub fn set(&mut self, change: StockChange) -> Result<(), ProductsError> {
         let (field, on_hand) = match change {
             StockChange::OnHand(pieces) => ("on_hand", Some(u64::from(pieces))),
@@ -112,7 +116,7 @@ impl Stock {
     pub fn reconcile(&self, product_id: ProductId) -> StockReconciliation {
         StockReconciliation {
             product_id,
-            // Not held at zero: the audit is to see it, should more ever be promised than is there.
+            // Not limited to 0, so that the audit sees it if more is promised than is on hand.
             available: self.on_hand as i64 - self.reserved() as i64,
             reserved: self.reserved() as i64,
             sold: self.sold as i64,
@@ -122,7 +126,7 @@ impl Stock {
     }
 }
 
-/// A number of pieces as messages carry it.
+/// A number of pieces, as messages carry it.
 pub fn shown(pieces: u64) -> u32 {
     pieces.try_into().unwrap_or(u32::MAX)
 }

@@ -46,7 +46,8 @@ service! { Shipping,
     }
 }
 
-/// `carrier_speed`: how many times faster than real time parcels travel; 3600 is one hour per second.
+/// `carrier_speed`: how many times faster than real time parcels travel; 3600 is one hour per
+/// second.
 pub fn launch(deps: ServiceDeps, carrier_speed: f64) -> Result<(), StorageError> {
     let store = Store::new(&deps.tree);
     let (carrier, tell) = Carrier::new(deps.env.clone(), store.clone())?;
@@ -128,7 +129,8 @@ impl Shipping {
         // Nothing is awaited between the change of the record and this, so no crash of an instance
         // comes in between.
         if let Some(at) = changed.as_ref().ok().and_then(next_scan) {
-            // The carrier stops only with the whole pool. The next carrier finds the parcel in the store.
+            // The carrier stops only with the whole pool. The next carrier finds the parcel in the
+            // store.
             let _ = self.carrier.send((at, request.order_id));
         }
         self.store.commit().await?;
@@ -186,7 +188,8 @@ impl Shipping {
         Ok(all.map(|found| found.map(tally)).collect::<Result<_, _>>()?)
     }
 
-    /// The order's shipment, if the principal may see it. Otherwise it looks as if it did not exist.
+    /// The order's shipment, if the principal may see it. Otherwise it looks as if it did not
+    /// exist.
     fn visible(&self, context: &Context, order: OrderId) -> Result<Shipment, Failure<ShippingError>> {
         let shipment = self.store.get(order)?.and_then(|record| record.shipment);
         let own = shipment.filter(|shipment| context.principal.may_see(shipment.user_id));

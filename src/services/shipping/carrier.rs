@@ -1,8 +1,8 @@
 //! The carrier: scans parcels along their routes, on a clock that can run faster than real time.
 //!
-//! It stands for a company that reports scans. The record of a shipment says when the parcel will be
-//! scanned and where, so the carrier has no state that a crash could lose. It starts with the parcels
-//! that are on their way. Missed scans are made up for, each with its planned time.
+//! It stands for a company that reports scans. The record of a shipment says when the parcel will
+//! be scanned and where, so the carrier has no state that a crash could lose. It starts with the
+//! parcels that are on their way. Missed scans are made up for, each with its planned time.
 
 use super::{
     messages::{ShipmentDelivered, ShipmentMoved, ShipmentStatus},
@@ -68,8 +68,8 @@ impl Carrier {
         }
     }
 
-    /// Commits nothing: the relay commits before it publishes, and a scan that a crash undoes is made
-    /// again with the same values.
+    /// Commits nothing: the relay commits before it publishes, and a scan that a crash undoes is
+    /// made again with the same values.
     async fn scan_what_is_due(&mut self) {
         let now = self.env.now();
         while let Some(due) = self.agenda.first().copied().filter(|(at, _)| *at <= now) {

@@ -6,7 +6,8 @@ use crate::types::Country;
 /// A hub, and the beginnings of the postal codes that it serves instead of the country's usual hub.
 type Regions = &'static [(&'static str, &'static str)];
 
-/// By ISO 3166-1 code: the usual hub of each country. It lies in the country if the country has any.
+/// By ISO 3166-1 code: the usual hub of each country. It lies in the country if the country has
+/// any.
 #[rustfmt::skip]
 const COUNTRIES: &[(&str, &str, &str, Regions)] = &[
     // code country           hub    and for these postal codes

@@ -97,8 +97,8 @@ pub struct CancelShipment {
     pub order_id: OrderId,
 }
 
-/// Hands the parcel to the carrier, which moves it along its route from now on. Repeating it changes
-/// nothing. Errors: `ShipmentNotFound`, `AlreadyCancelled`.
+/// Hands the parcel to the carrier, which moves it along its route from now on. Repeating it
+/// changes nothing. Errors: `ShipmentNotFound`, `AlreadyCancelled`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HandOver {
     /// The order that the parcel is for.

@@ -1,7 +1,7 @@
 //! The carriers' network: hubs in cities, and the legs between them.
 //!
-//! The cities and their positions are real. Carriers and prices are made up. A test checks that hours
-//! fit the distances.
+//! The cities and their positions are real. Carriers and prices are made up. A test checks that
+//! hours fit the distances.
 
 use super::messages::{Hub, Mode, Mode::*};
 use std::sync::LazyLock;
@@ -54,8 +54,8 @@ const HUBS: &[(&str, &str, &str, f64, f64)] = &[
 
 type Row = (&'static str, &'static str, &'static str, Mode, u32, u32, u32, u32);
 
-/// Each leg works in both directions. Pelican is the cheaper of the two airlines: its planes wait until
-/// they are full.
+/// Each leg works in both directions. Pelican is the cheaper of the two airlines: its planes wait
+/// until they are full.
 #[rustfmt::skip]
 const LEGS: &[Row] = &[
     // between   carrier         mode  ¢/kg     ¢  hours  most kg
@@ -186,7 +186,7 @@ impl CarrierNetwork {
         let hubs = HUBS.iter().map(|&(code, city, country, latitude, longitude)| Hub {
             code: code.to_owned(),
             city: city.to_owned(),
-            country: country.parse().expect("the table has codes of ISO 3166-1 only"),
+            country: country.parse().expect("the table has only codes of ISO 3166-1"),
             latitude,
             longitude,
         });
@@ -205,7 +205,7 @@ impl CarrierNetwork {
 
 /// The index of a hub in [`CarrierNetwork::hubs`].
 pub fn place_of(code: &str) -> usize {
-    HUBS.iter().position(|hub| hub.0 == code).expect("the tables name only hubs that they have")
+    HUBS.iter().position(|hub| hub.0 == code).expect("the tables refer only to hubs of the table")
 }
 
 #[cfg(test)]

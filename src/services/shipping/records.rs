@@ -36,8 +36,8 @@ impl Record for ShipmentRecord {
     }
 }
 
-/// The order that has a tracking number. It is written before the shipment. A crash in between leaves a
-/// number behind that leads to no shipment, or to a shipment with another number.
+/// The order that has a tracking number. It is written before the shipment. A crash in between
+/// leaves a number behind that leads to no shipment, or to a shipment with another number.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct NumberRecord {
     pub order_id: OrderId,

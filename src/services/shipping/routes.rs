@@ -1,7 +1,7 @@
 //! The cheapest, the fastest and a balanced route from the warehouse to each hub, for every weight.
 //!
-//! The network is constant, so all routes are computed once, with Dijkstra's algorithm. A quote is a
-//! lookup.
+//! The network is constant, so all routes are computed once, with Dijkstra's algorithm. A quote is
+//! a lookup.
 
 use super::{
     messages::ShippingService::{self, *},
@@ -28,8 +28,9 @@ pub struct HubRoute {
     pub rides: Vec<RideTo>,
     /// The heaviest parcel, in kilograms, for which this route is the best.
     most_kg: u32,
-    /// The price of the heaviest parcel that takes the route before this one. A heavier parcel never
-    /// costs less, even if it must take a cheaper route because the faster one does not carry it.
+    /// The price of the heaviest parcel that takes the route before this one. A heavier parcel
+    /// never costs less, even if it must take a cheaper route because the faster one does not carry
+    /// it.
     least_cents: u32,
 }
 
@@ -57,8 +58,8 @@ impl HubRoute {
     }
 }
 
-/// The service's route to the hub for a parcel of this many started kilograms; `None` if the parcel is
-/// too heavy for every route.
+/// The service's route to the hub for a parcel of this many started kilograms; `None` if the parcel
+/// is too heavy for every route.
 pub fn best(service: ShippingService, hub: usize, kg: u32) -> Option<&'static HubRoute> {
     let by_weight = &routes()[service as usize][hub];
     by_weight.get(by_weight.partition_point(|route| route.most_kg < kg))
@@ -72,8 +73,8 @@ pub fn most_kg(hub: usize) -> u32 {
 /// By service and hub: the routes, sorted by the weights that they are best for.
 type Routes = [Vec<Vec<HubRoute>>; 3];
 
-/// Computes all routes, once, on a thread for blocking work. Must be awaited before a route is looked
-/// up, so that no instance computes them on its own thread.
+/// Computes all routes, once, on a thread for blocking work. Must be awaited before a route is
+/// looked up, so that no instance computes them on its own thread.
 pub async fn prepare(env: &Env) {
     if ROUTES.get().is_none() {
         // If this fails, the first lookup computes them.
@@ -138,10 +139,11 @@ fn extend(routes: &mut [Vec<HubRoute>], graph: &Graph, service: ShippingService,
     }
 }
 
-/// What the service wants little of, and among equals little of the other: two numbers in one, which add up each for itself.
+/// The weight of a leg that the service minimises: two numbers in one, the important one in the high
+/// 32 bits, the tie-breaker in the low 32 bits. Both add up along a route.
 ///
-/// What customers expect follows from it. Standard never costs more than express: as it is not faster either, express would
-/// then have been the better balanced. Nor is it ever slower than economy, for the same reason.
+/// So Standard never costs more than Express: a route that is neither cheaper nor faster is not the
+/// best balanced one. For the same reason Standard is never slower than Economy.
 fn effort(service: ShippingService, leg: &Leg, kg: u32) -> u64 {
     let (cents, hours) = (leg.cents(kg), HUB_HOURS + leg.hours);
     let (first, then) = match service {
@@ -226,7 +228,8 @@ mod tests {
             }
         }
 
-        /// Bellman and Ford's way of finding what Dijkstra found: round after round, until nothing gets better.
+        /// Checks Dijkstra's result with the algorithm of Bellman and Ford: it relaxes all legs, until nothing
+        /// gets better.
         #[test]
         fn no_other_way_takes_less_effort(kg in 1..=600u32, hub in place()) {
             for service in ShippingService::ALL {

@@ -70,8 +70,8 @@ pub fn cancel(shipment: &mut Shipment, now: Timestamp) -> Result<(), ShippingErr
     }
 }
 
-/// Plans all scans of the parcel from `now` on, for a carrier that is `speed` times faster than real
-/// ones. The first scan is due at once. Empty if the carrier has the parcel already. Errors:
+/// Plans all scans of the parcel from `now` on, for a carrier that is `speed` times faster than
+/// real ones. The first scan is due at once. Empty if the carrier has the parcel already. Errors:
 /// `AlreadyCancelled`.
 pub fn hand_over(shipment: &mut Shipment, now: Timestamp, speed: f64) -> Result<Vec<TrackingEvent>, ShippingError> {
     if shipment.status == Cancelled {

@@ -37,8 +37,8 @@ pub struct Offer {
     pub route: Vec<Stop>,
 }
 
-/// What the service offers at `now`. The cost is the sum of the legs for each started kilogram, plus
-/// handling. `grams`: the weight; 0 counts as 1. Errors: `Undeliverable`.
+/// What the service offers at `now`. The cost is the sum of the legs for each started kilogram,
+/// plus handling. `grams`: the weight; 0 counts as 1. Errors: `Undeliverable`.
 pub fn offer(
     service: ShippingService,
     country: Country,

@@ -1,5 +1,5 @@
-//! The actor: its handler table, the handlers of profile and address book, and `launch`. The handlers
-//! of sessions are in `sign_in.rs`, those of operators in `operators.rs`.
+//! The actor: its handler table, the handlers of profile and address book, and `launch`. The
+//! handlers of sessions are in `sign_in.rs`, those of operators in `operators.rs`.
 
 use super::{
     login_throttle::LoginThrottle, messages::*, passwords::PasswordPool, records::UserRecord, rules, service::Users,

@@ -32,10 +32,10 @@ const MOST_KEYS: u64 = 25_000;
 
 /// Counts wrong passwords; cheap to clone, one for all instances.
 ///
-/// The times of the policy come from the caller (the environment's clock). The caches only bound the
-/// memory: when full they evict the key that was used least recently, and they drop a count when the
-/// policy has forgotten it anyway. A key lives in one of two caches, so that a flood of first attempts on many
-/// accounts evicts no key that has to wait.
+/// The times of the policy come from the caller (the environment's clock). The caches only bound
+/// the memory: when full they evict the key that was used least recently, and they drop a count
+/// when the policy has forgotten it anyway. A key lives in one of two caches, so that a flood of
+/// first attempts on many accounts evicts no key that has to wait.
 #[derive(Clone)]
 pub struct LoginThrottle {
     /// Keys that have free attempts left.

@@ -167,10 +167,10 @@ impl AccessClaims {
 
 /// Exchanges a refresh token for fresh tokens of the same session.
 ///
-/// A token that was used before ends its session (RFC 9700 §4.14.2). One exception: the token before
-/// the current one is accepted again for 10 seconds, because two tabs may refresh at the same time.
-///
-/// Errors: `RefreshTokenInvalid`, `RefreshTokenReused`.
+/// A token that was used before ends its session (RFC 9700 §4.14.2). One exception: the token
+/// before the current one is accepted again for 10 seconds, because two tabs may refresh at the
+/// same time.
+// Errors: `RefreshTokenInvalid`, `RefreshTokenReused`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshSession {
@@ -367,8 +367,7 @@ pub struct SetupToken {
 }
 
 /// Makes the first operator's account with a set-up token, and signs it in.
-///
-/// Errors: `SetupTokenInvalid`, `EmailTaken`, `PasswordLength`, `PasswordTooCommon`, `Busy`.
+// Errors: `SetupTokenInvalid`, `EmailTaken`, `PasswordLength`, `PasswordTooCommon`, `Busy`.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RedeemSetupToken {

@@ -11,10 +11,10 @@
 //!
 //! ## Decisions
 //!
-//! - **Passwords are hashed with argon2id on a bounded pool.** One hash takes 19 MiB and about 20 ms
-//!   of a core, so unbounded hashing would exhaust memory. The pool runs one hash per core and queues
-//!   64 more; further requests get `Busy` at once. Consequence: during a flood of sign-ins some
-//!   customers must try again, and all other requests stay fast.
+//! - **Passwords are hashed with argon2id on a bounded pool.** One hash takes 19 MiB and about 20
+//!   ms of a core, so unbounded hashing would exhaust memory. The pool runs one hash per core and
+//!   queues 64 more; further requests get `Busy` at once. Consequence: during a flood of sign-ins
+//!   some customers must try again, and all other requests stay fast.
 //! - **Refresh tokens rotate.** A stolen token must not be good for 30 days (RFC 9700 §4.14). Each
 //!   use replaces the token, and a second use of an old token ends the session. Consequence: a lost
 //!   response would sign a customer out, so the previous token is accepted for 10 more seconds and

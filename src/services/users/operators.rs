@@ -34,7 +34,7 @@ impl Users {
         };
         // A set-up token that was printed before must not make another operator.
         self.store.withdraw_setup_token().await?;
-        log::info!(user:% = user.id, trace:% = context.trace; "made an operator");
+        log::info!(user:% = user.id, trace:% = context.trace; "an operator was made");
         Ok(user)
     }
 

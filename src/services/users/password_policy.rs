@@ -6,8 +6,8 @@ use crate::types::Email;
 const SHORTEST: usize = 12;
 const LONGEST: usize = 128;
 
-/// The most common passwords of at least 12 characters, in lower case and sorted, without those that
-/// [`is_pattern`] finds.
+/// The most common passwords of at least 12 characters, in lower case and sorted, without those
+/// that [`is_pattern`] finds.
 const COMMONEST: &str = include_str!("common_passwords.txt");
 
 /// Rows of the keyboard and of the alphabet. A password that follows one of them, forwards or
@@ -23,8 +23,9 @@ const RUNS: [&str; 8] = [
     "1q2w3e4r5t6y7u8i9o0p",
 ];
 
-/// Accepts any 12 to 128 characters, except passwords that an attacker tries first (NIST SP 800-63B-4
-/// §3.1.1.2). There are no rules about kinds of characters, and nothing is trimmed or cut off.
+/// Accepts any 12 to 128 characters, except passwords that an attacker tries first (NIST SP
+/// 800-63B-4 §3.1.1.2). There are no rules about kinds of characters, and nothing is trimmed or cut
+/// off.
 ///
 /// Errors: `PasswordLength`, `PasswordTooCommon`.
 pub fn check_password(password: &str, email: &Email, name: &str) -> Result<(), UsersError> {

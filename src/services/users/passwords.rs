@@ -1,7 +1,7 @@
 //! Hashes passwords with argon2id (RFC 9106) on a bounded pool.
 //!
-//! One hash takes 19 MiB and about 20 ms of a core, so a hundred at once would overload the shop. The
-//! pool runs one hash per core and queues some more. Further requests fail at once with `Busy`.
+//! One hash takes 19 MiB and about 20 ms of a core, so a hundred at once would overload the shop.
+//! The pool runs one hash per core and queues some more. Further requests fail at once with `Busy`.
 
 use super::messages::UsersError;
 use crate::{

@@ -33,7 +33,8 @@ pub struct UserRecord {
     pub outbox: Outbox,
 }
 
-/// Work that is left to do in other records because this record changed. Doing it twice does no harm.
+/// Work that is left to do in other records because this record changed. Doing it twice does no
+/// harm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PendingTask {

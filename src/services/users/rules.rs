@@ -41,8 +41,8 @@ pub enum Refresh {
     Rotate,
     /// It was replaced a moment ago: give the same successor again, derived with this key.
     Repeat { successor_key: String },
-    /// It was replaced before that. Either this client or the one that replaced it is a thief, so the
-    /// session ends.
+    /// It was replaced before that. Either this client or the one that replaced it is a thief, so
+    /// the session ends.
     Reused,
     /// It was made up, or its session has ended.
     Invalid,
@@ -51,8 +51,8 @@ pub enum Refresh {
 impl Session {
     /// Decides what to do with a token that has these fingerprints.
     ///
-    /// A token of another family was made up by a client that knows only the session's id. The id is no
-    /// secret, so such a token must not end the session.
+    /// A token of another family was made up by a client that knows only the session's id. The id
+    /// is no secret, so such a token must not end the session.
     pub fn refresh(&self, family: &Fingerprint, token: &Fingerprint, now: Timestamp) -> Refresh {
         if !self.is_live(now) || *family != self.family {
             return Refresh::Invalid;
@@ -107,8 +107,8 @@ pub fn replace_address(book: &mut [SavedAddress], new: &SavedAddress) -> Result<
     Ok(())
 }
 
-/// Removes an address from the book. Removing it again succeeds, because the first response may have
-/// been lost.
+/// Removes an address from the book. Removing it again succeeds, because the first response may
+/// have been lost.
 pub fn remove_address(
     book: &mut Vec<SavedAddress>,
     removed: &mut Vec<AddressId>,

@@ -38,7 +38,7 @@ impl Users {
         let password_hash = self.passwords.hash(&context, password).await?;
         let user = self.new_user(email, name, Role::Customer);
         self.store.register(&user, password_hash, key.as_deref()).await?;
-        log::info!(user:% = user.id, trace:% = context.trace; "registered");
+        log::info!(user:% = user.id, trace:% = context.trace; "an account was registered");
         let signed_in = self.open_session(&context, user.id, FIRST_PASSWORD, from).await?;
         Ok(Registered { signed_in, is_repeated: false })
     }

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// A key that signs access tokens (Ed25519, RFC 8032). It has no `Debug`, because the secret key must
-/// not appear in a log.
+/// A key that signs access tokens (Ed25519, RFC 8032). It has no `Debug`, because the secret key
+/// must not appear in a log.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct TokenKey {
     /// The thumbprint of the public key (RFC 7638).
@@ -77,8 +77,8 @@ fn thumbprint(x: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#)))
 }
 
-/// What is stored of a secret token: its SHA-256, base64url. A token has at least 128 random bits, so
-/// a slow hash would protect it no better. Comparing fingerprints reveals nothing about a token.
+/// What is stored of a secret token: its SHA-256, base64url. A token has at least 128 random bits,
+/// so a slow hash would protect it no better. Comparing fingerprints reveals nothing about a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);
@@ -96,8 +96,8 @@ pub fn random_token(env: &Env) -> Secret {
 
 /// A refresh token: `ses_…`, a dot, and 48 random bytes in base64url.
 ///
-/// The first 16 bytes are the same in all tokens of a session (the *family*), so that an old token is
-/// told from a made-up one. The other 32 bytes change with each token.
+/// The first 16 bytes are the same in all tokens of a session (the *family*), so that an old token
+/// is told from a made-up one. The other 32 bytes change with each token.
 pub struct RefreshToken {
     pub session_id: SessionId,
     family: Secret<[u8; 16]>,
@@ -122,8 +122,8 @@ impl RefreshToken {
         Secret::new(format!("{}.{}", self.session_id, URL_SAFE_NO_PAD.encode(&*secrets)))
     }
 
-    /// Derives the next token from this one and a key (HMAC-SHA-256, RFC 2104). So a repeated refresh
-    /// within the grace period gives the same token, although only fingerprints are stored.
+    /// Derives the next token from this one and a key (HMAC-SHA-256, RFC 2104). So a repeated
+    /// refresh within the grace period gives the same token, although only fingerprints are stored.
     pub fn successor(&self, key: &str) -> Self {
         let mac = <Hmac<Sha256> as Mac>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
         let own = mac.chain_update(self.own.expose()).finalize().into_bytes().into();

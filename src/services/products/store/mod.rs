@@ -2,12 +2,12 @@
 //!
 //! | key | record | open while |
 //! |---|---|---|
-//! | `product/prd_…` | what it is, its stock, the orders that pieces are promised to | it aims at a slug |
-//! | `slug/…` | which product claimed the slug; see `slugs.rs` | |
-//! | `category/…` | what the category is called | |
-//! | `reservation/ord_…` | what was decided about the pieces that an order asked for | undecided, or a product does not know yet |
-//! | `restock/rfd_…` | pieces that come back to the shelf | a product has not counted them or remembers it |
-//! | `stocking/catalogue` | whether a whole catalogue was put on the shelves to its end | |
+//! | `product/prd_…` | a product, its stock, the orders that its pieces are promised to | it aims at a slug |
+//! | `slug/…` | the product that claimed the slug; see `slugs.rs` | |
+//! | `category/…` | the name of the category | |
+//! | `reservation/ord_…` | the pieces that an order asked for, and the decision | undecided, or not applied to every product |
+//! | `restock/rfd_…` | a return | a product has not counted it, or remembers it |
+//! | `stocking/catalogue` | whether a whole catalogue was added to its end | |
 
 mod slugs;
 
@@ -38,19 +38,19 @@ pub struct Store {
     reservations: Table<Reservation>,
     restocks: Table<Restock>,
     stockings: Table<Stocking>,
-    /// One for all instances.
+    /// Shared by all instances.
     catalogue: Arc<RwLock<Catalogue>>,
     listener: Arc<dyn Fn(&ProductChanged) + Send + Sync>,
 }
 
-/// What a change of a product comes to.
+/// The result of a decision about a product: whether to save it, and the answer.
 pub enum Edit<T> {
     Save(T),
     Keep(T),
 }
 
 impl Store {
-    /// `listener` is listener of each change that everybody can see, as soon as it can be read.
+    /// `listener` is called for each change of a product's public part, as soon as it can be read.
     pub fn open(
         tree: &Tree,
         env: &Env,
@@ -94,7 +94,7 @@ impl Store {
         Ok(self.product(claim.product_id)?.filter(|product| product.listing.slug == *slug))
     }
 
-    /// Retired ones too, by id.
+    /// All products after `after`, also retired ones, sorted by id.
     pub fn products_after(
         &self,
         after: Option<ProductId>,
@@ -103,10 +103,12 @@ impl Store {
         all.filter(|found| found.as_ref().map_or(true, ProductRecord::is_published))
     }
 
-    /// Changes a product; `None` where there is none. Tells of it if everybody can see a difference, and keeps the catalogue in step.
+    /// Changes a product; `None` if there is none. Updates the catalogue, and calls the listener if
+    /// the public part changed.
     ///
-    /// No state of a product comes twice, so a swap fails if the product was written at any time after `decide` was given it. What `decide`
-    /// reads of another record was therefore read between the two: that is what [`super::reservations`] rests on.
+    /// The bytes of a product never repeat (its revision goes up), so the swap fails if the product
+    /// was written after `decide` was given it. Therefore other records that `decide` reads are
+    /// read between the read and the swap of the product. [`super::reservations`] depends on this.
     pub fn change_product<T, E: From<StorageError>>(
         &self,
         id: ProductId,
@@ -143,7 +145,7 @@ impl Store {
         after.changes_since(before).iter().for_each(|changed| (self.listener)(changed));
     }
 
-    /// What a category is called is said once, by the first product in it.
+    /// Names a category, unless it has a name: the first product in it decides.
     pub fn name_category(&self, slug: &Slug, name: CategoryName) -> Result<(), StorageError> {
         self.categories.create(&slug.to_string(), CategoryRecord { name })?;
         Ok(())
@@ -153,7 +155,7 @@ impl Store {
         self.reservations.get(&order)
     }
 
-    /// Changes a reservation, or makes one where there is none; gives it as it is then.
+    /// Changes or creates a reservation; gives its new state.
     pub fn change_reservation(
         &self,
         order: OrderId,
@@ -173,7 +175,7 @@ impl Store {
         self.restocks.get(&id)
     }
 
-    /// Writes down the return, if it is the first time that it is heard of.
+    /// Stores the return; `false` if it is stored already.
     pub fn begin_restock(&self, restock: Restock) -> Result<bool, StorageError> {
         self.restocks.create(&restock.return_id.clone(), restock)
     }
@@ -191,7 +193,8 @@ impl Store {
         Ok(self.restocks.open_keys()?.iter().filter_map(|key| key.parse().ok()).collect())
     }
 
-    /// Whether a catalogue may be put on the shelves: they are empty, or it was begun and not finished.
+    /// Whether a catalogue may be added: the shop is empty, or adding it was begun and not
+    /// finished.
     pub fn begin_stocking(&self) -> Result<bool, StorageError> {
         let is_empty = self.products.all(None).next().transpose()?.is_none();
         self.stockings.change(&CATALOGUE.to_owned(), |stocking: Option<Stocking>| {
@@ -211,7 +214,8 @@ impl Store {
         self.catalogue.write()
     }
 
-    /// Shows in the catalogue what the tree says of the product. Read under the lock: who comes last shows the latest.
+    /// Updates the product in the catalogue. The record is read under the lock, so that the last
+    /// update has the newest record.
     fn show(&self, id: ProductId) -> Result<(), StorageError> {
         let mut catalogue = self.catalogue_mut();
         match self.product(id)?.filter(|product| !product.retired) {

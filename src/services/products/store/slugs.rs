@@ -1,8 +1,9 @@
-//! One slug, one product: drafts, aims and claims.
+//! One product per slug: drafts, aims and claims.
 //!
-//! First a product aims at a slug, then it claims it, then it bears it. A claim counts while its product bears the slug or aims at it;
-//! one that no longer counts is free for whoever finds it, so no claim needs to be given back. A crash in between leaves an aim (a draft,
-//! a rename) of which nobody was listener, and the next launch drops it: no slug is lost.
+//! First a product *aims* at a slug, then it *claims* the slug, then it *has* it. A claim counts
+//! while its product has the slug or aims at it. Any other claim is free for the next product, so
+//! claims need not be given back. A crash in between leaves an aim (of a draft or a rename) that
+//! was never confirmed to a client. The next launch drops it, so no slug is lost.
 
 use super::{
     super::{
@@ -19,14 +20,14 @@ use crate::{
 };
 
 impl Store {
-    /// Writes down a product that nobody sees before it is published, aiming at its slug.
+    /// Stores a draft that aims at its slug. No request can see it before it is published.
     pub fn draft(&self, listing: Listing, stock: Stock) -> Result<(ProductId, Aim), StorageError> {
         let (id, aim) = (self.env.id(), self.new_aim(&listing.slug));
         self.products.create(&id, ProductRecord::draft(id, listing, stock, aim.clone(), self.env.now()))?;
         Ok((id, aim))
     }
 
-    /// `None` where there is no such draft.
+    /// Makes a draft visible; `None` if there is no such draft.
     pub fn publish(&self, id: ProductId) -> Result<Option<Product>, StorageError> {
         let published = self.products.change(&id, |product| {
             let Some(mut product) = product.filter(|product| !product.is_published()) else {
@@ -51,14 +52,14 @@ impl Store {
         })
     }
 
-    /// Writes down that the product is to bear the slug. What it was aiming at before is given up.
+    /// Stores that the product is going to get the slug. It replaces an earlier aim.
     pub fn aim(&self, id: ProductId, slug: &Slug) -> Result<Aim, StorageError> {
         let aim = self.new_aim(slug);
         self.edit_aim(id, |_| Some(aim.clone()))?;
         Ok(aim)
     }
 
-    /// Whether the slug is the product's for as long as it bears it or has this aim.
+    /// Claims the slug; `false` if another product has it or aims at it.
     pub fn claim(&self, id: ProductId, aim: &Aim) -> Result<bool, StorageError> {
         self.slugs.change(&aim.slug.to_string(), |claim| {
             Ok(match claim {
@@ -74,7 +75,7 @@ impl Store {
 
     fn counts(&self, claim: &SlugClaim, slug: &Slug) -> Result<bool, StorageError> {
         let product = self.products.get(&claim.product_id)?;
-        Ok(product.is_some_and(|product| product.bears_or_aims_at(slug)))
+        Ok(product.is_some_and(|product| product.has_or_aims_at(slug)))
     }
 
     fn new_aim(&self, slug: &Slug) -> Aim {
@@ -95,7 +96,7 @@ impl Store {
         })
     }
 
-    /// To be called before anybody aims.
+    /// Must be called before the store is used.
     pub(super) fn drop_unfinished_aims(&self) -> Result<(), StorageError> {
         for id in self.products.open_keys()?.iter().filter_map(|key| key.parse().ok()) {
             match self.products.get(&id)? {

@@ -1,4 +1,5 @@
-//! The index against a plain filter and sort, page by page, while products come and go.
+//! The catalogue against a plain filter and sort, page by page, while products are added and
+//! removed.
 
 use super::super::{
     catalogue::Catalogue,
@@ -117,7 +118,7 @@ fn all_pages(catalogue: &Catalogue, query: &CatalogueQuery, limit: usize) -> Vec
     }
 }
 
-/// What the query is to find, as one would write it without an index.
+/// The expected result of a query, computed without an index.
 fn naive(products: &[Product], query: &CatalogueQuery) -> Vec<ProductId> {
     let mut found: Vec<(&Product, u16)> = products.iter().filter_map(|p| Some((p, naive_score(p, query)?))).collect();
     found.retain(|(p, _)| {
@@ -188,11 +189,12 @@ proptest! {
     }
 
     #[test]
-    fn a_list_goes_on_where_it_was_while_products_come_and_go(
+    fn a_list_continues_at_its_position_while_products_are_added_and_removed(
         products in products(2..30), request in request(), limit in 1usize..8, comes in prop::collection::vec(any::<bool>(), 30),
     ) {
         let query = CatalogueQuery::new(&request).unwrap();
-        // The catalogue has half of the products at the first page, and the other half at the next ones.
+        // The catalogue has half of the products at the first page, and the other half at the next
+        // ones.
         let stays = |product: &Product| product.id.uuid().as_u128().is_multiple_of(3);
         let comes = |product: &Product| comes[product.id.uuid().as_u128() as usize];
         let mut catalogue = filled(&products);
@@ -222,7 +224,7 @@ proptest! {
 }
 
 #[test]
-fn news_of_the_stock_that_come_late_change_nothing() {
+fn an_older_revision_of_the_stock_changes_nothing() {
     let mut catalogue = Catalogue::default();
     let kettle = kettle(1);
     catalogue.put(&kettle, &name_of(&kettle.category), 5);
@@ -236,7 +238,7 @@ fn news_of_the_stock_that_come_late_change_nothing() {
 }
 
 #[test]
-fn the_catalogue_tidies_up_after_many_changes() {
+fn the_catalogue_stays_small_after_many_changes() {
     let kettle = kettle(1);
     let mut catalogue = Catalogue::default();
     for revision in 0..1000 {
@@ -246,7 +248,7 @@ fn the_catalogue_tidies_up_after_many_changes() {
     assert_eq!(catalogue.find(&CatalogueQuery::new(&FindProducts::default()).unwrap(), None, 9).ids, [kettle.id]);
 }
 
-/// Not a test of right or wrong; run with `--ignored --nocapture`, optimised.
+/// A measurement, not a test; run it optimised, with `--ignored --nocapture`.
 #[test]
 #[ignore = "measures"]
 fn searching_100_000_products_takes() {

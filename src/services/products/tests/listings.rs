@@ -1,4 +1,4 @@
-//! Slugs, whoever overtakes whom and whenever the world ends: each is one product's, and none is lost.
+//! Slugs under every interleaving and crash: each belongs to one product, and none is lost.
 
 use super::super::{
     ProductsResult,
@@ -77,7 +77,7 @@ fn restart(tree: &Tree, env: &Env) -> Store {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
     #[test]
-    fn a_slug_is_one_products_at_every_moment_and_none_is_lost(rounds in rounds()) {
+    fn a_slug_always_belongs_to_one_product_and_none_is_lost(rounds in rounds()) {
         let (env, folder) = (Env::system(), tempfile::tempdir().unwrap());
         let tree = Storage::open(folder.path(), &env).unwrap().tree(Service::Products).unwrap();
         let mut store = restart(&tree, &env);

@@ -1,4 +1,4 @@
-//! The service through the mesh, as its callers meet it.
+//! The service through the mesh, on a data folder of its own.
 
 mod catalogue;
 mod listings;
@@ -43,7 +43,7 @@ impl Shop {
         launch(ServiceDeps { env: self.env.clone(), mesh, tree, instances }).unwrap();
     }
 
-    /// The same folder, in the hands of a new process.
+    /// The same data folder with a new process.
     fn restarted(self, instances: usize) -> Self {
         self.mesh.stop();
         let shop = Self { mesh: Mesh::new(self.env.clone(), ALLOWED_CALLS, SUBSCRIPTIONS), ..self };
@@ -109,7 +109,7 @@ fn slugs(page: &Page<Product>) -> Vec<&str> {
 }
 
 #[actix::test]
-async fn of_200_who_want_one_of_50_at_the_same_time_50_get_one() {
+async fn of_200_orders_for_50_pieces_at_the_same_time_50_succeed() {
     let shop = Shop::open(Env::system(), 4);
     let product = shop.ask(CreateProduct { on_hand: 50, ..kettle() }).await.unwrap();
     let orders: Vec<OrderId> = (0..200).map(|_| shop.env.id()).collect();
@@ -118,7 +118,7 @@ async fn of_200_who_want_one_of_50_at_the_same_time_50_get_one() {
     assert_eq!((held.len(), refused.len()), (50, 150));
     let shortage = Shortage { product_id: product.id, requested: 1, available: 0 };
     assert!(refused.iter().all(|answer| *answer == Err(ProductsError::OutOfStock { lines: vec![shortage.clone()] })));
-    // Asked again, each gets the answer that it got; then all are committed or released.
+    // A repeated request gets the same answer. Then all are committed or released.
     let again = join_all(orders.iter().map(|order| shop.reserve(*order, pieces(product.id, 1)))).await;
     assert_eq!(again.iter().filter(|answer| answer.is_ok()).count(), 50);
     let ended = join_all(orders.iter().map(|order_id| shop.ask(CommitStock { order_id: *order_id }))).await;
@@ -148,7 +148,7 @@ async fn a_shortage_names_every_line_and_takes_nothing() {
 }
 
 #[actix::test]
-async fn an_order_is_told_what_became_of_its_reservation() {
+async fn each_request_reports_the_state_of_the_reservation() {
     let shop = Shop::open(Env::system(), 2);
     let id = shop.create("kettle").await.unwrap().id;
     let [held, released, sold, unknown]: [OrderId; 4] = std::array::from_fn(|_| shop.env.id());
@@ -181,7 +181,7 @@ async fn an_order_is_told_what_became_of_its_reservation() {
 }
 
 #[actix::test]
-async fn a_reservation_whose_time_is_over_is_released_by_itself() {
+async fn a_lapsed_reservation_is_released_by_itself() {
     tokio::time::pause();
     let shop = Shop::open(Env::simulated(1, Timestamp::UNIX_EPOCH), 2);
     let (id, order) = (shop.create("kettle").await.unwrap().id, shop.env.id());
@@ -195,7 +195,7 @@ async fn a_reservation_whose_time_is_over_is_released_by_itself() {
 }
 
 #[test]
-fn a_reservation_that_was_left_behind_is_released_also_when_its_time_is_over_while_the_shop_is_closed() {
+fn a_reservation_that_lapses_while_the_shop_is_stopped_is_released_at_the_next_start() {
     let (folder, left_behind) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let morning = Timestamp::UNIX_EPOCH;
     let (id, held, sold) = on_paused_clock(async {
@@ -204,7 +204,7 @@ fn a_reservation_that_was_left_behind_is_released_also_when_its_time_is_over_whi
         shop.reserve(held, pieces(id, 2)).await.unwrap();
         shop.reserve(sold, pieces(id, 3)).await.unwrap();
         shop.ask(CommitStock { order_id: sold }).await.unwrap();
-        // What a kill would leave: whoever reserved is gone, and never comes back.
+        // The folder as a kill leaves it: the order that reserved never comes back.
         copy(shop.folder.path(), left_behind.path());
         (id, held, sold)
     });
@@ -243,7 +243,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[actix::test]
-async fn a_product_comes_changes_and_goes() {
+async fn a_product_is_added_changed_and_retired() {
     let shop = Shop::open(Env::system(), 2);
     let product = shop.create("kettle").await.unwrap();
     assert_eq!((product.version, product.stock.available), (1, 5));
@@ -253,7 +253,11 @@ async fn a_product_comes_changes_and_goes() {
     let featured = ProductChanges { featured: Some(true), ..ProductChanges::default() };
     let changed = shop.update(&product, featured.clone()).await.unwrap();
     assert_eq!((changed.version, changed.featured), (2, true));
-    assert_eq!(shop.update(&changed, featured.clone()).await.unwrap().version, 2, "it says nothing new");
+    assert_eq!(
+        shop.update(&changed, featured.clone()).await.unwrap().version,
+        2,
+        "a change without a difference makes no version"
+    );
     assert_eq!(shop.update(&product, featured).await, Err(ProductsError::VersionConflict { actual: 2 }));
     let garden = ProductChanges { category: Some("garden-tools".parse().unwrap()), ..ProductChanges::default() };
     shop.update(&changed, garden).await.unwrap();
@@ -267,12 +271,12 @@ async fn a_product_comes_changes_and_goes() {
     assert_eq!((retired.retired, retired.version), (true, 4));
     assert_eq!(shop.find(FindProducts::default()).await.unwrap().items, []);
     assert_eq!(shop.ask(ListCategories {}).await.unwrap(), []);
-    assert_eq!(shop.create("kettle").await, Err(ProductsError::SlugTaken), "old links lead to what they led to");
+    assert_eq!(shop.create("kettle").await, Err(ProductsError::SlugTaken), "a retired product keeps its slug");
     shop.mesh.stop();
 }
 
 #[actix::test]
-async fn a_slug_is_one_products_and_free_when_that_has_another() {
+async fn a_slug_belongs_to_one_product_and_is_free_after_a_rename() {
     let shop = Shop::open(Env::system(), 2);
     let (a, b) = (shop.create("a").await.unwrap(), shop.create("b").await.unwrap());
     assert_eq!(shop.rename(&a, "b").await, Err(ProductsError::SlugTaken));
@@ -287,7 +291,7 @@ async fn a_slug_is_one_products_and_free_when_that_has_another() {
 }
 
 #[actix::test]
-async fn in_a_scramble_for_slugs_each_ends_with_one_product() {
+async fn after_many_concurrent_renames_each_slug_has_one_product() {
     let shop = Shop::open(Env::system(), 4);
     let products = join_all((0..6).map(|n| shop.create(["a", "b", "c", "d", "e", "f"][n]))).await;
     let products: Vec<Product> = products.into_iter().map(Result::unwrap).collect();
@@ -308,11 +312,11 @@ async fn in_a_scramble_for_slugs_each_ends_with_one_product() {
 }
 
 #[actix::test]
-async fn a_slug_is_free_again_after_a_crash_before_its_product_was_there() {
+async fn a_slug_is_free_again_after_a_crash_before_its_product_was_visible() {
     let shop = Shop::open(Env::system(), 1);
     let other = shop.create("other").await.unwrap();
     let store = super::store::Store::open(&shop.storage.tree(Service::Products).unwrap(), &shop.env, |_| ()).unwrap();
-    // Both stop between the claim and what it was for.
+    // Both stop after the claim and before the product is visible under the slug.
     let listing = super::rules::Listing::new(kettle()).unwrap();
     let (draft, aim) = store.draft(listing, Default::default()).unwrap();
     assert!(store.claim(draft, &aim).unwrap());
@@ -330,7 +334,7 @@ async fn a_slug_is_free_again_after_a_crash_before_its_product_was_there() {
 }
 
 #[actix::test]
-async fn a_shelf_that_does_not_look_as_it_did_is_not_counted() {
+async fn the_stock_is_not_set_if_the_product_has_changed_since_it_was_seen() {
     let shop = Shop::open(Env::system(), 2);
     let product = shop.create("kettle").await.unwrap();
     let count =
@@ -363,7 +367,7 @@ async fn customers_cannot_change_the_catalogue_or_the_stock() {
 }
 
 #[actix::test]
-async fn pages_lead_from_one_to_the_next_and_to_no_other_list() {
+async fn a_cursor_leads_to_the_next_page_of_its_own_list_only() {
     let shop = Shop::open(Env::system(), 2);
     for (slug, price) in [("a", 3), ("b", 1), ("c", 2)] {
         let price = Money::new(price, super::rules::CURRENCY).unwrap();
@@ -392,11 +396,11 @@ async fn pages_lead_from_one_to_the_next_and_to_no_other_list() {
 }
 
 #[actix::test]
-async fn a_catalogue_is_stocked_once_and_to_its_end() {
+async fn a_catalogue_is_added_once_and_completely() {
     let shop = Shop::open(Env::system(), 2);
     let products: Vec<CreateProduct> =
         (0..1000).map(|n| CreateProduct { slug: format!("p{n}").parse().unwrap(), ..kettle() }).collect();
-    // As a crash would leave it: begun, and the first ten there.
+    // The state after a crash: begun, with the first ten products.
     let store = super::store::Store::open(&shop.storage.tree(Service::Products).unwrap(), &shop.env, |_| ()).unwrap();
     assert!(store.begin_stocking().unwrap());
     for product in &products[..10] {
@@ -413,7 +417,7 @@ async fn a_catalogue_is_stocked_once_and_to_its_end() {
 }
 
 #[actix::test]
-async fn a_shop_with_products_is_not_stocked() {
+async fn a_shop_with_products_gets_no_catalogue() {
     let shop = Shop::open(Env::system(), 1);
     shop.create("mine").await.unwrap();
     let products = vec![kettle(), CreateProduct { weight_grams: 0, ..kettle() }];
@@ -423,7 +427,7 @@ async fn a_shop_with_products_is_not_stocked() {
 }
 
 #[actix::test]
-async fn a_hot_product_owes_few_events_and_none_in_the_end() {
+async fn a_product_with_many_reservations_is_closed_in_the_end() {
     let shop = Shop::open(Env::system(), 2);
     let id = shop.ask(CreateProduct { on_hand: 100, ..kettle() }).await.unwrap().id;
     let orders: Vec<OrderId> = (0..50).map(|_| shop.env.id()).collect();
@@ -434,5 +438,5 @@ async fn a_hot_product_owes_few_events_and_none_in_the_end() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("the product still owes events");
+    panic!("the product is still open");
 }

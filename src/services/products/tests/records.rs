@@ -1,4 +1,4 @@
-//! What a change of a product tells, and under which slugs.
+//! Which events a change of a product sends, and under which slugs.
 
 use super::super::{
     messages::ProductsError,
@@ -25,14 +25,17 @@ fn news(product: &mut ProductRecord, change: impl FnOnce(&mut ProductRecord)) ->
 }
 
 #[test]
-fn a_change_is_told_if_everybody_can_see_it() {
+fn a_change_of_the_public_part_sends_an_event() {
     let (order, mut product) = (Env::system().id(), product());
     assert_eq!(news(&mut product, |it| it.stock.promise(order, 3.try_into().unwrap()).unwrap()), ["kettle"]);
-    assert!(news(&mut product, |it| assert!(it.stock.sell(order))).is_empty(), "they were not to be had before");
+    assert!(
+        news(&mut product, |it| assert!(it.stock.sell(order))).is_empty(),
+        "the pieces were not available before either"
+    );
 }
 
 #[test]
-fn another_slug_is_told_under_both() {
+fn a_changed_slug_sends_an_event_under_both_slugs() {
     let mut product = product();
     let aim = Aim { slug: "pot".parse().unwrap(), token: 2 };
     product.aim = Some(aim.clone());
@@ -43,7 +46,7 @@ fn another_slug_is_told_under_both() {
 }
 
 #[test]
-fn a_slug_is_borne_only_by_who_aims_at_it_still() {
+fn a_product_gets_a_slug_only_if_it_still_aims_at_it() {
     let mut product = product();
     let aim = Aim { slug: "pot".parse().unwrap(), token: 2 };
     let listing = Listing { slug: aim.slug.clone(), ..product.listing.clone() };

@@ -1,5 +1,5 @@
-//! Reservations and returns, whoever overtakes whom and whenever the world ends: afterwards every piece is accounted for, and
-//! nothing is left to do.
+//! Reservations and returns under every interleaving and crash: afterwards every piece is accounted
+//! for, and nothing is left to do.
 
 use super::super::{
     ProductsResult,
@@ -26,7 +26,7 @@ enum Op {
     Reserve(usize, Vec<(usize, u32)>),
     Commit(usize),
     Release(usize),
-    /// The sweeper comes by, and the order's time is over.
+    /// The sweeper finds the lapsed reservation.
     Expire(usize),
     Return(usize, Vec<(usize, u32)>),
     Sweep(usize),
@@ -138,7 +138,7 @@ impl World {
         self.store.product(id).unwrap().unwrap().stock.reconcile(id)
     }
 
-    /// What holds at every moment.
+    /// What must hold at every moment.
     fn check_products(&self) {
         for reconcile in self.products.iter().map(|id| self.reconcile(*id)) {
             assert_eq!(
@@ -150,7 +150,7 @@ impl World {
         }
     }
 
-    /// What holds when the sweeper has been everywhere.
+    /// What must hold after the sweeper has run.
     fn check_rest(&self) {
         let reservation = |order: &OrderId| self.store.reservation(*order).unwrap();
         let is_at_rest = |order: &OrderId| reservation(order).is_none_or(|r| r.is_decided() && r.applied);
@@ -192,7 +192,7 @@ impl World {
         assert_eq!(self.store.catalogue().find(&search, None, usize::MAX - 1).ids.contains(&id), in_stock);
     }
 
-    /// What was answered is true.
+    /// Every answer must agree with the final state.
     fn check_answers(&self) {
         let refusals = [ProductsError::ReservationReleased, ProductsError::ReservationCommitted];
         for (number, order) in self.orders.iter().enumerate() {
@@ -221,7 +221,7 @@ const THE_END: Timestamp = Timestamp::MAX;
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     #[test]
-    fn whoever_overtakes_whom_and_whenever_the_world_ends_every_piece_is_accounted_for(
+    fn under_every_interleaving_and_crash_every_piece_is_accounted_for(
         on_hand in [0u32..7, 0u32..7], rounds in prop::collection::vec(round(), 1..5),
     ) {
         let mut world = World::new(on_hand);

@@ -18,7 +18,7 @@ fn pieces(n: u32) -> Quantity {
 }
 
 #[test]
-fn no_more_is_promised_than_is_there() {
+fn no_more_is_promised_than_is_on_hand() {
     let mut stock = Stock::delivered(5).unwrap();
     assert_eq!(stock.promise(order(1), pieces(3)), Ok(()));
     assert_eq!(stock.promise(order(2), pieces(3)), Err(2));
@@ -94,7 +94,7 @@ fn stock_op() -> impl Strategy<Value = StockOp> {
 
 proptest! {
     #[test]
-    fn the_equation_of_the_stock_always_holds(steps in prop::collection::vec(stock_op(), 0..60)) {
+    fn the_invariants_of_the_stock_always_hold(steps in prop::collection::vec(stock_op(), 0..60)) {
         let refund = |n: u8| RefundId::from_uuid(Uuid::from_u128(n.into()));
         let mut stock = Stock::default();
         for step in steps {

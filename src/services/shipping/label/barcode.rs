@@ -8,5 +8,5 @@ use barcoders::sym::code128::Code128;
 pub fn modules(number: &TrackingNumber) -> Vec<u8> {
     let (letters, serial, check) = number.parts();
     let code = Code128::new(format!("Ɓ{letters}Ć{serial}Ɓ{check}"));
-    code.expect("Code 128 has all letters and digits, and the serial's are even in number").encode()
+    code.expect("Code 128 can encode letters, and an even number of digits").encode()
 }

@@ -1,7 +1,7 @@
 //! The label on the parcel: an SVG of 4 × 6 inches, black on white, for label printers.
 //!
-//! The SVG loads nothing and runs nothing, and all text that a customer typed is escaped. So it can be
-//! shown in a page as it is.
+//! The SVG loads nothing and runs nothing, and all text that a customer typed is escaped. So it can
+//! be shown in a page as it is.
 
 mod barcode;
 mod typesetting;
@@ -26,7 +26,8 @@ const ACROSS: usize = WIDTH - 2 * LEFT;
 
 const ADDRESS_HEIGHT: usize = 170;
 
-/// The width of the thinnest bar: 0.53 mm. Every scanner reads it, and it is a whole number of pixels.
+/// The width of the thinnest bar: 0.53 mm. Every scanner reads it, and it is a whole number of
+/// pixels.
 const MODULE: usize = 2;
 const BAR_HEIGHT: usize = 96;
 
@@ -116,7 +117,7 @@ impl Drawing {
     }
 
     fn barcode(&mut self, number: &str) {
-        let number: TrackingNumber = number.parse().expect("a shipment's number was made as one");
+        let number: TrackingNumber = number.parse().expect("a shipment has a valid tracking number");
         let modules = modules(&number);
         let left = (WIDTH - MODULE * modules.len()) / 2;
         self.push(r#"<g id="barcode" shape-rendering="crispEdges">"#);

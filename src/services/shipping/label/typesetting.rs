@@ -1,7 +1,7 @@
 //! Text on a label: broken into lines that fit, and escaped for XML.
 
-/// Breaks text of a font size into at most `most` lines of `width` pixels, between words if possible.
-/// The last line ends in `…` if the text was cut.
+/// Breaks text of a font size into at most `most` lines of `width` pixels, between words if
+/// possible. The last line ends in `…` if the text was cut.
 pub fn wrapped(words: &str, size: usize, width: usize, most: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest = words.trim();
@@ -36,8 +36,8 @@ fn fitting(words: &str, size: usize, width: usize) -> usize {
     too_much.map_or(words.len(), |(at, _)| at)
 }
 
-/// The approximate width of a bold letter, in hundredths of the font size. Unknown letters count as the
-/// widest.
+/// The approximate width of a bold letter, in hundredths of the font size. Unknown letters count as
+/// the widest.
 fn advance(c: char) -> usize {
     match c {
         '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe0f}' => 0,

@@ -164,7 +164,7 @@ async fn opened(folder: &Path, env: &Env) -> Storage {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("somebody still holds the folder");
+    panic!("another store still holds the folder");
 }
 
 /// Runs under a clock that jumps to whatever is next, on one thread: days pass in no time.
@@ -319,7 +319,8 @@ async fn a_parcel_continues_where_it_was_after_a_restart() {
     harness.mesh.stop();
     drop(harness);
 
-    // This carrier is slow, so only the scans that were planned at hand-over move the parcel in time.
+    // This carrier is slow, so only the scans that were planned at hand-over move the parcel in
+    // time.
     let harness = Harness::open(folder.path(), Env::system(), 1.0).await;
     let after = harness.when(1, |shipment| shipment.status == ShipmentStatus::Delivered).await;
     assert!(after.events.starts_with(&before.events));

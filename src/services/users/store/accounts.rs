@@ -1,9 +1,9 @@
 //! Accounts and their e-mail addresses: one account per address, through races and crashes.
 //!
-//! **A claim** (`email/<address>`) is made with `create`, so that of two accounts that want an address
-//! one gets it. It counts only while the account that it names has that address; sign-in checks both.
-//! So an account is always found by exactly one address: the one in its record. A crash can happen
-//! after each of these steps:
+//! **A claim** (`email/<address>`) is made with `create`, so that of two accounts that want an
+//! address one gets it. It counts only while the account that it names has that address; sign-in
+//! checks both. So an account is always found by exactly one address: the one in its record. A
+//! crash can happen after each of these steps:
 //!
 //! | making an account | after a crash here |
 //! |---|---|
@@ -19,9 +19,9 @@
 //! | 4. release A | nothing to release: found by B |
 //! | 5. remove the task | nothing to do |
 //!
-//! A claim on B that the account itself left behind is as good as a new one. Two moves of one account
-//! at the same time would release each other's claims. So the task is also a lock: a move that finds
-//! one waits until it is removed.
+//! A claim on B that the account itself left behind is as good as a new one. Two moves of one
+//! account at the same time would release each other's claims. So the task is also a lock: a move
+//! that finds one waits until it is removed.
 
 use super::Store;
 use crate::{
@@ -114,8 +114,8 @@ impl Store {
         })
     }
 
-    /// Changes the password, and whatever else `decide` changes, and ends the sessions of the account,
-    /// except one. Gives the sessions that ended.
+    /// Changes the password, and whatever else `decide` changes, and ends the sessions of the
+    /// account, except one. Gives the sessions that ended.
     pub async fn change_password(
         &self,
         id: UserId,

@@ -1,5 +1,5 @@
-//! The keys that sign access tokens. One key signs. Older keys stay published while a token of theirs
-//! may be valid, and the next key is published before it signs.
+//! The keys that sign access tokens. One key signs. Older keys stay published while a token of
+//! theirs may be valid, and the next key is published before it signs.
 
 use super::Store;
 use crate::{
@@ -32,11 +32,11 @@ impl Store {
         Ok(keys)
     }
 
-    /// Makes the first key, publishes the next one in time, lets it sign when the current key is too
-    /// old, and retires and deletes old keys. `seed` makes a new key.
+    /// Makes the first key, publishes the next one in time, lets it sign when the current key is
+    /// too old, and retires and deletes old keys. `seed` makes a new key.
     ///
-    /// The signing key is replaced by compare-and-swap, so that of several callers at the same time one
-    /// succeeds. Each of them may publish a successor; the oldest one signs next.
+    /// The signing key is replaced by compare-and-swap, so that of several callers at the same time
+    /// one succeeds. Each of them may publish a successor; the oldest one signs next.
     pub fn renew_keys(&self, now: Timestamp, seed: [u8; 32]) -> Result<(), StorageError> {
         match self.signing_key()? {
             None => self.replace_key(None, TokenKey::from_seed(seed, now))?,

@@ -16,12 +16,13 @@
 //! | `live/<until>/ses_…` | a live session that expires then |
 //! | `ended/<until>/ses_…` | an ended session whose last access token expires then |
 //!
-//! Some changes need more than one record. Each of them first writes a [`PendingTask`](super::records::PendingTask) into the user's
-//! record, in the same swap as the change that causes it. Then it does the task in the other records,
-//! and removes it. A task can be done twice without harm. A record with a task is open, so
-//! [`Store::finish_pending_tasks`] finds it at start-up and does what a crash has interrupted. Between
-//! writing a task and doing it, nothing is awaited. So only a crash of the whole process leaves a task
-//! behind, never the crash of one instance.
+//! Some changes need more than one record. Each of them first writes a
+//! [`PendingTask`](super::records::PendingTask) into the user's record, in the same swap as the
+//! change that causes it. Then it does the task in the other records, and removes it. A task can be
+//! done twice without harm. A record with a task is open, so [`Store::finish_pending_tasks`] finds
+//! it at start-up and does what a crash has interrupted. Between writing a task and doing it,
+//! nothing is awaited. So only a crash of the whole process leaves a task behind, never the crash
+//! of one instance.
 
 mod accounts;
 mod keys;

@@ -21,11 +21,12 @@ pub enum Refreshed {
 }
 
 impl Store {
-    /// Stores a session that was begun with this version of the user's password. Gives the user, and
-    /// the sessions that ended because there were too many. `None` if the password has changed since.
+    /// Stores a session that was begun with this version of the user's password. Gives the user,
+    /// and the sessions that ended because there were too many. `None` if the password has changed
+    /// since.
     ///
-    /// A password change writes the user first and then looks for sessions to end. Here the session is
-    /// written first, and then the user is read. So at least one of the two sees the other.
+    /// A password change writes the user first and then looks for sessions to end. Here the session
+    /// is written first, and then the user is read. So at least one of the two sees the other.
     pub async fn open_session(
         &self,
         session: Session,
@@ -42,7 +43,8 @@ impl Store {
         Ok(record.map(|record| (record.user, ended)))
     }
 
-    /// Ends the sessions beyond the limit, except `new`: those that were unused for the longest time.
+    /// Ends the sessions beyond the limit, except `new`: those that were unused for the longest
+    /// time.
     fn make_room(&self, user_id: UserId, new: SessionId, now: Timestamp) -> Result<Vec<SessionId>, StorageError> {
         let mut others = self.sessions_of(user_id).collect::<Result<Vec<_>, _>>()?;
         others.retain(|session| session.is_live(now) && session.id != new);
@@ -146,8 +148,8 @@ impl Store {
             .collect()
     }
 
-    /// Deletes up to `most` expired sessions, and up to `most` ended sessions whose access tokens have
-    /// expired. Gives how many were deleted.
+    /// Deletes up to `most` expired sessions, and up to `most` ended sessions whose access tokens
+    /// have expired. Gives how many were deleted.
     pub fn sweep_sessions(&self, now: Timestamp, most: usize) -> Result<usize, StorageError> {
         let is_over = |session: &Session| session.until() <= now;
         let mut swept = 0;

@@ -23,8 +23,8 @@ impl Store {
         Ok(self.setup.get(&TOKEN.to_owned())?.is_some_and(|setup| setup.is_redeemable(token, now)))
     }
 
-    /// Uses the token for this account; `false` if it is not valid. Of two requests at the same time,
-    /// one succeeds.
+    /// Uses the token for this account; `false` if it is not valid. Of two requests at the same
+    /// time, one succeeds.
     pub fn take_setup_token(&self, token: &Fingerprint, by: UserId, now: Timestamp) -> Result<bool, StorageError> {
         self.setup.change(&TOKEN.to_owned(), |found: Option<SetupRecord>| {
             Ok(match found.filter(|setup| setup.is_redeemable(token, now)) {

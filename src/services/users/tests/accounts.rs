@@ -19,8 +19,8 @@ fn a_sign_in_does_not_tell_whether_an_account_exists() {
 
 #[test]
 fn an_unknown_address_costs_a_hash_as_a_wrong_password_does() {
-    // Time is not measured, because a busy machine distorts it. Instead nothing can be hashed here, so
-    // that every request that needs a hash fails.
+    // Time is not measured, because a busy machine distorts it. Instead nothing can be hashed here,
+    // so that every request that needs a hash fails.
     in_simulated_time(async |harness| {
         harness.register("ada@example.com").await.unwrap();
         let passwords = PasswordPool::with_limits(&harness.env, 0, 0);
@@ -53,7 +53,8 @@ fn many_networks_guess_a_password_no_faster_than_one_and_do_not_lock_the_owner_o
             }
         }
         assert_eq!(looked_at, 10);
-        // The right password is refused, too. Otherwise the refusal would tell which password is right.
+        // The right password is refused, too. Otherwise the refusal would tell which password is
+        // right.
         assert!(matches!(sign_in(200, PASSWORD).await, Err(UsersError::TooManyGuesses { .. })));
         sign_in(home, "mistyped password").await.unwrap_err();
         sign_in(home, PASSWORD).await.unwrap();
@@ -265,10 +266,10 @@ impl Handler<Delivery<UserRegistered>> for Listener {
 }
 
 #[test]
-fn who_has_registered_is_told_once_and_who_has_not_never() {
+fn a_registration_is_published_once_and_a_refused_one_never() {
     in_simulated_time(async |harness| {
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let listener = Listener(heard.clone()).start();
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let listener = Listener(received.clone()).start();
         harness.mesh.register(
             Service::Notifications,
             Handlers::of(&listener).subscribes::<UserRegistered>(listener.recipient()),
@@ -276,6 +277,6 @@ fn who_has_registered_is_told_once_and_who_has_not_never() {
         let user = harness.register("ada@example.com").await.unwrap().user;
         harness.register("ada@example.com").await.unwrap_err();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(*heard.lock().unwrap(), [UserRegistered { user_id: user.id, name: user.name }]);
+        assert_eq!(*received.lock().unwrap(), [UserRegistered { user_id: user.id, name: user.name }]);
     });
 }
