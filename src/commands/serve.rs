@@ -3,7 +3,7 @@
 
 use super::say;
 use crate::{
-    app::{self, Fatal, Listener, Open},
+    app::{self, Fatal, Listener, OpenShop},
     config::{BadSetting, FirstOperator, Settings},
     env::Env,
     gateway::CertificateSource,
@@ -71,13 +71,13 @@ fn open_all_files() {
 
 /// An open shop and its running server.
 struct Serving {
-    open: Open,
+    open: OpenShop,
     ends: tokio::task::JoinHandle<io::Result<()>>,
 }
 
 impl Serving {
     async fn close(self) -> Result<(), StorageError> {
-        let Open { shop, server, .. } = self.open;
+        let OpenShop { shop, server, .. } = self.open;
         server.close().await;
         let _ = self.ends.await;
         drop(server);
@@ -104,7 +104,7 @@ async fn open_again(
     }
 }
 
-fn greet(settings: &Settings, open: &Open) {
+fn greet(settings: &Settings, open: &OpenShop) {
     let address = open.address;
     let fingerprint = open.server.fingerprint();
     let scheme = if fingerprint.is_some() { "https" } else { "http" };
