@@ -100,7 +100,7 @@ fn a_cancellation_is_completed_whichever_message_is_lost() {
                 assert_eq!(shop.fulfil(id, Fulfilment::Shipped).await, busy);
                 shop.sleep(300).await;
                 assert!(shop.order(id).await.in_progress.unwrap().ends_with("we are looking into it"));
-                shop.stage.always(request, Fault::NoFault);
+                shop.stage.always(request, Fault::Healthy);
                 let cancelled = shop.cancel(id).await.unwrap();
                 assert_eq!(cancelled.status, OrderStatus::Cancelled, "the second request waits for the first");
                 shop.assert_all_or_nothing(&cancelled);

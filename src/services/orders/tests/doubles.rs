@@ -53,7 +53,8 @@ pub struct Props {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    NoFault,
+    /// Done and answered.
+    Healthy,
     /// Fails at once, and is not done.
     Down,
     /// Not done; no reply.
@@ -79,7 +80,7 @@ impl Stage {
         self.lock().faults.entry(request).or_default().extend(faults);
     }
 
-    /// From now on, until [`Fault::NoFault`].
+    /// From now on, until [`Fault::Healthy`].
     pub fn always(&self, request: &'static str, fault: Fault) {
         self.lock().lasting.insert(request, fault);
     }
@@ -114,7 +115,7 @@ impl Props {
             }
         }
         let next = self.faults.get_mut(request).and_then(VecDeque::pop_front);
-        next.or_else(|| self.lasting.get(request).copied()).unwrap_or(Fault::NoFault)
+        next.or_else(|| self.lasting.get(request).copied()).unwrap_or(Fault::Healthy)
     }
 }
 
@@ -218,7 +219,7 @@ impl Doubles {
             Fault::Down => return Err(MeshError::Failed("down".into()).into()),
             Fault::RequestLost => std::future::pending().await,
             Fault::Late(by) => tokio::time::sleep(by).await,
-            Fault::NoFault | Fault::ReplyLost => {}
+            Fault::Healthy | Fault::ReplyLost => {}
         }
         let now = self.env.now();
         let answer = {

@@ -234,7 +234,7 @@ fn from_the_pivot_on_each_step_is_repeated_until_it_succeeds() {
             shop.sleep(600).await;
             let words = shop.order(pending.id).await.in_progress.unwrap();
             assert!(words.ends_with("we are looking into it"), "{words}");
-            shop.stage.always(request, Fault::NoFault);
+            shop.stage.always(request, Fault::Healthy);
             let order = shop.until_at_rest(pending.id).await;
             assert_eq!(order.status, OrderStatus::Confirmed);
             shop.assert_all_or_nothing(&order);
@@ -252,7 +252,7 @@ fn a_compensation_that_fails_is_repeated_until_it_succeeds_and_is_visible_meanwh
             assert_eq!(pending.status, OrderStatus::Pending);
             let words = shop.order(pending.id).await.in_progress.unwrap();
             assert!(words.ends_with("we are looking into it"), "{words}");
-            shop.stage.always(request, Fault::NoFault);
+            shop.stage.always(request, Fault::Healthy);
             let order = shop.until_at_rest(pending.id).await;
             assert_eq!(order.status, OrderStatus::Rejected);
             shop.assert_all_or_nothing(&order);
@@ -281,7 +281,7 @@ fn an_order_that_needs_attention_has_one_note_and_is_counted_until_it_ends_also_
     run(folder.path(), &stage, later(Timestamp::UNIX_EPOCH, Duration::from_secs(3600)), async |shop| {
         shop.sleep(600).await;
         assert_eq!((looked_into(&shop.order(id).await), shop.needing_attention().await), (1, 1));
-        stage.always(VOID, Fault::NoFault);
+        stage.always(VOID, Fault::Healthy);
         let order = shop.until_at_rest(id).await;
         assert_eq!((order.status, shop.needing_attention().await), (OrderStatus::Rejected, 0));
         shop.assert_all_or_nothing(&order);
@@ -296,7 +296,7 @@ fn a_paid_order_whose_reservation_expired_is_refunded() {
         let pending = shop.place("key").await.unwrap();
         shop.sleep(15 * 60).await;
         shop.stage.take_calls();
-        shop.stage.always(COMMIT, Fault::NoFault);
+        shop.stage.always(COMMIT, Fault::Healthy);
         let order = shop.until_at_rest(pending.id).await;
         assert_eq!(shop.stage.take_calls(), [COMMIT, CANCEL, REFUND]);
         assert_eq!((order.status, order.reason.as_ref()), (OrderStatus::Rejected, Some(&Reason::Unavailable)));
