@@ -92,11 +92,14 @@ fn leaves_app_alone(_: &House, named: &Named) -> bool {
 }
 
 /// Only orders and the composers may name `crate::services::orders::store`; for all others,
-/// `messages` is the only public part.
+/// `messages` is the only public part. `config` may also name what a service exports at its top,
+/// because a setting of a service has the service's type.
 fn names_messages_only(house: &House, named: &Named) -> bool {
     let Some(service) = named.target_service(house) else { return true };
     let own = named.service(house) == Some(service);
-    own || COMPOSERS.contains(&named.room()) || named.path.get(3).is_some_and(|room| room == "messages")
+    let is_setting =
+        named.room() == "config" && named.path.get(3).is_some_and(|item| item.starts_with(char::is_uppercase));
+    own || is_setting || COMPOSERS.contains(&named.room()) || named.path.get(3).is_some_and(|room| room == "messages")
 }
 
 fn names_those_it_calls(house: &House, named: &Named) -> bool {
@@ -179,6 +182,8 @@ fn an_arrow_that_runs_another_way_is_found() {
         (2, "gateway/planted.rs",             "use crate::services::orders::store::Store;"),
         (2, "gateway/planted.rs",             "use crate::services::{products, users::messages::User};\nfn f() { products::rules::check() }"),
         (2, "services/carts/planted.rs",      "use crate::services::products::store::Store;"),
+        (2, "config/planted.rs",              "use crate::services::payments::store::Store;"),
+        (2, "gateway/planted.rs",             "use crate::services::payments::ProviderFaults;"),
         (2, "audit/planted.rs",               "use crate::services::payments::sandbox;"),
         (2, "services/carts/planted.rs",      "use super::super::*;\nfn f() { products::rules::check() }"),
         (3, "services/products/planted.rs",   "use crate::services::orders::messages::OrderConfirmed;"),

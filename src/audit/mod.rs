@@ -31,6 +31,7 @@ use crate::{
     types::Timestamp,
 };
 use books::{Books, OrderBooks};
+pub use reconciliation::Equation;
 pub use sales::{Conversion, Day, Sales};
 use serde::Serialize;
 use std::time::Duration;
@@ -42,16 +43,6 @@ pub struct Audit {
     pub balanced: bool,
     pub equations: Vec<Equation>,
     pub checked_at: Timestamp,
-}
-
-/// `left = right`, about a subject. An equation that holds for many subjects appears once: both sides are then the number of subjects.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Equation {
-    pub name: &'static str,
-    pub subject: String,
-    pub left: String,
-    pub right: String,
-    pub holds: bool,
 }
 
 /// The time between two looks at the suspects.

@@ -1,7 +1,18 @@
 //! The result of comparing: a count of the equations that hold, and each equation that does not.
 
-use super::Equation;
+use serde::Serialize;
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// `left = right`, about a subject. An equation that holds for many subjects appears once: both sides are then the number of subjects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Equation {
+    pub name: &'static str,
+    pub subject: String,
+    pub left: String,
+    pub right: String,
+    pub holds: bool,
+}
 
 /// Counts the equations that hold; keeps those that do not.
 #[derive(Debug, Default)]

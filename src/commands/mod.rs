@@ -1,10 +1,12 @@
 //! The commands of `galleria`: one function a command. Here are the commands that need no running shop.
 
 mod cli;
+mod output;
 mod serve;
 mod top;
 
 pub use cli::run;
+use output::say;
 use serve::serve;
 use top::top;
 
@@ -19,7 +21,7 @@ use crate::{
 };
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write},
+    io::{self, BufRead, BufReader, BufWriter, IsTerminal},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -138,19 +140,4 @@ fn check(settings: &Settings) -> Result<ExitCode, Fatal> {
         say(&format!("{faults}{notes}{records} records, {holding} equations hold, {count} faults.\n"))?;
         Ok(if found.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     })
-}
-
-/// Prints a text. A closed pipe is no error: `galleria routes | head`.
-fn say(text: &str) -> Result<(), Fatal> {
-    write_out(text).map(drop)
-}
-
-/// Prints a text; `false` where the reader has closed the pipe.
-fn write_out(text: &str) -> Result<bool, Fatal> {
-    let mut out = io::stdout();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Fatal::Refused(format!("standard output cannot be written to: {error}"))),
-    }
 }

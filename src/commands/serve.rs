@@ -1,7 +1,7 @@
 //! `galleria serve`: opens the shop and serves until a signal stops it. SIGHUP makes it read the settings again. If a failed disk accepts
 //! writes again, it opens the data folder again.
 
-use super::say;
+use super::output::say;
 use crate::{
     app::{self, Fatal, Listener, OpenShop},
     config::{BadSetting, FirstOperator, Settings},

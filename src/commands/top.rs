@@ -2,7 +2,7 @@
 //!
 //! Rates and percentiles cover the time between two snapshots of the same counters.
 
-use super::write_out;
+use super::output::write_out;
 use crate::app::Fatal;
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,6 +1,6 @@
 //! Where settings come from: the file, the environment, the flags.
 
-use super::{Form, SETTINGS};
+use super::table::{Form, SETTINGS};
 use std::{
     collections::BTreeMap,
     fmt,

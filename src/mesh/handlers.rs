@@ -2,7 +2,7 @@
 
 use super::{
     Context, Delivery, Envelope, Event, EventId, MeshError, Request,
-    service::{InjectedFault, Ping},
+    control_messages::{InjectedFault, Ping},
 };
 use crate::{telemetry::SpanContext, types::Timestamp};
 use actix::{Actor, Addr, Handler, Recipient, dev::ToEnvelope};

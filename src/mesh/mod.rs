@@ -66,6 +66,7 @@ mod breaker;
 mod call;
 mod call_result;
 mod client_policy;
+mod control_messages;
 mod dead_letters;
 mod declare;
 mod deliver;
@@ -81,6 +82,7 @@ mod outboxes;
 mod outlier;
 mod permit;
 mod pool;
+mod processed_events;
 mod relay;
 mod replay;
 mod retry;
@@ -95,6 +97,7 @@ mod wire;
 pub use crate::types::TraceId;
 pub use breaker::BreakerState;
 pub use client_policy::ClientPolicyReport;
+pub use control_messages::{InjectedFault, Ping};
 pub use dead_letters::{DeadLetter, DeadLetterId};
 pub use declare::{affinity_to, events, requests};
 pub use error::{CallError, Failure, MeshError};
@@ -104,9 +107,10 @@ pub use instance::{InstanceReport, InstanceState};
 pub use link::Link;
 pub use message::{Audience, Caller, Context, Delivery, Envelope, Event, EventId, Request, RequestKind};
 pub use pool::{Pool, PoolReport};
+pub use processed_events::ProcessedEvents;
 pub use relay::PendingEvent;
 pub use replay::ReplayError;
-pub use service::{HandlerFuture, HandlerResult, InjectedFault, Ping, ProcessedEvents, service};
+pub use service::{HandlerFuture, HandlerResult, service};
 pub use settings::{
     Autoscale, BreakerSettings, ClientPolicySettings, Forced, InstanceSettings, MOST_INSTANCES, OutlierSettings,
     PoolSettings, Strategy,

@@ -4,10 +4,10 @@ use super::{
     MeshError, RequestKind,
     balance::Balancer,
     call_result::CallResult,
+    control_messages::InjectedFault,
     instance::{Instance, InstanceReport, InstanceState},
     outlier,
     permit::Permit,
-    service::InjectedFault,
     settings::{InstanceSettings, MOST_INSTANCES, PoolSettings, Strategy},
 };
 use crate::types::Service;

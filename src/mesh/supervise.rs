@@ -6,11 +6,11 @@
 
 use super::{
     autoscale::{self, Autoscaler},
+    control_messages::Ping,
     handlers::Handlers,
     instance::{Instance, InstanceState},
     node::Nodes,
     pool::Pool,
-    service::Ping,
     settings::{Autoscale, PoolSettings},
 };
 use crate::{
