@@ -1,90 +1,188 @@
-//! # Galleria: the map of the house
+//! # Galleria: the map of the code
 //!
-//! *Many shops under one roof, one door to the street.*
+//! Galleria is one binary that is a complete web shop and a lesson in microservices and API
+//! gateways. Each business capability is an
+//! actor with its own tree on disk. Services know each other only by typed messages. The gateway is
+//! the only way in.
 //!
-//! One binary that is a complete web shop and a working lesson in microservices and API gateways. Every business capability
-//! is an actor with a tree of its own on disk; they know each other only by typed messages; a gateway is the only door.
+//! Think of a house: the gateway is its only door, and each folder of `src/` is a room. That
+//! picture is used here only. The code uses
+//! the terms of the books; the [glossary](#glossary) below leads from each term to its file.
 //!
 //! ```text
 //!                        browser, curl
 //!                              │ HTTP
 //!   gateway    ┌───────────────▼────────────────┐   routes.rs: the API at a glance
-//!              │ duties, one after the other    │   duties/: one file each, one list
-//!              │ handlers: request → message    │   api/: no business here
+//!              │ filters, in one fixed order    │   filters/: one file or folder each
+//!              │ handlers: request → message    │   api/: no business rules
 //!              └───────────────┬────────────────┘
 //!                              │ mesh.call(&context, ReserveStock { … }).await
-//!   mesh       ┌───────────────▼────────────────┐   finds an instance, minds the deadline,
-//!              │ breakers, balancing, relay     │   replaces the dead, delivers the events
+//!   mesh       ┌───────────────▼────────────────┐   finds an instance, keeps the deadline,
+//!              │ breakers, balancing, relay     │   replaces dead instances, delivers events
 //!              └─┬─────┬─────┬─────┬─────┬────┬─┘
 //!   services   users products carts orders payments shipping notifications
 //!              each: messages → actor → rules → store
 //!                │     │     │     │     │    │
-//!   storage    ┌─▼─────▼─────▼─────▼─────▼────▼─┐   one tree a service; records changed by
+//!   storage    ┌─▼─────▼─────▼─────▼─────▼────▼─┐   one tree a service; records change by
 //!              │ records, outboxes, commits     │   compare-and-swap; group commit
 //!              └────────────────────────────────┘
 //! ```
 //!
 //! ## Where to begin
 //!
-//! 1. [`gateway::routes`]: what the shop can be asked.
-//! 2. `gateway/duties/mod.rs`: what happens to every request, in which order.
-//! 3. [`services`]: who may call whom; then [`services::carts`], the smallest service. Who has read one has read all:
-//!    `messages.rs` (its one public room), `rules.rs` (decisions, pure), `store.rs` (its tree), `actor.rs` (a short handler per request).
-//! 4. [`services::orders`]: `saga.rs` is the list of steps that an order takes, and how each is undone.
-//! 5. [`mesh`]: how a message finds its way; `edge.rs` and `pool.rs`, what stands on it; `node.rs`, the threads that instances live on,
-//!    which are the door's; `supervise.rs`, what happens when one dies; `relay.rs`, how events get there.
-//! 6. [`storage`]: why nothing is lost.
-//! 7. [`app`]: how it is all put together.
+//! 1. [`gateway::routes`]: what clients can ask of the shop.
+//! 2. `gateway/filters/chain.rs`: what happens to every request, in which order.
+//! 3. [`services`]: which service may call which; then [`services::carts`], the smallest service.
+//!    All services have the same files:
+//!    `messages.rs` (the only public one), `rules.rs` (pure decisions), `store.rs` (the tree),
+//!    `actor.rs` (a short handler for each
+//!    request).
+//! 4. [`services::orders`]: `saga.rs` is the list of steps of an order, with the compensation of
+//!    each step.
+//! 5. [`mesh`]: how a message reaches an instance, what happens when an instance dies, and how
+//!    events are delivered.
+//! 6. [`storage`]: why no acknowledged write is lost.
+//! 7. [`app`]: how everything is put together.
 //!
 //! ## The rooms
 //!
 //! | room | what it is |
 //! |---|---|
 //! | `main.rs`, [`commands`] | the command line: its flags, and what each command does |
-//! | [`app`] | the composition root; the only place that knows everybody |
-//! | [`audit`] | the books: asks every service for its side, and sets the two sides of each equation against each other |
+//! | [`app`] | the composition root; the only room that knows all others |
 //! | [`config`] | settings: defaults < file < environment < flags |
-//! | [`env`] | the one seam to the world: clock, waiting, randomness, ids, blocking work |
-//! | [`types`] | values that every room shares; pure data |
-//! | [`mesh`] | how any caller finds and reaches a service |
-//! | [`storage`] | one owner's own tree: a service's, the gateway's, the payment provider's; the only room that knows sled |
-//! | [`services`] | one folder per capability; none knows HTTP |
-//! | [`gateway`] | the door |
-//! | [`telemetry`] | log lines, spans, metrics |
-//! | [`lab`] | the control room |
+//! | [`gateway`] | the API gateway and the static files |
+//! | [`lab`] | what operators do to a running shop: crash, pause, disturb |
+//! | [`audit`] | compares the records of all services (reconciliation) |
+//! | [`services`] | one folder for each capability; none knows HTTP |
 //! | [`demo`] | the demo catalogue |
+//! | [`mesh`] | how any caller finds and reaches a service |
+//! | [`storage`] | a service's own tree; the only room that knows sled |
+//! | [`telemetry`] | log lines, spans, metrics |
+//! | [`env`] | clock, waiting, randomness, ids, blocking work: everything that makes two runs differ |
+//! | [`types`] | values that every room shares; pure data |
 //!
 //! ## What always holds
 //!
-//! Each of these sentences has a test that was seen failing (`tests/boundaries.rs`, or where it names another).
+//! Each sentence names a test that was seen failing.
 //!
-//! - `types` and `env` import no other room of the house.
-//! - Only `storage` knows sled; only `gateway` knows actix-web.
-//! - Only [`app`] and the command line open the data folder; services and the gateway are handed a tree of their own.
-//! - A service imports its own rooms, the rooms below it, and of other services only `messages`: of those that
-//!   [`services::ALLOWED_CALLS`] lists for it, or whose events it hears.
+//! - `types` and `env` import no other room. (`tests/boundaries.rs`:
+//!   `every_arrow_runs_the_way_it_may`)
+//! - Only `storage` knows sled; only `gateway` knows actix-web; only `env` reads clocks and draws
+//!   random numbers. (`tests/boundaries.rs`: `every_arrow_runs_the_way_it_may`)
+//! - A service imports its own files, the rooms below it, and of other services only `messages`: of
+//!   services that [`services::ALLOWED_CALLS`] lists for it, or whose events
+//!   [`services::SUBSCRIPTIONS`] lists for it. (`tests/boundaries.rs`:
+//!   `every_arrow_runs_the_way_it_may`)
+//! - No files of a room import each other in a circle. (`tests/boundaries/circles.rs`:
+//!   `no_file_of_a_room_imports_another_in_a_circle`)
 //! - `ALLOWED_CALLS` has no circle, and the mesh refuses a call that it does not list.
-//! - Who hears an event is in [`services::SUBSCRIPTIONS`], and does not depend on who runs at the moment (`mesh/tests/calls.rs`, `app.rs`).
-//! - Every service has the same rooms; its actor is a private type, which nobody else can name.
-//! - Nobody imports [`app`].
-//! - A reply to a command means that it is on disk (`tests/shop/killing.rs`).
-//! - An answer that is kept for an `Idempotency-Key` is on disk before the client gets it; no service knows of it
-//!   (`tests/shop/journeys/keys.rs`, `tests/shop/dying.rs`).
-//! - Whatever goes wrong, everything comes to rest as a small model says (`tests/simulation/`), and the books balance (`src/audit/tests.rs`).
-//! - A record and the events that it owes are one write; a record with unfinished business has its open marker
-//!   (`storage/table/tests.rs`).
-//! - An event that a record owes is delivered, once, or lies where an operator finds it and can have it delivered (`mesh/tests/events.rs`).
-//! - Every route says who may call it; every row of the table is tried as nobody, as a customer and as a stranger (`tests/shop/access.rs`).
-//! - The duties of the door stand in one order (`gateway/duties/mod.rs`, `tests/shop/duties.rs`).
-//! - Whoever was told of a change never reads from the cache what was before (`tests/shop/caching.rs`).
-//! - A service that grows or shrinks loses no call (`mesh/tests/scaling.rs`); an ejected instance is never the last, nor one of more than
-//!   half (`mesh/tests/breakers.rs`); nothing is tried past its deadline, or again without a key (`mesh/tests/retries.rs`).
-//! - Whatever is done to a service, only what needs it suffers, and not for long (`tests/shop/chaos.rs`).
-//! - A change of a control that makes no sense changes nothing; one that was made is there after a restart (`tests/shop/controls.rs`).
-//! - Every message of a request can be seen, also what it causes later and after a restart; no secret is in any of it
-//!   (`tests/shop/traces.rs`).
-//! - Every refusal is a problem document; no input makes a 5xx (`tests/shop/bad_input.rs`).
-//! - A panic takes down one instance, and only its caller notices (`mesh/tests/calls.rs`, `tests/shop/concurrency.rs`).
+//!   (`src/mesh/tests/calls.rs`: `a_call_that_is_not_allowed_is_refused`)
+//! - Subscribers of an event do not depend on which instances run: the event waits.
+//!   (`src/mesh/tests/events.rs`: `an_event_waits_for_a_subscriber_that_has_not_started`)
+//! - Every service has the same files; its actor is a private type. (`tests/boundaries.rs`:
+//!   `every_service_has_the_same_rooms_and_one_public_face`)
+//! - No room imports [`app`], except the command line. (`tests/boundaries.rs`:
+//!   `every_arrow_runs_the_way_it_may`)
+//! - A reply to a command means that the change is on disk. (`tests/shop/killing.rs`:
+//!   `however_often_the_shop_is_killed_no_acknowledged_order_is_lost_and_nobody_pays_twice`)
+//! - After any fault the shop comes to rest in a state that a small model allows.
+//!   (`tests/simulation/main.rs`: `whatever_goes_wrong_everything_comes_to_rest_as_the_model_says`)
+//! - The records of all services agree; the audit finds every disagreement. (`src/audit/tests.rs`:
+//!   `books_that_were_cooked_do_not_balance`)
+//! - A record and its pending events are one write; a record with unfinished work has an open
+//!   marker. (`src/storage/table/tests.rs`:
+//!   `a_record_with_pending_events_is_open_until_all_are_delivered`)
+//! - A pending event is delivered at least once and in order, or becomes a dead letter that an
+//!   operator can redeliver. (`src/mesh/tests/events.rs`:
+//!   `after_ten_failed_deliveries_an_event_is_a_dead_letter_and_is_replayed_once`)
+//! - Every route says which clients may call it; every row of the table is tried as an anonymous
+//!   client, as a customer and as another customer. (`tests/shop/access.rs`:
+//!   `every_route_lets_in_whom_it_says_and_nobody_else`)
+//! - The principals that may send a message are checked before its handler runs.
+//!   (`src/services/tests/access.rs`:
+//!   `staff_and_program_requests_are_refused_to_every_other_principal`)
+//! - The filters run in one order. (`src/gateway/filters/chain.rs`:
+//!   `the_filters_stand_in_this_order`)
+//! - A client that was told of a change never reads an older version from the cache.
+//!   (`tests/shop/caching.rs`: `who_was_told_of_a_change_never_reads_what_was_before`)
+//! - A service that grows or shrinks loses no call. (`src/mesh/tests/scaling.rs`:
+//!   `a_service_that_grows_and_shrinks_under_load_loses_no_call`)
+//! - Outlier ejection never takes the last instance, nor more than half.
+//!   (`src/mesh/tests/breakers.rs`:
+//!   `the_last_instance_is_never_ejected_and_neither_are_more_than_half`)
+//! - No call is tried past its deadline. (`src/mesh/tests/retries.rs`:
+//!   `no_retry_is_made_past_the_deadline`)
+//! - A fault in one service affects only requests that need it, and not for long.
+//!   (`tests/shop/chaos.rs`:
+//!   `whatever_is_done_to_a_service_only_what_needs_it_suffers_and_not_for_long`)
+//! - An invalid change of a control changes nothing. (`tests/shop/controls.rs`:
+//!   `a_change_that_makes_no_sense_is_refused_and_changes_nothing`)
+//! - A change of a control outlives a restart. (`tests/shop/controls.rs`:
+//!   `what_was_changed_is_so_after_a_restart_and_forgotten_when_that_is_asked_for`)
+//! - Every message of a request is in its trace, also later messages and messages after a restart.
+//!   (`tests/shop/traces.rs`:
+//!   `a_saga_that_goes_on_after_a_restart_goes_on_in_the_trace_of_its_request`)
+//! - No secret is in a trace, a log line or an export. (`tests/shop/traces.rs`:
+//!   `no_secret_is_in_any_trace_log_or_export`)
+//! - Every refusal is a problem document, and no input causes a 5xx. (`tests/shop/bad_input.rs`:
+//!   `whatever_is_sent_the_shop_answers_for_itself`)
+//! - A panic takes down one instance, and only its caller notices. (`src/mesh/tests/calls.rs`:
+//!   `a_panic_fails_only_its_own_call_and_the_instance_is_replaced`)
+//!
+//! ## Glossary
+//!
+//! The pattern, the book's term, the file, and a test that shows the pattern at work. *MP* is
+//! Richardson, *Microservices Patterns*;
+//! *RI* is Nygard, *Release It!* (2nd edition); *SRE* is Google's *Site Reliability Engineering*;
+//! numbers are chapters.
+//!
+//! | pattern                        | book's term                | file                                                       | test |
+//! | ------------------------------ | -------------------------- | ---------------------------------------------------------- | ---- |
+//! | API gateway                    | MP 8                       | `src/gateway/routes.rs`                                    | `tests/shop/access.rs`: `every_route_lets_in_whom_it_says_and_nobody_else` |
+//! | Filter chain                   | HTTP filters, Envoy        | `src/gateway/filters/chain.rs`                             | `tests/shop/filters.rs`: `who_it_is_is_asked_before_what_they_may` |
+//! | Request context                | Pingora, Envoy             | `src/gateway/context.rs`                                   | `tests/shop/filters.rs`: `whatever_is_refused_is_logged_with_its_reason` |
+//! | API composition                | MP 7                       | `src/gateway/api/composed.rs`                              | `tests/shop/journeys/parts.rs`: `a_page_says_which_of_its_parts_are_missing_and_is_none_without_what_it_is_about` |
+//! | Access token                   | MP 11, RFC 8725            | `src/gateway/filters/authentication/token_verifier/mod.rs` | `tests/shop/access/tokens.rs`: `a_token_that_was_not_signed_here_for_this_opens_nothing` |
+//! | Rate limit                     | GCRA                       | `src/gateway/filters/rate_limit/limiter.rs`                | `tests/shop/overload.rs`: `of_a_thousand_requests_at_once_exactly_the_burst_is_served` |
+//! | Adaptive concurrency limit     | load shedding, RI 5        | `src/gateway/filters/admission/concurrency_limit.rs`       | `src/gateway/filters/admission/concurrency_limit.rs`: `at_three_times_the_load_that_it_can_serve_those_let_in_are_answered_as_soon_as_ever` |
+//! | Idempotency key                | IETF draft                 | `src/gateway/filters/idempotency/mod.rs`                   | `tests/shop/journeys/keys.rs`: `many_at_once_with_one_key_place_one_order` |
+//! | Conditional request            | RFC 9110                   | `src/gateway/filters/conditional/mod.rs`                   | `tests/shop/journeys/catalogue.rs`: `of_many_who_change_the_same_version_one_succeeds` |
+//! | Response cache                 | RFC 9111, RFC 5861         | `src/gateway/filters/cache/mod.rs`                         | `tests/shop/caching.rs`: `who_was_told_of_a_change_never_reads_what_was_before` |
+//! | Single flight                  | request coalescing         | `src/gateway/filters/cache/store.rs`                       | `tests/shop/caching.rs`: `many_who_ask_for_the_same_at_once_make_one_call` |
+//! | Problem details                | RFC 9457                   | `src/gateway/respond/problem.rs`                           | `tests/shop/bad_input.rs`: `whatever_is_sent_the_shop_answers_for_itself` |
+//! | Client-side load balancing     | MP 3; P2C, peak EWMA       | `src/mesh/balance.rs`                                      | `src/mesh/tests/balancing.rs`: `a_slow_instance_gets_few_calls_by_power_of_two_and_its_share_by_round_robin` |
+//! | Service registry, health check | MP 3, MP 11                | `src/mesh/pool.rs`                                         | `src/mesh/tests/scaling.rs`: `a_paused_instance_is_detected_and_replaced` |
+//! | Canary release                 | weighted routing           | `src/mesh/balance.rs`                                      | `src/mesh/tests/balancing.rs`: `a_canary_gets_five_calls_of_a_hundred` |
+//! | Circuit breaker                | MP 3, RI 5                 | `src/mesh/breaker.rs`                                      | `src/mesh/tests/breakers.rs`: `after_many_failures_the_breaker_opens_and_probes_close_it` |
+//! | Outlier ejection               | Envoy                      | `src/mesh/outlier.rs`                                      | `src/mesh/tests/breakers.rs`: `an_instance_whose_calls_fail_in_a_row_is_ejected_for_half_a_minute` |
+//! | Retry budget, backoff          | SRE 21                     | `src/mesh/retry.rs`                                        | `src/mesh/tests/retries.rs`: `retries_are_a_fifth_of_the_calls_or_three_a_second` |
+//! | Deadline propagation           | SRE 22                     | `src/mesh/call.rs`                                         | `src/mesh/tests/retries.rs`: `the_service_sees_the_remaining_time` |
+//! | Bulkhead                       | RI 5                       | `src/mesh/permit.rs`                                       | `src/mesh/tests/calls.rs`: `calls_in_flight_are_bounded_and_an_abandoned_call_keeps_its_slot` |
+//! | Supervision                    | let it crash, RI 5         | `src/mesh/supervise.rs`                                    | `src/mesh/tests/calls.rs`: `a_panic_fails_only_its_own_call_and_the_instance_is_replaced` |
+//! | Autoscaler                     | horizontal autoscaling     | `src/mesh/autoscale.rs`                                    | `src/mesh/tests/scaling.rs`: `a_service_that_grows_and_shrinks_under_load_loses_no_call` |
+//! | Fault injection                | chaos engineering; Istio   | `src/mesh/link.rs`                                         | `tests/shop/chaos.rs`: `whatever_is_done_to_a_service_only_what_needs_it_suffers_and_not_for_long` |
+//! | Database per service           | MP 1                       | `src/services/mod.rs`                                      | `tests/boundaries.rs`: `every_service_has_the_same_rooms_and_one_public_face` |
+//! | Saga, orchestrated             | MP 4                       | `src/services/orders/saga.rs`                              | `src/services/orders/tests/sagas.rs`: `the_table_of_what_follows_each_step_and_result_is_complete` |
+//! | Compensation                   | MP 4                       | `src/services/orders/saga.rs`                              | `src/services/orders/tests/placing.rs`: `a_refusal_compensates_the_begun_steps_last_first_and_rejects_the_order` |
+//! | Pivot transaction              | MP 4                       | `src/services/orders/saga.rs`                              | `src/services/orders/tests/placing.rs`: `from_the_pivot_on_each_step_is_repeated_until_it_succeeds` |
+//! | Semantic lock                  | MP 4                       | `src/services/orders/rules.rs`                             | `src/services/orders/tests/after_placing.rs`: `an_order_that_is_being_handed_over_or_placed_cannot_be_cancelled` |
+//! | Saga recovery                  | MP 4                       | `src/services/orders/orchestrator.rs`                      | `src/services/orders/tests/crashes.rs`: `an_order_is_complete_or_undone_whenever_the_shop_is_killed` |
+//! | Transactional outbox           | MP 3                       | `src/storage/outbox.rs`                                    | `src/storage/table/tests.rs`: `a_record_with_pending_events_is_open_until_all_are_delivered` |
+//! | Message relay                  | MP 3                       | `src/mesh/relay.rs`                                        | `src/mesh/tests/events.rs`: `events_arrive_once_and_in_order_although_some_deliveries_fail` |
+//! | Idempotent consumer            | MP 3                       | `src/mesh/processed_events.rs`                             | `src/services/notifications/actor.rs`: `an_event_that_is_handed_over_twice_writes_one_message` |
+//! | Dead letters                   | Dead Letter Channel, Hohpe | `src/mesh/dead_letters.rs`                                 | `src/mesh/tests/events.rs`: `after_ten_failed_deliveries_an_event_is_a_dead_letter_and_is_replayed_once` |
+//! | Projection                     | CQRS, MP 7                 | `src/services/products/catalogue.rs`                       | `src/services/products/tests/catalogue.rs`: `changes_one_by_one_lead_to_the_same_catalogue_as_filling_it` |
+//! | Compare-and-swap               | optimistic concurrency     | `src/storage/table/mod.rs`                                 | `src/storage/table/tests.rs`: `changes_by_several_threads_lose_no_update` |
+//! | Group commit                   | Gray & Reuter              | `src/storage/commit.rs`                                    | `src/storage/tests/crash.rs`: `acknowledged_writes_survive_a_kill` |
+//! | Distributed tracing            | MP 11, W3C                 | `src/telemetry/tracer.rs`                                  | `tests/shop/traces.rs`: `an_order_is_seen_whole_from_the_door_to_the_inbox` |
+//! | Application metrics            | MP 11                      | `src/telemetry/metrics.rs`                                 | `tests/shop/metrics.rs`: `what_happens_is_counted_where_it_happens` |
+//! | Health check API               | MP 11                      | `src/gateway/api/operation.rs`                             | `tests/shop/graceful.rs`: `a_shop_that_closes_says_so_before_it_is_closed` |
+//! | Externalized configuration     | MP 11                      | `src/config/mod.rs`                                        | `tests/shop/command_line.rs`: `flags_win_over_the_environment_and_that_over_the_file` |
+//! | Login throttle                 | OWASP ASVS 6.3             | `src/services/users/login_throttle.rs`                     | `src/services/users/login_throttle.rs`: `strangers_do_not_lock_the_owner_out` |
+//! | Reconciliation                 | accounting                 | `src/audit/equations.rs`                                   | `src/audit/tests.rs`: `books_that_were_cooked_do_not_balance` |
+//! | Deterministic simulation       | FoundationDB               | `tests/simulation/world.rs`                                | `tests/simulation/main.rs`: `whatever_goes_wrong_everything_comes_to_rest_as_the_model_says` |
+//! | Crash test                     | failpoints                 | `src/storage/failpoint.rs`                                 | `tests/shop/dying.rs`: `wherever_the_shop_dies_the_customer_gets_what_he_came_for_and_once` |
 
 pub mod app;
 pub mod audit;

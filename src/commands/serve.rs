@@ -116,7 +116,7 @@ fn greet(settings: &Settings, open: &OpenShop) {
         None => format!("sign in with the operator's account at {scheme}://{address}/sign-in"),
     };
     let greeting = format!(
-        "Galleria {} is open.\n  Shop      {scheme}://{address}/\n  Operator  {operator}\n  Data      {}\n  Stop      Ctrl-C\n",
+        "Galleria {} is open.\n  Shop      {scheme}://{address}/\n  Operator  {operator}\n  API       {scheme}://{address}/docs\n  Data      {}\n  Stop      Ctrl-C\n",
         env!("CARGO_PKG_VERSION"),
         settings.data_dir.display()
     );
