@@ -1,5 +1,7 @@
 //! The public interface of orders: its requests, replies, errors and events.
 
+#![deny(missing_docs)]
+
 use crate::{
     mesh::{events, requests},
     services::{

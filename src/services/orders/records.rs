@@ -9,7 +9,7 @@ use super::{
 use crate::{
     mesh::Event,
     services::payments::messages::{Refund, RefundStatus},
-    storage::{Outbox, Record},
+    storage::{Outbox, record},
     types::{Money, MoneyError, OrderId, RefundId, Timestamp, UserId},
 };
 use OrderStatus::*;
@@ -48,11 +48,21 @@ pub struct ReturnRecord {
     pub at: Timestamp,
 }
 
-impl Record for OrderRecord {
-    const TABLE: &'static str = "order";
-    type Key = OrderId;
+record! {
+    OrderRecord {
+        table: "order",
+        key: OrderId,
+        outbox: outbox,
+        open_while: |record| record.saga.is_some(),
+        entries: |record| record.index_entries(),
+    }
+    // The key is the SHA-256 of user and idempotency key.
+    Placing { table: "placed", key: String }
+    CartOrder { table: "cart_order", key: UserId }
+}
 
-    fn entries(&self) -> Vec<String> {
+impl OrderRecord {
+    fn index_entries(&self) -> Vec<String> {
         let Order { id, user_id, status, .. } = &self.order;
         let mut entries = vec![format!("by_user/{user_id}/{id}")];
         // A pending order is found by its open marker. An entry would be deleted again a moment
@@ -60,18 +70,6 @@ impl Record for OrderRecord {
         entries.extend((*status != Pending).then(|| format!("by_status/{status}/{id}")));
         entries.extend(self.needs_attention.then(|| format!("attention/{id}")));
         entries
-    }
-
-    fn outbox(&self) -> Option<&Outbox> {
-        Some(&self.outbox)
-    }
-
-    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
-        Some(&mut self.outbox)
-    }
-
-    fn is_open(&self) -> bool {
-        self.saga.is_some() || !self.outbox.is_empty()
     }
 }
 
@@ -82,23 +80,12 @@ pub struct Placing {
     pub order_id: OrderId,
 }
 
-impl Record for Placing {
-    const TABLE: &'static str = "placed";
-    /// SHA-256 of user and key.
-    type Key = String;
-}
-
 /// The last order of a user's cart. Written before the order. Two clicks can send two requests with
 /// two keys for one cart; this record makes one of them wait.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CartOrder {
     pub order_id: OrderId,
     pub at: Timestamp,
-}
-
-impl Record for CartOrder {
-    const TABLE: &'static str = "cart_order";
-    type Key = UserId;
 }
 
 /// Whether the record was changed.

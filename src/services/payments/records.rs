@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     mesh::Event,
-    storage::{Outbox, Record},
+    storage::{Outbox, record},
     types::{Money, OrderId, PaymentMethodId, RefundId, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
@@ -52,21 +52,14 @@ impl PaymentRecord {
     }
 }
 
-impl Record for PaymentRecord {
-    const TABLE: &'static str = "payment";
-    type Key = OrderId;
-
-    fn outbox(&self) -> Option<&Outbox> {
-        Some(&self.outbox)
+record! {
+    PaymentRecord {
+        table: "payment",
+        key: OrderId,
+        outbox: outbox,
+        open_while: |record| record.charge.as_ref().is_some_and(Charge::is_unfinished),
     }
-
-    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
-        Some(&mut self.outbox)
-    }
-
-    fn is_open(&self) -> bool {
-        !self.outbox.is_empty() || self.charge.as_ref().is_some_and(Charge::is_unfinished)
-    }
+    WalletRecord { table: "wallet", key: UserId }
 }
 
 /// The payment methods of one user.
@@ -76,11 +69,6 @@ pub struct WalletRecord {
     pub methods: Vec<Method>,
     /// The methods that were removed last, so that removing one again is not an error.
     pub removed: Vec<PaymentMethodId>,
-}
-
-impl Record for WalletRecord {
-    const TABLE: &'static str = "wallet";
-    type Key = UserId;
 }
 
 /// The payment of an order. `rules.rs` has its state machine.

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     env::later,
-    storage::{KnownTable, Record},
+    storage::{KnownTable, record},
     types::{Money, OrderId, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -35,12 +35,6 @@ pub struct VaultRecord {
     pub behaviour: CardBehaviour,
     pub brand: Brand,
     pub last4: String,
-}
-
-impl Record for VaultRecord {
-    const TABLE: &'static str = "token";
-    /// The token.
-    type Key = String;
 }
 
 /// An authorization, with the operations on it.
@@ -206,14 +200,14 @@ impl PerformedOperation {
     }
 }
 
-impl Record for AuthorizationRecord {
-    const TABLE: &'static str = "authorization";
-    /// The authorization's id.
-    type Key = String;
-
-    /// Whether a failure is not acknowledged.
-    fn is_open(&self) -> bool {
-        self.operations.iter().any(PerformedOperation::is_unacknowledged)
+record! {
+    // The key is the token.
+    VaultRecord { table: "token", key: String }
+    // The key is the authorization's id. Open while the shop has not acknowledged a failure.
+    AuthorizationRecord {
+        table: "authorization",
+        key: String,
+        open_while: |record| record.operations.iter().any(PerformedOperation::is_unacknowledged),
     }
 }
 
@@ -225,7 +219,10 @@ pub fn tables() -> Vec<KnownTable> {
 #[cfg(test)]
 mod tests {
     use super::{super::super::provider::Operation, *};
-    use crate::types::{Currency, Id, RefundId};
+    use crate::{
+        storage::Record,
+        types::{Currency, Id, RefundId},
+    };
     use uuid::Uuid;
 
     const START: Timestamp = Timestamp::UNIX_EPOCH;
