@@ -196,7 +196,7 @@ fn a_file_that_is_gone_is_damage_too() {
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name in UTF-8");
         let ran = shop.command(&["check"]);
         // Each start makes these files again; then no record is missing.
-        if ["lock", "commits", "seal"].contains(&name) {
+        if ["lock", "commits", "shutdown_manifest"].contains(&name) {
             assert_eq!(ran.succeeded().out, whole.out, "without {name}");
         } else {
             ran.refused(5, name);
@@ -316,7 +316,7 @@ fn a_folder_of_somebody_elses_is_not_taken() {
     fs::write(home.path().join("letter.txt"), "Dear Ada").unwrap();
     Program::new(home.path(), &["serve", "--listen", "127.0.0.1:0", "--data-dir", "."])
         .run()
-        .refused(7, "something else");
+        .refused(7, "something other than");
     assert_eq!(contents(home.path()).len(), 1);
 }
 
