@@ -1,7 +1,7 @@
 //! The record in carts' tree; [`super::store`] says where it is kept.
 
 use crate::{
-    storage::{KnownTable, Record},
+    storage::{KnownTable, record},
     types::{CartId, OrderId, ProductId, Quantity, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -20,10 +20,9 @@ pub struct CartRecord {
     pub checked_out: Vec<OrderId>,
 }
 
-impl Record for CartRecord {
-    const TABLE: &'static str = "cart";
-    /// The owner's id.
-    type Key = String;
+record! {
+    // The key is the owner's id.
+    CartRecord { table: "cart", key: String }
 }
 
 /// The tables of this tree, for `galleria check`.

@@ -2,7 +2,7 @@
 
 use super::messages::Notification;
 use crate::{
-    storage::{KnownTable, Record},
+    storage::{KnownTable, record},
     types::{NotificationId, UserId},
 };
 use serde::{Deserialize, Serialize};
@@ -15,14 +15,15 @@ pub struct Note {
     pub notification: Notification,
 }
 
-impl Record for Note {
-    const TABLE: &'static str = "note";
-    /// The user and the message: `usr_…:ntf_…`.
-    type Key = String;
-
-    fn entries(&self) -> Vec<String> {
-        let is_unread = !self.notification.read;
-        Vec::from_iter(is_unread.then(|| format!("unread/{}", key_of(self.user_id, self.notification.id))))
+record! {
+    // The key is the user and the message: `usr_…:ntf_…`.
+    Note {
+        table: "note",
+        key: String,
+        entries: |note| {
+            let key = || key_of(note.user_id, note.notification.id);
+            Vec::from_iter((!note.notification.read).then(|| format!("unread/{}", key())))
+        },
     }
 }
 

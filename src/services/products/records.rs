@@ -6,7 +6,7 @@ use super::{
     stock::{Stock, shown},
 };
 use crate::{
-    storage::{KnownTable, Record},
+    storage::{KnownTable, record},
     types::{OrderId, ProductId, RefundId, Slug, Timestamp},
 };
 use serde::{Deserialize, Serialize};
@@ -136,15 +136,6 @@ impl ProductRecord {
     }
 }
 
-impl Record for ProductRecord {
-    const TABLE: &'static str = "product";
-    type Key = ProductId;
-
-    fn is_open(&self) -> bool {
-        self.aim.is_some()
-    }
-}
-
 /// The product that claimed a slug.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SlugClaim {
@@ -153,20 +144,10 @@ pub struct SlugClaim {
     pub token: u64,
 }
 
-impl Record for SlugClaim {
-    const TABLE: &'static str = "slug";
-    type Key = String;
-}
-
 /// The name of a category.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CategoryRecord {
     pub name: CategoryName,
-}
-
-impl Record for CategoryRecord {
-    const TABLE: &'static str = "category";
-    type Key = String;
 }
 
 /// The reservation of an order: which pieces it asked for, and what was decided.
@@ -283,34 +264,32 @@ impl Restock {
     }
 }
 
-impl Record for Reservation {
-    const TABLE: &'static str = "reservation";
-    type Key = OrderId;
-
-    fn is_open(&self) -> bool {
-        !self.applied
-    }
-}
-
-impl Record for Restock {
-    const TABLE: &'static str = "restock";
-    type Key = RefundId;
-
-    fn is_open(&self) -> bool {
-        self.state != RestockState::Closed
-    }
-}
-
 /// Whether [`super::messages::StockCatalogue`] was begun, and whether it was finished.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stocking {
     pub finished: bool,
 }
 
-impl Record for Stocking {
-    const TABLE: &'static str = "stocking";
-    /// Always `catalogue`: there is at most one record.
-    type Key = String;
+record! {
+    ProductRecord {
+        table: "product",
+        key: ProductId,
+        open_while: |product| product.aim.is_some(),
+    }
+    SlugClaim { table: "slug", key: String }
+    CategoryRecord { table: "category", key: String }
+    Reservation {
+        table: "reservation",
+        key: OrderId,
+        open_while: |reservation| !reservation.applied,
+    }
+    Restock {
+        table: "restock",
+        key: RefundId,
+        open_while: |restock| restock.state != RestockState::Closed,
+    }
+    // The key is always `catalogue`: there is at most one record.
+    Stocking { table: "stocking", key: String }
 }
 
 /// The tables of this tree, for `galleria check`.

@@ -2,7 +2,7 @@
 
 use super::messages::{Shipment, TrackingEvent};
 use crate::{
-    storage::{KnownTable, Outbox, Record},
+    storage::{KnownTable, Outbox, record},
     types::OrderId,
 };
 use serde::{Deserialize, Serialize};
@@ -18,24 +18,6 @@ pub struct ShipmentRecord {
     pub outbox: Outbox,
 }
 
-impl Record for ShipmentRecord {
-    const TABLE: &'static str = "shipment";
-    type Key = OrderId;
-
-    fn outbox(&self) -> Option<&Outbox> {
-        Some(&self.outbox)
-    }
-
-    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
-        Some(&mut self.outbox)
-    }
-
-    /// Also open while the parcel is on its way, so that a new process finds it for the carrier.
-    fn is_open(&self) -> bool {
-        !self.outbox.is_empty() || !self.to_come.is_empty()
-    }
-}
-
 /// The order that has a tracking number. It is written before the shipment. A crash in between
 /// leaves a number behind that leads to no shipment, or to a shipment with another number.
 #[derive(Clone, Serialize, Deserialize)]
@@ -43,10 +25,16 @@ pub struct NumberRecord {
     pub order_id: OrderId,
 }
 
-impl Record for NumberRecord {
-    const TABLE: &'static str = "tracking";
-    /// A tracking number.
-    type Key = String;
+record! {
+    // Also open while the parcel is on its way, so that a new process finds it for the carrier.
+    ShipmentRecord {
+        table: "shipment",
+        key: OrderId,
+        outbox: outbox,
+        open_while: |record| !record.to_come.is_empty(),
+    }
+    // The key is a tracking number.
+    NumberRecord { table: "tracking", key: String }
 }
 
 /// The tables of this tree, for `galleria check`.

@@ -139,8 +139,8 @@ fn extend(routes: &mut [Vec<HubRoute>], graph: &Graph, service: ShippingService,
     }
 }
 
-/// The weight of a leg that the service minimises: two numbers in one, the important one in the high
-/// 32 bits, the tie-breaker in the low 32 bits. Both add up along a route.
+/// The weight of a leg that the service minimises: two numbers in one, the important one in the
+/// high 32 bits, the tie-breaker in the low 32 bits. Both add up along a route.
 ///
 /// So Standard never costs more than Express: a route that is neither cheaper nor faster is not the
 /// best balanced one. For the same reason Standard is never slower than Economy.
@@ -228,8 +228,8 @@ mod tests {
             }
         }
 
-        /// Checks Dijkstra's result with the algorithm of Bellman and Ford: it relaxes all legs, until nothing
-        /// gets better.
+        /// Checks Dijkstra's result with the algorithm of Bellman and Ford: it relaxes all legs,
+        /// until nothing gets better.
         #[test]
         fn no_other_way_takes_less_effort(kg in 1..=600u32, hub in place()) {
             for service in ShippingService::ALL {

@@ -5,7 +5,7 @@ use super::{
     tokens::{Fingerprint, TokenKey},
 };
 use crate::{
-    storage::{KnownTable, Outbox, Record},
+    storage::{KnownTable, Outbox, record},
     types::{AddressId, Email, Role, SessionId, Timestamp, UserId},
 };
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,10 @@ impl UserRecord {
         self.registration_key.as_deref() == Some(key)
     }
 
+    fn is_operator(&self) -> bool {
+        self.user.role == Role::Operator && self.is_complete()
+    }
+
     pub fn is_complete(&self) -> bool {
         !self.pending_tasks.contains(&PendingTask::ClaimEmail)
     }
@@ -78,28 +82,6 @@ impl UserRecord {
     }
 }
 
-impl Record for UserRecord {
-    const TABLE: &'static str = "user";
-    type Key = UserId;
-
-    fn entries(&self) -> Vec<String> {
-        let is_operator = self.user.role == Role::Operator && self.is_complete();
-        if is_operator { vec![format!("{OPERATORS}{}", self.user.id)] } else { Vec::new() }
-    }
-
-    fn outbox(&self) -> Option<&Outbox> {
-        Some(&self.outbox)
-    }
-
-    fn outbox_mut(&mut self) -> Option<&mut Outbox> {
-        Some(&mut self.outbox)
-    }
-
-    fn is_open(&self) -> bool {
-        !self.pending_tasks.is_empty() || !self.outbox.is_empty()
-    }
-}
-
 pub const OPERATORS: &str = "operators/";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -107,39 +89,12 @@ pub struct EmailClaim {
     pub user_id: UserId,
 }
 
-impl Record for EmailClaim {
-    const TABLE: &'static str = "email";
-    type Key = Email;
-}
-
-impl Record for Session {
-    const TABLE: &'static str = "session";
-    type Key = SessionId;
-
-    fn entries(&self) -> Vec<String> {
-        let state = if self.ended_at.is_some() { ENDED } else { LIVE };
-        // Padded with zeros, so that entries sort by time.
-        let until = self.until().as_millisecond();
-        vec![format!("by_user/{}/{}", self.user_id, self.id), format!("{state}{until:014}/{}", self.id)]
-    }
-}
-
 pub const LIVE: &str = "live/";
 pub const ENDED: &str = "ended/";
-
-impl Record for TokenKey {
-    const TABLE: &'static str = "key";
-    type Key = String;
-}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SigningKeyRef {
     pub kid: String,
-}
-
-impl Record for SigningKeyRef {
-    const TABLE: &'static str = "signing";
-    type Key = String;
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -149,11 +104,6 @@ pub struct SetupRecord {
     /// The account that was made with the token, or is being made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redeemed_by: Option<UserId>,
-}
-
-impl Record for SetupRecord {
-    const TABLE: &'static str = "setup";
-    type Key = String;
 }
 
 /// One sign-in. It stores fingerprints of its refresh tokens, never the tokens.
@@ -184,6 +134,30 @@ pub struct Replaced {
     /// The key that derives the current token from this one, if this one is used again within the
     /// grace period.
     pub successor_key: String,
+}
+
+record! {
+    UserRecord {
+        table: "user",
+        key: UserId,
+        outbox: outbox,
+        open_while: |record| !record.pending_tasks.is_empty(),
+        entries: |record| Vec::from_iter(record.is_operator().then(|| format!("{OPERATORS}{}", record.user.id))),
+    }
+    EmailClaim { table: "email", key: Email }
+    Session {
+        table: "session",
+        key: SessionId,
+        entries: |session| {
+            let state = if session.ended_at.is_some() { ENDED } else { LIVE };
+            // Padded with zeros, so that entries sort by time.
+            let until = session.until().as_millisecond();
+            vec![format!("by_user/{}/{}", session.user_id, session.id), format!("{state}{until:014}/{}", session.id)]
+        },
+    }
+    TokenKey { table: "key", key: String }
+    SigningKeyRef { table: "signing", key: String }
+    SetupRecord { table: "setup", key: String }
 }
 
 /// The tables of this tree, for `galleria check`.
