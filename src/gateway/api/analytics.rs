@@ -1,4 +1,4 @@
-//! How the shop does: what was sold, and what came to the door.
+//! Sales and traffic of the shop.
 
 use crate::{
     audit::{Conversion, Day, Sales},
@@ -25,7 +25,7 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Period {
-    /// How far back the sales go: 1 to 90, 7 unless told.
+    /// How many days of sales: 1 to 90. The default is 7.
     #[schema(minimum = 1, maximum = 90, default = 7)]
     days: Option<u64>,
 }
@@ -36,15 +36,15 @@ pub struct Analytics {
     traffic: Traffic,
 }
 
-/// By the orders themselves.
+/// Sales, computed from the orders.
 #[derive(Serialize, ToSchema)]
 pub struct SalesReport {
     since: Timestamp,
-    /// Orders that were paid for.
+    /// Orders that were paid.
     orders: u64,
-    /// And those that came to nothing.
+    /// Orders that were rejected.
     rejected: u64,
-    /// The newest first; days on which nothing was sold are left out.
+    /// Newest first. Days without sales are left out.
     revenue_per_day: Vec<Day>,
     top_products: Vec<TopProduct>,
     conversion: Conversion,
@@ -54,21 +54,23 @@ pub struct SalesReport {
 pub struct TopProduct {
     product_id: ProductId,
     name: String,
+    /// The number of items sold.
     pieces: u64,
 }
 
-/// By the spans that are kept: of the last quarter of an hour at the most.
+/// Traffic, computed from the spans in memory: of the last 15 minutes at most.
 #[derive(Default, Serialize, ToSchema)]
 pub struct Traffic {
-    /// The oldest request that is counted; `null` where there is none.
+    /// The time of the oldest request that is counted; `null` if there is none.
     #[schema(required)]
     since: Option<Timestamp>,
     requests: u64,
-    /// The most visited first.
+    /// The route with the most requests first.
     routes: Vec<RouteTraffic>,
-    /// The routes with the longest 99th percentile first.
+    /// The route with the longest 99th percentile first: at most 10.
     slowest: Vec<RouteTraffic>,
-    /// Those who were told to wait, the most often first.
+    /// Clients above their rate limit, the client with the most rejected requests first: at most
+    /// 20.
     throttled_clients: Vec<ThrottledClient>,
 }
 
@@ -77,11 +79,13 @@ pub struct RouteTraffic {
     method: &'static str,
     route: &'static str,
     requests: u64,
-    /// Answers from 500 on.
+    /// Responses with a status from 500.
     errors: u64,
-    /// Answers from 400 to 499.
+    /// Responses with a status from 400 to 499.
     refused: u64,
+    /// The median response time in microseconds.
     p50_us: u64,
+    /// The 99th percentile of the response times in microseconds.
     p99_us: u64,
 }
 
@@ -89,22 +93,24 @@ pub struct RouteTraffic {
 pub struct ThrottledClient {
     #[schema(value_type = String, example = "192.0.2.1")]
     client: IpAddr,
+    /// Requests that were rejected with 429.
     requests: u64,
 }
 
-const LONGEST: u64 = 90;
+const MOST_DAYS: u64 = 90;
 const SLOWEST: usize = 10;
 const MOST_CLIENTS: usize = 20;
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
 
 pub async fn analytics(context: RequestContext, Query(Period { days }): Query<Period>) -> ReplyResult<Analytics> {
     let days = days.unwrap_or(7);
-    if !(1..=LONGEST).contains(&days) {
-        return Err(Problem::bad_request("bad_query", format!("`days` must be from 1 to {LONGEST}.")));
+    if !(1..=MOST_DAYS).contains(&days) {
+        return Err(Problem::bad_request("bad_query", format!("`days` must be from 1 to {MOST_DAYS}.")));
     }
     let gateway = &context.gateway;
     let since = crate::env::earlier(gateway.env.now(), A_DAY * days as u32);
-    // Everybody's orders and carts: asked on the program's own account, for an operator.
+    // The sales need the orders and carts of all users. The route has checked that the caller is an
+    // operator, so the messages are sent as `System`.
     let call_context = Context { principal: Principal::System, ..context.call_context() };
     let sales = Sales::since(&gateway.mesh, &call_context, since).await?;
     let names = names(&context, sales.products.iter().map(|product| product.product_id).collect()).await?;

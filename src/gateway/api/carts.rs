@@ -1,4 +1,4 @@
-//! The cart: a guest's, on a signed cookie, or the user's.
+//! The cart: of a guest, identified by a signed cookie, or of a user.
 
 use crate::{
     gateway::{
@@ -22,7 +22,7 @@ pub async fn get(context: RequestContext, request: HttpRequest, cart_key: Data<C
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pieces {
-    /// 0 takes the product out.
+    /// 0 removes the product from the cart.
     #[schema(maximum = 999, example = 2)]
     quantity: u64,
 }
@@ -60,22 +60,22 @@ fn parse(pieces: u64) -> Option<Quantity> {
     u32::try_from(pieces).ok()?.try_into().ok()
 }
 
-/// A guest with a new cart gets its cookie.
+/// Sends a change of the cart. A guest with a new cart gets its cookie.
 async fn change<R>(
     context: &RequestContext,
     request: &HttpRequest,
     cart_key: &CartKey,
-    order: impl FnOnce(CartOwner) -> R,
+    message: impl FnOnce(CartOwner) -> R,
 ) -> ReplyResult<Cart>
 where
     R: crate::mesh::Request<Reply = Cart, Error = CartsError>,
 {
     let (owner, is_new) = owner(context, request, cart_key);
-    let cart = context.call(order(owner)).await?;
-    let answer = Reply::json(cart);
+    let cart = context.call(message(owner)).await?;
+    let reply = Reply::json(cart);
     Ok(match owner {
-        CartOwner::Guest(id) if is_new => answer.cookie(cart_key.cookie(id)),
-        _ => answer,
+        CartOwner::Guest(id) if is_new => reply.cookie(cart_key.cookie(id)),
+        _ => reply,
     })
 }
 

@@ -1,5 +1,8 @@
-//! One request, several services, side by side, under one deadline. A part that fails is `null` and named in `degraded`, and the rest
-//! is served; but a page without what it is about is none: where a required part fails, so does the whole, for the same reason.
+//! Pages that are composed of the replies of several services, which are asked in parallel under
+//! one deadline.
+//!
+//! An optional part that fails is `null`, and `degraded` names it. A required part that fails is
+//! the problem of the whole page.
 
 use super::carts::owner;
 use crate::{
@@ -26,33 +29,33 @@ use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// `true` if every part is there.
+/// `true` if no part is missing, else `false`.
 const COMPLETED: HeaderName = HeaderName::from_static("x-completed");
 
-/// Names of the parts that are missing.
+/// The names of the missing parts.
 #[derive(Default)]
 struct Degraded(Vec<&'static str>);
 
 impl Degraded {
-    /// The part as it is; nothing, and named as missing, where nobody could say it.
+    /// The part; if its service could not be reached, `None`, and the part is named as missing.
     fn part<T>(&mut self, name: &'static str, part: Part<T>) -> Option<T> {
         part.unwrap_or_else(|problem| {
-            log::warn!("the part {name} of a page is missing: {problem}");
+            log::warn!("part {name} is missing from a page: {problem}");
             self.0.push(name);
             None
         })
     }
 }
 
-/// A part: `None` where there is nothing to say, an error where nobody could say it.
+/// A part: `None` if there is no such record, an error if its service could not be reached.
 type Part<T> = Result<Option<T>, Problem>;
 
-/// Asks for one part. What the service itself has to say against it ("there is none") leaves the part empty: only a
-/// service that cannot be reached leaves the page incomplete.
+/// Asks a service for one part. An error of the service itself ("there is no such record") gives an
+/// empty part. Only a service that cannot be reached makes the page incomplete.
 async fn ask<R: Request>(context: &RequestContext, request: R) -> Part<R::Reply> {
-    // So much of the route's deadline that the page can still be put together (KrakenD's 85 %).
-    let patience: Duration = context.deadline().mul_f64(0.85);
-    match context.ask(&context.call_context().within(patience), request).await {
+    // The rest of the route's deadline is for making the page. The share is that of KrakenD.
+    let time_limit: Duration = context.deadline().mul_f64(0.85);
+    match context.ask(&context.call_context().within(time_limit), request).await {
         Ok(reply) => Ok(Some(reply)),
         Err(CallError::Domain(_)) => Ok(None),
         Err(CallError::Mesh(error)) => Err(error.into()),
@@ -83,7 +86,7 @@ pub struct Storefront {
     categories: Option<Vec<Category>>,
     #[schema(required)]
     cart: Option<CartSummary>,
-    /// Who is signed in.
+    /// The signed-in user; `null` for a guest.
     #[schema(required)]
     user: Option<User>,
     /// Parts that are missing because their service could not be reached.
@@ -93,7 +96,7 @@ pub struct Storefront {
 #[derive(Serialize, ToSchema)]
 pub struct CartSummary {
     id: CartId,
-    /// Pieces.
+    /// The number of items.
     item_count: u32,
     subtotal: Money,
 }
@@ -104,7 +107,7 @@ impl From<Cart> for CartSummary {
     }
 }
 
-/// What the first page of the shop shows.
+/// The data of the home page.
 pub async fn storefront(
     context: RequestContext,
     request: HttpRequest,
@@ -150,7 +153,7 @@ pub struct Account {
     degraded: Vec<&'static str>,
 }
 
-/// Everything on the account's page.
+/// The data of the account page.
 pub async fn account(context: RequestContext) -> ReplyResult<Account> {
     let user_id = context.user()?;
     let latest = ListOrders {
@@ -168,7 +171,7 @@ pub async fn account(context: RequestContext) -> ReplyResult<Account> {
     );
     let mut degraded = Degraded::default();
     let page = Account {
-        // Without that there is no page.
+        // The required part: without the profile there is no page.
         profile: user?.ok_or_else(Problem::not_found)?,
         addresses: degraded.part("addresses", addresses),
         payment_methods: degraded.part("payment_methods", methods),
@@ -179,7 +182,7 @@ pub async fn account(context: RequestContext) -> ReplyResult<Account> {
     Ok(reply(&context, page, &degraded))
 }
 
-/// An order with its payment and its parcel.
+/// An order with its payment and its shipment.
 #[derive(Serialize, ToSchema)]
 pub struct OrderPage {
     #[serde(flatten)]
@@ -192,6 +195,7 @@ pub struct OrderPage {
     degraded: Vec<&'static str>,
 }
 
+/// Adds the payment and the shipment to an order.
 pub async fn order_page<const STATUS: u16, const OR: u16>(
     context: &RequestContext,
     order: Order,

@@ -1,4 +1,5 @@
-//! What runs behind the door and how, to look at and to change, for whoever runs the shop. See [`crate::gateway::controls`].
+//! Settings that operators can read and change while the shop runs. See
+//! [`crate::gateway::controls`].
 
 use super::paging::whole_list;
 use crate::{
@@ -11,15 +12,15 @@ use crate::{
         routing::{CachePolicy, RouteSettings},
     },
     mesh::{
-        Caller, ClientPolicyReport, ClientPolicySettings, InstanceReport, InstanceSettings, InstanceState, PoolReport,
-        PoolSettings,
+        Caller, ClientPolicyReport, ClientPolicySettings, InstanceReport, InstanceSettings, InstanceState, Pool,
+        PoolReport, PoolSettings,
     },
     types::{Page, Service},
 };
 use actix_web::web::Data;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::str::FromStr;
+use std::{str::FromStr, sync::Arc};
 use utoipa::ToSchema;
 
 #[derive(Serialize, ToSchema)]
@@ -36,9 +37,10 @@ pub struct RouteView {
     #[schema(example = "browse")]
     class: &'static str,
     idempotency_key: &'static str,
-    /// What holds where the settings say `null`.
+    /// The deadline of the route table, in milliseconds. It applies if `settings.deadline_ms` is
+    /// `null`.
     deadline_ms: u64,
-    /// How long answers are kept, and for whom: `null` where they are not.
+    /// How the responses are cached; `null` if they are not.
     cache: Option<CacheView>,
     #[schema(value_type = RouteSettings)]
     settings: Value,
@@ -47,7 +49,9 @@ pub struct RouteView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = RouteCache)]
 pub struct CacheView {
+    /// For how many milliseconds.
     ttl_ms: u64,
+    /// Whether all callers share one copy. If `false`, each user has a copy.
     shared: bool,
 }
 
@@ -80,7 +84,7 @@ pub async fn list_routes(controls: Data<Controls>) -> ReplyResult<Page<RouteView
     whole_list((0..controls.table().len()).map(|at| route_view(&controls, at)).collect())
 }
 
-/// Disables a route with a message, or gives it another deadline.
+/// Disables a route with a message, or changes its deadline or its cache time.
 pub async fn change_route(
     context: RequestContext,
     controls: Data<Controls>,
@@ -98,7 +102,8 @@ pub async fn list_services(context: RequestContext) -> ReplyResult<Page<PoolRepo
     whole_list(context.gateway.mesh.pools().iter().map(|pool| pool.report()).collect())
 }
 
-/// Scales a service, or spreads its calls in another way, or …: see [`PoolSettings`](crate::mesh::PoolSettings).
+/// Changes the number of instances, the load balancing, or the ejection of instances. See
+/// [`PoolSettings`](crate::mesh::PoolSettings).
 pub async fn change_service(
     context: RequestContext,
     controls: Data<Controls>,
@@ -113,7 +118,9 @@ pub async fn change_service(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InstancePatch {
+    /// The share of the calls, relative to the other instances: 0 to 10,000. The default is 100.
     weight: Option<u64>,
+    /// The most calls that the instance handles at one time.
     capacity: Option<usize>,
     state: Option<WantedState>,
 }
@@ -121,12 +128,16 @@ pub struct InstancePatch {
 #[derive(Clone, Copy, PartialEq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WantedState {
+    /// Takes calls.
     Ready,
+    /// Finishes its calls, and takes no new ones.
     Draining,
+    /// Takes no calls for a while, as after too many failures.
     Ejected,
 }
 
-/// Drains or ejects an instance or lets it back, or makes it a canary. All but the ejection, which is over in a while, is kept.
+/// Drains, ejects or readmits an instance, or changes its weight or its capacity. All changes are
+/// stored, except for an ejection, which ends by itself.
 pub async fn change_instance(
     context: RequestContext,
     controls: Data<Controls>,
@@ -134,8 +145,8 @@ pub async fn change_instance(
     Body(wanted): Body<InstancePatch>,
 ) -> ReplyResult<InstanceReport> {
     let pools = context.gateway.mesh.pools();
-    let has_it = |pool: &&std::sync::Arc<crate::mesh::Pool>| pool.report().instances.iter().any(|it| *it.name == *name);
-    let pool = pools.iter().find(has_it).ok_or_else(Problem::not_found)?;
+    let contains = |pool: &&Arc<Pool>| pool.report().instances.iter().any(|it| *it.name == *name);
+    let pool = pools.iter().find(contains).ok_or_else(Problem::not_found)?;
     let mut settings = pool.settings().instances.get(&name).copied().unwrap_or_default();
     let InstanceSettings { weight, capacity, draining } = &mut settings;
     *weight = wanted.weight.unwrap_or(*weight);
@@ -143,7 +154,10 @@ pub async fn change_instance(
     *draining = wanted.state.map_or(*draining, |state| state == WantedState::Draining);
     let settings = settings.checked().map_err(invalid_setting)?;
     if wanted.state == Some(WantedState::Ejected) && !pool.eject(&name) {
-        return Err(Problem::conflict("last_instance", "The others could not do without this instance."));
+        return Err(Problem::conflict(
+            "last_instance",
+            "Too few instances would be left without this one. Add an instance, then try again.",
+        ));
     }
     if wanted.state == Some(WantedState::Ready) {
         pool.readmit(&name);
@@ -182,14 +196,15 @@ pub async fn change_breaker(
     PathId(id): PathId<String>,
     Body(patch): Body<Patch<ClientPolicySettings>>,
 ) -> ReplyResult<BreakerView> {
-    let edge = |caller: Caller, service: Service| {
-        context.gateway.mesh.client_policies().into_iter().find(|edge| edge.caller == caller && edge.service == service)
+    let policy = |caller: Caller, service: Service| {
+        let policies = context.gateway.mesh.client_policies();
+        policies.into_iter().find(|policy| policy.caller == caller && policy.service == service)
     };
     match Control::breaker(&id) {
-        // There is none where nobody may call.
-        Some(Control::Breaker(caller, service)) if edge(caller, service).is_some() => {
+        // A caller that may not call the service has no breaker for it.
+        Some(Control::Breaker(caller, service)) if policy(caller, service).is_some() => {
             change(&context, &controls, Control::breaker(&id), patch.0).await?;
-            ok(BreakerView::of(edge(caller, service).ok_or_else(Problem::not_found)?))
+            ok(BreakerView::of(policy(caller, service).ok_or_else(Problem::not_found)?))
         }
         _ => Err(Problem::not_found()),
     }
@@ -210,12 +225,12 @@ fn limit_view(controls: &Controls, class: Class) -> LimitView {
     LimitView { id: class.name(), message: class.message(), settings: controls.settings(Control::Limit(class)) }
 }
 
-/// How often a client may call: for each class of requests.
+/// The rate limits of all classes of requests.
 pub async fn list_limits(controls: Data<Controls>) -> ReplyResult<Page<LimitView>> {
     whole_list(Class::ALL.map(|class| limit_view(&controls, class)).into())
 }
 
-/// Everybody begins anew with a full quota.
+/// Changes a rate limit. If the rate changes, all clients start again with a full quota.
 pub async fn change_limit(
     context: RequestContext,
     controls: Data<Controls>,

@@ -1,6 +1,6 @@
-//! Events that were put aside because a subscriber would not take them, for whoever runs the shop.
+//! Dead letters: events that a subscriber has refused too often. For operators.
 
-use super::paging::{Paging, limit};
+use super::paging::{Paging, limit, position};
 use crate::{
     gateway::{
         context::RequestContext,
@@ -8,7 +8,7 @@ use crate::{
         respond::{Problem, ReplyResult, reply::ok},
     },
     mesh::{DeadLetter, DeadLetterId, MeshError, ReplayError},
-    types::{BadCursor, Cursor, Page, Service, Timestamp},
+    types::{Cursor, Page, Service, Timestamp},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -23,19 +23,21 @@ pub struct View {
     event: String,
     publisher: Service,
     subscriber: Service,
-    /// Whose event it is, and which of them: `order/ord_…`, 3.
+    /// The record that published the event: `order/ord_…`.
     record: String,
+    /// The number of the event among those of the record.
     seq: u64,
     payload: Value,
     happened_at: Timestamp,
-    /// When it was tried last, and what the subscriber said.
+    /// The time of the last attempt to deliver the event.
     tried_at: Timestamp,
+    /// The error of the subscriber at that attempt.
     error: String,
 }
 
 impl View {
-    fn of(id: &DeadLetterId, letter: DeadLetter) -> Self {
-        let DeadLetter { event, record, subscriber, error, at } = letter;
+    fn of(id: &DeadLetterId, dead_letter: DeadLetter) -> Self {
+        let DeadLetter { event, record, subscriber, error, at } = dead_letter;
         Self {
             id: id.to_string(),
             event: event.name,
@@ -53,30 +55,28 @@ impl View {
 
 const LIST: &str = "dead letters";
 
-/// Oldest record first, publisher by publisher.
+/// Lists the dead letters, publisher by publisher, the oldest record first.
 pub async fn list_dead(context: RequestContext, Query(paging): Query<Paging>) -> ReplyResult<Page<View>> {
-    let bad_cursor = |error: BadCursor| Problem::bad_request("bad_cursor", format!("{error}."));
-    let after = paging.cursor.map(|cursor| cursor.position::<DeadLetterId>(LIST)).transpose().map_err(bad_cursor)?;
+    let after: Option<DeadLetterId> = position(LIST, paging.cursor.as_ref())?;
     let limit = limit(paging.limit)?.get();
-    let mut found = context.gateway.mesh.dead_letters(after.as_ref(), limit + 1).map_err(MeshError::from)?;
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor = found.last().filter(|_| has_more).map(|(id, _)| Cursor::after(LIST, id));
-    ok(Page { items: found.into_iter().map(|(id, letter)| View::of(&id, letter)).collect(), next_cursor })
+    let found = context.gateway.mesh.dead_letters(after.as_ref(), limit + 1).map_err(MeshError::from)?;
+    ok(Page::cut(found, limit, |(id, _)| Cursor::after(LIST, id)).map(|(id, dead_letter)| View::of(&id, dead_letter)))
 }
 
-/// Delivers one once more: 200 with it when the subscriber has taken it (it is gone from the list), 409 `not_delivered` when it refused
-/// again (it stays).
+/// Delivers a dead letter again. 200 with the event if the subscriber accepts it: the dead letter
+/// is removed. 409 `not_delivered` if the subscriber refuses the event again: the dead letter
+/// stays.
 pub async fn replay_dead(context: RequestContext, PathId(id): PathId<DeadLetterId>) -> ReplyResult<View> {
     let replayed = context.gateway.mesh.replay(&context.call_context(), &id, context.gateway.env.now()).await;
-    let letter = replayed.map_err(|error| match error {
+    let delivered = replayed.map_err(|error| match error {
         ReplayError::NotFound => Problem::not_found(),
-        ReplayError::NotDelivered(error @ (MeshError::Failed(_) | MeshError::Crashed)) => {
-            Problem::conflict("not_delivered", "The subscriber would not take it again; it stays in the list.")
-                .with("reason", error.to_string())
-        }
+        ReplayError::NotDelivered(error @ (MeshError::Failed(_) | MeshError::Crashed)) => Problem::conflict(
+            "not_delivered",
+            "The subscriber refused the event again. The event stays in the list of dead letters.",
+        )
+        .with("reason", error.to_string()),
         ReplayError::NotDelivered(error) => error.into(),
         ReplayError::Storage(error) => MeshError::from(error).into(),
     })?;
-    ok(View::of(&id, letter))
+    ok(View::of(&id, delivered))
 }

@@ -1,4 +1,5 @@
-//! For whoever runs the shop: is it alive, is it ready, what keys does it sign with.
+//! For operators and monitoring: liveness, readiness, metrics, reconciliation, the OpenAPI
+//! document, public keys.
 
 use crate::{
     audit::{self, Audit},
@@ -28,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// The process turns.
+/// Liveness: 200 as long as the process handles requests.
 pub async fn livez() -> ReplyResult<Plain> {
     Ok(Reply::raw("alive\n"))
 }
@@ -36,11 +37,13 @@ pub async fn livez() -> ReplyResult<Plain> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verbosity {
-    /// Each check, and how many orders are under way and need attention.
+    /// If present, the response lists each check, the number of unfinished orders, and the number
+    /// of orders that need attention.
     verbose: Option<String>,
 }
 
-/// Every service has an instance that is ready, the disk takes writes, and the shop is not closing.
+/// Readiness: 200 if each service has a ready instance, the disk accepts writes, and the shop is
+/// not shutting down.
 pub async fn readyz(
     context: RequestContext,
     Query(Verbosity { verbose }): Query<Verbosity>,
@@ -61,27 +64,27 @@ pub async fn readyz(
     Ok(Reply::raw(body).or_if(!ready))
 }
 
-/// Orders that are under way, also after a restart, and those that people should look at. They make nobody unready: all others are
-/// served.
+/// The number of unfinished orders and of orders that need attention, for the verbose response.
+/// They do not change the readiness, because all other orders are served.
 async fn orders(context: &RequestContext) -> [(String, bool); 2] {
-    let call_context = Context { principal: Principal::System, ..context.call_context().within(TROUBLE_WITHIN) };
+    let call_context = Context { principal: Principal::System, ..context.call_context().within(COUNT_DEADLINE) };
     let mesh = &context.gateway.mesh;
-    let (open, trouble) =
+    let (unfinished, attention) =
         join!(mesh.call(&call_context, CountUnfinished {}), mesh.call(&call_context, CountNeedingAttention {}));
-    let text = |count: Option<u64>| count.map_or("not known".to_owned(), |count| count.to_string());
+    let text = |count: Option<u64>| count.map_or("unknown".to_owned(), |count| count.to_string());
     [
-        (format!("orders that are under way: {}", text(open.as_ref().ok().copied())), open.is_ok()),
+        (format!("unfinished orders: {}", text(unfinished.as_ref().ok().copied())), unfinished.is_ok()),
         (
-            format!("orders that need attention: {}", text(trouble.as_ref().ok().copied())),
-            trouble.is_ok_and(|it| it == 0),
+            format!("orders that need attention: {}", text(attention.as_ref().ok().copied())),
+            attention.is_ok_and(|it| it == 0),
         ),
     ]
 }
 
-/// A probe does not wait for long.
-const TROUBLE_WITHIN: Duration = Duration::from_secs(1);
+/// A probe must not wait long for the counts.
+const COUNT_DEADLINE: Duration = Duration::from_secs(1);
 
-/// For Prometheus and its like.
+/// The metrics in the text format of Prometheus.
 pub async fn metrics(
     context: RequestContext,
     in_flight: Data<RequestsInFlight>,
@@ -89,20 +92,21 @@ pub async fn metrics(
     cache: Data<ResponseCache>,
 ) -> ReplyResult<Exposition> {
     let now = metrics::snapshot(&context.gateway, &in_flight, &concurrency, &cache);
-    let told = context.gateway.mesh.tracer().metrics().map(|metrics| metrics.text(&now));
-    Ok(Reply::raw(told.unwrap_or_default()))
+    let text = context.gateway.mesh.tracer().metrics().map(|metrics| metrics.text(&now));
+    Ok(Reply::raw(text.unwrap_or_default()))
 }
 
-/// The books of the whole shop.
+/// The reconciliation of all services. See [`crate::audit`].
 pub async fn audit(context: RequestContext) -> ReplyResult<Audit> {
     let gateway = &context.gateway;
-    // The equations look at everybody's records: asked on the program's own account, for an operator.
+    // The equations need the records of all users. The route has checked that the caller is an
+    // operator, so the messages are sent as `System`.
     let call_context = Context { principal: Principal::System, ..context.call_context() };
     ok(audit::run(&gateway.mesh, &call_context, || gateway.env.now()).await?)
 }
 
-/// Makes the OpenAPI document. The server provides it, because the document is made from the route table,
-/// and the route table from the handlers.
+/// Makes the OpenAPI document. The server provides it, because the document is made from the route
+/// table, and the route table from the handlers.
 pub struct OpenApiDocument(pub fn() -> &'static str);
 
 /// See [`crate::gateway::openapi`].
@@ -110,7 +114,7 @@ pub async fn openapi(document: Data<OpenApiDocument>) -> ReplyResult<OpenApi> {
     Ok(Reply::raw((document.0)()))
 }
 
-/// RFC 7517, RFC 8037.
+/// The public keys of the access tokens (RFC 7517, RFC 8037).
 #[derive(Serialize, ToSchema)]
 pub struct Jwks {
     keys: Vec<Jwk>,

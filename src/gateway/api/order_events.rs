@@ -1,4 +1,4 @@
-//! An order, live: server-sent events (WHATWG HTML §9.2).
+//! The status of an order as server-sent events (WHATWG HTML §9.2).
 
 use crate::{
     gateway::{
@@ -28,15 +28,17 @@ use futures_util::{
 use serde_json::json;
 use std::{pin::pin, time::Duration};
 
-/// A comment this often, so that whoever is between does not take silence for death.
+/// The time between two comments in a silent stream. Proxies close connections that are silent for
+/// too long.
 const HEARTBEAT: Duration = Duration::from_secs(10);
-/// Between two looks for a service that is away.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The time between two attempts to reach a service that is not available.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// One `status` event for each entry of the order's timeline, from after `Last-Event-ID`, until the order is at rest. The id of
-/// an event is its place in the timeline, from 1. To whoever has them all, 204 says that there is nothing to come back for.
+/// Sends one `status` event for each entry of the order's timeline after `Last-Event-ID`, until the
+/// order is in a final state. The id of an event is its position in the timeline, from 1. 204 if
+/// the client has all events of an order in a final state: a browser then does not connect again.
 ///
-/// The stream is as good as the token that opened it: it ends with the session, and when the token's time is over.
+/// The stream ends when the session ends and when the token that opened it expires.
 pub async fn follow(
     context: RequestContext,
     request: HttpRequest,
@@ -51,17 +53,18 @@ pub async fn follow(
     }
     let bearer = context.bearer.get().ok_or_else(Problem::not_found)?;
     let open = streams.open(bearer.user_id)?;
-    let told = Following { context, verifier, bearer, order, seen, is_first: true, _open: open };
-    let events = stream::unfold(Some(told), |told| async {
-        let (text, told) = told?.go_on().await;
-        Some((Ok::<_, std::io::Error>(Bytes::from(text)), told))
+    let following = Following { context, verifier, bearer, order, seen, is_first: true, _open: open };
+    let events = stream::unfold(Some(following), |following| async {
+        let (text, following) = following?.next().await;
+        Some((Ok::<_, std::io::Error>(Bytes::from(text)), following))
     });
     Ok(Reply::of(HttpResponse::Ok().content_type(Events::MEDIA_TYPE).streaming(events))
         .with(("Cache-Control", "no-store"))
         .with(("X-Accel-Buffering", "no")))
 }
 
-/// How many entries of the timeline the client has. An id that this order has never given out says nothing: then it has none.
+/// The number of timeline entries that the client has. 0 if `Last-Event-ID` is no id of this
+/// order's events.
 fn seen(request: &HttpRequest, order: &Order) -> usize {
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     last.filter(|last| *last <= order.timeline.len()).unwrap_or(0)
@@ -73,15 +76,15 @@ struct Following {
     /// The token that opened the stream.
     bearer: Bearer,
     order: Order,
-    /// How many entries of the timeline the client has.
+    /// The number of timeline entries that the client has.
     seen: usize,
     is_first: bool,
     _open: OpenStream,
 }
 
 impl Following {
-    /// The next piece of the stream, and what comes after it.
-    async fn go_on(mut self) -> (String, Option<Self>) {
+    /// The next part of the stream, and the state after it; `None` if the stream has ended.
+    async fn next(mut self) -> (String, Option<Self>) {
         let is_over = !std::mem::take(&mut self.is_first) && self.wait().await.is_none();
         let mut text = String::new();
         for (at, entry) in self.order.timeline.iter().enumerate().skip(self.seen) {
@@ -90,32 +93,36 @@ impl Following {
         }
         self.seen = self.order.timeline.len();
         if text.is_empty() {
-            text = ": still here\n\n".into();
+            text = ": heartbeat\n\n".into();
         }
         (text, (!is_over && !is_at_rest(self.order.status)).then_some(self))
     }
 
-    /// Until the order has changed, or for a heartbeat; `None` where the stream is over first.
+    /// Waits until the order has changed, at most for one heartbeat. `None` if the stream ends
+    /// before.
     async fn wait(&mut self) -> Option<()> {
         let gateway = &self.context.gateway;
-        // A deadline of its own, not the route's, in the span of the request that opened the stream.
+        // With its own deadline in the place of the route's, in the span of the request that opened
+        // the stream.
         let call_context = Context::new(self.context.principal.get(), HEARTBEAT, self.context.trace)
             .in_span(self.context.span_id.get());
         let change = AwaitChange { order_id: self.order.id, after: self.order.version };
-        match self.or_over(gateway.mesh.call(&call_context, change)).await? {
+        match self.or_end(gateway.mesh.call(&call_context, change)).await? {
             Ok(order) => self.order = order,
-            // The service is away: the client may go on waiting, the next look will tell.
-            Err(_) => self.or_over(tokio::time::sleep(LOOK_AGAIN)).await?,
+            // The service is not available. The client keeps the stream, and the next attempt may
+            // succeed.
+            Err(_) => self.or_end(tokio::time::sleep(RETRY_DELAY)).await?,
         }
         Some(())
     }
 
-    /// `None` if the gateway drains first, or the token is no longer valid. Then the stream ends in good order,
-    /// and the browser connects again, with a new cookie if it has one.
-    async fn or_over<F: Future>(&self, waiting: F) -> Option<F::Output> {
+    /// Waits for the future. `None` if the gateway starts to drain before, or the token becomes
+    /// invalid. The stream then ends regularly, and the browser connects again, with a new cookie
+    /// if it has one.
+    async fn or_end<F: Future>(&self, future: F) -> Option<F::Output> {
         let closing = pin!(self.context.gateway.closing());
         let end = pin!(self.verifier.end_of(&self.bearer));
-        match select(pin!(waiting), select(closing, end)).await {
+        match select(pin!(future), select(closing, end)).await {
             Either::Left((done, _)) => Some(done),
             Either::Right(_) => None,
         }

@@ -1,4 +1,4 @@
-//! Orders.
+//! Orders: placing, reading, cancelling, returns, fulfilment.
 
 use super::{
     composed::{self, OrderPage},
@@ -33,9 +33,9 @@ use utoipa::ToSchema;
     "payment_method_id": "pm_019a52b46b7a7d0c8f3e5a1b2c3d4e5f",
 }))]
 pub struct NewOrder {
-    /// What is in the cart, where absent.
+    /// If absent, the items of the cart are ordered.
     items: Option<Vec<StockLine>>,
-    /// One of the address book; or give `address`.
+    /// The id of a saved address. Give either `address_id` or `address`.
     address_id: Option<AddressId>,
     address: Option<Address>,
     shipping_service: ShippingService,
@@ -50,7 +50,7 @@ pub async fn place(
     let destination = match (new.address_id, new.address) {
         (Some(id), None) => Destination::Saved(id),
         (None, Some(address)) => Destination::Given(address),
-        _ => return Err(Problem::invalid("/address_id", "give either address_id or address")),
+        _ => return Err(Problem::invalid("/address_id", "give either address_id or address, but not both")),
     };
     let key = context.idempotency_key.borrow().as_ref().map(|it| it.key.clone()).unwrap_or_default();
     let order = context
@@ -72,24 +72,26 @@ pub async fn place(
     Ok(composed::order_page(&context, order).await.with(("Location", location)).or_if(is_pending))
 }
 
-/// The stock of these products has changed.
+/// Purges the cached responses of products whose stock has changed.
 fn purge_products(cache: &ResponseCache, products: impl IntoIterator<Item = ProductId>) {
     cache.purge(products.into_iter().map(CacheTag::Product).chain([CacheTag::Catalogue]));
 }
 
 fn rejected(order: &Order, reason: &Reason) -> Problem {
     let problem = match reason {
-        Reason::OutOfStock { lines } => {
-            Problem::conflict("out_of_stock", "There is not enough in stock of something in this order.")
-                .with("lines", lines)
-        }
+        Reason::OutOfStock { lines } => Problem::conflict(
+            "out_of_stock",
+            "A product of this order is out of stock. Reduce its quantity, or remove the product.",
+        )
+        .with("lines", lines),
         Reason::PaymentDeclined { decline_code } => Problem::declined(decline_code),
-        Reason::Undeliverable { detail } => {
-            Problem::unprocessable("undeliverable", format!("We do not deliver there: {detail}."))
-        }
+        Reason::Undeliverable { detail } => Problem::unprocessable(
+            "undeliverable",
+            format!("The order cannot be delivered to this address: {detail}. Use another address."),
+        ),
         Reason::Unavailable | Reason::Cancelled => Problem::unavailable(
             "order_not_possible",
-            "A part of the shop that is needed for an order was not available. Nothing was charged. Try again with a new key.",
+            "A service of the shop was not available. Nothing was charged. Try again later, with a new Idempotency-Key.",
             5,
         ),
     };
@@ -100,14 +102,14 @@ fn rejected(order: &Order, reason: &Reason) -> Problem {
 #[serde(deny_unknown_fields)]
 pub struct OrderQuery {
     status: Option<OrderStatus>,
-    /// For operators: whose.
+    /// For operators: the user whose orders are listed.
     user_id: Option<UserId>,
-    /// For operators: everybody's.
+    /// For operators: `true` lists the orders of all users.
     all: Option<bool>,
-    /// At most so many: 1 to 100.
+    /// The most items on a page: 1 to 100. The default is 24.
     #[schema(value_type = Option<Limit>)]
     limit: Option<u64>,
-    /// Where the last page ended: its `next_cursor`.
+    /// The `next_cursor` of the previous page.
     cursor: Option<Cursor>,
 }
 
@@ -115,7 +117,7 @@ pub async fn list(context: RequestContext, Query(filter): Query<OrderQuery>) -> 
     let own = context.user()?;
     let asks_for_others = filter.all == Some(true) || filter.user_id.is_some_and(|user| user != own);
     if asks_for_others && !context.principal.get().is_staff() {
-        return Err(Problem::forbidden("forbidden", "Only operators may look at other people's orders."));
+        return Err(Problem::forbidden("forbidden", "Only operators may read the orders of other users."));
     }
     let user_id = match (filter.all, filter.user_id) {
         (_, Some(user)) => Some(user),
@@ -140,7 +142,7 @@ pub async fn cancel(
     cache.purge([CacheTag::Labels]);
     purge_products(&cache, order.items.iter().map(|item| item.product_id));
     let is_done = order.status == OrderStatus::Cancelled;
-    // Where it is not, it is being cancelled, and will be: the order says what is still to be done.
+    // 202: the cancellation is still in progress, and the order shows its progress.
     Ok(composed::order_page(&context, order).await.or_if(!is_done))
 }
 
@@ -157,13 +159,18 @@ pub async fn return_items(
     PathId(order_id): PathId<OrderId>,
     Body(NewReturn { lines, reason }): Body<NewReturn>,
 ) -> ReplyResult<Refund, 201> {
-    let given = context.scoped_idempotency_key();
-    // Without a key of the client's, each request is a return of its own. Its trace would not do: the client names that.
-    let key = given.unwrap_or_else(|| context.gateway.env.id::<RefundId>().to_string());
+    let key = idempotency_key(&context);
     let returned: Vec<_> = lines.iter().map(|line| line.product_id).collect();
     let refund = context.call(ReturnItems { order_id, key, lines, reason }).await?;
     purge_products(&cache, returned);
     created(format!("/api/v1/payments/{}", refund.payment_id), refund)
+}
+
+/// The key under which the request is carried out once: the client's `Idempotency-Key` in its
+/// scope, or a new key, so that each request without a key is carried out. The trace id cannot be
+/// the key, because the client chooses the trace id.
+pub fn idempotency_key(context: &RequestContext) -> String {
+    context.scoped_idempotency_key().unwrap_or_else(|| context.gateway.env.id::<RefundId>().to_string())
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -1,6 +1,9 @@
 //! Payment methods, payments, refunds.
 
-use super::paging::{Paging, page_of};
+use super::{
+    orders::idempotency_key,
+    paging::{Paging, page_of},
+};
 use crate::{
     gateway::{
         context::RequestContext,
@@ -11,7 +14,7 @@ use crate::{
         },
     },
     services::payments::messages::*,
-    types::{Money, Page, PaymentId, PaymentMethodId, RefundId, Text},
+    types::{Money, Page, PaymentId, PaymentMethodId, Text},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -51,7 +54,7 @@ pub async fn get(context: RequestContext, PathId(payment_id): PathId<PaymentId>)
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRefund {
-    /// All that is left where absent.
+    /// If absent, the rest of the payment is refunded.
     amount: Option<Money>,
     reason: Text<1, 200>,
 }
@@ -61,9 +64,7 @@ pub async fn refund(
     PathId(payment_id): PathId<PaymentId>,
     Body(new): Body<NewRefund>,
 ) -> ReplyResult<Refund, 201> {
-    let given = context.scoped_idempotency_key();
-    // Without a key of the client's, each request is a refund of its own. Its trace would not do: the client names that.
-    let key = given.unwrap_or_else(|| context.gateway.env.id::<RefundId>().to_string());
+    let key = idempotency_key(&context);
     let NewRefund { amount, reason } = new;
     let refund = context.call(IssueRefund { payment: PaymentRef::Id(payment_id), key, amount, reason }).await?;
     created(format!("/api/v1/payments/{payment_id}"), refund)

@@ -1,10 +1,10 @@
-//! The catalogue.
+//! The catalogue and the stock.
 
 use super::paging::{Paging, limit, page_of};
 use crate::{
     gateway::{
         context::RequestContext,
-        extract::{Body, PathId, Query},
+        extract::{Body, PathId, Query, head},
         filters::{
             cache::store::ResponseCache,
             conditional::entity_tags::{is_listed, is_matched, tag_of},
@@ -30,22 +30,24 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductSearch {
-    /// Words; each must begin a word of the name, the description, the tags or the category.
+    /// Words. Each must be the beginning of a word in the name, the description, the tags or the
+    /// category.
     #[schema(example = "kettle")]
     q: Option<String>,
     category: Option<Slug>,
-    /// In minor units (cents), inclusive.
+    /// The lowest price in minor units (cents), inclusive.
     #[schema(minimum = 0, example = 1000)]
     min_price: Option<i64>,
+    /// The highest price in minor units (cents), inclusive.
     #[schema(minimum = 0, example = 5000)]
     max_price: Option<i64>,
     in_stock: Option<bool>,
     featured: Option<bool>,
     sort: Option<Sort>,
-    /// At most so many products: 1 to 100.
+    /// The most products on a page: 1 to 100. The default is 24.
     #[schema(value_type = Option<Limit>)]
     limit: Option<u64>,
-    /// Where the last page ended: its `next_cursor`.
+    /// The `next_cursor` of the previous page.
     cursor: Option<Cursor>,
 }
 
@@ -62,7 +64,7 @@ pub async fn find(context: RequestContext, Query(search): Query<ProductSearch>) 
         cursor: search.cursor,
     };
     let found = context.ask(&context.call_context(), find).await.map_err(|error| match error {
-        // What is a field of the message was a parameter here.
+        // The invalid field of the message was a query parameter of the request.
         CallError::Domain(ProductsError::Invalid { field, reason }) => Problem::bad_parameter(&field, &reason),
         error => error.into(),
     })?;
@@ -119,14 +121,14 @@ pub async fn retire(
     no_content()
 }
 
-/// One of the two.
+/// The new stock: exactly one of the two fields.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"adjust_by": 12}))]
 pub struct StockCount {
-    /// This many were counted.
+    /// The number of pieces that were counted.
     on_hand: Option<u32>,
-    /// So many came, or went where it is less than nothing.
+    /// The number of pieces that came; negative if pieces went.
     adjust_by: Option<i64>,
 }
 
@@ -140,7 +142,7 @@ pub async fn set_stock(
     let change = match (stock.on_hand, stock.adjust_by) {
         (Some(pieces), None) => StockChange::OnHand(pieces),
         (None, Some(pieces)) => StockChange::AdjustBy(pieces),
-        _ => return Err(Problem::invalid("", "give either on_hand or adjust_by")),
+        _ => return Err(Problem::invalid("", "give either on_hand or adjust_by, but not both")),
     };
     let seen = matched(&context, &request, product_id).await?;
     let stock = context.call(SetStock { product_id, seen, change }).await?;
@@ -148,22 +150,19 @@ pub async fn set_stock(
     ok(stock)
 }
 
-/// With `If-Match` or `If-None-Match`: what there is of the product, if that is how the client will have it (RFC 9110 §13.1.1, §13.1.2);
-/// `412` if it is not.
+/// Evaluates `If-Match` and `If-None-Match` (RFC 9110 §13.1.1, §13.1.2): the version of the product
+/// that fulfils them, `None` without them, `412` if the product does not fulfil them.
 ///
-/// Whether it still is when the change is made, the service decides, in the swap that makes it.
+/// The product may change before the change is made. The service therefore compares the version
+/// again, in the compare-and-swap that makes the change.
 async fn matched(
     context: &RequestContext,
     request: &HttpRequest,
     product_id: ProductId,
 ) -> Result<Option<Seen>, Problem> {
-    let list = |name: HeaderName| {
-        let lines: Vec<_> = request.headers().get_all(name).map(|value| value.to_str().unwrap_or_default()).collect();
-        (!lines.is_empty()).then(|| lines.join(","))
-    };
-    // Any version will do, and that there is one the change itself finds out.
-    let if_match = list(IF_MATCH).filter(|list| list.trim() != "*");
-    let if_none_match = list(IF_NONE_MATCH);
+    // `*` matches any version. The change itself gives 404 if there is no product.
+    let if_match = head::list(request.headers(), IF_MATCH).filter(|list| list.trim() != "*");
+    let if_none_match = head::list(request.headers(), IF_NONE_MATCH);
     if if_match.is_none() && if_none_match.is_none() {
         return Ok(None);
     }
@@ -176,12 +175,12 @@ async fn matched(
         Err(Problem::new(
             StatusCode::PRECONDITION_FAILED,
             "stale",
-            "The product is not as your request wants it to be. Read it again.",
+            "The product has another version than your request expects. Read the product again.",
         ))
     }
 }
 
-/// As reading the product gives it.
+/// The entity tag that `GET` of the product has.
 fn tag(product: &Product) -> (HeaderName, String) {
     (ETAG, entity_tag(product))
 }

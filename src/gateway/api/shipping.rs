@@ -19,10 +19,10 @@ use crate::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// Where to: as much of an address as a quote needs.
+/// The destination: only the country is needed for a quote.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[allow(dead_code, reason = "a whole address is taken, too, and then checked as one")]
+#[allow(dead_code, reason = "clients may send a whole address, and its other fields are validated but not used")]
 pub struct QuoteAddress {
     country: Country,
     postal_code: Option<Text<1, 16>>,
@@ -42,7 +42,7 @@ pub struct QuoteRequest {
 
 const MOST_LINES: usize = 50;
 
-/// Weights are the products' to know, routes shipping's: composed here.
+/// Composed here: `products` knows the weights, and `shipping` knows the routes.
 pub async fn quote(
     context: RequestContext,
     Body(QuoteRequest { address, items }): Body<QuoteRequest>,

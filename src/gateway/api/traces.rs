@@ -1,6 +1,6 @@
-//! What was done in the last minutes: every request with every message that it caused.
+//! The traces of the last minutes: each request with all messages that it caused.
 
-use super::paging::limit;
+use super::paging::{limit, position};
 use crate::{
     gateway::{
         context::RequestContext,
@@ -8,13 +8,13 @@ use crate::{
         respond::{Problem, ReplyResult, reply::ok},
     },
     telemetry::{Span, SpanKind, SpanStatus},
-    types::{BadCursor, Cursor, Limit, OrderId, Page, Timestamp, TraceId, UserId},
+    types::{Cursor, Limit, OrderId, Page, Timestamp, TraceId, UserId},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, sync::Arc};
 use utoipa::ToSchema;
 
-/// Which traces: those that fit all that is given.
+/// The traces that match all given parameters.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TraceQuery {
@@ -22,43 +22,45 @@ pub struct TraceQuery {
     route: Option<String>,
     #[schema(minimum = 100, maximum = 599)]
     status: Option<u16>,
-    /// Those that took at least so long.
+    /// Traces whose first span took at least this many milliseconds.
     min_ms: Option<u64>,
-    /// Those in which something was asked, told or done about that order.
+    /// Traces with a span that mentions this order.
     order_id: Option<OrderId>,
-    /// Those that this user began.
+    /// Traces of requests of this user.
     user_id: Option<UserId>,
     #[schema(value_type = Option<Limit>)]
     limit: Option<u64>,
     cursor: Option<Cursor>,
 }
 
-/// A trace in a line.
+/// The summary of a trace.
 #[derive(Serialize, ToSchema)]
 pub struct TraceSummary {
     trace_id: TraceId,
-    /// What began it, such as `POST /api/v1/orders`.
+    /// The name of the first span, such as `POST /api/v1/orders`.
     #[schema(example = "POST /api/v1/orders")]
     name: String,
     started_at: Timestamp,
-    /// How long what began it took; what it caused may go on longer.
+    /// The duration of the first span in microseconds. Later spans of the trace may end after it.
     took_us: u64,
     #[serde(flatten)]
     outcome: SpanStatus,
-    /// Of a request.
+    /// The status of the response; `null` if the trace did not start with a request.
     #[schema(required)]
     status: Option<u16>,
+    /// The user that sent the request; `null` for a guest.
     #[schema(required)]
     user_id: Option<UserId>,
+    /// The number of spans.
     spans: usize,
-    /// How many of its spans failed.
+    /// The number of failed spans.
     failures: usize,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Trace {
     trace_id: TraceId,
-    /// In the order in which they began.
+    /// By their start times, the earliest first.
     spans: Vec<NamedSpan>,
 }
 
@@ -72,25 +74,19 @@ pub struct NamedSpan {
 
 const LIST: &str = "traces";
 
-/// The newest first.
+/// Lists the traces, newest first.
 pub async fn list(context: RequestContext, Query(filter): Query<TraceQuery>) -> ReplyResult<Page<TraceSummary>> {
     let limit = limit(filter.limit)?.get();
-    let bad_cursor = |error: BadCursor| Problem::bad_request("bad_cursor", format!("{error}."));
-    let before: Option<(Timestamp, TraceId)> =
-        filter.cursor.as_ref().map(|cursor| cursor.position(LIST)).transpose().map_err(bad_cursor)?;
+    let before: Option<(Timestamp, TraceId)> = position(LIST, filter.cursor.as_ref())?;
     let mut traces: HashMap<TraceId, Vec<Arc<Span>>> = HashMap::new();
     for span in context.gateway.mesh.tracer().ring().map(|ring| ring.all()).unwrap_or_default() {
         traces.entry(span.at.trace).or_default().push(span);
     }
     let mut found: Vec<TraceSummary> =
-        traces.into_values().filter(|spans| filter.fits(spans)).filter_map(|spans| summary(&spans)).collect();
-    found.sort_by_key(|trace| std::cmp::Reverse(trace.place()));
-    found.retain(|trace| before.is_none_or(|(at, id)| trace.place() < (at, id.0)));
-    let has_more = found.len() > limit;
-    found.truncate(limit);
-    let next_cursor =
-        found.last().filter(|_| has_more).map(|last| Cursor::after(LIST, &(last.started_at, last.trace_id)));
-    ok(Page { items: found, next_cursor })
+        traces.into_values().filter(|spans| filter.matches(spans)).filter_map(|spans| summary(&spans)).collect();
+    found.sort_by_key(|trace| std::cmp::Reverse(trace.position()));
+    found.retain(|trace| before.is_none_or(|(at, id)| trace.position() < (at, id.0)));
+    ok(Page::cut(found, limit, |last| Cursor::after(LIST, &(last.started_at, last.trace_id))))
 }
 
 pub async fn get(context: RequestContext, PathId(trace_id): PathId<TraceId>) -> ReplyResult<Trace> {
@@ -103,7 +99,7 @@ pub async fn get(context: RequestContext, PathId(trace_id): PathId<TraceId>) -> 
 }
 
 impl TraceQuery {
-    fn fits(&self, spans: &[Arc<Span>]) -> bool {
+    fn matches(&self, spans: &[Arc<Span>]) -> bool {
         let any = |is: &dyn Fn(&Span) -> bool| spans.iter().any(|span| is(span));
         let request = |is: &dyn Fn(&str, u16, Option<UserId>) -> bool| {
             any(
@@ -119,7 +115,8 @@ impl TraceQuery {
     }
 }
 
-/// What began it: the request, where there is one, else what began first.
+/// The first span of the trace: the earliest request, or the earliest span of a trace without a
+/// request.
 fn root(spans: &[Arc<Span>]) -> Option<&Arc<Span>> {
     let requests = spans.iter().filter(|span| matches!(span.what, SpanKind::Request { .. }));
     requests.min_by_key(|span| span.started_at).or_else(|| spans.iter().min_by_key(|span| span.started_at))
@@ -145,8 +142,8 @@ fn summary(spans: &[Arc<Span>]) -> Option<TraceSummary> {
 }
 
 impl TraceSummary {
-    /// In the list.
-    fn place(&self) -> (Timestamp, [u8; 16]) {
+    /// The position in the list.
+    fn position(&self) -> (Timestamp, [u8; 16]) {
         (self.started_at, self.trace_id.0)
     }
 }

@@ -1,27 +1,30 @@
-//! Accounts, sessions and the address book.
+//! Accounts, sessions and saved addresses.
 
-use super::paging::{Paging, page_of};
+use super::{
+    paging::{Paging, page_of},
+    tokens::{Tokens, signed_in, signed_out},
+};
 use crate::{
     gateway::{
         context::RequestContext,
         extract::{Body, MaybeBody, PathId, Query},
         filters::{
             authentication::{
-                cookies::{self, CartKey},
+                cookies::{CartKey, REFRESH},
                 token_verifier::TokenVerifier,
             },
             idempotency,
         },
         respond::{
-            Problem, Reply, ReplyResult,
+            Problem, ReplyResult,
             reply::{Nothing, created, no_content, ok},
         },
     },
     mesh::CallError,
-    services::{carts::messages::MergeCarts, users::messages::*},
-    types::{Address, AddressId, CartId, Email, Page, Principal, Secret, SessionId},
+    services::users::messages::*,
+    types::{Address, AddressId, Email, Page, Secret, SessionId},
 };
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web::Data};
+use actix_web::{FromRequest, HttpRequest, web::Data};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use utoipa::ToSchema;
@@ -34,7 +37,8 @@ pub struct NewUser {
     name: PersonName,
 }
 
-/// The same request with the same `Idempotency-Key` signs in again: a response with tokens is not kept.
+/// Creates an account and signs in. A request that is sent again with its key signs in again: a
+/// response with tokens must not be stored.
 pub async fn register(
     context: RequestContext,
     request: HttpRequest,
@@ -44,13 +48,13 @@ pub async fn register(
 ) -> ReplyResult<Tokens, 201> {
     let NewUser { email, password, name } = new;
     let key = context.idempotency_key.borrow().as_ref().map(|it| it.key.clone());
-    let Registered { signed_in, is_repeated } =
+    let Registered { signed_in: session, is_repeated } =
         context.call(RegisterUser { email, password, name, key, from: Some(context.network()) }).await?;
-    let mut answer = welcome(&context, &request, &verifier, &cart_key, signed_in).await?;
+    let mut reply = signed_in(&context, &request, &verifier, &cart_key, session).await?;
     if is_repeated {
-        idempotency::mark_replayed(answer.response_mut());
+        idempotency::mark_replayed(reply.response_mut());
     }
-    Ok(answer)
+    Ok(reply)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -68,8 +72,8 @@ pub async fn sign_in(
     Body(credentials): Body<Credentials>,
 ) -> ReplyResult<Tokens, 201> {
     let Credentials { email, password } = credentials;
-    let signed_in = context.call(SignIn { email, password, from: Some(context.network()) }).await?;
-    welcome(&context, &request, &verifier, &cart_key, signed_in).await
+    let session = context.call(SignIn { email, password, from: Some(context.network()) }).await?;
+    signed_in(&context, &request, &verifier, &cart_key, session).await
 }
 
 pub async fn redeem_setup(
@@ -79,11 +83,11 @@ pub async fn redeem_setup(
     cart_key: Data<CartKey>,
     Body(setup): Body<RedeemSetupToken>,
 ) -> ReplyResult<Tokens, 201> {
-    let signed_in = context.call(setup).await?;
-    welcome(&context, &request, &verifier, &cart_key, signed_in).await
+    let session = context.call(setup).await?;
+    signed_in(&context, &request, &verifier, &cart_key, session).await
 }
 
-/// The refresh token comes in the body, or in the browser's cookie.
+/// Exchanges a refresh token for new tokens. The token is in the body, or in the browser's cookie.
 pub async fn refresh(
     context: RequestContext,
     request: HttpRequest,
@@ -91,17 +95,17 @@ pub async fn refresh(
     cart_key: Data<CartKey>,
     MaybeBody(body): MaybeBody<RefreshSession>,
 ) -> ReplyResult<Tokens, 201> {
-    let from_cookie =
-        request.cookie(cookies::REFRESH).map(|cookie| cookie.value().to_owned()).filter(|token| !token.is_empty());
+    let from_cookie = request.cookie(REFRESH).map(|cookie| cookie.value().to_owned()).filter(|token| !token.is_empty());
     let refresh_token = match (body, from_cookie) {
         (Some(body), _) => body.refresh_token,
         (None, Some(token)) => Secret::new(token),
-        // Where neither is there, the body is what is missing.
+        // Without a token the problem is that of a missing body.
         (None, None) => Body::<RefreshSession>::extract(&request).await?.0.refresh_token,
     };
     match context.ask(&context.call_context(), RefreshSession { refresh_token }).await {
-        // What was gathered as a guest while the token had run out comes along, too.
-        Ok(signed_in) => welcome(&context, &request, &verifier, &cart_key, signed_in).await,
+        // While the access token was expired, the shopper may have filled a cart as a guest: it is
+        // merged, too.
+        Ok(session) => signed_in(&context, &request, &verifier, &cart_key, session).await,
         Err(error) => {
             if let CallError::Domain(UsersError::RefreshTokenReused { session_id }) = &error {
                 verifier.forget(&EndedSessions { sessions: vec![*session_id] });
@@ -115,13 +119,7 @@ pub async fn sign_out(context: RequestContext, verifier: Data<TokenVerifier>) ->
     let (user_id, session_id) = (context.user()?, context.session());
     let ended = context.call(EndSession { user_id, session_id }).await?;
     verifier.forget(&ended);
-    Ok(goodbye())
-}
-
-/// The browser forgets. Answers to somebody are `no-store`, so there is no cache to clear.
-fn goodbye() -> Reply<Nothing, 204> {
-    let answer = Reply::of(HttpResponse::Ok().finish()).with(("Clear-Site-Data", "\"storage\""));
-    cookies::forget_tokens().into_iter().fold(answer, Reply::cookie)
+    Ok(signed_out())
 }
 
 pub async fn get_me(context: RequestContext) -> ReplyResult<User> {
@@ -155,7 +153,7 @@ pub async fn change_password(
     let change =
         ChangePassword { user_id: context.user()?, session_id: context.session(), current_password, new_password };
     let ended = context.ask(&context.call_context(), change).await.map_err(|error| match error {
-        // The password that cannot be is the new one here.
+        // The service names the field `password`. In this request it is `new_password`.
         CallError::Domain(error @ (UsersError::PasswordLength | UsersError::PasswordTooCommon)) => {
             Problem::invalid("/new_password", error.to_string())
         }
@@ -169,7 +167,7 @@ pub async fn change_password(
 pub struct ListedSession {
     #[serde(flatten)]
     session: SessionInfo,
-    /// Whether it is the one that asks.
+    /// Whether the request itself was sent in this session.
     current: bool,
 }
 
@@ -177,7 +175,7 @@ pub async fn list_sessions(context: RequestContext, Query(paging): Query<Paging>
     let (user_id, current) = (context.user()?, context.session());
     let sessions = context.call(ListSessions { user_id }).await?.into_iter();
     let sessions = sessions.map(|session| ListedSession { current: Some(session.id) == current, session }).collect();
-    // The newest first.
+    // Newest first.
     page_of(&format!("sessions of {user_id}"), sessions, paging, |listed: &ListedSession| Reverse(listed.session.id))
 }
 
@@ -197,6 +195,7 @@ pub async fn end_all_sessions(context: RequestContext, verifier: Data<TokenVerif
     end(&context, &verifier, None).await
 }
 
+/// Ends one session, or with `None` all sessions of the user.
 async fn end(
     context: &RequestContext,
     verifier: &TokenVerifier,
@@ -204,8 +203,8 @@ async fn end(
 ) -> ReplyResult<Nothing, 204> {
     let ended = context.call(EndSession { user_id: context.user()?, session_id }).await?;
     verifier.forget(&ended);
-    let ended_itself = context.session().is_some_and(|session| ended.sessions.contains(&session));
-    if ended_itself { Ok(goodbye()) } else { no_content() }
+    let ended_own_session = context.session().is_some_and(|session| ended.sessions.contains(&session));
+    if ended_own_session { Ok(signed_out()) } else { no_content() }
 }
 
 pub async fn list_addresses(context: RequestContext, Query(paging): Query<Paging>) -> ReplyResult<Page<SavedAddress>> {
@@ -237,64 +236,4 @@ pub async fn remove_address(
 ) -> ReplyResult<Nothing, 204> {
     context.call(RemoveAddress { user_id: context.user()?, address_id }).await?;
     no_content()
-}
-
-/// Signs in, and merges the guest's cart. If carts cannot be reached, the cart stays on the guest's cookie until the next time.
-async fn welcome(
-    context: &RequestContext,
-    request: &HttpRequest,
-    verifier: &TokenVerifier,
-    cart_key: &CartKey,
-    mut signed_in: SignedIn,
-) -> ReplyResult<Tokens, 201> {
-    verifier.forget(&EndedSessions { sessions: std::mem::take(&mut signed_in.ended) });
-    let merged = match cart_key.cart(request) {
-        Some(guest) => merge(context, guest, &signed_in.user).await,
-        None => false,
-    };
-    let answer = tokens(context, signed_in);
-    Ok(if merged { answer.cookie(cart_key.forget()) } else { answer })
-}
-
-async fn merge(context: &RequestContext, guest: CartId, user: &User) -> bool {
-    context.principal.set(Principal::User { id: user.id, role: user.role });
-    let merged = context.call(MergeCarts { guest, user_id: user.id }).await;
-    if let Err(problem) = &merged {
-        log::warn!(trace = context.trace.to_string().as_str(); "a guest's cart was not merged: {problem}");
-    }
-    merged.is_ok()
-}
-
-#[derive(Serialize, ToSchema)]
-pub struct Tokens {
-    user: User,
-    /// For `Authorization: Bearer`. Not told to browsers, which have it in a cookie.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    access_token: Option<String>,
-    #[schema(example = "Bearer")]
-    token_type: &'static str,
-    /// Seconds.
-    #[schema(example = 900)]
-    expires_in: u64,
-    /// Good for one use.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<String>,
-}
-
-/// Tokens as cookies, and for programs in the body too. A browser's scripts never see them: browsers say that they are
-/// browsers by `Sec-Fetch-Site`, which scripts cannot take away.
-fn tokens(context: &RequestContext, signed_in: SignedIn) -> Reply<Tokens, 201> {
-    let SignedIn { user, access_token, expires_in, refresh_token, .. } = signed_in;
-    let for_programs = |token: &Secret| (!context.is_browser.get()).then(|| token.expose().clone());
-    Reply::json(Tokens {
-        user,
-        access_token: for_programs(&access_token),
-        token_type: "Bearer",
-        expires_in,
-        refresh_token: for_programs(&refresh_token),
-    })
-    .with(("Location", "/api/v1/users/me"))
-    .with(("Cache-Control", "no-store"))
-    .cookie(cookies::access(&access_token, expires_in))
-    .cookie(cookies::refresh(&refresh_token))
 }

@@ -1,6 +1,7 @@
 //! What handlers take from a request: a parsed body, query or id; or the problem that says what is wrong where.
 
 pub mod body;
+pub mod head;
 pub mod path;
 pub mod query;
 pub mod strict_json;

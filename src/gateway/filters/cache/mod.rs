@@ -64,8 +64,9 @@ impl Cache {
 
 impl Filter for Cache {
     fn on_request<'a>(&'a mut self, context: &'a RequestContext, request: &'a mut ServiceRequest) -> RequestAction<'a> {
-        let is_read = *request.method() == Method::GET || *request.method() == Method::HEAD;
-        let Some(ttl) = ttl(context).filter(|_| is_read) else { return RequestAction::Continue };
+        let Some(ttl) = ttl(context).filter(|_| head::is_read(request.method())) else {
+            return RequestAction::Continue;
+        };
         let directives = CacheDirectives::of(request.headers());
         if directives.no_store {
             self.forwarded = Some(Forwarded { why: Forward::Request, or_stale: None });

@@ -7,7 +7,7 @@
 pub mod entity_tags;
 
 use super::filter::{Filter, ResponseAction};
-use crate::gateway::{context::RequestContext, respond::Problem};
+use crate::gateway::{context::RequestContext, extract::head, respond::Problem};
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     body::{BoxBody, MessageBody},
@@ -41,11 +41,7 @@ enum ConditionResult {
 
 impl Conditions {
     fn of(headers: &HeaderMap) -> Self {
-        let list = |name: HeaderName| {
-            let lines: Vec<_> = headers.get_all(name).map(|value| value.to_str().unwrap_or_default()).collect();
-            (!lines.is_empty()).then(|| lines.join(","))
-        };
-        Self { if_match: list(IF_MATCH), if_none_match: list(IF_NONE_MATCH) }
+        Self { if_match: head::list(headers, IF_MATCH), if_none_match: head::list(headers, IF_NONE_MATCH) }
     }
 
     fn check(&self, tag: &str) -> ConditionResult {
@@ -67,9 +63,8 @@ impl Filter for Conditional {
         request: &'a HttpRequest,
         response: HttpResponse,
     ) -> ResponseAction<'a> {
-        let is_read = *request.method() == Method::GET || *request.method() == Method::HEAD;
         ResponseAction::Continue(match response.status() {
-            StatusCode::OK if is_read => apply(&Conditions::of(request.headers()), response),
+            StatusCode::OK if head::is_read(request.method()) => apply(&Conditions::of(request.headers()), response),
             _ => response,
         })
     }
