@@ -1,70 +1,93 @@
-//! The web shop's files, embedded in the binary: entity tags by content, addresses by content, compressed once at first use.
+//! The files of the web shop and of the API documentation, served from the binary.
+//!
+//! ## Decisions
+//!
+//! - **No build of the front end.** Context: a bundler and its packages are a second toolchain,
+//!   which a reader must learn before the shop itself. Decision: `static/` holds HTML, CSS and ES
+//!   modules that browsers run as they are. Consequence: a page has more files than with a bundler.
+//!   The pages name all modules that they need in `modulepreload` links, so that a browser fetches
+//!   them in parallel (see [`pages`]).
+//! - **The files are embedded in the binary.** Context: a binary and a folder of files can differ
+//!   in their version. Decision: the build puts the files into the binary. Consequence: one file is
+//!   deployed, and a change of a page needs a build.
+//! - **The addresses contain a hash of the content.** Context: a browser should not ask again for a
+//!   file that has not changed, and must not mix the files of two versions. Decision: a page names
+//!   its files by `/v/{hash of all files}/…`, cached for a year; the page itself is checked with
+//!   its entity tag each time. Consequence: a change of one file gives all files new addresses, and
+//!   the old addresses give 404.
 
 mod docs;
 mod pages;
 
-use super::{context::RequestContext, respond::Problem};
+use super::{context::RequestContext, extract::head, respond::Problem};
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{Method, StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, AcceptEncoding, Encoding, Header, Preference, Quality},
+    },
     web::Bytes,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use flate2::{Compression, write::GzEncoder};
+use parking_lot::Mutex;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    io::Write,
-    sync::{LazyLock, Mutex, PoisonError},
-};
+use std::{borrow::Cow, collections::HashMap, io::Write, sync::LazyLock};
 
 #[derive(RustEmbed)]
 #[folder = "static/"]
 struct Files;
 
-/// What stands before the path of a file that never changes: `/v/{version}/js/main.js`. Pages name their files so, and modules and style
-/// sheets name each other by relative paths, which stay behind it.
-static LASTING: LazyLock<String> = LazyLock::new(|| format!("/v/{}", version()));
+/// The prefix of addresses whose content never changes: `/v/{version}/js/main.js`. Pages name their
+/// files with it. Modules and style sheets name each other by relative paths, which keep the
+/// prefix.
+static VERSIONED: LazyLock<String> = LazyLock::new(|| format!("/v/{}", version()));
 
-/// A browser need not ask for it again, ever (RFC 8246).
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
+/// A browser need not ask again for a year (RFC 8246).
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
-/// What is found under a path.
+/// The file at a path.
 struct StaticFile {
     name: String,
     mime: String,
     data: Cow<'static, [u8]>,
-    /// By the content.
+    /// The entity tag, without its quotes: a hash of the content.
     tag: String,
-    lasts: bool,
+    /// Whether the content at this address never changes.
+    is_immutable: bool,
 }
 
-/// What no route answers: a file, a page of the shop, or nothing.
+/// Serves the requests that no route serves: a file, a page of the shop, or 404.
 pub async fn serve(context: RequestContext, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let is_read = *request.method() == Method::GET || *request.method() == Method::HEAD;
-    let Some(StaticFile { name, mime, data, tag, lasts }) = find(request.path()) else {
-        return if is_read && wants_a_page(&request) { Ok(no_such_page()) } else { Err(Problem::not_found()) };
+    let is_read = head::is_read(request.method());
+    let Some(StaticFile { name, mime, data, tag, is_immutable }) = find(request.path()) else {
+        return if is_read && wants_html(&request) { Ok(page_not_found()) } else { Err(Problem::not_found()) };
     };
     if !is_read {
-        return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This can only be read.")
-            .with_header("Allow", "GET, HEAD".into()));
+        return Err(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "This address can only be read. Use GET or HEAD.",
+        )
+        .with_header("Allow", "GET, HEAD".into()));
     }
     drop(context);
-    let packs = is_text(&name) && accepts_gzip(&request);
+    let compresses = is_text(&name) && accepts_gzip(&request);
     let mut response = HttpResponse::Ok();
     response
         .content_type(if is_text(&name) { format!("{mime}; charset=utf-8") } else { mime })
-        // By its own name it is asked for each time, and the client told that nothing has changed: a new binary is seen at once.
-        .insert_header((header::CACHE_CONTROL, if lasts { FOR_EVER } else { "no-cache" }))
+        // Without the version in its address, a browser checks the file each time, and so sees a
+        // new binary at once.
+        .insert_header((header::CACHE_CONTROL, if is_immutable { IMMUTABLE } else { "no-cache" }))
         .insert_header((header::VARY, "Accept-Encoding"));
-    // A strong tag names bytes: the packed ones are others.
-    Ok(if packs {
+    // A strong entity tag stands for exact bytes, so the compressed body has its own (RFC 9110
+    // §8.8.3.3).
+    Ok(if compresses {
         response
             .insert_header((header::ETAG, format!("\"{tag}-gzip\"")))
             .insert_header((header::CONTENT_ENCODING, "gzip"));
-        response.body(packed(&tag, &data))
+        response.body(compressed(&tag, &data))
     } else {
         response.insert_header((header::ETAG, format!("\"{tag}\"")));
         match data {
@@ -74,15 +97,16 @@ pub async fn serve(context: RequestContext, request: HttpRequest) -> Result<Http
     })
 }
 
-/// Whether it was typed into a browser, or stood in a link: programs, and scripts of pages, do not ask for HTML by its name.
-fn wants_a_page(request: &HttpRequest) -> bool {
+/// Whether a browser navigates to the address. Programs and scripts do not name `text/html` in
+/// `Accept`.
+fn wants_html(request: &HttpRequest) -> bool {
     let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_api = request.path() == "/api" || request.path().starts_with("/api/");
     accepted.contains("text/html") && !is_api
 }
 
-/// The shop, which says so and leads on.
-fn no_such_page() -> HttpResponse {
+/// 404 with a page of the shop that says so and links to the home page.
+fn page_not_found() -> HttpResponse {
     HttpResponse::NotFound()
         .content_type("text/html; charset=utf-8")
         .insert_header((header::CACHE_CONTROL, "no-cache"))
@@ -90,29 +114,29 @@ fn no_such_page() -> HttpResponse {
         .body(pages::missing().document.as_str())
 }
 
-/// Whether the client takes gzip (RFC 9110 §12.5.3): it is listed, and not with a weight of zero.
+/// Whether the client accepts gzip (RFC 9110 §12.5.3): the weight of `gzip` is above zero, or, if
+/// `gzip` is not listed, the weight of `*`. A field that cannot be parsed is treated as absent.
 fn accepts_gzip(request: &HttpRequest) -> bool {
-    let accepted =
-        request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    accepted.split(',').any(|coding| {
-        let mut parts = coding.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default();
-        let refused = parts.any(|weight| matches!(weight, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-        (name.eq_ignore_ascii_case("gzip") || name == "*") && !refused
-    })
+    let accepted = AcceptEncoding::parse(request).map(|accepted| accepted.0).unwrap_or_default();
+    let weight = |is: &dyn Fn(&Preference<Encoding>) -> bool| {
+        accepted.iter().find(|listed| is(&listed.item)).map(|listed| listed.quality)
+    };
+    let gzip = weight(&|item| matches!(item, Preference::Specific(coding) if *coding == Encoding::gzip()));
+    gzip.or_else(|| weight(&|item| matches!(item, Preference::Any))).is_some_and(|weight| weight > Quality::ZERO)
 }
 
-/// Each content is packed once, at its first use.
-fn packed(tag: &str, data: &[u8]) -> Bytes {
-    static PACKED: LazyLock<Mutex<HashMap<String, Bytes>>> = LazyLock::new(Mutex::default);
-    let mut packed = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
-    let pack = || {
+/// The content as gzip. Each content is compressed once, at its first use, and kept by its entity
+/// tag.
+fn compressed(tag: &str, data: &[u8]) -> Bytes {
+    static COMPRESSED: LazyLock<Mutex<HashMap<String, Bytes>>> = LazyLock::new(Mutex::default);
+    let mut compressed = COMPRESSED.lock();
+    let compress = || {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         // Writing to memory does not fail.
         let _ = encoder.write_all(data);
         Bytes::from(encoder.finish().unwrap_or_default())
     };
-    packed.entry(tag.to_owned()).or_insert_with(pack).clone()
+    compressed.entry(tag.to_owned()).or_insert_with(compress).clone()
 }
 
 fn find(path: &str) -> Option<StaticFile> {
@@ -122,30 +146,32 @@ fn find(path: &str) -> Option<StaticFile> {
             mime: "text/html".to_owned(),
             data: page.document.as_bytes().into(),
             tag: page.tag.clone(),
-            lasts: false,
+            is_immutable: false,
         });
     }
     if let Some(file) = docs::at(path) {
         return Some(file);
     }
-    // Of another version is nothing here: mixed with this one's it would break, and a page that misses it is loaded anew.
-    let (path, lasts) = match path.strip_prefix(LASTING.as_str()) {
+    // The files of another version give 404: mixed with the files of this version they would break.
+    // A page of the other version reloads when it misses a file.
+    let (path, is_immutable) = match path.strip_prefix(VERSIONED.as_str()) {
         Some(path) => (path, true),
-        // Asked for by whoever has not read the page first.
+        // Browsers ask for this address without having read a page.
         None if path == "/favicon.ico" => ("/favicon.svg", false),
         None => (path, false),
     };
     let name = path.strip_prefix('/')?.to_owned();
     let file = Files::get(&name)?;
     let (tag, mime) = (tag(&file.metadata.sha256_hash()), file.metadata.mimetype().to_owned());
-    Some(StaticFile { name, mime, data: file.data, tag, lasts })
+    Some(StaticFile { name, mime, data: file.data, tag, is_immutable })
 }
 
 fn tag(hash: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(&hash[..15])
 }
 
-/// The hash of all files: one that changed gives all of them new addresses, since they are made for each other.
+/// The hash of all files. A change of one file changes all addresses, because the files are made
+/// for each other.
 fn version() -> String {
     let mut names: Vec<_> = Files::iter().collect();
     names.sort();
@@ -169,16 +195,23 @@ mod tests {
     use actix_web::test::TestRequest;
 
     #[test]
-    fn gzip_is_sent_to_those_who_take_it() {
-        let takes = |accepted: &str| {
+    fn gzip_is_sent_only_to_clients_that_accept_it() {
+        let accepts = |accepted: &str| {
             accepts_gzip(&TestRequest::default().insert_header(("accept-encoding", accepted)).to_http_request())
         };
-        assert!(takes("gzip, br") && takes("br;q=1.0, GZIP;q=0.5") && takes("*"));
-        assert!(!takes("") && !takes("br") && !takes("gzip;q=0") && !takes("xgzip"));
+        for accepted in ["gzip", "gzip, br", "br;q=1.0, GZIP;q=0.5", "*", "*;q=0.1", "gzip, *;q=0", "gzip;q=0.001"] {
+            assert!(accepts(accepted), "{accepted}");
+        }
+        for refused in
+            ["", "br", "xgzip", "gzip;q=0", "gzip; q=0.000", "gzip;Q=0", "gzip;q=0, *", "*, gzip;q=0", "*;q=0"]
+        {
+            assert!(!accepts(refused), "{refused}");
+        }
+        assert!(!accepts_gzip(&TestRequest::default().to_http_request()));
     }
 
     #[test]
-    fn pages_are_the_shop_and_everything_else_is_a_file_or_nothing() {
+    fn a_path_of_the_shop_gives_its_page_and_any_other_path_a_file_or_nothing() {
         for page in ["/", "/cart", "/products/kettle", "/orders/ord_1"] {
             assert_eq!(find(page).map(|found| found.name).as_deref(), Some("index.html"), "{page}");
         }
@@ -188,12 +221,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_by_its_version_lasts_and_no_other_version_is_here() {
-        let lasting = format!("{}/js/main.js", LASTING.as_str());
-        let (plain, versioned) = (find("/js/main.js").unwrap(), find(&lasting).unwrap());
-        assert!(versioned.lasts && !plain.lasts && plain.tag == versioned.tag);
+    fn an_address_with_the_version_is_immutable_and_another_version_is_not_found() {
+        let address = format!("{}/js/main.js", VERSIONED.as_str());
+        let (plain, versioned) = (find("/js/main.js").unwrap(), find(&address).unwrap());
+        assert!(versioned.is_immutable && !plain.is_immutable && plain.tag == versioned.tag);
         assert!(find("/v/AAAAAAAAAAAA/js/main.js").is_none());
-        // A page is what it is under its own address only.
-        assert!(find(&format!("{}/cart", LASTING.as_str())).is_none());
+        // Pages have no address with the version.
+        assert!(find(&format!("{}/cart", VERSIONED.as_str())).is_none());
     }
 }

@@ -1,10 +1,12 @@
-//! The pages of the web shop: all are `index.html`, each with the modules that it begins with announced in its head.
+//! The pages of the web shop. Each is `index.html` with links in its head that preload the modules
+//! of the page.
 
-use super::{Files, LASTING, tag};
+use super::{Files, VERSIONED, tag};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeSet, sync::LazyLock};
 
-/// Paths and the module that draws them, as `static/js/main.js` has them; the first that matches is taken.
+/// Paths, and the module that renders each: the table of `static/js/main.js`. The first match is
+/// used.
 #[rustfmt::skip]
 const PAGES: &[(&str, &str)] = &[
     ("/",                      "home"),
@@ -29,23 +31,26 @@ const PAGES: &[(&str, &str)] = &[
     ("/operator/events",       "operator/events"),
 ];
 
+/// A page, rendered once at its first use.
 pub struct ShopPage {
     path: &'static str,
+    /// The HTML.
     pub document: String,
+    /// The entity tag, without its quotes.
     pub tag: String,
 }
 
-/// The page of that path, if it is one.
+/// The page at this path, if there is one.
 pub fn at(path: &str) -> Option<&'static ShopPage> {
-    static DRAWN: LazyLock<Vec<ShopPage>> =
-        LazyLock::new(|| PAGES.iter().map(|(path, module)| draw(path, module)).collect());
-    DRAWN.iter().find(|page| matches(page.path, path))
+    static RENDERED: LazyLock<Vec<ShopPage>> =
+        LazyLock::new(|| PAGES.iter().map(|(path, module)| render(path, module)).collect());
+    RENDERED.iter().find(|page| matches(page.path, path))
 }
 
-/// For every other path.
+/// The page for all other paths: it says that nothing was found.
 pub fn missing() -> &'static ShopPage {
-    static DRAWN: LazyLock<ShopPage> = LazyLock::new(|| draw("", "missing"));
-    &DRAWN
+    static RENDERED: LazyLock<ShopPage> = LazyLock::new(|| render("", "missing"));
+    &RENDERED
 }
 
 fn matches(pattern: &str, path: &str) -> bool {
@@ -59,33 +64,34 @@ fn matches(pattern: &str, path: &str) -> bool {
     }
 }
 
-fn draw(path: &'static str, module: &str) -> ShopPage {
+fn render(path: &'static str, module: &str) -> ShopPage {
     let mut modules = BTreeSet::new();
-    follow("js/main.js", &mut modules);
-    follow(&format!("js/pages/{module}.js"), &mut modules);
-    let lasting = LASTING.as_str();
-    let announced: String =
+    collect("js/main.js", &mut modules);
+    collect(&format!("js/pages/{module}.js"), &mut modules);
+    let prefix = VERSIONED.as_str();
+    let preloads: String =
         modules.iter().map(|module| format!("  <link rel=\"modulepreload\" href=\"/{module}\">\n")).collect();
-    let mut document = text("index.html").replace("</head>", &format!("{announced}</head>"));
+    let mut document = text("index.html").replace("</head>", &format!("{preloads}</head>"));
     for folder in ["css", "js", "favicon.svg"] {
-        document = document.replace(&format!("=\"/{folder}"), &format!("=\"{lasting}/{folder}"));
+        document = document.replace(&format!("=\"/{folder}"), &format!("=\"{prefix}/{folder}"));
     }
     let tag = tag(&Sha256::digest(&document));
     ShopPage { path, document, tag }
 }
 
-/// The module and all that it imports: else a browser learns of each only when it has read the one before.
-fn follow(module: &str, met: &mut BTreeSet<String>) {
-    if !met.insert(module.to_owned()) {
+/// Adds the module and all modules that it imports, directly or indirectly. Without preload links a
+/// browser finds an import only after it has fetched the importing module.
+fn collect(module: &str, found: &mut BTreeSet<String>) {
+    if !found.insert(module.to_owned()) {
         return;
     }
     let folder = module.rsplit_once('/').map_or("", |(folder, _)| folder);
     for import in imports(&text(module)) {
-        follow(&resolve(folder, import), met);
+        collect(&resolve(folder, import), found);
     }
 }
 
-/// What stands behind `from` at the end of an import: `import { html } from './html.js';`
+/// The paths of the imports in a module: `./html.js` of `import { html } from './html.js';`.
 fn imports(source: &str) -> impl Iterator<Item = &str> {
     source.lines().filter_map(|line| {
         let from = line.strip_prefix("import '").or_else(|| {
@@ -118,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_browser_has_the_same_table() {
+    fn the_front_end_has_the_same_table_of_pages() {
         let main = text("js/main.js");
         let rows: Vec<(&str, &str)> = main
             .lines()
@@ -131,18 +137,18 @@ mod tests {
     }
 
     #[test]
-    fn a_page_announces_all_modules_that_it_begins_with_and_only_such_as_there_are() {
+    fn a_page_preloads_all_modules_that_it_imports_and_all_of_them_exist() {
         for (path, module) in PAGES {
             let page = at(&path.replace(':', "")).unwrap();
-            let announced: Vec<_> = page
+            let preloaded: Vec<_> = page
                 .document
                 .lines()
                 .filter_map(|line| line.trim().strip_prefix("<link rel=\"modulepreload\" href=\"")?.split_once('"'))
-                .map(|(path, _)| path.strip_prefix(LASTING.as_str()).expect("an address that lasts"))
+                .map(|(path, _)| path.strip_prefix(VERSIONED.as_str()).expect("an address with the version"))
                 .collect();
-            assert!(announced.contains(&format!("/js/pages/{module}.js").as_str()), "{announced:?}");
-            assert!(announced.contains(&"/js/html.js"), "{announced:?}");
-            for path in announced {
+            assert!(preloaded.contains(&format!("/js/pages/{module}.js").as_str()), "{preloaded:?}");
+            assert!(preloaded.contains(&"/js/html.js"), "{preloaded:?}");
+            for path in preloaded {
                 assert!(Files::get(&path[1..]).is_some(), "{path}");
             }
             assert!(!page.document.contains("\"/js/") && !page.document.contains("\"/css/"));
@@ -150,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn every_module_that_is_imported_is_there() {
+    fn every_imported_module_exists() {
         for name in Files::iter().filter(|name| name.ends_with(".js")) {
             let folder = name.rsplit_once('/').unwrap().0;
             for import in imports(&text(&name)) {

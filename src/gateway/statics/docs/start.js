@@ -1,4 +1,4 @@
-// A file of its own: the shop's Content-Security-Policy lets no script stand in a page.
+// In a file of its own, because the shop's Content-Security-Policy forbids scripts in pages.
 SwaggerUIBundle({
   url: '/api/openapi.json',
   domNode: document.getElementById('api'),
@@ -7,6 +7,6 @@ SwaggerUIBundle({
   displayRequestDuration: true,
   docExpansion: 'none',
   filter: true,
-  // No stranger's service is asked whether the document is valid: the tests have looked.
+  // Swagger UI must not send the document to an external validator. The tests validate it.
   validatorUrl: null,
 });
