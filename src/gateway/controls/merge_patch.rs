@@ -9,12 +9,14 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-/// A merge patch of settings: a member that is missing stays as it is, and `null` restores the default.
+/// A merge patch of settings: a member that is missing stays as it is, and `null` restores the
+/// default.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub struct Patch<T>(pub Value, PhantomData<T>);
 
-/// The schema of the settings. The OpenAPI document adds that no member is required and each may be `null`.
+/// The schema of the settings. The OpenAPI document adds that no member is required and each may be
+/// `null`.
 impl<T: ToSchema> ToSchema for Patch<T> {
     fn name() -> Cow<'static, str> {
         format!("{}Patch", T::name()).into()
@@ -31,26 +33,28 @@ impl<T: ToSchema> PartialSchema for Patch<T> {
     }
 }
 
-/// The settings that a patch makes of the defaults.
+/// The defaults with the patch applied. `Err` is 422 if the result is no valid `T`.
 pub fn patched<T: Serialize + DeserializeOwned>(defaults: &T, patch: &Value) -> Result<T, Problem> {
     let mut settings = serde_json::to_value(defaults).unwrap_or_default();
-    lay_over(&mut settings, patch);
+    apply(&mut settings, patch);
     from_json(settings.to_string().as_bytes())
 }
 
-/// RFC 7396 §2, with the defaults as the target: `null` leaves a member as it is there.
-fn lay_over(defaults: &mut Value, patch: &Value) {
+/// Applies a patch to the defaults (RFC 7396 §2), with one difference: `null` keeps the default of
+/// a member.
+fn apply(defaults: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *defaults = patch.clone();
         return;
     };
     let defaults = object(defaults);
     for (name, value) in patch.iter().filter(|(_, value)| !value.is_null()) {
-        lay_over(defaults.entry(name.clone()).or_insert(Value::Null), value);
+        apply(defaults.entry(name.clone()).or_insert(Value::Null), value);
     }
 }
 
-/// Makes one patch of two, with the effect of the first and then the second: the same merge, but a `null` stays.
+/// Adds `then` to the patch `first`. The sum has the effect of the first patch and then the second:
+/// the same merge, but each `null` is kept.
 pub fn add_to_patch(first: &mut Value, then: &Value) {
     let Value::Object(then) = then else {
         *first = then.clone();
@@ -75,8 +79,8 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_patch_is_laid_over_the_defaults_member_by_member() {
-        // After the cases of RFC 7396, appendix A.
+    fn a_patch_changes_the_defaults_member_by_member() {
+        // Adapted from the cases of RFC 7396, appendix A.
         for (defaults, patch, result) in [
             (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
             (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
@@ -89,12 +93,12 @@ mod tests {
             (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
         ] {
             let mut merged = defaults.clone();
-            lay_over(&mut merged, &patch);
+            apply(&mut merged, &patch);
             assert_eq!(merged, result, "{defaults} and {patch}");
         }
     }
 
-    /// Of settings with two fields, and a group of two more.
+    /// A patch of settings with two fields, and a group of two more fields.
     fn patch() -> impl Strategy<Value = Value> {
         let leaf = || prop_oneof![Just(Value::Null), (0..9).prop_map(Value::from)];
         let group = prop::collection::btree_map("[ab]", leaf(), 0..3);
@@ -105,16 +109,16 @@ mod tests {
     }
 
     proptest! {
-        /// What was said last of each setting counts.
+        /// The last value of each setting counts.
         #[test]
-        fn two_patches_added_up_do_what_they_do_one_after_the_other(first in patch(), then in patch()) {
+        fn the_sum_of_two_patches_has_the_effect_of_both_in_order(first in patch(), then in patch()) {
             let defaults = json!({"a": 10, "b": 11, "group": {"a": 12, "b": 13}});
             let (mut sum, mut at_once) = (first.clone(), defaults.clone());
             add_to_patch(&mut sum, &then);
-            lay_over(&mut at_once, &sum);
+            apply(&mut at_once, &sum);
             for place in ["/a", "/b", "/group/a", "/group/b"] {
-                let said = then.pointer(place).or(first.pointer(place)).filter(|value| !value.is_null());
-                prop_assert_eq!(at_once.pointer(place), said.or(defaults.pointer(place)));
+                let last = then.pointer(place).or(first.pointer(place)).filter(|value| !value.is_null());
+                prop_assert_eq!(at_once.pointer(place), last.or(defaults.pointer(place)));
             }
         }
     }

@@ -1,10 +1,23 @@
-//! What an operator can change while the shop runs. It stays changed after a restart.
+//! The settings that an operator can change while the shop runs. A change stays in force after a
+//! restart.
 //!
-//! Everything that can be changed is a [`Control`]: it has a name and settings, which are read and changed
-//! as JSON. A change is a merge patch (RFC 7396) of the settings. The patch is checked as a whole, put into
-//! force, and stored in the data folder; `null` restores the default. Only the patches are stored. So
-//! settings that nobody changed follow the defaults of a new version.
+//! Everything that can be changed is a [`Control`]. A control has a name and settings, which are
+//! read and changed as JSON. A change is a merge patch (RFC 7396) of the settings: it is validated
+//! as a whole, put into force, and stored in the data folder. `null` restores a default.
+//!
+//! ## Decisions
+//!
+//! - **Only the merge patches are stored, not the settings.** Context: a new version of the program
+//!   may have better defaults. Stored settings would keep the old defaults for ever. Decision: the
+//!   sum of all patches of a control is stored, and applied to the defaults at each start.
+//!   Consequence: a setting that no operator has changed follows the defaults of the new version. A
+//!   stored patch may no longer be valid in a new version: it is skipped, and the log says so.
+//! - **A change that cannot be stored is undone.** Context: settings that are in force but not on
+//!   disk would be lost at the next restart without notice. Decision: apply, store, and apply the
+//!   previous settings again if storing fails. Consequence: requests may see a failed change for a
+//!   short time.
 
+pub mod control;
 pub mod limit_settings;
 pub mod merge_patch;
 
@@ -18,20 +31,22 @@ use super::{
     routing::{CachePolicy, LiveRoute, Route, RouteSettings},
 };
 use crate::{
-    mesh::{Caller, ClientPolicySettings, Mesh, MeshError, PoolSettings},
+    mesh::{ClientPolicySettings, Mesh, MeshError, PoolSettings},
     types::{Service, UserId},
 };
+pub use control::Control;
 use futures_util::future::LocalBoxFuture;
 use limit_settings::LimitSettings;
 use merge_patch::{add_to_patch, patched};
 use serde_json::{Value, json};
-use std::{str::FromStr, sync::Arc};
+use std::sync::Arc;
 
-/// Stores the patches.
+/// Stores the patches of the controls, by the names of the controls.
 pub trait ControlStore: Send + Sync {
-    /// By the control's name.
+    /// All stored patches, with their names.
     fn all(&self) -> Result<Vec<(String, Value)>, MeshError>;
-    /// Returns when the patch is on disk.
+    /// Replaces the stored patch of a control. Returns when the patch is on disk. `by` is the
+    /// operator.
     fn store<'a>(
         &'a self,
         name: &'a str,
@@ -40,78 +55,21 @@ pub trait ControlStore: Send + Sync {
     ) -> LocalBoxFuture<'a, Result<(), MeshError>>;
 }
 
-/// Everything that operators can change, and its settings.
+/// All controls and their current settings.
 pub struct Controls {
     store: Box<dyn ControlStore>,
     mesh: Mesh,
     limiter: Arc<RateLimiter>,
     concurrency: Arc<ConcurrencyLimit>,
     table: &'static [Route],
-    /// In the order of the table.
+    /// The settings of the routes, in the order of the table.
     routes: Vec<LiveRoute>,
     /// Held during a change, so that two changes never start from the same settings.
     changing: tokio::sync::Mutex<()>,
 }
 
-/// One thing that an operator can change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Control {
-    Route(usize),
-    Service(Service),
-    /// The circuit breaker of a caller for a service.
-    Breaker(Caller, Service),
-    /// How often a client may send requests of a class.
-    Limit(Class),
-}
-
-impl Control {
-    /// The class of that name; one that is not counted has no limit.
-    pub fn limit(id: &str) -> Option<Self> {
-        Class::ALL.into_iter().find(|class| class.name() == id).map(Self::Limit)
-    }
-
-    /// The route of the table whose handler has that name, such as `products.get`.
-    pub fn route(table: &[Route], id: &str) -> Option<Self> {
-        table.iter().position(|route| route.id() == id).map(Self::Route)
-    }
-
-    pub fn service(id: &str) -> Option<Self> {
-        Service::from_str(id).ok().map(Self::Service)
-    }
-
-    /// Such as `gateway.products`.
-    pub fn breaker(id: &str) -> Option<Self> {
-        let (caller, service) = id.split_once('.')?;
-        let caller = match caller {
-            "gateway" => Caller::GATEWAY,
-            caller => Caller::Service(Service::from_str(caller).ok()?),
-        };
-        Some(Self::Breaker(caller, Service::from_str(service).ok()?))
-    }
-
-    /// The name that its patch is stored under.
-    fn name(self, table: &[Route]) -> String {
-        match self {
-            Self::Route(at) => format!("route {}", table[at].id()),
-            Self::Service(service) => format!("service {service}"),
-            Self::Breaker(caller, service) => format!("breaker {caller}.{service}"),
-            Self::Limit(class) => format!("limit {}", class.name()),
-        }
-    }
-
-    fn named(table: &[Route], name: &str) -> Option<Self> {
-        let (kind, id) = name.split_once(' ')?;
-        match kind {
-            "route" => Self::route(table, id),
-            "service" => Self::service(id),
-            "breaker" => Self::breaker(id),
-            "limit" => Self::limit(id),
-            _ => None,
-        }
-    }
-}
-
 impl Controls {
+    /// Controls with the default settings: [`Self::restore`] puts the stored patches into force.
     pub fn new(
         store: Box<dyn ControlStore>,
         mesh: Mesh,
@@ -130,25 +88,27 @@ impl Controls {
         }
     }
 
-    /// Puts the stored patches into force. A patch that is no longer valid is skipped, and the log says so.
+    /// Puts the stored patches into force. A patch that is no longer valid is skipped, and the log
+    /// says so.
     pub async fn restore(&self) -> Result<(), MeshError> {
         let kept = self.store.all()?;
         for (name, patch) in &kept {
             let done = match Control::named(self.table, name) {
                 Some(control) => self.apply(control, patch).await.map_err(|problem| problem.to_string()),
-                None => Err("nothing has that name".into()),
+                None => Err("the name is unknown".into()),
             };
             if let Err(reason) = done {
-                log::warn!(control = name.as_str(); "the change of an operator is not in force: {reason}");
+                log::warn!(control = name.as_str(); "a stored change of an operator is no longer valid, and is not in force: {reason}");
             }
         }
         if !kept.is_empty() {
-            log::info!(controls = kept.len(); "the changes of operators are in force; --reset-controls removes them");
+            log::info!(controls = kept.len(); "stored changes of operators are in force; --reset-controls removes them");
         }
         Ok(())
     }
 
-    /// Sets the number of instances that the settings give, unless an operator has set another.
+    /// Sets the default number of instances of a service. A number that an operator has set stays
+    /// in force.
     pub async fn set_default_count(&self, service: Service, count: usize) -> Result<(), MeshError> {
         let pool = self.mesh.pool(service);
         if pool.defaults().count == count {
@@ -164,20 +124,23 @@ impl Controls {
         Ok(())
     }
 
+    /// The route table.
     pub fn table(&self) -> &'static [Route] {
         self.table
     }
 
-    /// The current settings of a route of the table; the defaults for another route.
+    /// The current settings of a route of the table. A route that is not in the table has the
+    /// defaults.
     pub fn live(&self, route: &'static Route) -> LiveRoute {
         let at = self.table.iter().position(|row| std::ptr::eq(row, route));
         at.map(|at| self.routes[at].clone()).unwrap_or_default()
     }
 
-    /// Changes the settings by a merge patch, and stores it. A patch that is not valid changes nothing.
+    /// Changes the settings of a control by a merge patch, and stores the patch. An invalid patch
+    /// changes nothing and gives 422. `by` is the operator, for the log.
     pub async fn change(&self, control: Control, patch: Value, by: Option<UserId>) -> Result<(), Problem> {
         if !patch.is_object() {
-            return Err(Problem::invalid("", "must be an object that says what is to be changed"));
+            return Err(Problem::invalid("", "must be a JSON object with the settings to change"));
         }
         let _one_after_the_other = self.changing.lock().await;
         let name = control.name(self.table);
@@ -192,7 +155,7 @@ impl Controls {
             return Err(error.into());
         }
         let by = by.map(|id| id.to_string()).unwrap_or_default();
-        log::warn!(control = name.as_str(), by = by.as_str(); "an operator changed it: {patch}");
+        log::warn!(control = name.as_str(), by = by.as_str(); "an operator changed settings: {patch}");
         Ok(())
     }
 
@@ -231,12 +194,15 @@ impl Controls {
 
     fn set_route(&self, at: usize, settings: RouteSettings) -> Result<(), Problem> {
         let (route, settings) = (&self.table[at], settings.checked().map_err(invalid_setting)?);
-        if !settings.enabled && route.path.starts_with(OWN) {
-            return Err(Problem::invalid("/enabled", "cannot be false here: no operator could enable it again"));
+        if !settings.enabled && route.path.starts_with(CONTROL_ROUTES) {
+            return Err(Problem::invalid(
+                "/enabled",
+                "must be true for this route, because operators need the route to enable routes again",
+            ));
         }
         let most = MOST_TTL.as_millis() as u64;
         if settings.cache_ttl_ms.is_some_and(|ms| ms > most || route.cache == CachePolicy::Never) {
-            let reason = format!("cache_ttl_ms is from 0 to {most}, and for routes that are cached");
+            let reason = format!("cache_ttl_ms must be from 0 to {most}, and the route must be one that is cached");
             return Err(Problem::invalid("/cache_ttl_ms", reason));
         }
         self.routes[at].store(Arc::new(settings));
@@ -247,13 +213,15 @@ impl Controls {
         let default = self.limiter.default_rate(class).unwrap_or(class.default_rate());
         let defaults = LimitSettings::of(default, class.answered_within());
         let settings: LimitSettings = patched(&defaults, patch)?;
-        // Whole seconds give a rate only roughly; the default itself is exact.
+        // A window in whole seconds gives some rates only roughly. The default rate itself is
+        // exact.
         let rate = match (settings.quota, settings.window_seconds) == (defaults.quota, defaults.window_seconds) {
             true => default,
             false => settings.rate().map_err(invalid_setting)?,
         };
         self.concurrency.set_within(class, settings.within().map_err(invalid_setting)?);
-        // If the rate is the same, clients keep their counts.
+        // A new rate gives all clients a full quota. If the rate is the same, the clients keep
+        // their counts.
         if self.limiter.rate(class) != Some(rate) {
             self.limiter.set_rate(class, rate);
         }
@@ -261,33 +229,12 @@ impl Controls {
     }
 }
 
-/// The routes by which the controls are changed.
-const OWN: &str = "/api/v1/gateway/";
+/// The prefix of the routes that change controls.
+const CONTROL_ROUTES: &str = "/api/v1/gateway/";
 
-/// A problem from the sentence of a check, which begins with the name of the field: `autoscale.least is …`.
+/// 422 from the sentence of a validation. The sentence begins with the name of the field:
+/// `autoscale.least is …`.
 pub fn invalid_setting(reason: String) -> Problem {
     let field = reason.split(' ').next().unwrap_or_default();
     Problem::invalid(format!("/{}", field.replace('.', "/")), reason.as_str())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gateway::routes::ROUTES;
-
-    #[test]
-    fn every_control_is_found_by_its_own_name() {
-        let routes = (0..ROUTES.len()).map(Control::Route);
-        let services = Service::ALL.map(Control::Service);
-        let breakers = Service::ALL.map(|service| Control::Breaker(Caller::GATEWAY, service));
-        let limits = Class::ALL.map(Control::Limit);
-        for control in routes.chain(services).chain(breakers).chain(limits) {
-            assert_eq!(Control::named(ROUTES, &control.name(ROUTES)), Some(control));
-        }
-        for name in
-            ["route nothing.get", "service shop", "breaker gateway", "breaker me.products", "limit", "limit free", ""]
-        {
-            assert_eq!(Control::named(ROUTES, name), None);
-        }
-    }
 }
