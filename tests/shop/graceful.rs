@@ -90,7 +90,7 @@ fn a_shop_that_closes_says_so_before_it_is_closed() {
     let probe = shop.anonymous();
     let (_, listed) = (probe.get("/readyz").ok(), probe.get("/readyz?verbose").ok());
     assert!(listed.text.contains("[+] service orders") && listed.text.contains("[+] open"), "{}", listed.text);
-    assert!(listed.text.contains("[+] orders that are under way: 0"), "{}", listed.text);
+    assert!(listed.text.contains("[+] unfinished orders: 0"), "{}", listed.text);
     assert!(listed.text.contains("[+] orders that need attention: 0"), "{}", listed.text);
     shop.signal("TERM");
     let told = eventually("it says so", || Some(shop.readyz()).filter(|answer| answer.contains(" 503 ")));

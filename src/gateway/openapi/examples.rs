@@ -1,26 +1,27 @@
-//! Examples: each made of the examples of its parts, down to ids, amounts and names, so that none is written twice and none grows old.
+//! Examples of bodies. Each is composed of the examples of its fields, so no example is written
+//! twice. A test validates each example against its schema.
 
 use super::schemas::{Schemas, name_of};
 use serde_json::{Map, Value, json};
 
-/// What texts say, by the names of their fields; of one schema's field, or of all.
+/// Example texts by the name of the field: `Schema.field` for one schema, `field` for all others.
 #[rustfmt::skip]
 const TEXTS: &[(&str, &str)] = &[
     ("Product.name", "Steel kettle"), ("CreateProduct.name", "Steel kettle"), ("ProductChanges.name", "Steel kettle"),
     ("CartItem.name", "Steel kettle"), ("OrderItem.name", "Steel kettle"), ("Category.name", "Kitchen"), ("category_name", "Kitchen"),
-    ("Equation.name", "captured - refunded = what the provider holds"), ("name", "Ada Lovelace"),
+    ("Equation.name", "captured - refunded = held by the provider"), ("name", "Ada Lovelace"),
     ("line1", "12 St James's Square"), ("line2", "Second floor"), ("city", "Berlin"), ("postal_code", "10115"), ("phone", "+49 30 123456"),
-    ("description", "It whistles."), ("image", "/pictures/kettle.svg"), ("category", "kitchen"), ("tags", "steel"),
+    ("description", "A kettle that whistles."), ("image", "/pictures/kettle.svg"), ("category", "kitchen"), ("tags", "steel"),
     ("number", "4242 4242 4242 4242"), ("cvc", "123"), ("brand", "visa"), ("last4", "4242"),
     ("access_token", "eyJhbGciOiJFZERTQSJ9…"), ("refresh_token", "mJ3vWq0c2f…"), ("token", "9f2c51…"),
-    ("reason", "It is too loud."), ("note", "Paid, packed tomorrow"), ("title", "Your order is on its way"), ("body", "The carrier has it."),
+    ("reason", "The kettle is too loud."), ("note", "Paid, packed tomorrow"), ("title", "Your order is on its way"), ("body", "The carrier has collected your parcel."),
     ("link", "/orders/ord_019a52b46b7a7d0c8f3e5a1b2c3d4e5f"), ("tracking_number", "GL12345678 5DE"), ("carrier", "Northern Rail"),
     ("code", "BER"), ("hub", "Berlin"), ("route", "Berlin"), ("degraded", "shipment"), ("message", "Back at noon."),
     ("record", "order/ord_019a52b46b7a7d0c8f3e5a1b2c3d4e5f"), ("error", "the service failed"),
     ("subject", "ord_019a52b46b7a7d0c8f3e5a1b2c3d4e5f"), ("left", "EUR 59.90"), ("right", "EUR 59.90"),
     ("next_cursor", "c1Wm9yJvcmRfMDE5YTUyYjQi"), ("kid", "2026-05-04"), ("x", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"), ("verbose", ""),
 ];
-/// And numbers.
+/// Example numbers by the name of the field.
 #[rustfmt::skip]
 const NUMBERS: &[(&str, u64)] = &[
     ("exp_month", 12), ("exp_year", 2030), ("weight_grams", 900), ("available", 40), ("on_hand", 40), ("product_count", 12), ("item_count", 2),
@@ -28,16 +29,16 @@ const NUMBERS: &[(&str, u64)] = &[
     ("least", 2), ("most", 8), ("in_flight", 20), ("weight", 100),
 ];
 
-/// Whether what may be left out is shown.
+/// Which fields an example has.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Shown {
-    /// In a request: all that can be said.
+    /// All fields: for requests.
     All,
-    /// In an answer: what is always there.
+    /// Only the required fields: for responses.
     Required,
 }
 
-/// A value that is valid by the schema.
+/// An example value that is valid by the schema.
 pub fn of(schema: &Value, schemas: &Schemas, shown: Shown) -> Value {
     let described = ["example", "const", "default"].iter().find_map(|name| schema.get(*name));
     let listed = || ["examples", "enum"].iter().find_map(|name| schema.get(*name)?.as_array()?.first());
@@ -78,7 +79,7 @@ fn object(name: &str, schema: &Value, schemas: &Schemas, shown: Shown) -> Value 
         let text = [&of_one, member].into_iter().find_map(|key| TEXTS.iter().find(|(known, _)| known == key));
         let number = NUMBERS.iter().find(|(known, _)| known == member);
         match (&made, text, number) {
-            // What has an example of its own keeps it.
+            // An example that the schema itself gives is kept.
             (Value::String(made), Some((_, text)), _) if ["text", "a long walk at dawn"].contains(&made.as_str()) => {
                 json!(text)
             }

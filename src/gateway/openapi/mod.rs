@@ -1,8 +1,16 @@
-//! The API as an OpenAPI 3.1 document, for programs and for who writes them: `/api/openapi.json`, and readable at `/docs`.
+//! The API as an OpenAPI 3.1 document: `/api/openapi.json` for programs, `/docs` for readers.
 //!
-//! It is made of the route table and of the handlers' types. What follows from a row (who may call, how often, with which header
-//! fields, why it may be refused) is said by the row alone; what a handler takes and gives, by its parameters and its answer; what is
-//! left is text, in [`operation_docs`]. Every answer that a test of the shop receives is held against it (`tests/shop/harness/contract.rs`).
+//! ## Decisions
+//!
+//! - **The document is derived from the route table and from the types of the handlers.** Context:
+//!   a document that is written by hand differs from the code after a few changes. Decision: a row
+//!   of the table gives the access, the rate limit, the header fields and the problem codes. The
+//!   parameters and the return type of the handler give the schemas. Only the texts are written by
+//!   hand, in [`operation_docs`]. Consequence: a new route without texts fails a test, and a new
+//!   problem code must be entered in [`problems`].
+//! - **The document is a promise that tests check.** The tests of the shop compare each response
+//!   that they receive with the document (`tests/shop/harness/contract.rs`). Consequence: an
+//!   undocumented field or status fails the test that first receives it.
 
 mod examples;
 mod headers;
@@ -24,7 +32,7 @@ use std::{
     sync::LazyLock,
 };
 
-/// The document as JSON text, made at the first call.
+/// The document as JSON text. It is made at the first call and kept.
 pub fn document() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| made().to_string());
     &TEXT
@@ -63,25 +71,27 @@ fn made() -> Value {
             "parameters": headers::parameters(),
             "headers": headers::headers(),
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The `access_token` that signing in gives: RFC 9068, signed with EdDSA."},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": cookies::ACCESS, "description": "For browsers: set by signing in, out of scripts' reach."},
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The `access_token` of the response to a sign-in: a JWT (RFC 9068), signed with EdDSA."},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": cookies::ACCESS, "description": "For browsers: the sign-in sets the cookie, and scripts cannot read it."},
             },
         },
     })
 }
 
-const ABOUT: &str = "A complete web shop in one binary: seven services, each an actor with a tree of its own on disk, behind one gateway.
+const ABOUT: &str = "A complete web shop in one binary: one gateway, and behind it seven services. \
+Each service is an actor with its own tree on disk.
 
-Every request runs through the gateway's filters in one order: limits, authentication, authorization, rate limits, idempotency, \
-preconditions, cache. Ids carry their kind (`ord_…`), amounts of money are in minor units, times are RFC 3339 in UTC. Lists come in pages: \
-`next_cursor` of one is `cursor` of the next. Whatever is refused is a problem document (RFC 9457) with a `code` for programs. \
-Fields that are not known here are refused in requests; in answers, expect new ones.";
+Every request passes the filters of the gateway in one order: limits, authentication, authorization, rate limits, \
+idempotency, preconditions, cache. An id begins with its kind (`ord_…`). Amounts of money are in minor units (cents). \
+Times are RFC 3339 in UTC. Lists come in pages: the `next_cursor` of one page is the `cursor` of the next. Every error is \
+a problem document (RFC 9457) with a `code` for programs. A request with an unknown field is rejected. Responses may get \
+new fields: clients must ignore fields that they do not know.";
 
-/// What the operations share.
+/// The parts of the document that the operations share.
 #[derive(Default)]
 struct DocumentParts {
     schemas: Schemas,
-    /// By their content: name and response.
+    /// Name and response, by the text of the response.
     responses: BTreeMap<String, (String, Value)>,
 }
 
@@ -126,7 +136,7 @@ impl DocumentParts {
             }
         }
         let is_stream = signature.replies.iter().any(|reply| reply.media_type == "text/event-stream");
-        parameters.extend(headers::looked_at(route, doc, is_stream));
+        parameters.extend(headers::of_request(route, doc, is_stream));
         parameters.into()
     }
 
@@ -140,14 +150,14 @@ impl DocumentParts {
         for reply in &signature.replies {
             let headers = headers::of_reply(route, doc, reply);
             if headers.get("ETag").is_some() {
-                responses.insert("304".into(), json!({"description": "You have it already.", "headers": headers}));
+                responses.insert("304".into(), json!({"description": "Your copy is current.", "headers": headers}));
             }
-            // A status that is an answer here may be a refusal all the same.
+            // A route may use one status for a reply and for a problem: 503 of `/readyz`.
             let refused = refusals.get(&reply.status).map(|codes| problems::response(Some(reply.status), codes));
             let mut content = refused.map_or(json!({}), |mut refused| refused["content"].take());
             let mut response = json!({"description": problems::reason(reply.status), "headers": headers});
             if !reply.media_type.is_empty() {
-                // What is said after the media type is none of its name.
+                // The document names media types without their parameters.
                 let media_type = reply.media_type.split(';').next().unwrap_or_default();
                 content[media_type] = json!({"schema": self.schema_of(reply)});
                 response["content"] = content;
@@ -165,7 +175,7 @@ impl DocumentParts {
         }
     }
 
-    /// A refusal, which many operations have in common.
+    /// A reference to the response for these problem codes, which many operations share.
     fn shared(&mut self, status: Option<u16>, codes: &BTreeSet<&'static str>) -> Value {
         let response = problems::response(status, codes);
         let reason = status.map_or("Refused", problems::reason).replace(|c: char| !c.is_alphabetic(), "");
@@ -180,7 +190,7 @@ impl DocumentParts {
     }
 }
 
-/// The module of its handler. The events of an order are its order's.
+/// The name of the handler's module. The events of an order belong to `orders`.
 fn tag(route: &Route) -> &'static str {
     match route.handler.name.split("::").next().unwrap_or_default() {
         "order_events" => "orders",
@@ -189,29 +199,30 @@ fn tag(route: &Route) -> &'static str {
 }
 
 fn description(route: &Route, doc: &OperationDoc) -> String {
-    let who = match route.access {
-        Access::Public => "Anybody may call it.",
-        Access::SignedIn => "For who is signed in; somebody else's record is not found.",
-        Access::Operator => "For operators.",
+    let access = match route.access {
+        Access::Public => "No sign-in is needed.",
+        Access::SignedIn => "The caller must be signed in. A record of another user gives 404.",
+        Access::Operator => "Only operators may call this route.",
     };
-    let often = match route.class {
-        Class::Free => "It is not throttled.".to_owned(),
-        class => format!("It counts for the `{}` quota.", class.name()),
+    let limit = match route.class {
+        Class::Free => "There is no rate limit.".to_owned(),
+        class => format!("The request counts for the rate limit `{}`.", class.name()),
     };
-    let kept = match route.cache {
+    let caching = match route.cache {
         CachePolicy::Never => String::new(),
         CachePolicy::Shared(seconds) => {
-            format!(" The gateway keeps its answer for {seconds} seconds, the same for everybody.")
+            format!(" The gateway caches the response for {seconds} seconds, one copy for all callers.")
         }
         CachePolicy::Private(seconds) => {
-            format!(" The gateway keeps its answer for {seconds} seconds, for whom it was made alone.")
+            format!(" The gateway caches the response for {seconds} seconds, one copy for each user.")
         }
     };
     let deadline = route.deadline.as_secs();
-    format!("{}\n\n{who} {often} It is answered within {deadline} seconds.{kept}", doc.description).trim().to_owned()
+    let text = format!("{}\n\n{access} {limit} The deadline is {deadline} seconds.{caching}", doc.description);
+    text.trim().to_owned()
 }
 
-/// A parameter that is there is no `null`.
+/// The schema of a query parameter: a parameter is absent or has a value, but is never `null`.
 fn without_null(schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(variants) = schema.get("oneOf").and_then(Value::as_array) {
@@ -226,7 +237,7 @@ fn without_null(schema: &Value) -> Value {
     schema
 }
 
-/// Each body and each answer in JSON shows what one looks like.
+/// Adds an example to each JSON body of the requests and responses.
 fn add_examples(operation: &mut Value, schemas: &Schemas) {
     let show = |content: &mut Value, shown| {
         let Some(json) = content.get_mut("application/json") else { return };

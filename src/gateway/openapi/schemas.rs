@@ -1,10 +1,11 @@
-//! The schemas of the document: gathered from the handlers' types, and made plainer for who reads them or makes a client of them.
+//! The schemas of the document: collected from the types of the handlers, and simplified for
+//! readers and for generators of clients.
 
 use crate::gateway::routing::Shape;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// By their names.
+/// The schemas by their names.
 #[derive(Default)]
 pub struct Schemas(BTreeMap<String, Value>);
 
@@ -15,14 +16,14 @@ fn reference(name: &str) -> Value {
 }
 
 impl Schemas {
-    /// Takes a type in with all that it speaks of: what to write where the type stands.
+    /// Adds the schema of a type and of all types that it refers to. Returns the reference to it.
     pub fn add(&mut self, shape: &Shape) -> Value {
         let schema = self.add_parts(shape);
         self.insert(&shape.name, schema);
         self.inlined(reference(&shape.name))
     }
 
-    /// Takes in what the type speaks of: its own schema.
+    /// Adds the types that a type refers to. Returns the schema of the type itself.
     pub fn add_parts(&mut self, shape: &Shape) -> Value {
         for (name, schema) in &shape.needs {
             self.insert(name, serde_json::to_value(schema).unwrap_or_default());
@@ -35,7 +36,7 @@ impl Schemas {
         debug_assert!(known.is_none_or(|known| known == schema), "two types are called {name}");
     }
 
-    /// What the schema is, behind its name.
+    /// The schema that a reference points to; the schema itself if it is no reference.
     pub fn resolved<'a>(&'a self, schema: &'a Value) -> &'a Value {
         match name_of(schema).and_then(|name| self.0.get(name)) {
             Some(named) => self.resolved(named),
@@ -43,7 +44,8 @@ impl Schemas {
         }
     }
 
-    /// All of them, as they go into the document.
+    /// All schemas in the form of the document: plain types inlined, flattened types merged,
+    /// patches made.
     pub fn finished(mut self) -> Self {
         let names: Vec<_> = self.0.keys().cloned().collect();
         for name in &names {
@@ -56,7 +58,7 @@ impl Schemas {
         self
     }
 
-    /// Those that these parts of the document speak of, and those that they speak of.
+    /// The schemas that these parts of the document refer to, directly or through other schemas.
     pub fn used_by(&self, parts: &Value) -> Value {
         let mut used = Map::new();
         self.gather(parts, &mut used);
@@ -78,19 +80,19 @@ impl Schemas {
         }
     }
 
-    /// Without references to what is told in a line.
+    /// The schema with plain types (see [`is_plain`]) in the place of references to them.
     fn inlined(&self, schema: Value) -> Value {
         match schema {
             Value::Object(mut members) => {
                 let plain = members.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix(REFERENCE));
                 if let Some(plain) = plain.filter(|name| is_plain(name)).and_then(|name| self.0.get(name)) {
                     members.remove("$ref");
-                    // What is said where it is used counts.
+                    // Members at the place of use override those of the type.
                     let all = plain.as_object().cloned().unwrap_or_default().into_iter().chain(members).collect();
                     return self.inlined(Value::Object(all));
                 }
-                if let Some(Value::String(words)) = members.get_mut("description") {
-                    *words = told(words);
+                if let Some(Value::String(text)) = members.get_mut("description") {
+                    *text = without_doc_links(text);
                 }
                 Value::Object(members.into_iter().map(|(name, member)| (name, self.inlined(member))).collect())
             }
@@ -99,12 +101,12 @@ impl Schemas {
         }
     }
 
-    /// What serde flattens is one object here, too.
+    /// One object of the parts of `allOf`, as serde writes a flattened field.
     fn merged(&self, schema: Value) -> Value {
         let Some(parts) = schema.get("allOf").and_then(Value::as_array) else { return schema };
         let mut whole = Map::from_iter([("type".to_owned(), "object".into())]);
-        if let Some(words) = schema.get("description") {
-            whole.insert("description".into(), words.clone());
+        if let Some(text) = schema.get("description") {
+            whole.insert("description".into(), text.clone());
         }
         let (mut properties, mut required) = (Map::new(), Vec::new());
         for part in parts {
@@ -123,7 +125,8 @@ impl Schemas {
         Value::Object(whole)
     }
 
-    /// Of an enum, or of nothing: whatever one of the variants has may be there.
+    /// Adds the properties of all variants of a flattened enum or `Option`. None of them is
+    /// required.
     fn any_of_these(&self, variants: &[Value], properties: &mut Map<String, Value>) {
         for variant in variants {
             let variant = self.inlined(self.resolved(variant).clone());
@@ -145,7 +148,8 @@ impl Schemas {
         }
     }
 
-    /// A merge patch of it (RFC 7396): nothing is required, and `null` gives the default back.
+    /// The schema of a merge patch (RFC 7396): no member is required, and `null` restores the
+    /// default.
     fn patch_of(&self, schema: Value) -> Value {
         let mut schema = self.merged(self.inlined(self.resolved(&schema).clone()));
         if let Some(variants) = schema.get("oneOf").and_then(Value::as_array) {
@@ -171,7 +175,7 @@ pub fn name_of(schema: &Value) -> Option<&str> {
     schema.get("$ref")?.as_str()?.strip_prefix(REFERENCE)
 }
 
-/// Told in a line where it stands, and no type of its own for clients.
+/// Whether a type is written at each place of use. Generated clients get no class for it.
 fn is_plain(name: &str) -> bool {
     let bounds = name.strip_prefix("Text").and_then(|bounds| bounds.split_once("To"));
     let is_text = bounds.is_some_and(|(least, most)| least.parse::<usize>().is_ok() && most.parse::<usize>().is_ok());
@@ -197,12 +201,12 @@ fn nullable(schema: Value) -> Value {
     }
 }
 
-/// Words for rustdoc, without its links.
-fn told(words: &str) -> String {
-    let mut told = words.replace("[`", "`").replace("`]", "`");
-    while let Some((start, rest)) = told.split_once("`(crate::") {
+/// A doc comment without the links of rustdoc.
+fn without_doc_links(text: &str) -> String {
+    let mut plain = text.replace("[`", "`").replace("`]", "`");
+    while let Some((start, rest)) = plain.split_once("`(crate::") {
         let rest = rest.split_once(')').map_or("", |(_, rest)| rest);
-        told = format!("{start}`{rest}");
+        plain = format!("{start}`{rest}");
     }
-    told
+    plain
 }

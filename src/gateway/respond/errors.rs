@@ -1,4 +1,4 @@
-//! The one table from an error to a problem document and its status: of the mesh, and of each service.
+//! The one table from an error of the mesh or of a service to a problem document and its status.
 
 use super::problem::Problem;
 use crate::mesh::{CallError, MeshError};
@@ -27,23 +27,23 @@ impl From<MeshError> for Problem {
             MeshError::TimedOut => Self::new(
                 StatusCode::GATEWAY_TIMEOUT,
                 "timed_out",
-                "The answer took too long. It may still have been carried out.",
+                "The shop did not answer in time, but may have carried out the request. Check before you try again.",
             ),
             MeshError::Overloaded => {
-                Self::unavailable("overloaded", "There is too much to do at the moment. Try again shortly.", 1)
+                Self::unavailable("overloaded", "The shop is busy at the moment. Try again later.", 1)
             }
             MeshError::CircuitOpen { retry_after } => Self::unavailable(
                 "circuit_open",
-                "This part of the shop is in trouble, and is given a rest. Try again shortly.",
+                "This part of the shop is not available because of errors. Try again later.",
                 retry_after.as_secs_f64().ceil().max(1.0) as u64,
             ),
             MeshError::NoInstance | MeshError::Refused => Self::unavailable(
                 "unavailable",
-                "This part of the shop is not available at the moment. Try again shortly.",
+                "This part of the shop is not available at the moment. Try again later.",
                 2,
             ),
             MeshError::Crashed | MeshError::Failed(_) => {
-                Self::unavailable("service_failed", "This part of the shop failed. Try again shortly.", 1)
+                Self::unavailable("service_failed", "An error occurred in this part of the shop. Try again later.", 1)
             }
         }
         .because(error)
@@ -180,13 +180,14 @@ impl From<NotificationsError> for Problem {
 }
 
 impl Problem {
-    /// What to do about a decline, in words. The words for a lost or stolen card are those of a plain decline
-    /// (the code is for programs): a page must not warn whoever found it on the street.
+    /// The problem for a declined payment: its detail says what the shopper can do. A lost or a
+    /// stolen card gets the text of any other decline, because a page must not warn a thief.
+    /// Programs see the `decline_code`.
     pub fn declined(code: &str) -> Self {
         let detail = match code {
             "insufficient_funds" => "The card does not have enough money on it. Use another card.",
             "expired_card" => "The card has expired. Use another card.",
-            "incorrect_cvc" => "The card's security code is not right. Add the card again with the right one.",
+            "incorrect_cvc" => "The card's security code is wrong. Add the card again with the correct code.",
             "processing_error" => "The bank could not process the card just now. Try again in a moment.",
             "card_velocity_exceeded" => {
                 "The card has been used too often lately. Use another card, or try again later."
@@ -197,10 +198,10 @@ impl Problem {
     }
 }
 
-/// The text of a domain error as a sentence.
+/// The text of a domain error as a sentence: a capital letter first, a full stop last.
 fn sentence(error: &impl std::error::Error) -> String {
     let text = error.to_string();
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str())
 }

@@ -1,4 +1,5 @@
-//! What the gateway sends back: replies, problem documents, and the one table from an error to its problem.
+//! What the gateway sends back: replies, problem documents, and the one table from an error to its
+//! problem.
 
 pub mod cache_tag;
 pub mod errors;

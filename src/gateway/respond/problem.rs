@@ -1,10 +1,11 @@
-//! Problem documents (RFC 9457): the form of every refusal of the gateway.
+//! Problem documents (RFC 9457): the form of each error response of the gateway.
 
 use actix_web::{HttpResponse, ResponseError, body::BoxBody, http::StatusCode};
 use serde_json::{Map, Value, json};
 use std::fmt;
 
-/// An error as a client sees it: a status, a stable code, and a sentence that says what to do. No stack, no internal name.
+/// An error as a client sees it: a status, a stable code, and a text that says what happened and
+/// what to do. Never a stack trace or an internal name.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<ProblemParts>);
 
@@ -15,8 +16,9 @@ struct ProblemParts {
     detail: String,
     /// `about:blank` unless the problem has a registered type.
     kind: &'static str,
-    /// Where in the request, by JSON pointer (RFC 6901), and why.
+    /// The invalid fields: the JSON pointer (RFC 6901) into the body, and the reason.
     errors: Vec<(String, String)>,
+    /// Members that the code adds to the document.
     more: Map<String, Value>,
     headers: Vec<(&'static str, String)>,
     /// Whether the connection is closed after the response.
@@ -26,6 +28,8 @@ struct ProblemParts {
 }
 
 impl Problem {
+    /// `code` is one of the codes in the OpenAPI document; `detail` is for people: one or two
+    /// sentences.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self(Box::new(ProblemParts {
             status,
@@ -56,9 +60,14 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, code, detail)
     }
 
-    /// The same words for what does not exist and for what is somebody else's.
+    /// 404. The same text for a record that does not exist and for a record of another user, so
+    ///      that the response does not reveal which ids exist.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing here by that name.")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "Nothing was found here. The address may be wrong, or it may belong to another account.",
+        )
     }
 
     pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
@@ -69,7 +78,7 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
-    /// One field that cannot be: `pointer` leads to it in the body (`/card/number`).
+    /// 422 for one invalid field: `pointer` is its JSON pointer into the body (`/card/number`).
     pub fn invalid(pointer: impl Into<String>, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         let mut problem = Self::unprocessable(
@@ -80,21 +89,24 @@ impl Problem {
         problem
     }
 
-    /// Come back in so many seconds.
+    /// 503. `seconds` is the value of `Retry-After`: at least 1.
     pub fn unavailable(code: &'static str, detail: impl Into<String>, seconds: u64) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).with_header("Retry-After", seconds.max(1).to_string())
     }
 
+    /// Gives the problem a registered type in the place of `about:blank`.
     pub fn of_type(mut self, kind: &'static str) -> Self {
         self.0.kind = kind;
         self
     }
 
+    /// Adds a member to the document.
     pub fn with(mut self, name: &str, value: impl serde::Serialize) -> Self {
         self.0.more.insert(name.to_owned(), serde_json::to_value(value).unwrap_or_default());
         self
     }
 
+    /// Adds a header field to the response.
     pub fn with_header(mut self, name: &'static str, value: String) -> Self {
         self.0.headers.push((name, value));
         self
@@ -106,6 +118,7 @@ impl Problem {
         self
     }
 
+    /// Adds the cause. It is logged, and never sent to the client.
     pub fn because(mut self, cause: impl fmt::Display) -> Self {
         self.0.cause = Some(cause.to_string());
         self
@@ -161,7 +174,8 @@ impl ResponseError for Problem {
         self.0.status
     }
 
-    /// Carries the problem to the filter `problems`, which knows the request and writes the document.
+    /// Carries the problem to the filter `problems`, which knows the request and writes the
+    /// document.
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::new(self.0.status);
         response.extensions_mut().insert(self.clone());

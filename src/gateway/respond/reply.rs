@@ -1,4 +1,5 @@
-//! What handlers return. The type of a reply names its status and its content; the OpenAPI document is made from that type.
+//! What handlers return. The type of a reply names its status and its content; the OpenAPI document
+//! is made from that type.
 
 use super::problem::Problem;
 use crate::gateway::routing::signature::{Replies, ReplyShape, Shape};
@@ -15,7 +16,8 @@ use utoipa::ToSchema;
 /// The return type of a handler: a successful reply, or a problem.
 pub type ReplyResult<T, const STATUS: u16 = 200, const OR: u16 = STATUS> = Result<Reply<T, STATUS, OR>, Problem>;
 
-/// A successful response with the content `T` and the status `STATUS`, or `OR` for a handler that has two: 201 and 200.
+/// A successful response with the content `T` and the status `STATUS`, or `OR` for a handler that
+/// has two: 201 and 200.
 pub struct Reply<T, const STATUS: u16 = 200, const OR: u16 = STATUS> {
     response: HttpResponse,
     content: PhantomData<T>,
@@ -63,24 +65,28 @@ content! {
 }
 
 impl<T: Content, const STATUS: u16, const OR: u16> Reply<T, STATUS, OR> {
-    /// From a response whose body is made already, or is a stream.
+    /// From a response that has its body already, or whose body is a stream. Its status becomes
+    /// `STATUS`.
     pub fn of(mut response: HttpResponse) -> Self {
         *response.status_mut() = status(STATUS);
         Self { response, content: PhantomData }
     }
 
+    /// With this text as the body.
     pub fn raw(text: impl Into<String>) -> Self {
         Self::of(HttpResponse::Ok().content_type(T::MEDIA_TYPE).body(text.into()))
     }
 
+    /// Sets a header field.
     pub fn with(mut self, header: impl TryIntoHeaderPair) -> Self {
-        // The names and values that handlers give are valid ones.
+        // The names and values that handlers set are valid: no error is lost here.
         if let Ok((name, value)) = header.try_into_pair() {
             self.response.headers_mut().insert(name, value);
         }
         self
     }
 
+    /// Adds a cookie.
     pub fn cookie(mut self, cookie: Cookie<'_>) -> Self {
         if let Err(error) = self.response.add_cookie(&cookie) {
             log::error!("a cookie is invalid: {error}");
@@ -88,9 +94,9 @@ impl<T: Content, const STATUS: u16, const OR: u16> Reply<T, STATUS, OR> {
         self
     }
 
-    /// With the status `OR`, if the condition holds.
-    pub fn or_if(mut self, is_so: bool) -> Self {
-        if is_so {
+    /// Changes the status to `OR` if the condition holds.
+    pub fn or_if(mut self, condition: bool) -> Self {
+        if condition {
             *self.response.status_mut() = status(OR);
         }
         self
@@ -102,6 +108,7 @@ impl<T: Content, const STATUS: u16, const OR: u16> Reply<T, STATUS, OR> {
 }
 
 impl<T: Content + Serialize, const STATUS: u16, const OR: u16> Reply<T, STATUS, OR> {
+    /// With this body as JSON.
     pub fn json(body: T) -> Self {
         Self::of(HttpResponse::Ok().json(body))
     }
@@ -115,7 +122,7 @@ impl<T, const STATUS: u16, const OR: u16> Responder for Reply<T, STATUS, OR> {
     }
 }
 
-/// The codes in the types of handlers are valid statuses.
+/// The status of a code in the type of a handler: such a code is a valid status.
 fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
@@ -137,11 +144,12 @@ pub fn ok<T: Serialize + ToSchema>(body: T) -> ReplyResult<T> {
     Ok(Reply::json(body))
 }
 
-/// `201` with JSON and the place of the new resource.
+/// `201` with JSON and the address of the new resource in `Location`.
 pub fn created<T: Serialize + ToSchema>(location: String, body: T) -> ReplyResult<T, 201> {
     Ok(Reply::json(body).with(("Location", location)))
 }
 
+/// `204`.
 pub fn no_content() -> ReplyResult<Nothing, 204> {
     Ok(Reply::of(HttpResponse::Ok().finish()))
 }
