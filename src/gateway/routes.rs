@@ -1,4 +1,20 @@
-//! The route table: the API at a glance. The router, `galleria routes`, the OpenAPI document and the tests are derived from it.
+//! The route table: the whole API on one page. The router, `galleria routes`, the OpenAPI document
+//! and the tests are derived from it.
+//!
+//! The columns, which are the fields of [`Route`]:
+//!
+//! - method: the HTTP method. The row of `GET` serves `HEAD`, too.
+//! - path: a template in the syntax of actix-web. Its only parameter is `{id}`.
+//! - access: `Public` needs no sign-in, `SignedIn` any user, `Operator` an operator.
+//! - class: the class of the request for rate limits and admission. `Free` has neither.
+//! - `Idempotency-Key`: with `Optional` and `Required` the gateway stores the response and sends it
+//!   again for the same key; with `Own` the service stores what it needs; with `Ignored` the key is
+//!   not read.
+//! - cache: for how many seconds the gateway caches the response, as one copy for all callers
+//!   (`Shared`) or one for each user (`Private`). `Never` for routes that are not `GET`.
+//! - s: the deadline in seconds, from the moment when the body has arrived. A call to a service that
+//!   does not end in this time gives 504.
+//! - handler: the function in [`api`](super::api). Its name is the id of the route: `products.get`.
 
 use super::{
     api::{
@@ -18,6 +34,7 @@ use super::{
 use actix_web::{http::Method, web};
 use std::time::Duration;
 
+/// A handler with everything that follows from its types.
 macro_rules! to {
     ($handler:path) => {
         Handler {
@@ -35,8 +52,8 @@ const PUT: Method = Method::PUT;
 const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
 
-/// A row of the table. One without an access policy does not compile.
-#[expect(clippy::too_many_arguments, reason = "they are the columns of the table")]
+/// A row of the table. A row without an access policy does not compile.
+#[expect(clippy::too_many_arguments, reason = "each argument is a column of the table")]
 const fn row(
     method: Method,
     path: &'static str,
@@ -50,10 +67,12 @@ const fn row(
     Route { method, path, access, class, key, cache, deadline: Duration::from_secs(seconds), handler }
 }
 
-/// Paths are tried in this order. The catalogue comes first: most requests are for it.
+/// All routes. Paths are matched in this order: the catalogue is first, because most requests are
+/// for the catalogue.
 #[rustfmt::skip]
 pub static ROUTES: &[Route] = &[
-//      method  path                                          who       class     Idempotency-Key  cache        s   handler
+// method  path                                          access    class     Idempotency-Key  cache
+// s   handler
     row(GET,    "/api/v1/products",                           Public,   Browse,   Ignored,         Shared(60),  10, to!(products::find)),
     row(POST,   "/api/v1/products",                           Operator, Write,    Optional,        Never,       10, to!(products::create)),
     row(GET,    "/api/v1/products/{id}",                      Public,   Browse,   Ignored,         Shared(60),  10, to!(products::get)),
@@ -142,14 +161,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_rows_are_the_same_and_no_template_hides_another() {
+    fn no_two_rows_are_the_same_and_no_template_hides_a_later_path() {
         for (at, route) in ROUTES.iter().enumerate() {
             assert!(
                 !ROUTES[..at].iter().any(|other| other.method == route.method && other.path == route.path),
                 "{}",
                 route.path
             );
-            // actix-web takes the first that matches: a literal must stand before the template that would take it.
+            // actix-web uses the first match: a literal path must stand before a template that
+            // matches it, too.
             let hidden =
                 ROUTES[..at].iter().find(|earlier| earlier.path != route.path && hides(earlier.path, route.path));
             assert!(hidden.is_none(), "{} is hidden by {}", route.path, hidden.map_or("", |route| route.path));
@@ -162,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_anything_is_no_browsing() {
+    fn a_route_that_changes_something_does_not_count_as_browsing() {
         for route in ROUTES.iter().filter(|route| !route.method.is_safe() && route.path != "/api/v1/shipping/quotes") {
             assert!(!matches!(route.class, Browse | Free), "{} {}", route.method, route.path);
         }
