@@ -76,7 +76,7 @@ type Codes = std::vec::IntoIter<(u16, &'static str)>;
 /// The codes of the rows whose condition holds.
 fn codes(rows: &[(bool, u16, &[&'static str])]) -> Codes {
     let rows = rows.iter().filter(|(applies, ..)| *applies);
-    rows.flat_map(|(_, status, codes)| codes.iter().map(|code| (*status, *code))).collect::<Vec<_>>().into_iter()
+    rows.flat_map(|(_, status, codes)| codes.iter().map(move |code| (*status, *code))).collect::<Vec<_>>().into_iter()
 }
 
 /// Codes of the filters `authentication`, `authorization` and `cross_site`.

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     gateway::{
         context::{Completeness, RequestContext},
+        extract::head,
         respond::Problem,
         routing::CachePolicy,
     },
@@ -28,7 +29,7 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::ServiceRequest,
     http::{
-        Method, StatusCode,
+        StatusCode,
         header::{AGE, CACHE_CONTROL, ETAG, HeaderName, HeaderValue, SET_COOKIE},
     },
 };
