@@ -1,10 +1,7 @@
 //! Bounds the bodies that are awaited at one time, so that a client that sends slowly, or never, does not keep others from sending.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 /// Bodies of one client, which may be a proxy with many clients behind it.
 const MOST_OF_A_CLIENT: usize = 256;
@@ -35,7 +32,7 @@ impl BodyReads {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -10,10 +10,8 @@
 //! A slow network looks like overload. Therefore the limit never falls below [`LEAST`].
 
 use crate::gateway::filters::rate_limit::policy::Class;
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// One limit for each class, so that many requests that browse leave room for those that pay.
@@ -89,7 +87,7 @@ impl ConcurrencyLimit {
     }
 
     fn of(&self, class: Class) -> Option<MutexGuard<'_, ClassLimit>> {
-        Some(self.0.get(class as usize)?.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(self.0.get(class as usize)?.lock())
     }
 }
 

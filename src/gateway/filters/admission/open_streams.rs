@@ -2,10 +2,8 @@
 
 use crate::{gateway::respond::Problem, types::UserId};
 use actix_web::http::StatusCode;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashMap, sync::Arc};
 
 /// OpenStreams of one user: more than a user has windows open on orders that are under way.
 const MOST_OF_A_USER: usize = 16;
@@ -50,7 +48,7 @@ impl OpenStreams {
     }
 
     fn lock(&self) -> MutexGuard<'_, StreamCounts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,10 +1,8 @@
 //! Single flight: of requests for one response at one time, one asks the handler and the others wait for it.
 
 use super::key::CacheKey;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashMap, sync::Arc};
 use tokio::sync::watch;
 
 /// The responses that handlers are making now.
@@ -48,7 +46,7 @@ impl Flights {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<CacheKey, watch::Receiver<Landing>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

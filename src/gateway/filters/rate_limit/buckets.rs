@@ -7,11 +7,11 @@
 
 use crate::types::UserId;
 use governor::{nanos::Nanos, state::StateStore};
+use parking_lot::Mutex;
 use std::{
     collections::{HashMap, hash_map::RandomState},
     hash::BuildHasher,
     net::IpAddr,
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -55,7 +55,7 @@ impl Buckets {
 
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().unwrap().arrivals.len()).sum()
+        self.shards.iter().map(|shard| shard.lock().arrivals.len()).sum()
     }
 }
 
@@ -68,7 +68,7 @@ impl StateStore for Buckets {
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
         let at = self.pick.hash_one(client) as usize % SHARDS;
-        let mut shard = self.shards[at].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shards[at].lock();
         if let Some(arrival) = shard.arrivals.get_mut(client) {
             let (measured, next) = measure(Some(Nanos::new(*arrival)))?;
             *arrival = next.as_u64();

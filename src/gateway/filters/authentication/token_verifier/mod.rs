@@ -14,13 +14,9 @@ use crate::{
 use arc_swap::ArcSwap;
 use futures_util::future::select;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use parking_lot::{Mutex, RwLock};
 use sha2::{Digest, Sha256};
-use std::{
-    collections::HashMap,
-    pin::pin,
-    sync::{Mutex, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{collections::HashMap, pin::pin, time::Duration};
 use tokio::sync::Notify;
 
 /// Verified tokens that are remembered, so that most requests cost a look-up and not the check of a signature.
@@ -59,7 +55,7 @@ impl TokenVerifier {
         }
         let system = Context { principal: Principal::System, ..context.clone() };
         if let Ok(revoked) = mesh.call(&system, ListRevoked {}).await {
-            let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+            let mut ended = self.ended.write();
             ended.extend(revoked.into_iter().map(|revoked| (revoked.session_id, revoked.until)));
             self.more_ended.notify_waiters();
         }
@@ -72,7 +68,7 @@ impl TokenVerifier {
     /// Rejects the tokens of these sessions from now on.
     pub fn forget(&self, sessions: &EndedSessions) {
         let now = self.env.now();
-        let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
+        let mut ended = self.ended.write();
         ended.retain(|_, until| *until > now);
         ended.extend(sessions.sessions.iter().map(|session| (*session, crate::env::later(now, REMEMBER_END))));
         self.more_ended.notify_waiters();
@@ -97,13 +93,13 @@ impl TokenVerifier {
     }
 
     fn has_ended(&self, session: SessionId) -> bool {
-        self.ended.read().unwrap_or_else(PoisonError::into_inner).contains_key(&session)
+        self.ended.read().contains_key(&session)
     }
 
     /// The owner of the token; `None` if it is not valid, or no longer.
     pub async fn verify(&self, token: &str, mesh: &Mesh, context: &Context) -> Option<Bearer> {
         let fingerprint: [u8; 32] = Sha256::digest(token).into();
-        let known = self.verified.read().unwrap_or_else(PoisonError::into_inner).get(&fingerprint).copied();
+        let known = self.verified.read().get(&fingerprint).copied();
         let bearer = match known {
             Some(bearer) => bearer,
             None => self.check(token, fingerprint, mesh, context).await?,
@@ -136,7 +132,7 @@ impl TokenVerifier {
 
     fn may_look(&self) -> bool {
         let now = self.env.now();
-        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looked = self.looked.lock();
         let may = looked.is_none_or(|at| since(now, at) >= LOOK_AGAIN);
         if may {
             *looked = Some(now);
@@ -145,7 +141,7 @@ impl TokenVerifier {
     }
 
     fn remember(&self, fingerprint: [u8; 32], bearer: Bearer) {
-        let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
+        let mut verified = self.verified.write();
         if verified.len() >= REMEMBERED {
             let now = self.env.now().as_second();
             verified.retain(|_, bearer| bearer.expires > now);

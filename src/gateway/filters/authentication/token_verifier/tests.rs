@@ -31,12 +31,12 @@ service! { Publisher,
 
 impl Publisher {
     async fn keys(&self, _: Context, _: GetKeys) -> HandlerResult<GetKeys> {
-        *self.asked.lock().unwrap() += 1;
+        *self.asked.lock() += 1;
         let public = |seed: &u8| PublicKey {
             kid: kid(*seed),
             x: URL_SAFE_NO_PAD.encode(signing(*seed).verifying_key().as_bytes()),
         };
-        Ok(self.keys.lock().unwrap().iter().map(public).collect())
+        Ok(self.keys.lock().iter().map(public).collect())
     }
 
     async fn revoked(&self, _: Context, _: ListRevoked) -> HandlerResult<ListRevoked> {
@@ -68,7 +68,7 @@ impl House {
     async fn open() -> Self {
         let env = Env::simulated(7, Timestamp::from_second(1_800_000_000).unwrap());
         let (mesh, publisher) = (Mesh::new(env.clone(), ALLOWED_CALLS, SUBSCRIPTIONS), Publisher::default());
-        publisher.keys.lock().unwrap().push(1);
+        publisher.keys.lock().push(1);
         mesh.register(Service::Users, start(&publisher, &actix::Arbiter::current()));
         let house = Self { verifier: TokenVerifier::new(env.clone()), env, mesh, publisher };
         house.verifier.learn(&house.mesh, &house.context()).await;
@@ -93,7 +93,7 @@ impl House {
     }
 
     fn asked(&self) -> u32 {
-        *self.publisher.asked.lock().unwrap()
+        *self.publisher.asked.lock()
     }
 }
 
@@ -180,7 +180,7 @@ fn a_new_key_is_learnt_when_it_is_met_and_tokens_of_the_old_one_stay_good() {
         // One that is not remembered: what lets it in is the key.
         let unseen = signed(1, &header(1), &with(&house.claims(), "jti", json!("y")));
         assert!(house.lets_in(&old).await);
-        *house.publisher.keys.lock().unwrap() = vec![2, 1];
+        *house.publisher.keys.lock() = vec![2, 1];
         assert!(house.lets_in(&new).await);
         assert!(house.lets_in(&old).await && house.lets_in(&unseen).await);
         assert_eq!(house.asked(), 2, "at the beginning, and when it was met");
@@ -194,7 +194,7 @@ fn made_up_key_names_do_not_turn_into_calls_nor_keep_a_published_key_from_being_
             assert!(!house.lets_in(&signed(9, &header(n + 100), &house.claims())).await);
         }
         assert_eq!(house.asked(), 2);
-        house.publisher.keys.lock().unwrap().push(2);
+        house.publisher.keys.lock().push(2);
         tokio::time::advance(LOOK_AGAIN).await;
         assert!(house.lets_in(&signed(2, &header(2), &house.claims())).await);
     });
