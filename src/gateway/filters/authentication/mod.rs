@@ -1,4 +1,4 @@
-//! Who the caller is: by a bearer token, or by the browser's cookie.
+//! Finds out which user the caller is, by a bearer token (RFC 6750) or by the browser's cookie.
 
 pub mod bearer;
 pub mod cookies;
@@ -21,6 +21,8 @@ use bearer::bearer;
 use std::sync::Arc;
 use token_verifier::TokenVerifier;
 
+/// Sets the context's `principal` and `bearer`. A request without a token stays anonymous. A token
+/// that is not valid gets 401 `invalid_token`, and 429 if the client has sent too many of them.
 pub struct Authentication {
     verifier: Arc<TokenVerifier>,
     limiter: Arc<RateLimiter>,
@@ -37,6 +39,7 @@ impl Filter for Authentication {
 }
 
 impl Authentication {
+    /// `verifier` checks tokens; `limiter` counts those that are not valid.
     pub fn new(verifier: &Arc<TokenVerifier>, limiter: &Arc<RateLimiter>) -> Self {
         Self { verifier: verifier.clone(), limiter: limiter.clone() }
     }
@@ -52,11 +55,11 @@ impl Authentication {
                 context.bearer.set(Some(bearer));
                 Ok(None)
             }
-            // A browser with an expired cookie is a guest, on routes that guests may call.
+            // A browser with an expired cookie counts as a guest, on routes that guests may call.
             None if from_cookie && context.route.access == Access::Public => Ok(None),
             None => {
                 count_bad_token(&self.limiter, context)?;
-                let detail = "The access token is not good, or not any longer. Sign in again.";
+                let detail = "The access token is not valid, or has expired. Sign in again.";
                 Err(Problem::unauthorized("invalid_token", detail))
             }
         }
@@ -68,8 +71,8 @@ enum Token {
     Cookie(String),
 }
 
-/// A bearer token, or else the browser's cookie. Credentials of another scheme make the caller a guest,
-/// even with a cookie: a browser sends both by itself.
+/// The bearer token, or else the token in the browser's cookie. A request with credentials of
+/// another scheme is a guest's, even with a cookie: a browser adds both by itself.
 fn token(request: &ServiceRequest) -> Result<Option<Token>, Problem> {
     let mut credentials = request.headers().get_all(AUTHORIZATION);
     let (first, second) = (credentials.next(), credentials.next());
