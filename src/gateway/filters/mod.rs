@@ -1,6 +1,15 @@
 //! The filters of the gateway: one file or folder for each, and the chain that runs them.
 //!
-//! Read `chain.rs` first: the list. A filter's machinery lies in its own folder, and no filter reads another one's state.
+//! Read `chain.rs` first: the list, its order, and why filters are values (`## Decisions` there).
+//! What a filter needs lies in its own folder, and no filter reads the state of another.
+//!
+//! ## Decisions
+//!
+//! - **One concern, one filter, one file or folder.** A concern that the project teaches can be
+//!   found by its name. Consequence: seventeen filters, most of them with fewer than a hundred
+//!   lines.
+//! - **Business rules are no filters.** A filter knows the route and the caller, never a record.
+//!   Consequence: whether an order belongs to the caller is checked by the orders service.
 
 pub mod access_log;
 pub mod admission;

@@ -1,4 +1,5 @@
-//! The router: makes an actix-web app of the route table, with the filter chain around each route.
+//! The router: makes an actix-web app from the route table, with the filter chain around each
+//! route.
 
 use crate::gateway::{
     api::operation::OpenApiDocument,
@@ -28,10 +29,15 @@ use std::sync::Arc;
 
 /// Everything that a worker needs to serve requests. All workers share it.
 pub struct Router {
+    /// What filters and handlers share.
     pub gateway: Arc<Gateway>,
+    /// What the filters keep from one request to the next.
     pub filters: Arc<FilterState>,
+    /// What an operator has changed, and the settings of each route.
     pub controls: Arc<Controls>,
+    /// The streams that are open.
     pub open_streams: Arc<OpenStreams>,
+    /// The key of the guest cart's cookie.
     pub cart_key: Arc<CartKey>,
 }
 
@@ -59,7 +65,7 @@ impl Router {
             .default_service(self.behind_filters(web::to(statics::serve), &FILES))
     }
 
-    /// What handlers take as `Data<…>`.
+    /// Registers what handlers take as `Data<…>`.
     fn add_data(&self, app: &mut web::ServiceConfig) {
         app.app_data(Data::from(self.controls.clone()))
             .app_data(Data::from(self.open_streams.clone()))
@@ -71,7 +77,8 @@ impl Router {
             .app_data(Data::new(OpenApiDocument(openapi::document)));
     }
 
-    /// One resource for each path, so that a wrong method gets the list of the right ones.
+    /// Adds one resource for each path, so that a wrong method gets 405 with the right ones in
+    /// `Allow` (RFC 9110 §15.5.6).
     fn add_routes(self: &Arc<Self>, app: &mut web::ServiceConfig) {
         let mut paths: Vec<&'static str> = Vec::new();
         for route in ROUTES {
@@ -101,7 +108,7 @@ impl Router {
         }
         let allowed = allowed.join(", ");
         let refuse = web::to(move || {
-            let detail = format!("Here you can {allowed}.");
+            let detail = format!("This path takes {allowed}.");
             let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
             std::future::ready(Err::<HttpResponse, _>(problem.with_header("Allow", allowed.clone())))
         });

@@ -43,17 +43,23 @@ use std::{
 
 /// What the gateway needs to open.
 pub struct GatewaySettings {
+    /// The threads, which wait for the router.
     pub workers: Workers,
+    /// The rate of each class.
     pub throttling: Throttling,
+    /// The trusted hosts, origins and proxies.
     pub trust: Trust,
     /// The certificate for TLS; without one, the workers speak plain HTTP.
     pub certificates: Option<Arc<Certificates>>,
-    /// Stored in the data folder. The gateway derives its keys from it.
+    /// A secret that is stored in the data folder. The gateway derives its keys from it.
     pub secret: [u8; 32],
+    /// Keeps what an operator has changed.
     pub control_store: Box<dyn ControlStore>,
     /// The gateway's own tree, for the responses of idempotency keys.
     pub tree: Tree,
+    /// See [`Gateway::storage_is_healthy`].
     pub storage_is_healthy: Box<dyn Fn() -> bool + Send + Sync>,
+    /// See [`Gateway::storage_report`].
     pub storage_report: Box<dyn Fn() -> StorageReport + Send + Sync>,
 }
 
@@ -66,23 +72,40 @@ pub struct HttpServer {
 
 /// How long the requests in flight have to finish.
 const DRAIN: Duration = Duration::from_secs(30);
-/// For so long probes can see that the shop is closing, before connections are refused.
+/// How long new requests still get 503 before connections are refused: probes see that the shop is
+/// closing.
 const NOTICE: Duration = Duration::from_millis(250);
 /// How often the keys of access tokens are read again.
 const LEARN_KEYS_EVERY: Duration = Duration::from_secs(5 * 60);
 
-/// Opens the gateway. The future runs until the server is closed.
+/// Opens the gateway: it reads the keys of access tokens, restores what an operator has changed,
+/// and begins to serve. The future runs until the server is closed. `Err` if what an operator has
+/// changed cannot be read.
 pub async fn open(
     settings: GatewaySettings,
     env: Env,
     mesh: Mesh,
 ) -> io::Result<(HttpServer, impl Future<Output = io::Result<()>> + use<>)> {
+    let (router, workers, certificates) = assemble(settings, env, mesh);
+    learn_keys(&router.gateway, &router.filters.verifier).await;
+    purge_on_events(&router.gateway.mesh, &router.filters.cache);
+    router.controls.restore().await.map_err(io::Error::other)?;
+    let swept = Arc::downgrade(&router.filters.idempotency);
+    actix_web::rt::spawn(store::keep_swept(swept, router.gateway.env.clone()));
+    actix_web::rt::spawn(keep_learning_keys(Arc::downgrade(&router)));
+    let (handle, serving) = workers.serve(router.clone());
+    Ok((HttpServer { router, certificates, handle }, serving))
+}
+
+/// Makes the state of the gateway from its settings; nothing runs yet.
+fn assemble(settings: GatewaySettings, env: Env, mesh: Mesh) -> (Arc<Router>, Workers, Option<Arc<Certificates>>) {
     let GatewaySettings { workers, throttling, trust, certificates, secret, control_store, tree, .. } = settings;
     let limiter = Arc::new(RateLimiter::new(&throttling));
     let concurrency = Arc::<ConcurrencyLimit>::default();
     let controls = Controls::new(control_store, mesh.clone(), limiter.clone(), concurrency.clone(), ROUTES);
     let filters = FilterState {
-        // Not with a self-signed certificate: a browser that insists on TLS lets no user past its warning.
+        // Not with a self-signed certificate: with HSTS a browser does not let its user past the
+        // warning.
         uses_hsts: certificates.as_ref().is_some_and(|certificates| certificates.is_lasting()),
         in_flight: Arc::default(),
         body_reads: BodyReads::default(),
@@ -94,24 +117,18 @@ pub async fn open(
         cache: Arc::default(),
     };
     let (is_healthy, report) = (settings.storage_is_healthy, settings.storage_report);
-    let router = Arc::new(Router {
+    let router = Router {
         gateway: Arc::new(Gateway::new(env, mesh, trust, is_healthy, report)),
         filters: Arc::new(filters),
         controls: Arc::new(controls),
         open_streams: Arc::default(),
         cart_key: Arc::new(CartKey::new(secret, certificates.is_some())),
-    });
-    learn_keys(&router.gateway, &router.filters.verifier).await;
-    purge_on_events(&router.gateway.mesh, &router.filters.cache);
-    router.controls.restore().await.map_err(io::Error::other)?;
-    let swept = Arc::downgrade(&router.filters.idempotency);
-    actix_web::rt::spawn(store::keep_swept(swept, router.gateway.env.clone()));
-    actix_web::rt::spawn(keep_learning_keys(Arc::downgrade(&router)));
-    let (handle, serving) = workers.serve(router.clone());
-    Ok((HttpServer { router, certificates, handle }, serving))
+    };
+    (Arc::new(router), workers, certificates)
 }
 
-/// Purges stored responses when a service changes something by itself: a reservation expires, a saga goes on.
+/// Purges stored responses when a service changes something by itself: a reservation expires, a
+/// saga goes on.
 fn purge_on_events(mesh: &Mesh, cache: &Arc<ResponseCache>) {
     let labels = cache.clone();
     mesh.listen(move |_: &OrderCancelled| labels.purge([CacheTag::Labels]));
@@ -128,7 +145,8 @@ async fn learn_keys(gateway: &Gateway, verifier: &TokenVerifier) {
     verifier.learn(&gateway.mesh, &context).await;
 }
 
-/// Reads the keys again and again. A new key is published long before it signs, so the gateway knows it before the first token with it.
+/// Reads the keys every five minutes. A new key is published long before it signs, so the gateway
+/// knows it before the first token with it.
 async fn keep_learning_keys(router: Weak<Router>) {
     loop {
         tokio::time::sleep(LEARN_KEYS_EVERY).await;
@@ -138,7 +156,8 @@ async fn keep_learning_keys(router: Weak<Router>) {
 }
 
 impl HttpServer {
-    /// Takes over new settings. What an operator has changed while the shop runs stays changed.
+    /// Takes over new settings. What an operator has changed while the shop runs stays changed. An
+    /// error goes to the log.
     pub async fn change(&self, trust: Trust, throttling: &Throttling, instances: impl Fn(Service) -> usize) {
         let Router { gateway, filters, controls, .. } = &*self.router;
         gateway.trust.store(Arc::new(trust));
@@ -155,7 +174,8 @@ impl HttpServer {
         }
     }
 
-    /// Reads the certificate's files again, if it comes from files.
+    /// Reads the certificate's files again, if it comes from files. After an error the old one
+    /// stays in use.
     pub fn reload_certificates(&self) -> Result<(), BadCertificate> {
         self.certificates.as_ref().map_or(Ok(()), |certificates| certificates.reload())
     }
@@ -165,7 +185,8 @@ impl HttpServer {
         self.certificates.as_ref().map(|certificates| certificates.fingerprint())
     }
 
-    /// Closes the server. New requests get 503; those in flight have 30 seconds to finish; then the services end, and the workers with them.
+    /// Closes the server. New requests get 503; those in flight have 30 seconds to finish; then the
+    /// services end, and the workers with them.
     pub async fn close(&self) {
         let Router { gateway, filters, .. } = &*self.router;
         gateway.drain();
@@ -174,7 +195,8 @@ impl HttpServer {
         while filters.in_flight.count() > 0 && begun.elapsed() < DRAIN {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        // Before the workers, so that no supervisor starts an instance again that ends with its thread.
+        // The services end before the workers. Otherwise a supervisor would restart an instance
+        // that ended with its thread.
         gateway.mesh.stop();
         self.handle.stop(true).await;
     }

@@ -1,4 +1,5 @@
-//! TLS (RFC 8446, RFC 5246): 1.3 and 1.2, HTTP/2 by ALPN, and a certificate that can be changed while the shop runs.
+//! TLS (RFC 8446, RFC 5246): 1.3 and 1.2, HTTP/2 by ALPN, and a certificate that can be changed
+//! while the shop runs.
 
 use crate::types::Timestamp;
 use arc_swap::ArcSwap;
@@ -19,29 +20,32 @@ use std::{
 /// Where the certificate comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateSource {
-    /// Made at each start: for trying out TLS without an authority.
+    /// The certificate is made at each start: for trying out TLS without a certificate authority.
     SelfSigned,
-    /// PEM files: the chain, its own certificate first, and the private key. They can be read again while the shop runs.
+    /// PEM files (RFC 7468): the chain, with the server's certificate first, and the private key.
+    /// They can be read again while the shop runs.
     Files { chain: PathBuf, key: PathBuf },
 }
 
-/// The certificate that clients are shown.
+/// The certificate that clients get. It can be replaced while the shop runs.
 pub struct Certificates {
     from: CertificateSource,
     provider: Arc<CryptoProvider>,
     current: ArcSwap<CertifiedKey>,
 }
 
-/// Why there is no certificate: one line for people.
+/// Why a certificate cannot be used, in one line.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BadCertificate(String);
 
-/// How long a certificate made here is good: what browsers allow those of authorities (CA/Browser Forum, 398 days).
+/// How long a self-signed certificate is valid. Browsers accept at most 398 days of an authority's
+/// certificate (CA/Browser Forum).
 const SELF_SIGNED_DAYS: i64 = 397;
 
 impl Certificates {
-    /// `names` are those that the shop goes by beside localhost; for a certificate that is made here.
+    /// Reads or makes the certificate. `names` are the host names of the shop beside localhost, for
+    /// a self-signed certificate. `Err` says in one line what is wrong with the files.
     pub fn load(from: CertificateSource, names: &[String], now: Timestamp) -> Result<Self, BadCertificate> {
         let provider = Arc::new(ring::default_provider());
         let key = match &from {
@@ -51,7 +55,8 @@ impl Certificates {
         Ok(Self { from, provider, current: ArcSwap::from_pointee(key) })
     }
 
-    /// Reads the files again. Handshakes from then on show what is in them; what is no good changes nothing.
+    /// Reads the files again. Later handshakes use the new certificate. If the files are not valid,
+    /// the old certificate stays in use.
     pub fn reload(&self) -> Result<(), BadCertificate> {
         if let CertificateSource::Files { chain, key } = &self.from {
             self.current.store(Arc::new(read(chain, key, &self.provider)?));
@@ -59,12 +64,12 @@ impl Certificates {
         Ok(())
     }
 
-    /// Whether it comes from somewhere: browsers may be told to insist on it.
+    /// Whether the certificate comes from files, and not from this program. Only then is HSTS sent.
     pub fn is_lasting(&self) -> bool {
         self.from != CertificateSource::SelfSigned
     }
 
-    /// SHA-256 of the certificate, as browsers show it, for who wants to compare.
+    /// The SHA-256 of the certificate, in the form that browsers show.
     pub fn fingerprint(&self) -> String {
         let current = self.current.load();
         let hex = |byte: u8| format!("{byte:02X}");
@@ -75,6 +80,7 @@ impl Certificates {
             .unwrap_or_default()
     }
 
+    /// The configuration of rustls: TLS 1.3 and 1.2, with this certificate.
     pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, BadCertificate> {
         let versions = ServerConfig::builder_with_provider(self.provider.clone()).with_safe_default_protocol_versions();
         let versions = versions.map_err(|error| BadCertificate(error.to_string()))?;
@@ -119,7 +125,7 @@ fn self_signed(names: &[String], now: Timestamp, provider: &CryptoProvider) -> R
         rcgen::date_time_ymd(date.year().into(), date.month() as u8, date.day() as u8)
     };
     let hours = |days: i64| jiff::SignedDuration::from_hours(days * 24);
-    // Yesterday already: clocks differ.
+    // Valid since yesterday, because clocks differ.
     wanted.not_before = day(now.checked_sub(hours(1)).unwrap_or(now));
     wanted.not_after = day(now.checked_add(hours(SELF_SIGNED_DAYS)).unwrap_or(now));
     let pair = rcgen::KeyPair::generate().map_err(|error| failed(&error))?;
@@ -149,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_made_here_is_another_each_time() {
+    fn each_self_signed_certificate_is_a_new_one() {
         let make = || Certificates::load(CertificateSource::SelfSigned, &["shop.example".into()], now()).unwrap();
         let (one, two) = (make(), make());
         assert_ne!(one.fingerprint(), two.fingerprint());
@@ -157,11 +163,11 @@ mod tests {
         assert!(!one.is_lasting());
         let same = one.fingerprint();
         one.reload().unwrap();
-        assert_eq!(one.fingerprint(), same, "there is nothing to read again");
+        assert_eq!(one.fingerprint(), same, "a self-signed certificate is not made again");
     }
 
     #[test]
-    fn files_are_read_again_and_what_is_no_good_changes_nothing() {
+    fn files_are_read_again_and_invalid_files_change_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (chain, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
         let write = |(certificate, private): &(String, String)| {
@@ -174,7 +180,7 @@ mod tests {
         let certificates = Certificates::load(from, &[], now()).unwrap();
         assert!(certificates.is_lasting());
         let before = certificates.fingerprint();
-        for (bad, words) in [
+        for (bad, message) in [
             ((second.0.clone(), first.1.clone()), "do not go together"),
             (("no PEM".to_owned(), second.1.clone()), "no certificate"),
             ((second.0.clone(), String::new()), "cannot be used"),
@@ -182,7 +188,7 @@ mod tests {
         ] {
             write(&bad);
             let refused = certificates.reload().unwrap_err().to_string();
-            assert!(refused.contains(words), "{refused}");
+            assert!(refused.contains(message), "{refused}");
             assert_eq!(certificates.fingerprint(), before);
         }
         fs::remove_file(&chain).unwrap();

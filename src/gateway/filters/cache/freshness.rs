@@ -1,27 +1,29 @@
-//! How long a stored response may be given (RFC 9111 §4.2, RFC 5861).
+//! How long a stored response may be used (RFC 9111 §4.2, RFC 5861).
 
 use crate::gateway::routing::CachePolicy;
 use std::time::Duration;
 
-/// An expired response is given while the handler makes a new one: for as long as it was fresh, at most for this time.
+/// How long an expired response is used while the handler makes a new one (RFC 5861 §3): as long as
+/// it was fresh, and at most this long.
 const STALE_WHILE_REVALIDATE: Duration = Duration::from_secs(30);
-/// An expired response is given in place of a failure for this time.
+/// How long an expired response is used in place of a server error (RFC 5861 §4).
 pub const STALE_IF_ERROR: Duration = Duration::from_secs(300);
 /// The longest time to live that can be set.
 pub const MOST_TTL: Duration = Duration::from_secs(3600);
 
-/// Whether a stored response may be given.
+/// Whether a stored response may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// Fresh for so many more seconds.
+    /// The response is fresh for so many more seconds.
     Fresh(u64),
-    /// Expired so many seconds ago. It may be given while the handler makes a new one.
+    /// The response expired so many seconds ago. It may be used while the handler makes a new one.
     Stale(u64),
-    /// Expired so many seconds ago, and not to be given.
+    /// The response expired so many seconds ago, and may be used only in place of a server error.
     Old(u64),
 }
 
 impl Freshness {
+    /// The freshness of a response of this age. `ttl` is its freshness lifetime.
     pub fn of(age: Duration, ttl: Duration) -> Self {
         match age.checked_sub(ttl) {
             None => Self::Fresh((ttl - age).as_secs()),
@@ -31,7 +33,8 @@ impl Freshness {
     }
 }
 
-/// The time to live of a route's responses, where an operator may have set another in milliseconds; `None` if they are not stored.
+/// The freshness lifetime of a route's responses. `set` is the one that an operator has set, in
+/// milliseconds. `None` if responses are not stored.
 pub fn ttl(policy: CachePolicy, set: Option<u64>) -> Option<Duration> {
     let ttl = match policy {
         CachePolicy::Never => return None,
@@ -45,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_fresh_then_stale_then_old() {
+    fn a_response_is_fresh_then_stale_then_old() {
         let (ttl, second) = (Duration::from_secs(60), Duration::from_secs(1));
         assert_eq!(Freshness::of(Duration::ZERO, ttl), Freshness::Fresh(60));
         assert_eq!(Freshness::of(ttl - second / 2, ttl), Freshness::Fresh(0));

@@ -1,4 +1,4 @@
-//! Which response: the key of the cache.
+//! The key of a stored response (RFC 9111 §2, §4.1).
 
 use crate::types::UserId;
 
@@ -9,13 +9,15 @@ pub struct CacheKey {
     pub route: &'static str,
     /// The value of `{id}` in the path, decoded; empty if the route has none.
     pub id: String,
-    /// The parameters, decoded; sorted by name, and those of one name in the order of the query.
+    /// The parameters of the query, decoded and sorted by name. Parameters of one name keep their
+    /// order.
     pub query: Vec<(String, String)>,
-    /// The user, for a response that is not for all callers.
+    /// The user, for a response that differs by user.
     pub user: Option<UserId>,
 }
 
 impl CacheKey {
+    /// Makes the key. `id` is decoded, `query` is the query string as the client sent it:
     /// `?b=2&a=%31` and `?a=1&b=2` give the same key.
     pub fn new(route: &'static str, id: &str, query: &str, user: Option<UserId>) -> Self {
         let mut query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -23,6 +25,7 @@ impl CacheKey {
         Self { route, id: id.to_owned(), query, user }
     }
 
+    /// The length of all texts together, in bytes: a part of the entry's weight.
     pub fn bytes(&self) -> usize {
         self.route.len()
             + self.id.len()
@@ -36,9 +39,10 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Any two spellings of a question have one key, and two questions have two.
+        /// Two spellings of one query have the same key, and two different queries have different
+        /// keys.
         #[test]
-        fn a_key_says_what_is_asked_however_it_is_spelled(
+        fn the_key_depends_on_the_query_and_not_on_its_spelling(
             pairs in prop::collection::vec(("[a-c]{1,2}", "\\PC{0,4}"), 0..5), shuffle: prop::sample::Index,
         ) {
             let spell = |pairs: &[(String, String)]| {
@@ -53,7 +57,7 @@ mod tests {
             if !other.is_empty() {
                 let at = shuffle.index(other.len());
                 other.rotate_left(at);
-                // Those of one name keep their order: it may mean something.
+                // Parameters of one name keep their order: a handler may depend on it.
                 other.sort_by(|a, b| b.0.cmp(&a.0));
             }
             let mut sorted = pairs.clone();

@@ -1,7 +1,22 @@
-//! The response cache (RFC 9111): gives stored responses again, on the routes that the route table names.
+//! The response cache (RFC 9111): reuses stored responses, on the routes that the route table
+//! names.
 //!
-//! It is the last filter: a caller is authenticated, authorized and counted before, so a stored response
-//! is no way around these. `Cache-Status` (RFC 9211) says what it did.
+//! It is the last filter. A caller is authenticated, authorized and counted before it, so a stored
+//! response does not bypass these checks. `Cache-Status` (RFC 9211) says what the cache did.
+//!
+//! ## Decisions
+//!
+//! - **A cache of our own over moka's map.** moka bounds the memory and chooses what to drop. What
+//!   makes it an HTTP cache (freshness, `Cache-Control`, `Age`, `Cache-Status`, stale responses,
+//!   purges, single flight) is here, because no crate for actix-web has purges by tag that also
+//!   reject a response on its way. Consequence: about 500 lines to maintain, each with its
+//!   paragraph of an RFC.
+//! - **Purge on events, and a lifetime as a second line.** A service tells of each change, and the
+//!   change purges by tag. A lifetime alone would show old prices for a minute. Consequence: a
+//!   client that has seen a change never gets the older response; a forgotten purge costs one
+//!   lifetime.
+//! - **Clients' caches revalidate each time** (`no-cache, public`), because no purge reaches them.
+//!   Consequence: one request for each use, but a 304 without a body.
 
 pub mod directives;
 pub mod freshness;
@@ -43,6 +58,7 @@ use tokio::sync::watch;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
+/// Answers from the store where it may, and stores the handler's response where it may.
 pub struct Cache {
     store: Arc<ResponseCache>,
     /// Set if the request goes on to the handler.
@@ -53,11 +69,13 @@ pub struct Cache {
 
 struct Forwarded {
     why: Forward,
-    /// The stored response that replaces a failure; `None` if the client asks for a new one, and would rather have the error.
+    /// The key of the stored response that replaces a failure. `None` if the client asks for a new
+    /// response: then it gets the error.
     or_stale: Option<CacheKey>,
 }
 
 impl Cache {
+    /// `store` is shared by all workers.
     pub fn new(store: &Arc<ResponseCache>) -> Self {
         Self { store: store.clone(), forwarded: None, fill: None }
     }
@@ -75,20 +93,12 @@ impl Filter for Cache {
         }
         let key = key_of(context, request);
         let stored = self.store.get(&key);
-        if let Some(entry) = stored.as_ref().filter(|entry| directives.accepts(entry.made.elapsed())) {
-            match Freshness::of(entry.made.elapsed(), ttl) {
-                Freshness::Fresh(ttl) => {
-                    return RequestAction::Respond(hit(context, entry, CacheStatus::Fresh { ttl }));
-                }
-                // A client that names a greatest age wants a fresh response besides (RFC 9111 §5.2.1.1).
-                Freshness::Stale(past) if directives.max_age.is_none() => {
-                    return self.stale_while_revalidate(context, &key, entry, past);
-                }
-                Freshness::Stale(_) | Freshness::Old(_) => {}
-            }
+        let usable = stored.as_ref().filter(|entry| directives.accepts(entry.made.elapsed()));
+        if let Some(action) = usable.and_then(|entry| self.reuse(context, &key, entry, ttl, &directives)) {
+            return action;
         }
         if directives.only_if_cached {
-            let detail = "There is no answer in the cache that would do.";
+            let detail = "The cache holds no response that fits this request.";
             return RequestAction::Reject(Problem::new(StatusCode::GATEWAY_TIMEOUT, "not_cached", detail));
         }
         self.forward(context, key, stored.is_some(), directives.no_cache || directives.max_age.is_some())
@@ -105,7 +115,27 @@ impl Filter for Cache {
 }
 
 impl Cache {
-    /// Gives the expired response; of the requests that get it, one has the handler make a new one.
+    /// Responds with a stored response that is fresh, or stale and about to be replaced; `None` if
+    /// it is too old.
+    fn reuse<'a>(
+        &self,
+        context: &RequestContext,
+        key: &CacheKey,
+        entry: &CachedResponse,
+        ttl: Duration,
+        directives: &CacheDirectives,
+    ) -> Option<RequestAction<'a>> {
+        match Freshness::of(entry.made.elapsed(), ttl) {
+            Freshness::Fresh(ttl) => Some(RequestAction::Respond(hit(context, entry, CacheStatus::Fresh { ttl }))),
+            // A client that names a greatest age also wants a fresh response (RFC 9111 §5.2.1.1).
+            Freshness::Stale(past) if directives.max_age.is_none() => {
+                Some(self.stale_while_revalidate(context, key, entry, past))
+            }
+            Freshness::Stale(_) | Freshness::Old(_) => None,
+        }
+    }
+
+    /// Responds with the expired response. One of the requests that get it also calls the handler.
     fn stale_while_revalidate<'a>(
         &self,
         context: &RequestContext,
@@ -123,7 +153,7 @@ impl Cache {
         }
     }
 
-    /// Asks the handler, or waits for a request that is asking it.
+    /// Calls the handler, or waits for a request that is calling it.
     fn forward<'a>(
         &'a mut self,
         context: &'a RequestContext,
@@ -141,13 +171,13 @@ impl Cache {
                 self.fill = Some(fill);
                 RequestAction::Continue
             }
-            // A response that was requested before this client came is not new enough for it.
+            // A response that was requested before this request is not new enough for its client.
             Lookup::Follow(_) if wants_new => RequestAction::Continue,
             Lookup::Follow(landing) => RequestAction::Await(Box::pin(self.follow(context, key, landing))),
         }
     }
 
-    /// Waits for the response that another request is asking for.
+    /// Waits for the response of another request, at most until the deadline.
     async fn follow(
         &mut self,
         context: &RequestContext,
@@ -168,7 +198,8 @@ impl Cache {
                 return Ok(Some(hit(context, &entry, CacheStatus::Collapsed(why))));
             }
             if landed == Landing::NotStored {
-                // The leader's response is for its caller alone, or cannot be stored: all followers ask the handler, at once.
+                // The leader's response is for its caller alone, or cannot be stored: all followers
+                // call the handler, at once.
                 return Ok(None);
             }
             match self.store.begin(&key) {
@@ -181,7 +212,7 @@ impl Cache {
         }
     }
 
-    /// Stores the handler's response; in place of a failure it gives the stored one.
+    /// Stores the handler's response. If that is a server error, the stored response replaces it.
     fn finish(&mut self, context: &RequestContext, response: HttpResponse) -> HttpResponse {
         let fill = self.fill.take();
         let Some(Forwarded { why, or_stale }) = self.forwarded.take() else { return response };
@@ -197,7 +228,8 @@ impl Cache {
         response
     }
 
-    /// The stored response, if the handler's is a failure and the stored one has not expired too long ago (RFC 5861 §4).
+    /// The stored response, if the handler's is a server error and the stored one has not expired
+    /// too long ago (`stale-if-error`, RFC 5861 §4).
     fn instead_of(&self, context: &RequestContext, key: &CacheKey, failure: &HttpResponse) -> Option<HttpResponse> {
         if !failure.status().is_server_error() {
             return None;
@@ -256,7 +288,7 @@ fn store(context: &RequestContext, fill: Fill, response: HttpResponse) -> (HttpR
         head.headers_mut().insert(ETAG, tag);
     }
     if let (CachePolicy::Shared(_), false) = (context.route.cache, head.headers().contains_key(CACHE_CONTROL)) {
-        // Clients' own caches ask each time whether the response has changed: no purge reaches them.
+        // A client's own cache must revalidate each time, because no purge reaches it.
         head.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, public"));
     }
     let headers = head.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -264,7 +296,8 @@ fn store(context: &RequestContext, fill: Fill, response: HttpResponse) -> (HttpR
     (head.set_body(BoxBody::new(body)), is_stored)
 }
 
-/// Only a complete 200 for all callers of the route (RFC 9111 §3).
+/// Whether the response may be stored: only a complete 200 for all callers of the route (RFC 9111
+/// §3).
 fn may_be_stored(response: &HttpResponse, completeness: Option<Completeness>) -> bool {
     let headers = response.headers();
     let allows = |line: &HeaderValue| {
@@ -284,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_answers_for_everybody_are_kept() {
+    fn only_complete_responses_for_all_callers_are_stored() {
         let may = |response: &HttpResponse| may_be_stored(response, None);
         let ok = HttpResponse::Ok().finish();
         assert!(may(&ok) && may_be_stored(&ok, Some(Completeness::Complete)));

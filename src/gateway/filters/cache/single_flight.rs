@@ -1,4 +1,8 @@
-//! Single flight: of requests for one response at one time, one asks the handler and the others wait for it.
+//! Single flight (request collapsing): when several requests need the same response at one time,
+//! one calls the handler, and the others wait for its response.
+//!
+//! The name is that of Go's `singleflight` package. Without it, the expiry of a popular response
+//! causes a burst of calls (cache stampede).
 
 use super::key::CacheKey;
 use parking_lot::{Mutex, MutexGuard};
@@ -9,9 +13,11 @@ use tokio::sync::watch;
 #[derive(Default)]
 pub struct Flights(Mutex<HashMap<CacheKey, watch::Receiver<Landing>>>);
 
-/// What a request is in its flight.
+/// The role of a request in its flight.
 pub enum FlightRole {
+    /// The request calls the handler.
     Leader(Flight),
+    /// The request waits. The receiver's sender is dropped when the flight is over.
     Follower(watch::Receiver<Landing>),
 }
 
@@ -22,7 +28,7 @@ pub enum Landing {
     Lost,
     /// The response is stored.
     Stored,
-    /// The response must not be stored: each follower has to ask the handler itself.
+    /// The response must not be stored: each follower calls the handler itself.
     NotStored,
 }
 
@@ -34,7 +40,7 @@ pub struct Flight {
 }
 
 impl Flights {
-    /// The first request for a key becomes the leader, until its flight is over.
+    /// Joins the flight for `key`. The first request becomes its leader.
     pub fn join(self: &Arc<Self>, key: &CacheKey) -> FlightRole {
         let mut flights = self.lock();
         if let Some(landing) = flights.get(key) {
@@ -51,10 +57,12 @@ impl Flights {
 }
 
 impl Flight {
+    /// The key of the response.
     pub fn key(&self) -> &CacheKey {
         &self.key
     }
 
+    /// Ends the flight, and tells the followers how.
     pub fn land(self, landing: Landing) {
         self.landing.send_replace(landing);
     }

@@ -1,9 +1,10 @@
 //! The stored responses: a shared cache by RFC 9111, bounded in bytes.
 //!
-//! The route table says which responses are stored, and for how long. A stored response has tags. A purge
-//! of a tag invalidates every response with it at once, and also rejects responses that were requested
-//! before the purge and arrive after it. So a client that has seen a change never gets the old version.
-//! This is exact for any time to live, which only bounds the harm of a purge that was forgotten.
+//! The route table says which responses are stored, and for how long. A stored response has tags. A
+//! purge of a tag invalidates every response with it at once, and also rejects responses that were
+//! requested before the purge and arrive after it. So a client that has seen a change never gets
+//! the old version. This is exact for any time to live, which only bounds the harm of a purge that
+//! was forgotten.
 
 use super::{
     freshness::{MOST_TTL, STALE_IF_ERROR},
@@ -26,10 +27,11 @@ use std::{
 };
 use tokio::{sync::watch, time::Instant};
 
-/// A response as it was first given.
+/// A stored response.
 pub struct CachedResponse {
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
+    /// When the handler's response arrived. Its age counts from here.
     pub made: Instant,
     /// The number of the last purge when it was requested.
     requested_after: u64,
@@ -37,6 +39,7 @@ pub struct CachedResponse {
 }
 
 impl CachedResponse {
+    /// A 200 with the stored fields and body.
     pub fn response(&self) -> HttpResponse {
         let mut response = HttpResponse::Ok().finish().set_body(BoxBody::new(self.body.clone()));
         for (name, value) in &self.headers {
@@ -46,28 +49,29 @@ impl CachedResponse {
     }
 
     fn bytes(&self) -> usize {
-        /// The memory of an entry beside its content: measured roughly, on the safe side.
+        /// The memory of an entry beside its content, in bytes: rather too much than too little.
         const OVERHEAD: usize = 512;
         let headers: usize = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         OVERHEAD + headers + self.body.len()
     }
 }
 
-/// The store of all responses.
+/// The store of all responses. All workers share one.
 pub struct ResponseCache {
     entries: moka::sync::Cache<CacheKey, Arc<CachedResponse>>,
     /// Counts the purges.
     purges: AtomicU64,
-    /// For each tag the number of its last purge, by a hash of the tag: two tags may share a slot, and are
-    /// then purged together. So it never grows, whatever there is.
+    /// For each tag the number of its last purge, in a slot by the tag's hash. Two tags may share a
+    /// slot, and are then purged together. The number of slots is therefore fixed.
     purged: Vec<AtomicU64>,
     flights: Arc<Flights>,
 }
 
 /// The memory of all entries together, in bytes.
 const MOST_BYTES: u64 = 32 * 1024 * 1024;
-/// A larger body is not stored: it would push out too many others.
+/// The largest body that is stored, in bytes: a larger one would displace too many others.
 const MOST_BODY: usize = 1024 * 1024;
+/// The number of slots for purges.
 const SLOTS: usize = 4096;
 
 impl Default for ResponseCache {
@@ -107,8 +111,8 @@ impl ResponseCache {
         Some(entry)
     }
 
-    /// From now on no response is given that has one of the tags and was requested earlier. Call it when
-    /// the change can be read, and before the client is told that it is done.
+    /// Invalidates every response that has one of the tags and was requested before this call. Call
+    /// it after the change can be read, and before the client learns that the change is done.
     pub fn purge(&self, tags: impl IntoIterator<Item = CacheTag>) {
         for tag in tags {
             let number = self.purges.fetch_add(1, Ordering::SeqCst) + 1;
@@ -116,7 +120,8 @@ impl ResponseCache {
         }
     }
 
-    /// Begins to ask the handler; or, if another request is asking already, gives the place to wait for it.
+    /// Begins a call of the handler; or, if another request is calling it already, says where to
+    /// wait.
     pub fn begin(self: &Arc<Self>, key: &CacheKey) -> Lookup {
         match self.flights.join(key) {
             FlightRole::Leader(flight) => {
@@ -137,11 +142,11 @@ impl ResponseCache {
     }
 }
 
-/// What a request does that found no stored response.
+/// What a request does if it finds no stored response.
 pub enum Lookup {
-    /// It asks the handler.
+    /// The request calls the handler.
     Lead(Fill),
-    /// It waits for another request that is asking.
+    /// The request waits for another one, which calls the handler.
     Follow(watch::Receiver<Landing>),
 }
 
@@ -153,7 +158,8 @@ pub struct Fill {
 }
 
 impl Fill {
-    /// Stores the response, unless it is too large or one of its tags was purged meanwhile. Returns whether it was stored.
+    /// Stores the response, unless it is too large or one of its tags was purged meanwhile. Returns
+    /// whether it was stored.
     pub fn store(self, headers: Vec<(HeaderName, HeaderValue)>, body: Bytes, tags: Vec<CacheTag>) -> bool {
         let Self { cache, flight, requested_after } = self;
         let is_stored = body.len() <= MOST_BODY && !cache.is_purged(&tags, requested_after);
@@ -165,7 +171,7 @@ impl Fill {
         is_stored
     }
 
-    /// Tells the followers that there is nothing to store: each of them asks the handler itself.
+    /// Stores nothing. Each follower then calls the handler itself.
     pub fn store_nothing(self) {
         self.flight.land(Landing::NotStored);
     }
@@ -183,7 +189,7 @@ mod tests {
     fn lead(cache: &Arc<ResponseCache>, key: &CacheKey) -> Fill {
         match cache.begin(key) {
             Lookup::Lead(fill) => fill,
-            Lookup::Follow(_) => panic!("somebody else is at it"),
+            Lookup::Follow(_) => panic!("another request leads"),
         }
     }
 
@@ -196,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_is_given_again_until_its_tag_is_purged() {
+    fn a_stored_response_is_used_until_one_of_its_tags_is_purged() {
         let cache = Arc::new(ResponseCache::default());
         let (cup, pot) = (product(), product());
         for (name, tag) in [("cup", cup), ("pot", pot)] {
@@ -211,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_before_a_purge_and_comes_after_it_is_not_kept() {
+    fn a_response_that_was_requested_before_a_purge_and_arrives_after_it_is_not_stored() {
         let cache = Arc::new(ResponseCache::default());
         let tag = product();
         let fill = lead(&cache, &key("cup"));
@@ -223,19 +229,19 @@ mod tests {
     }
 
     #[test]
-    fn one_asks_and_the_others_wait_until_it_has_landed() {
+    fn one_request_calls_the_handler_and_the_others_wait_for_it() {
         let cache = Arc::new(ResponseCache::default());
         let fill = lead(&cache, &key("cup"));
-        let Lookup::Follow(landing) = cache.begin(&key("cup")) else { panic!("two ask for the same") };
-        assert!(matches!(cache.begin(&key("pot")), Lookup::Lead(_)), "another key is another matter");
+        let Lookup::Follow(landing) = cache.begin(&key("cup")) else { panic!("two requests lead") };
+        assert!(matches!(cache.begin(&key("pot")), Lookup::Lead(_)), "another key has its own flight");
         fill.store(Vec::new(), Bytes::new(), Vec::new());
         assert_eq!(*landing.borrow(), Landing::Stored);
         drop(lead(&cache, &key("tea")));
-        assert!(matches!(cache.begin(&key("tea")), Lookup::Lead(_)), "who went away is in nobody's way");
+        assert!(matches!(cache.begin(&key("tea")), Lookup::Lead(_)), "a leader that was dropped ends its flight");
     }
 
     #[test]
-    fn its_size_is_bounded_in_bytes() {
+    fn the_store_is_bounded_in_bytes() {
         let cache = Arc::new(ResponseCache::of(100_000));
         for n in 0..1_000 {
             lead(&cache, &key(&n.to_string())).store(Vec::new(), Bytes::from(vec![0; 10_000]), Vec::new());
