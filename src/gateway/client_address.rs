@@ -1,35 +1,40 @@
-//! Where a request comes from: the address of its sender, behind whatever proxies the operator trusts.
+//! The address of the client, behind the proxies that the operator trusts.
 //!
-//! Anybody can write `X-Forwarded-For`. It is believed as far as a trusted proxy wrote it: each proxy puts the address that it was
-//! spoken to from at the right-hand end, so the way back is read from there, and ends at the first address that is no trusted
-//! proxy's. What stands to the left of that is hearsay. `Forwarded` (RFC 7239) says the same in other words. A proxy that writes
-//! one of the two lets through what its client has put into the other: so if they disagree, neither is believed.
+//! Every client can send `X-Forwarded-For`, so only what trusted proxies have written counts. Each
+//! proxy appends the address of its own client at the right-hand end. The list is therefore read
+//! from right to left, up to the first address that is not a trusted proxy: that is the client.
+//! Anything further left was written by the client, and is ignored.
+//!
+//! `Forwarded` (RFC 7239) holds the same list in another syntax. A proxy that writes one of the two
+//! fields passes on the other as its client sent it. If the two fields disagree, both are ignored.
 
 use crate::types::Network;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// The address that the request was sent from, for a connection from `peer`.
+/// The address of the client whose request arrived on a connection from `peer`. It is `peer` itself
+/// if `peer` is not in `trusted`, if neither field is there, or if the two fields disagree.
 pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let peer = peer.to_canonical();
     if !is_trusted(peer, trusted) {
         return peer;
     }
-    let told = |name: HeaderName, hops: fn(&str) -> Vec<Option<IpAddr>>| {
+    let client_in = |name: HeaderName, hops: fn(&str) -> Vec<Option<IpAddr>>| {
         let mut lines = headers.get_all(&name).peekable();
         lines.peek()?;
-        // A line that is no text hides who wrote it, like a hop that is no address.
+        // A line that is no text counts as one hop without an address.
         let hops = lines.flat_map(|line| line.to_str().map_or_else(|_| vec![None], hops)).collect::<Vec<_>>();
-        Some(first_stranger(peer, &hops, trusted))
+        Some(first_untrusted(peer, &hops, trusted))
     };
-    match (told(X_FORWARDED_FOR, forwarded_for), told(FORWARDED, forwarded)) {
+    match (client_in(X_FORWARDED_FOR, forwarded_for), client_in(FORWARDED, forwarded)) {
         (Some(one), Some(other)) if one != other => peer,
         (Some(client), _) | (None, Some(client)) => client,
         (None, None) => peer,
     }
 }
 
-/// The client as far as it can be told from others: an IPv6 client has a /64 to itself, and could come from 2⁶⁴ addresses.
+/// The network that limits count a client by: an IPv4 address, or the /64 of an IPv6 address. An
+/// IPv6 client usually has a /64 to itself (RFC 6177), and could use each of its 2⁶⁴ addresses.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
@@ -41,8 +46,9 @@ fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
     trusted.iter().any(|network| network.contains(address))
 }
 
-/// The way back from `peer`, to the first that is not trusted. A hop that is not told (`unknown`, `_hidden`) ends it early.
-fn first_stranger(peer: IpAddr, hops: &[Option<IpAddr>], trusted: &[Network]) -> IpAddr {
+/// The first address that is not trusted, from `peer` on and then from right to left. A hop without
+/// an address (`unknown`, `_hidden`: RFC 7239 §6.2, §6.3) ends the search at the hop before it.
+fn first_untrusted(peer: IpAddr, hops: &[Option<IpAddr>], trusted: &[Network]) -> IpAddr {
     let mut client = peer;
     for hop in hops.iter().rev() {
         match hop {
@@ -53,12 +59,12 @@ fn first_stranger(peer: IpAddr, hops: &[Option<IpAddr>], trusted: &[Network]) ->
     client
 }
 
-/// `203.0.113.9, 10.0.0.7`: from the client to the last proxy but one.
+/// The hops of `203.0.113.9, 10.0.0.7`: from the client to the last proxy but one.
 fn forwarded_for(line: &str) -> Vec<Option<IpAddr>> {
     line.split(',').map(|hop| node(hop.trim())).collect()
 }
 
-/// `for="[2001:db8::1]:4711";proto=https, for=10.0.0.7`
+/// The hops of `for="[2001:db8::1]:4711";proto=https, for=10.0.0.7` (RFC 7239 §4).
 fn forwarded(line: &str) -> Vec<Option<IpAddr>> {
     let hop = |element: &str| {
         let pair = split_unquoted(element, ';').into_iter().find_map(|pair| {
@@ -70,7 +76,8 @@ fn forwarded(line: &str) -> Vec<Option<IpAddr>> {
     split_unquoted(line, ',').into_iter().map(hop).collect()
 }
 
-/// A comma within quotes parts nothing: else a client could write hops that a proxy has quoted.
+/// Splits at a character, but not inside quotes: otherwise a client could write a value that a
+/// proxy quotes, and that would read as further hops.
 fn split_unquoted(text: &str, at: char) -> Vec<&str> {
     let (mut quoted, mut escaped) = (false, false);
     text.split(|c: char| {
@@ -85,7 +92,7 @@ fn split_unquoted(text: &str, at: char) -> Vec<&str> {
     .collect()
 }
 
-/// An address, perhaps with a port.
+/// An address with or without a port; `None` for anything else.
 fn node(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse::<IpAddr>().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
@@ -100,7 +107,8 @@ mod tests {
 
     const PROXY: &str = "10.0.0.1";
 
-    /// Behind two trusted proxies' networks.
+    /// The client of a request from `peer` with these header lines; two networks of proxies are
+    /// trusted.
     fn client(peer: &str, lines: &[(&str, &str)]) -> String {
         let trusted = ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
         let mut headers = HeaderMap::new();
@@ -116,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_not_believed_whoever_he_says_he_is() {
+    fn the_fields_of_an_untrusted_peer_are_ignored() {
         for line in ["10.0.0.9", "192.0.2.1", "127.0.0.1, 10.0.0.1"] {
             let forwarded = format!("for={line}");
             let lines = [("x-forwarded-for", line), ("forwarded", &forwarded)];
@@ -126,12 +134,12 @@ mod tests {
     }
 
     #[test]
-    fn of_the_addresses_that_trusted_proxies_tell_the_rightmost_stranger_is_the_client() {
+    fn the_rightmost_untrusted_address_is_the_client() {
         assert_eq!(by("203.0.113.9"), "203.0.113.9");
-        assert_eq!(by("198.51.100.1, 203.0.113.9"), "203.0.113.9", "what he says of himself");
-        assert_eq!(by("198.51.100.1, 203.0.113.9, 10.0.0.7"), "203.0.113.9", "by way of another proxy");
-        assert_eq!(by("10.9.9.9, 203.0.113.9"), "203.0.113.9", "he says that he is one of the house");
-        assert_eq!(by("10.0.0.9, 10.0.0.7"), "10.0.0.9", "one of the house");
+        assert_eq!(by("198.51.100.1, 203.0.113.9"), "203.0.113.9", "the left address was written by the client");
+        assert_eq!(by("198.51.100.1, 203.0.113.9, 10.0.0.7"), "203.0.113.9", "through a second proxy");
+        assert_eq!(by("10.9.9.9, 203.0.113.9"), "203.0.113.9", "a client that writes a proxy's address");
+        assert_eq!(by("10.0.0.9, 10.0.0.7"), "10.0.0.9", "a request of a proxy itself");
         assert_eq!(client(PROXY, &[]), PROXY);
         assert_eq!(client("::ffff:10.0.0.1", &[("x-forwarded-for", "::ffff:203.0.113.9")]), "203.0.113.9");
         let two = [("x-forwarded-for", "198.51.100.1"), ("x-forwarded-for", "203.0.113.9, fd00::2")];
@@ -147,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_hop_is_not_told_the_way_ends_at_who_did_not_tell_it() {
+    fn a_hop_without_an_address_ends_the_search_at_the_hop_before_it() {
         for hidden in ["unknown", "_hidden", "", "203.0.113.9.1", "203.0.113.9 198.51.100.1"] {
             assert_eq!(by(&format!("203.0.113.9, {hidden}")), PROXY, "{hidden}");
             assert_eq!(by(&format!("203.0.113.9, {hidden}, 10.0.0.7")), "10.0.0.7", "{hidden}");
@@ -156,19 +164,23 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_says_the_same_in_its_own_words() {
+    fn forwarded_is_read_like_x_forwarded_for() {
         let by = |line: &str| client(PROXY, &[("forwarded", line)]);
         assert_eq!(by("for=203.0.113.9"), "203.0.113.9");
         assert_eq!(by("for=198.51.100.1, For=\"203.0.113.9:80\";proto=https;by=10.0.0.1"), "203.0.113.9");
         assert_eq!(by("proto=https;for=\"[2001:db8::1]:4711\", for=10.0.0.7"), "2001:db8::1");
-        assert_eq!(by("for=203.0.113.9, proto=https"), PROXY, "a hop that is not told");
-        assert_eq!(by("for=203.0.113.9;host=\"a, for=198.51.100.1\""), "203.0.113.9", "a quoted comma parts nothing");
-        assert_eq!(by("for=203.0.113.9;host=\"a\\\", for=198.51.100.1\""), "203.0.113.9", "nor after a quoted quote");
-        assert_eq!(by("for=\"203.0.113.9"), PROXY, "half a quotation");
+        assert_eq!(by("for=203.0.113.9, proto=https"), PROXY, "a hop without `for`");
+        assert_eq!(by("for=203.0.113.9;host=\"a, for=198.51.100.1\""), "203.0.113.9", "a comma inside quotes");
+        assert_eq!(
+            by("for=203.0.113.9;host=\"a\\\", for=198.51.100.1\""),
+            "203.0.113.9",
+            "an escaped quote inside quotes"
+        );
+        assert_eq!(by("for=\"203.0.113.9"), PROXY, "a quote that is not closed");
     }
 
     #[test]
-    fn two_fields_that_disagree_are_both_not_believed() {
+    fn two_fields_that_disagree_are_both_ignored() {
         let both = |x: &str, forwarded: &str| client(PROXY, &[("x-forwarded-for", x), ("forwarded", forwarded)]);
         assert_eq!(both("203.0.113.9", "for=203.0.113.9"), "203.0.113.9");
         assert_eq!(both("203.0.113.9", "for=198.51.100.1"), PROXY);
@@ -184,17 +196,18 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever a client writes, the proxy's own word about him stands.
+        /// Whatever a client writes, the address that the proxy appends counts.
         #[test]
-        fn nobody_talks_himself_into_another_address(lies in "[ -~]{0,60}") {
-            prop_assert_eq!(by(&format!("{lies}, 203.0.113.9")), "203.0.113.9");
-            let own_line = [("x-forwarded-for", lies.trim()), ("x-forwarded-for", "203.0.113.9")];
+        fn no_client_can_choose_its_own_address(forged in "[ -~]{0,60}") {
+            prop_assert_eq!(by(&format!("{forged}, 203.0.113.9")), "203.0.113.9");
+            let own_line = [("x-forwarded-for", forged.trim()), ("x-forwarded-for", "203.0.113.9")];
             prop_assert_eq!(client(PROXY, &own_line), "203.0.113.9");
-            let forwarded = [("forwarded", lies.trim()), ("forwarded", "for=203.0.113.9")];
+            let forwarded = [("forwarded", forged.trim()), ("forwarded", "for=203.0.113.9")];
             prop_assert_eq!(client(PROXY, &forwarded), "203.0.113.9");
-            // An open quotation of his swallows what the proxy adds: then nobody is told, and he stands for the proxy.
-            let swallowed = client(PROXY, &[("forwarded", format!("{lies}, for=203.0.113.9").trim())]);
-            prop_assert!(["203.0.113.9", PROXY].contains(&&*swallowed), "{}", swallowed);
+            // A quote that the client leaves open hides what the proxy appends: then the proxy
+            // counts as the client.
+            let hidden = client(PROXY, &[("forwarded", format!("{forged}, for=203.0.113.9").trim())]);
+            prop_assert!(["203.0.113.9", PROXY].contains(&&*hidden), "{}", hidden);
         }
     }
 }

@@ -1,7 +1,9 @@
-//! The context of one request: the route, the caller, the trace, the deadline, and what became of it.
+//! The context of one request: the route, the caller, the trace, the deadline, and what became of
+//! it.
 //!
 //! Filters fill it in on the way to the handler; handlers take it as a parameter. What only one
 //! filter needs between request and response is a field of that filter, not of the context.
+#![deny(missing_docs)]
 
 use super::{
     client_address,
@@ -25,93 +27,129 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Cheap to clone: all clones are the same context.
+/// The context of one request. A clone is cheap, and is the same context: `Cell`s that one clone
+/// sets, all clones read. It stays on the thread that serves the request.
+///
+/// Pingora calls this `CTX`, Envoy stream info.
 #[derive(Clone)]
 pub struct RequestContext(Rc<ContextFields>);
 
+/// The fields of a [`RequestContext`], which derefs to them.
 pub struct ContextFields {
+    /// What all requests share.
     pub gateway: Arc<Gateway>,
-    /// One of the known methods, or `_OTHER`.
+    /// One of the known methods, or `_OTHER`. Metrics count by it, so its values are few.
     pub method: &'static str,
+    /// The row of the route table. A path that is in no row has an internal route.
     pub route: &'static Route,
-    /// The settings at the moment when the request came.
+    /// The route's settings at the moment when the request came. A later change by an operator
+    /// holds for later requests only.
     pub settings: Arc<RouteSettings>,
+    /// The trace id: from the request's `traceparent` (W3C Trace Context), else a new one.
     pub trace: TraceId,
     /// The caller's span, from `traceparent`.
     pub parent: Option<SpanId>,
-    /// The span of this request, once the access log has opened it.
+    /// The span of this request. `None` until the filter `access_log` has opened it, and for a
+    /// trace that is not recorded.
     pub span_id: Cell<Option<SpanId>>,
+    /// When the request's head had arrived.
     pub begun: Instant,
-    /// When the body was there. The route's deadline counts from this moment.
+    /// When the request's body had arrived; set by the filter `body`. The route's deadline counts
+    /// from this moment, so that a slow upload does not use it up. Without a body it equals
+    /// `begun`.
     pub complete: Cell<Instant>,
-    /// The client's address, behind the trusted proxies.
+    /// The client's address, behind the trusted proxies (RFC 7239).
     pub client: IpAddr,
+    /// The caller. `Anonymous` until the filter `authentication` has verified a token.
     pub principal: Cell<Principal>,
-    /// The verified access token of the caller.
+    /// The verified access token of the caller; set together with `principal`.
     pub bearer: Cell<Option<Bearer>>,
     /// Whether the client is a browser, which keeps its tokens in cookies that scripts cannot read.
+    /// The filter `cross_site` sets it, by `Sec-Fetch-Site`.
     pub is_browser: Cell<bool>,
-    /// The whole body, at most 64 KB: the filter `body` reads it.
+    /// The whole body, at most 64 KiB; set by the filter `body`. Empty if there is none.
     pub body: RefCell<Bytes>,
-    /// The request's `Idempotency-Key`, on routes that have one.
+    /// The request's `Idempotency-Key`; set by the filter `idempotency`, on routes that use one.
     pub idempotency_key: RefCell<Option<ScopedKey>>,
-    /// What the response is about, for the cache.
+    /// What the response is about; set by the handler. The filter `cache` stores the response with
+    /// these tags.
     pub cache_tags: RefCell<Vec<CacheTag>>,
+    /// What became of the request, for the access log and the metrics.
     pub outcome: RequestOutcome,
     /// The instances that answered calls of this request.
     served_by: RefCell<Vec<Arc<str>>>,
 }
 
-/// What became of the request.
+/// What became of the request. All fields are `None` when the request comes.
 #[derive(Default)]
 pub struct RequestOutcome {
-    /// `None` on routes without a cache.
+    /// What the response cache did (RFC 9211); set by the filter `cache`. `None` on routes without
+    /// a cache.
     pub cache: Cell<Option<CacheStatus>>,
-    /// `None` for responses that are not composed.
+    /// Whether all parts of a composed response are there; set by its handler. `None` for a
+    /// response that is not composed.
     pub completeness: Cell<Option<Completeness>>,
-    /// The code of the problem document, if the response is one.
+    /// The code of the problem document (RFC 9457), if the response is one; set when the document
+    /// is written.
     pub problem: Cell<Option<&'static str>>,
-    /// The filter that responded instead of the handler.
+    /// The name of the filter that responded instead of the handler; set by the chain.
     pub stopped_by: Cell<Option<&'static str>>,
 }
 
 /// Whether every part of a composed response is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completeness {
+    /// Every part is there.
     Complete,
+    /// A part is missing, because the service that owns it did not answer.
     Degraded,
 }
 
 /// The owner of a verified access token.
 #[derive(Debug, Clone, Copy)]
 pub struct Bearer {
+    /// The token's `sub`.
     pub user_id: UserId,
+    /// The token's `sid`: the session that the token was issued for.
     pub session_id: SessionId,
+    /// The token's `role`.
     pub role: Role,
-    /// The token's `exp` and the leeway, in seconds since 1970.
+    /// The token's `exp` plus the leeway, in seconds since 1970. The token is not valid from this
+    /// second on.
     pub expires: i64,
 }
 
 impl Bearer {
+    /// [`Self::expires`] as a timestamp; the last possible one if it is beyond all timestamps.
     pub fn expires_at(&self) -> Timestamp {
         Timestamp::from_second(self.expires).unwrap_or(Timestamp::MAX)
     }
 }
 
-/// An `Idempotency-Key` and the caller that it belongs to: keys of different callers never meet.
+/// An `Idempotency-Key` and the caller that it belongs to. Equal keys of different callers are
+/// different keys.
 #[derive(Debug, Clone)]
 pub struct ScopedKey {
+    /// The user id, or `anonymous` and the client's network.
     pub scope: String,
+    /// The key as the client sent it: 1 to 255 visible ASCII characters, without quotes.
     pub key: String,
 }
 
-/// What is known about a request when the first filter gets it.
+/// What is known about a request when the first filter gets it. The fields are those of
+/// [`ContextFields`].
 pub struct RequestHead {
+    /// One of the known methods, or `_OTHER`.
     pub method: &'static str,
+    /// The row of the route table.
     pub route: &'static Route,
+    /// The route's settings at this moment.
     pub settings: Arc<RouteSettings>,
+    /// The trace id.
     pub trace: TraceId,
+    /// The caller's span.
     pub parent: Option<SpanId>,
+    /// The client's address, behind the trusted proxies.
     pub client: IpAddr,
 }
 
@@ -123,6 +161,8 @@ impl std::ops::Deref for RequestContext {
 }
 
 impl RequestContext {
+    /// The context of a request whose head arrives now. The caller is anonymous, and the body
+    /// empty.
     pub fn new(gateway: Arc<Gateway>, head: RequestHead) -> Self {
         let begun = Instant::now();
         let RequestHead { method, route, settings, trace, parent, client } = head;
@@ -148,7 +188,8 @@ impl RequestContext {
         }))
     }
 
-    /// Calls a service on behalf of the caller.
+    /// Calls a service on behalf of the caller, within the route's deadline. The error is the
+    /// problem that the client gets, by the one table from errors to status codes.
     pub async fn call<R: Request>(&self, request: R) -> Result<R::Reply, Problem>
     where
         Problem: From<R::Error>,
@@ -156,16 +197,17 @@ impl RequestContext {
         Ok(self.ask(&self.call_context(), request).await?)
     }
 
-    /// Calls a service with another call context, and gives the error as it came.
+    /// Calls a service with another call context, and gives its error unchanged. The instance that
+    /// answered is noted for `X-Served-By`.
     pub async fn ask<R: Request>(&self, context: &Context, request: R) -> Result<R::Reply, CallError<R::Error>> {
-        let (by, answer) = self.gateway.mesh.call_served(context, request).await;
+        let (by, result) = self.gateway.mesh.call_served(context, request).await;
         if let Some(by) = by {
             let mut served_by = self.served_by.borrow_mut();
             if !served_by.contains(&by) {
                 served_by.push(by);
             }
         }
-        answer
+        result
     }
 
     /// The context of the request's span, for work of the gateway itself.
@@ -179,12 +221,14 @@ impl RequestContext {
         self.served_by.borrow().join(", ")
     }
 
-    /// The time limit of the whole request.
+    /// The time limit of the request, from the arrival of its body: the operator's, else the
+    /// table's.
     pub fn deadline(&self) -> Duration {
         self.settings.deadline(self.route)
     }
 
-    /// The context of the calls that this request makes.
+    /// The context of the calls that this request makes: its caller, its trace, and the moment when
+    /// its deadline is over.
     pub fn call_context(&self) -> Context {
         Context {
             principal: self.principal.get(),
@@ -194,28 +238,31 @@ impl RequestContext {
         }
     }
 
-    /// The client's address, or its network where one client has many addresses.
+    /// The client's IPv4 address, or the /64 network of its IPv6 address. Rate limits count by it.
     pub fn network(&self) -> IpAddr {
         client_address::network(self.client)
     }
 
-    /// The caller's session.
+    /// The caller's session; `None` for a caller that is not signed in.
     pub fn session(&self) -> Option<SessionId> {
         self.bearer.get().map(|bearer| bearer.session_id)
     }
 
-    /// The signed-in user. The handler of a route that requires one never gets the error.
+    /// The signed-in user; 401 `unauthorized` for any other caller. The handler of a route with
+    /// `Access::SignedIn` never gets the error.
     pub fn user(&self) -> Result<UserId, Problem> {
         let user = self.principal.get().user_id();
         user.ok_or_else(|| Problem::unauthorized("unauthorized", "Sign in first."))
     }
 
-    /// The idempotency key together with its scope, as one text: unique among all callers.
+    /// The idempotency key together with its scope, as one text: unique among all callers. `None`
+    /// if the request has no key, or the route does not use one.
     pub fn scoped_idempotency_key(&self) -> Option<String> {
         self.idempotency_key.borrow().as_ref().map(|key| format!("{}:{}", key.scope, key.key))
     }
 
-    /// Names what the response is about: a change of it purges the stored response.
+    /// Names what the response is about. A change of one of these things purges the stored
+    /// response.
     pub fn tag_response(&self, tags: impl IntoIterator<Item = CacheTag>) {
         *self.cache_tags.borrow_mut() = tags.into_iter().collect();
     }
@@ -229,7 +276,8 @@ impl FromRequest for RequestContext {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let context = request.extensions().get::<RequestContext>().cloned();
-        // Every route runs behind the filters. A route that does not would answer 404 rather than admit a caller unchecked.
+        // Every route runs behind the filters. A route that did not would have no context, and
+        // would answer 404 instead of admitting a caller that no filter has checked.
         ready(context.ok_or_else(Problem::not_found))
     }
 }

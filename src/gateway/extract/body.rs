@@ -18,7 +18,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use std::future::{Ready, ready};
 use utoipa::ToSchema;
 
-/// The JSON body: `415` for another content type, `400` for bad JSON, `422` with a pointer for JSON with a value that is not valid.
+/// The JSON body. `415` for another content type or an encoding, `400` for text that is not JSON,
+/// `422` with a JSON pointer for a value that is not valid.
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest for Body<T> {
@@ -31,7 +32,7 @@ impl<T: DeserializeOwned> FromRequest for Body<T> {
     }
 }
 
-/// A body that may be missing.
+/// A JSON body that may be missing. The errors are those of [`Body`].
 pub struct MaybeBody<T>(pub Option<T>);
 
 impl<T: DeserializeOwned> FromRequest for MaybeBody<T> {
@@ -41,13 +42,13 @@ impl<T: DeserializeOwned> FromRequest for MaybeBody<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let context = RequestContext::from_request(request, payload).into_inner();
         ready(context.and_then(|context| match &*context.body.borrow() {
-            none if none.is_empty() => Ok(Self(None)),
+            body if body.is_empty() => Ok(Self(None)),
             body => read(request.headers(), body).map(|body| Self(Some(body))),
         }))
     }
 }
 
-/// For a route that reads no body: there must be none, or an empty object.
+/// The check of a route that reads no body: `Ok` for no body or an empty JSON object.
 pub fn must_be_empty(headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -72,7 +73,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     let Some(content_type) = the_only(headers, CONTENT_TYPE) else { return false };
     let mut parts = content_type.split(';').map(str::trim);
     let is_json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    // JSON has no `charset` (RFC 8259 §11), but some send the one that it is in anyway.
+    // JSON has no `charset` (RFC 8259 §11), but some clients send it.
     let other_charset = parts.filter_map(|part| part.split_once('=')).any(|(name, value)| {
         name.trim().eq_ignore_ascii_case("charset") && !value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
     });

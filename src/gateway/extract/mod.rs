@@ -1,4 +1,5 @@
-//! What handlers take from a request: a parsed body, query or id; or the problem that says what is wrong where.
+//! Extractors: the parsed body, query or id of a request, as a parameter of a handler. An invalid
+//! value gives a problem that says what is wrong and where.
 
 pub mod body;
 pub mod head;
@@ -17,7 +18,7 @@ mod tests {
     use crate::gateway::{context::RequestContext, routing::Accepts};
 
     #[test]
-    fn a_handler_says_by_its_parameters_what_it_accepts() {
+    fn the_parameters_of_a_handler_say_what_it_accepts() {
         async fn plain(_: RequestContext, _: PathId<String>) -> &'static str {
             ""
         }

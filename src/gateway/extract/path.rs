@@ -11,7 +11,8 @@ use std::{
 };
 use utoipa::ToSchema;
 
-/// The `{id}` in the path. Text that is not an id of this kind gives 404: nothing has that name.
+/// The `{id}` in the path. Text that is not an id of this kind gives 404, because no record has
+/// that id.
 pub struct PathId<T>(pub T);
 
 impl<T: FromStr> FromRequest for PathId<T> {

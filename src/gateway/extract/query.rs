@@ -13,7 +13,7 @@ use std::{
 };
 use utoipa::ToSchema;
 
-/// The query string; an unknown or repeated parameter is a `400`.
+/// The query string. `400` `bad_query` for an unknown, repeated or invalid parameter.
 pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest for Query<T> {
@@ -28,7 +28,7 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 fn from_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
     let mut fields = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        // The parser puts this character in place of bytes that are not UTF-8.
+        // The parser replaces bytes that are not UTF-8 by this character.
         if value.contains(char::REPLACEMENT_CHARACTER) {
             return Err(Problem::bad_parameter(&name, "must be UTF-8"));
         }
@@ -41,7 +41,7 @@ fn from_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
         .map_err(|error| Problem::bad_parameter(error.name().unwrap_or_default(), &error.reason))
 }
 
-/// For a route that reads no query: there must be none.
+/// The check of a route that reads no query: `Ok` for a query without parameters.
 pub fn must_be_absent(uri: &Uri) -> Result<(), Problem> {
     match form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).next() {
         None => Ok(()),
@@ -50,7 +50,7 @@ pub fn must_be_absent(uri: &Uri) -> Result<(), Problem> {
 }
 
 impl Problem {
-    /// A parameter of the query that is not valid.
+    /// 400 `bad_query` for a parameter that is not valid. Name and reason are shortened.
     pub fn bad_parameter(name: &str, reason: &str) -> Self {
         Self::bad_request("bad_query", format!("The query parameter `{}`: {}.", brief(name), brief(reason)))
     }
@@ -70,7 +70,7 @@ mod tests {
     use serde::Deserialize;
 
     #[test]
-    fn a_parameter_is_asked_once_and_by_its_name() {
+    fn a_bad_parameter_is_refused_by_its_name() {
         #[derive(Debug, Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Search {

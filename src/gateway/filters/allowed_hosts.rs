@@ -1,6 +1,7 @@
 //! Requests must name this shop as their host.
 //!
-//! Against DNS rebinding: a page of another name that resolves to this address must not be served as this shop.
+//! This protects from DNS rebinding: a page of an attacker's name, which the attacker's DNS server
+//! resolves to this address, would otherwise have this shop as its own site.
 
 use super::filter::{Filter, RequestAction};
 use crate::gateway::{context::RequestContext, respond::Problem, state::Trust};
@@ -13,6 +14,7 @@ use actix_web::{
 };
 use std::net::{IpAddr, Ipv6Addr};
 
+/// Rejects a request whose host is not this shop's: 421 `wrong_host` (RFC 9110 §15.5.20).
 pub struct AllowedHosts;
 
 impl Filter for AllowedHosts {
@@ -32,7 +34,8 @@ impl Filter for AllowedHosts {
     }
 }
 
-/// RFC 9112 §3.2.2: the authority of an absolute target replaces the `Host` header. HTTP/1.0 has neither.
+/// The host that the request names, perhaps with a port. The authority of an absolute target
+/// replaces the `Host` header (RFC 9112 §3.2.2). `None` if there is neither, as in HTTP/1.0.
 pub fn host_of(request: &ServiceRequest) -> Option<&str> {
     let header = || request.headers().get(HOST).and_then(|value: &HeaderValue| value.to_str().ok());
     request.uri().authority().map(|authority| authority.as_str()).or_else(header)

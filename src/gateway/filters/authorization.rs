@@ -1,4 +1,5 @@
-//! Whether the caller may call the route. Whether a record is the caller's own, the service decides that owns the record.
+//! Checks whether the caller may call the route. Whether a record belongs to the caller is checked
+//! by the service that owns the record.
 
 use super::filter::{Filter, RequestAction};
 use crate::{
@@ -7,6 +8,8 @@ use crate::{
 };
 use actix_web::dev::ServiceRequest;
 
+/// Checks the route's [`Access`]: 401 `unauthorized` for a caller that is not signed in, 403
+/// `forbidden` for a user without the role (RFC 9110 §15.5.2, §15.5.4).
 pub struct RouteAuthorization;
 
 impl Filter for RouteAuthorization {

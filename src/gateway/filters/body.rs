@@ -1,4 +1,4 @@
-//! Reads the body: not too large, and not too slowly.
+//! Reads the body, within a bound on its size and on its time.
 
 use super::{
     admission::{body_reads::BodyReads, overloaded},
@@ -15,19 +15,24 @@ use futures_util::StreamExt;
 use std::{task::Poll, time::Duration};
 use tokio::time::Instant;
 
+/// Reads the whole body into the context. A body that is too large gets 413 `body_too_large`, one
+/// that is too slow 408 `body_too_slow`, and one that breaks off 400 `bad_body`.
 pub struct BodyReader {
     reads: BodyReads,
 }
 
 impl BodyReader {
+    /// `reads` counts the bodies that have not arrived yet.
     pub fn new(reads: &BodyReads) -> Self {
         Self { reads: reads.clone() }
     }
 }
 
-/// The largest body, in bytes. The largest that any route needs is an order of fifty lines, with 5 KB.
+/// The largest body, in bytes. The largest that a route needs is an order of fifty lines, with 5
+/// KB.
 const MOST_BODY: usize = 64 * 1024;
-/// actix-web ends a connection whose head comes too slowly, but not one whose body does. This filter ends that one.
+/// How long a body may take. actix-web closes a connection whose head is too slow, but none whose
+/// body is too slow.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 impl Filter for BodyReader {
@@ -38,7 +43,7 @@ impl Filter for BodyReader {
         RequestAction::Await(Box::pin(async move {
             let mut payload = request.take_payload();
             let body = self.read_in_time(context, announced(request), &mut payload).await;
-            // The chain holds what is left of it until the response is sent.
+            // The chain keeps the unread rest of the body until the response is sent.
             request.set_payload(payload);
             *context.body.borrow_mut() = body?;
             context.complete.set(Instant::now());
@@ -55,7 +60,7 @@ impl BodyReader {
         payload: &mut Payload,
     ) -> Result<Bytes, Problem> {
         let mut reading = std::pin::pin!(tokio::time::timeout(BODY_WITHIN, read(announced, payload)));
-        // Most bodies come together with their head. Only a body that does not is counted among the slow ones.
+        // Most bodies arrive together with their head. Only a body that does not is counted.
         let read = match futures_util::poll!(&mut reading) {
             Poll::Ready(read) => read,
             Poll::Pending => {
@@ -73,7 +78,7 @@ impl BodyReader {
 }
 
 fn has_body(request: &ServiceRequest) -> bool {
-    // HTTP/2 has frames for bodies, and need not announce them.
+    // HTTP/2 sends a body in frames, and does not have to announce it in a header.
     request.version() >= Version::HTTP_2
         || request.headers().contains_key(header::CONTENT_LENGTH)
         || request.headers().contains_key(header::TRANSFER_ENCODING)

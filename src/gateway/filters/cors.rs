@@ -1,7 +1,8 @@
-//! Pages of other sites (the Fetch standard's CORS protocol).
+//! Lets pages of allowed sites use the API (the CORS protocol of the Fetch standard).
 //!
-//! The allowed origins are exact, never a wildcard, and get no cookies: such a page signs in with a token
-//! of its own. Without configured origins this filter does nothing, and browsers keep other sites out.
+//! The allowed origins are exact, never a wildcard. Their pages get no cookies: such a page sends a
+//! bearer token of its own. Without configured origins this filter does nothing, and browsers do
+//! not let pages of other sites read responses.
 
 use super::filter::{Filter, RequestAction, ResponseAction};
 use crate::gateway::context::RequestContext;
@@ -14,14 +15,17 @@ use actix_web::{
     },
 };
 
+/// Answers preflight requests of allowed origins with 204, and adds the CORS fields to responses.
 pub struct Cors;
 
-/// Fields that a page of an allowed origin may send and read, beside those that every page may.
+/// Request fields that a page of an allowed origin may send, beside those that every page may.
 const HEADERS: &str =
     "authorization, cache-control, content-type, idempotency-key, if-match, if-none-match, traceparent";
+/// Response fields that such a page may read, beside those that every page may.
 const EXPOSED: &str = "age, cache-status, etag, idempotency-replayed, location, ratelimit, ratelimit-policy, retry-after, traceparent, \
      x-completed, x-request-id, x-served-by";
-/// How long a browser may use the response to a preflight: Chromium's own bound.
+/// How long a browser may reuse the response to a preflight: the longest time that Chromium
+/// accepts.
 const PREFLIGHT_SECONDS: &str = "7200";
 
 impl Filter for Cors {

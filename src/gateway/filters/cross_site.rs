@@ -1,4 +1,7 @@
-//! Pages of other sites may not change anything (cross-site request forgery, OWASP 2026).
+//! Rejects changes that a page of another site asks for (cross-site request forgery).
+//!
+//! Source: the OWASP CSRF prevention cheat sheet, on `Sec-Fetch-Site` with `Origin` as the
+//! fallback.
 
 use super::{
     allowed_hosts::host_of,
@@ -11,6 +14,7 @@ use actix_web::{
     http::header::{AUTHORIZATION, COOKIE, HeaderName, ORIGIN},
 };
 
+/// Rejects an unsafe method from a page of another site: 403 `cross_site`.
 pub struct CrossSite;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -27,20 +31,22 @@ impl Filter for CrossSite {
 
 fn check(request: &ServiceRequest, trust: &Trust) -> Result<(), Problem> {
     let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
-    // A browser never sends a bearer token by itself.
+    // A browser adds cookies to a request by itself, but never a bearer token.
     let has_token = || request.headers().get(AUTHORIZATION).is_some_and(|value| bearer(value).is_some());
     if request.method().is_safe() || has_token() {
         return Ok(());
     }
     let origin = header(ORIGIN);
-    // Not with cookies: `SameSite` keeps them from another site, but another port or a subdomain is the same site.
+    // A trusted origin must not send cookies. `SameSite` does not protect them from another port or
+    // a subdomain, which are the same site.
     let is_trusted = !request.headers().contains_key(COOKIE)
         && origin.is_some_and(|origin| trust.origins.iter().any(|known| known == origin));
     if is_trusted { Ok(()) } else { from_own_site(header(FETCH_SITE), origin, host_of(request)) }
 }
 
-/// A browser says where a request comes from, by `Sec-Fetch-Site` or else by `Origin`. A program that
-/// sends neither of them has no cookies of another user that it could abuse.
+/// Whether the request comes from a page of this site. A browser says it in `Sec-Fetch-Site`, and
+/// an old browser in `Origin`. A program that sends neither is not a browser, and holds no cookies
+/// of a user that it could abuse.
 fn from_own_site(site: Option<&str>, origin: Option<&str>, host: Option<&str>) -> Result<(), Problem> {
     let own = match (site, origin) {
         (Some(site), _) => matches!(site, "same-origin" | "none"),

@@ -1,12 +1,13 @@
-//! A route that an operator has disabled answers every call with 503.
+//! Rejects calls of a route that an operator has disabled.
 
 use super::filter::{Filter, RequestAction};
 use crate::gateway::{context::RequestContext, respond::Problem};
 use actix_web::dev::ServiceRequest;
 
+/// Rejects calls of a disabled route: 503 `route_closed`, with the operator's message.
 pub struct DisabledRoutes;
 
-/// When the route will be enabled again is not known; clients ask once a minute.
+/// `Retry-After` in seconds. When the route will be enabled again is not known.
 const RETRY_AFTER_SECONDS: u64 = 60;
 
 impl Filter for DisabledRoutes {

@@ -1,4 +1,5 @@
-//! Fields of every response: the trace that it belongs to, and the fields that restrict what a browser does with it.
+//! Sets the fields of every response: its trace, the services that answered, and what a browser may
+//! do with it.
 
 use super::filter::{Filter, ResponseAction};
 use crate::{gateway::context::RequestContext, telemetry::traceparent, types::Principal};
@@ -7,11 +8,15 @@ use actix_web::{
     http::header::{CACHE_CONTROL, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY},
 };
 
+/// Sets `X-Request-Id`, `traceparent` (W3C Trace Context), `X-Served-By`, the security fields, and
+/// `Cache-Control` where the route has not set it.
 pub struct Headers {
+    /// Whether to send `Strict-Transport-Security` (RFC 6797).
     pub uses_hsts: bool,
 }
 
-/// No inline scripts or styles, nothing from other sites, no frames (OWASP Secure Headers, ASVS 3.4).
+/// No inline scripts or styles, nothing from other sites, no frames (OWASP Secure Headers, ASVS
+/// 3.4).
 #[rustfmt::skip]
 const SECURITY: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("content-security-policy"),      "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
@@ -33,7 +38,8 @@ impl Filter for Headers {
         for (name, value) in SECURITY {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        // Not with a self-signed certificate: a browser that insists on TLS lets no user past its warning.
+        // Not with a self-signed certificate: with HSTS a browser does not let its user past the
+        // warning.
         if self.uses_hsts {
             headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
         }
@@ -47,7 +53,8 @@ impl Filter for Headers {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
-        // A response for one user must not stay in a shared cache. A route that allows more has set the field itself.
+        // A response for one user must not stay in a shared cache. A route that allows more has set
+        // the field itself.
         if !headers.contains_key(CACHE_CONTROL) {
             let value = match context.principal.get() {
                 Principal::Anonymous => "no-cache",

@@ -1,7 +1,7 @@
 //! Bounds the requests that are in the gateway at one time, and refuses new ones while it drains.
 //!
-//! This counts every request, also one that waits for its body. How many are worked on at one time is
-//! bounded later, by `admission`.
+//! This filter counts every request, also one whose body has not arrived. The requests that are
+//! worked on at one time are bounded later, by `admission`.
 
 use super::filter::{Filter, RequestAction};
 use crate::gateway::{
@@ -18,12 +18,15 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+/// Counts the request until its end. Rejects with 503 `overloaded` or `shutting_down`, and a URL
+/// that is too long with 414 `uri_too_long`. Probes are not counted.
 pub struct InFlight {
     requests: Arc<RequestsInFlight>,
     counted: Option<CountedRequest>,
 }
 
-/// How many requests can be in the gateway at one time. A further one gets 503 with `Retry-After`.
+/// How many requests can be in the gateway at one time. Further requests get 503 with
+/// `Retry-After`.
 const MOST_IN_FLIGHT: usize = 2048;
 /// The longest URL, in bytes.
 const MOST_URL: usize = 4 * 1024;
@@ -36,6 +39,7 @@ pub struct RequestsInFlight(AtomicUsize);
 struct CountedRequest(Arc<RequestsInFlight>);
 
 impl RequestsInFlight {
+    /// How many requests are in the gateway now.
     pub fn count(&self) -> usize {
         self.0.load(Ordering::Acquire)
     }
@@ -54,12 +58,13 @@ impl Drop for CountedRequest {
 }
 
 impl InFlight {
+    /// `requests` is the count of all workers.
     pub fn new(requests: &Arc<RequestsInFlight>) -> Self {
         Self { requests: requests.clone(), counted: None }
     }
 
     fn count(&mut self, context: &RequestContext) -> Result<(), Problem> {
-        // Probes always get an answer: they are sent when something is wrong.
+        // Probes always get an answer: an operator needs them most when something is wrong.
         if context.route.class == Class::Free {
             return Ok(());
         }
@@ -82,7 +87,7 @@ impl Filter for InFlight {
 }
 
 fn short_enough(uri: &Uri) -> Result<(), Problem> {
-    let detail = "The address is longer than any that this shop has.";
+    let detail = "The URL is too long.";
     let too_long = || Problem::new(StatusCode::URI_TOO_LONG, "uri_too_long", detail);
     if length(uri) <= MOST_URL { Ok(()) } else { Err(too_long()) }
 }

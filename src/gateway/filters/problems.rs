@@ -1,4 +1,5 @@
-//! Writes problem documents, with the request's path and trace; the cause of a problem goes to the log.
+//! Writes problem documents (RFC 9457), with the request's path and trace. The cause of a problem
+//! goes to the log, and never to the client.
 
 use super::filter::{Filter, ResponseAction};
 use crate::gateway::{context::RequestContext, respond::Problem};
@@ -7,6 +8,7 @@ use actix_web::{
     http::{StatusCode, header::CONTENT_TYPE},
 };
 
+/// Renders the [`Problem`] that a response carries as an extension.
 pub struct Problems;
 
 impl Filter for Problems {
@@ -20,7 +22,8 @@ impl Filter for Problems {
     }
 }
 
-/// The response with its problem written out, if it carries one; else the response as it is.
+/// The response with its problem as the body, if it carries one; otherwise the response unchanged.
+/// An error of actix-web, which has a status and no body, gets a problem made from its status.
 pub fn render(context: &RequestContext, path: &str, mut response: HttpResponse) -> HttpResponse {
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     let problem = response.extensions_mut().remove::<Problem>();
@@ -34,14 +37,14 @@ pub fn render(context: &RequestContext, path: &str, mut response: HttpResponse) 
         log::warn!(trace = context.trace.to_string().as_str(), route = context.route.path; "{}: {cause}", problem.code());
     }
     let mut rendered = problem.render(path, &context.trace.to_string());
-    // Fields that later filters have set (rate limits, cookies) stay.
+    // Fields that later filters have set (rate limits, cookies) are kept.
     for (name, value) in response.headers() {
         rendered.headers_mut().append(name.clone(), value.clone());
     }
     rendered
 }
 
-/// For an error of actix-web itself, which has a status and nothing more.
+/// The problem for an error of actix-web itself, which has only a status.
 fn of_status(status: StatusCode) -> Problem {
     Problem::new(status, "refused", status.canonical_reason().unwrap_or("The request was refused"))
 }

@@ -7,6 +7,8 @@ use crate::gateway::{
 };
 use actix_web::dev::ServiceRequest;
 
+/// Rejects a query with 400 `bad_query` and a body with 422 or 415, where the handler reads none.
+/// An empty JSON object counts as no body.
 pub struct UnexpectedInput;
 
 impl Filter for UnexpectedInput {

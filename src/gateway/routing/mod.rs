@@ -1,4 +1,6 @@
-//! What a route is: a row of the table, the settings that an operator can change, and the types that its handler takes and gives.
+//! What a route is: a row of the table, the settings that an operator can change, and the types of
+//! its handler's parameters and replies.
+#![deny(missing_docs)]
 
 pub mod route;
 pub mod settings;

@@ -1,4 +1,5 @@
 //! What an operator can change about a route while the shop runs.
+#![deny(missing_docs)]
 
 use super::route::Route;
 use crate::types::Text;
@@ -20,10 +21,12 @@ pub struct RouteSettings {
     /// The `detail` of the problem that callers get while the route is disabled.
     #[serde(default = "disabled_message")]
     pub message: Text<1, 200>,
-    /// The time limit of one request; `null` for the one of the table.
+    /// The time limit of one request in milliseconds, from 10 to 120,000; `null` for the one of the
+    /// table.
     #[serde(default)]
     pub deadline_ms: Option<u64>,
-    /// How long the cache keeps a response, for routes that are cached; 0 turns the cache off, `null` stands for the table.
+    /// How long a cached response is fresh, in milliseconds, for routes that are cached. 0 turns
+    /// the cache off; `null` stands for the time of the table.
     #[serde(default)]
     pub cache_ttl_ms: Option<u64>,
 }
@@ -43,11 +46,13 @@ impl Default for RouteSettings {
 }
 
 impl RouteSettings {
+    /// The time limit of one request: the operator's, else the route's.
     pub fn deadline(&self, route: &Route) -> Duration {
         self.deadline_ms.map_or(route.deadline, Duration::from_millis)
     }
 
-    /// `Err` is a sentence that begins with the name of the invalid field.
+    /// The settings, if each value is within its bounds. `Err` is a sentence that begins with the
+    /// name of the invalid field.
     pub fn checked(self) -> Result<Self, String> {
         match self.deadline_ms {
             Some(ms) if !(10..=120_000).contains(&ms) => Err("deadline_ms is from 10 to 120,000 (two minutes)".into()),

@@ -30,8 +30,8 @@ impl<'de> Visitor<'de> for Reader {
         Ok(Extracted::Null)
     }
 
-    fn visit_bool<E>(self, is_so: bool) -> Result<Extracted<'de>, E> {
-        Ok(Extracted::Bool(is_so))
+    fn visit_bool<E>(self, value: bool) -> Result<Extracted<'de>, E> {
+        Ok(Extracted::Bool(value))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Extracted<'de>, E> {
@@ -46,7 +46,7 @@ impl<'de> Visitor<'de> for Reader {
         Ok(Extracted::Fraction(number))
     }
 
-    /// Not copied if possible: it may be a secret.
+    /// Borrows the text instead of copying it: it may be a secret.
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Extracted<'de>, E> {
         Ok(Extracted::Text(text.into()))
     }
@@ -67,9 +67,9 @@ impl<'de> Visitor<'de> for Reader {
         let mut fields = BTreeMap::new();
         while let Some((name, value)) = object.next_entry::<String, Extracted>()? {
             match fields.entry(Cow::from(name)) {
-                Entry::Vacant(place) => _ = place.insert(value),
-                Entry::Occupied(place) => {
-                    return Err(de::Error::custom(format!("has the field `{}` twice", place.key())));
+                Entry::Vacant(entry) => _ = entry.insert(value),
+                Entry::Occupied(entry) => {
+                    return Err(de::Error::custom(format!("has the field `{}` twice", entry.key())));
                 }
             }
         }

@@ -1,8 +1,9 @@
 //! A value as the client sent it, and a strict reader for it.
 //!
-//! The readers that serde derives accept a list for an object, with its items as the fields in their order,
-//! and `{"packed": null}` for `"packed"`; and their errors name Rust's types. So everything is read into an
-//! [`Extracted`] first, whose reader accepts neither, and whose errors a client understands.
+//! The readers that serde derives are too lax for an API: they accept a list in place of an object
+//! (its items are the fields in their order), and `{"packed": null}` in place of `"packed"`. Their
+//! errors name Rust's types. Therefore each value is first read into an [`Extracted`]. Its reader
+//! accepts neither of the two, and its errors are written for a client.
 
 use serde::{
     Deserializer,
@@ -16,12 +17,19 @@ mod json;
 /// A value as the client sent it.
 #[derive(Debug)]
 pub enum Extracted<'a> {
+    /// JSON's `null`.
     Null,
+    /// JSON's `true` and `false`.
     Bool(bool),
+    /// A number without a fraction, within 64 bits.
     Whole(i128),
+    /// Any other number.
     Fraction(f64),
+    /// A string.
     Text(Cow<'a, str>),
+    /// An array.
     List(Vec<Extracted<'a>>),
+    /// An object.
     Object(BTreeMap<Cow<'a, str>, Extracted<'a>>),
     /// A parameter of a query: text that may be a number or a truth value.
     Parameter(Cow<'a, str>),
@@ -30,32 +38,34 @@ pub enum Extracted<'a> {
 /// Why a value is not valid, and where it is.
 #[derive(Debug)]
 pub struct ValidationError {
+    /// What is wrong, as the end of a sentence that begins with the name: `must be a string`.
     pub reason: String,
     /// The names of the fields and items around it, the innermost first.
-    place: Vec<String>,
+    path: Vec<String>,
 }
 
 impl ValidationError {
     fn because(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), place: Vec::new() }
+        Self { reason: reason.into(), path: Vec::new() }
     }
 
     fn at(mut self, name: &str) -> Self {
-        self.place.push(name.to_owned());
+        self.path.push(name.to_owned());
         self
     }
 
-    /// The JSON pointer to the value (RFC 6901).
+    /// The JSON pointer to the value (RFC 6901); empty for the whole body.
     pub fn pointer(&self) -> String {
-        pointer(self.place.iter().rev().cloned())
+        pointer(self.path.iter().rev().cloned())
     }
 
     /// The name of the outermost field.
     pub fn name(&self) -> Option<&str> {
-        self.place.last().map(String::as_str)
+        self.path.last().map(String::as_str)
     }
 }
 
+/// The JSON pointer (RFC 6901) of a path of names, the outermost first.
 pub fn pointer(names: impl Iterator<Item = String>) -> String {
     names.map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect()
 }
@@ -68,7 +78,7 @@ impl fmt::Display for ValidationError {
 
 impl std::error::Error for ValidationError {}
 
-/// The messages of serde name Rust's types; these replace them.
+/// These messages replace those of serde, which name Rust's types.
 impl de::Error for ValidationError {
     fn custom<T: fmt::Display>(reason: T) -> Self {
         Self::because(reason.to_string())
@@ -181,8 +191,8 @@ impl<'de> Deserializer<'de> for &'de Extracted<'_> {
         names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ValidationError> {
-        let word = self.text().map_err(|_| <ValidationError as de::Error>::unknown_variant("", names))?;
-        visitor.visit_enum(word.into_deserializer())
+        let name = self.text().map_err(|_| <ValidationError as de::Error>::unknown_variant("", names))?;
+        visitor.visit_enum(name.into_deserializer())
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValidationError> {
@@ -199,7 +209,7 @@ impl<'de> Deserializer<'de> for &'de Extracted<'_> {
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValidationError> {
         match self {
-            Extracted::Bool(is_so) => visitor.visit_bool(*is_so),
+            Extracted::Bool(value) => visitor.visit_bool(*value),
             Extracted::Parameter(text) if text == "true" => visitor.visit_bool(true),
             Extracted::Parameter(text) if text == "false" => visitor.visit_bool(false),
             _ => Err(ValidationError::because("must be true or false")),
@@ -246,7 +256,7 @@ impl<'de> Deserializer<'de> for &'de Extracted<'_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValidationError> {
         match self {
             Extracted::Null => visitor.visit_unit(),
-            Extracted::Bool(is_so) => visitor.visit_bool(*is_so),
+            Extracted::Bool(value) => visitor.visit_bool(*value),
             Extracted::Whole(number) => match (u64::try_from(*number), i64::try_from(*number)) {
                 (Ok(number), _) => visitor.visit_u64(number),
                 (_, Ok(number)) => visitor.visit_i64(number),

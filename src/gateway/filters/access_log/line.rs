@@ -9,7 +9,8 @@ use std::{fmt, net::IpAddr, time::Duration};
 /// The log line of one request.
 pub struct AccessLine<'a> {
     pub method: &'a str,
-    /// The route's template, never the raw path: lines are counted by it, and it holds nothing that a client wrote.
+    /// The route's template, never the raw path: lines can be counted by it, and it holds no text
+    /// of a client.
     pub route: &'a str,
     pub status: u16,
     pub duration: Duration,
@@ -17,11 +18,11 @@ pub struct AccessLine<'a> {
     pub client: IpAddr,
     pub user: Option<UserId>,
     pub cache: Option<CacheStatus>,
-    /// The code of the problem document; empty if the response is none.
+    /// The code of the problem document; empty if the response is not a problem.
     pub problem: &'a str,
 }
 
-/// Envoy's response flags, by the code of the problem. `RC` is the gateway's own.
+/// Envoy's response flags, by the code of the problem. `RC` is an addition of this gateway.
 #[rustfmt::skip]
 const FLAGS: &[(&str, &str)] = &[
     ("too_many_requests", "RL"),   // rate limit
@@ -42,6 +43,7 @@ const FLAGS: &[(&str, &str)] = &[
 ];
 
 impl AccessLine<'_> {
+    /// Writes the line to the log with the target `access`, as text or as JSON.
     pub fn write(&self) {
         if !logs::are_json() {
             return log::info!(target: "access", "{self}");
@@ -65,8 +67,8 @@ impl AccessLine<'_> {
     }
 }
 
-/// The same text as `logs` would write, in one go. No value comes from a client, so none has to be escaped, which would take
-/// three times as long.
+/// The same text as `logs` would write, in one go. No value is text of a client, so no value has to
+/// be escaped. Escaping would take three times as long.
 impl fmt::Display for AccessLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, route, status, trace, client, .. } = self;
@@ -123,7 +125,7 @@ mod tests {
             ("problem", access.problem),
             ("flags", "UAEX"),
         ];
-        let words = format_args!("GET /api/v1/products/{{id}}");
-        assert_eq!(line, logs::text(&Record::builder().args(words).key_values(&values).build()));
+        let message = format_args!("GET /api/v1/products/{{id}}");
+        assert_eq!(line, logs::text(&Record::builder().args(message).key_values(&values).build()));
     }
 }

@@ -1,4 +1,4 @@
-//! One log line and one span for each request.
+//! Writes one log line and one span for each request.
 
 mod line;
 
@@ -10,13 +10,14 @@ use crate::{
 use actix_web::{HttpRequest, HttpResponse, dev::ServiceRequest};
 use line::AccessLine;
 
+/// Opens the request's span, and closes it with the response; then it writes the log line.
 #[derive(Default)]
 pub struct AccessLog(Option<PendingEntry>);
 
 /// The entry of a request that has no response yet.
 ///
-/// When a client disconnects, actix-web drops the request's future, and this with it: then it writes
-/// the line itself, with the status that nginx uses for that.
+/// When a client disconnects, actix-web drops the request's future, and this entry with it. Its
+/// `Drop` then writes the line, with status 499, which nginx uses for this case.
 struct PendingEntry {
     context: RequestContext,
     span: ActiveSpan,
@@ -61,8 +62,8 @@ impl PendingEntry {
     fn finish(mut self, response: &HttpResponse) {
         let outcome = &self.context.outcome;
         let problem = outcome.problem.get();
-        self.span.update(|what| {
-            if let SpanKind::Request { status, user_id, cache, stopped_by, degraded, .. } = what {
+        self.span.update(|kind| {
+            if let SpanKind::Request { status, user_id, cache, stopped_by, degraded, .. } = kind {
                 *status = response.status().as_u16();
                 *user_id = self.context.principal.get().user_id();
                 *cache = outcome.cache.get();
@@ -101,7 +102,7 @@ impl PendingEntry {
 impl Drop for PendingEntry {
     fn drop(&mut self) {
         if !self.is_written {
-            // 499 is nginx's status for a client that did not wait.
+            // 499 is nginx's status for a client that has closed the connection.
             self.write(499, "hung_up");
         }
     }

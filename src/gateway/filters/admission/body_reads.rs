@@ -1,11 +1,12 @@
-//! Bounds the bodies that are awaited at one time, so that a client that sends slowly, or never, does not keep others from sending.
+//! Bounds the bodies that are awaited at one time (protection from slow-body attacks, such as slow
+//! POST): a client that sends slowly does not keep other clients from sending.
 
 use parking_lot::{Mutex, MutexGuard};
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-/// Bodies of one client, which may be a proxy with many clients behind it.
+/// The bodies of one client, which may be a proxy with many clients.
 const MOST_OF_A_CLIENT: usize = 256;
-/// Bodies of all clients: with 64 KB each, 64 MB. Requests without a body are not counted.
+/// The bodies of all clients: 64 MB at 64 KB each. Requests without a body are not counted.
 const MOST: usize = 1024;
 
 /// The bodies that have not arrived yet. All workers share it.
@@ -19,11 +20,11 @@ pub struct BodyRead {
 }
 
 impl BodyReads {
-    /// `None` if too many are awaited.
+    /// Counts one more body of `client`; `None` if too many are awaited.
     pub fn begin(&self, client: IpAddr) -> Option<BodyRead> {
         let mut waiting = self.lock();
         let own = waiting.get(&client).copied().unwrap_or(0);
-        // There are never more clients than bodies, so this sum is short.
+        // There are never more clients than bodies, so the sum has at most `MOST` parts.
         if own >= MOST_OF_A_CLIENT || waiting.values().sum::<usize>() >= MOST {
             return None;
         }
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_client_leaves_room_for_the_others_and_all_of_them_end_somewhere() {
+    fn the_bodies_of_one_client_are_bounded_and_those_of_all_clients_too() {
         let reads = BodyReads::default();
         let of = |n: u8| std::iter::from_fn(|| reads.begin([127, 0, 0, n].into())).collect::<Vec<_>>();
         let first = of(1);

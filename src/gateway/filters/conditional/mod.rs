@@ -1,8 +1,9 @@
-//! Entity tags and preconditions of reads (RFC 9110 §13), in the order of §13.2.2: a client gets no body that it has already.
+//! Entity tags and preconditions of reads (RFC 9110 §13), in the order of §13.2.2. A client does
+//! not get a body that it has already.
 //!
-//! The API has no `Last-Modified`, so `If-Modified-Since` and `If-Unmodified-Since` are ignored (§13.1.3,
-//! §13.1.4). Preconditions of changes are checked by the service that makes the change: only in its
-//! compare-and-swap do they still hold.
+//! The API has no `Last-Modified`, so `If-Modified-Since` and `If-Unmodified-Since` are ignored
+//! (§13.1.3, §13.1.4). Preconditions of changes are checked by the service that makes the change:
+//! only in its compare-and-swap do they still hold.
 
 pub mod entity_tags;
 
@@ -20,6 +21,8 @@ use actix_web::{
 };
 use entity_tags::{is_listed, is_matched, tag_of};
 
+/// Adds an `ETag` to a 200 of `GET` and `HEAD`, and replaces it by 304 or by 412 `stale` as the
+/// request's preconditions say.
 pub struct Conditional;
 
 /// The lists of entity tags that the client sent.
@@ -79,13 +82,13 @@ fn apply(conditions: &Conditions, response: HttpResponse) -> HttpResponse {
         ConditionResult::Send => response,
         ConditionResult::NotModified => not_modified(response.headers()),
         ConditionResult::Failed => {
-            let detail = "What is here is not what you asked for any more. Read it again.";
+            let detail = "This has changed since you read it. Read it again.";
             Problem::new(StatusCode::PRECONDITION_FAILED, "stale", detail).error_response()
         }
     }
 }
 
-/// The response with the tag of its body, unless that is a stream.
+/// The response with the tag of its body; a stream gets no tag.
 fn tagged(response: HttpResponse) -> HttpResponse {
     let (mut response, body) = response.into_parts();
     let body = match body.try_into_bytes() {
@@ -114,17 +117,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn conditions_are_looked_at_in_the_order_of_the_rfc() {
+    fn preconditions_are_checked_in_the_order_of_the_rfc() {
         let check = |if_match: Option<&str>, if_none_match: Option<&str>| {
             let [if_match, if_none_match] = [if_match, if_none_match].map(|list| list.map(str::to_owned));
             Conditions { if_match, if_none_match }.check("\"a\"")
         };
         assert_eq!(check(None, None), ConditionResult::Send);
         assert_eq!(check(None, Some("\"a\"")), ConditionResult::NotModified);
-        assert_eq!(check(None, Some("W/\"a\"")), ConditionResult::NotModified, "here the weak comparison does");
+        assert_eq!(check(None, Some("W/\"a\"")), ConditionResult::NotModified, "If-None-Match compares weakly");
         assert_eq!(check(Some("\"b\""), Some("\"a\"")), ConditionResult::Failed, "If-Match comes first");
-        assert_eq!(check(Some("W/\"a\""), None), ConditionResult::Failed, "and compares strongly");
+        assert_eq!(check(Some("W/\"a\""), None), ConditionResult::Failed, "If-Match compares strongly");
         assert_eq!(check(Some("*"), Some("\"b\"")), ConditionResult::Send);
-        assert_eq!(check(Some(""), None), ConditionResult::Failed, "what cannot be read matches nothing");
+        assert_eq!(check(Some(""), None), ConditionResult::Failed, "an unreadable list matches nothing");
     }
 }

@@ -1,26 +1,30 @@
-//! The fingerprint of a request: two requests with one `Idempotency-Key` are the same request if their fingerprints are equal.
+//! The fingerprint of a request: two requests with one `Idempotency-Key` are the same request if
+//! their fingerprints are equal.
 
 use hmac::{Hmac, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 use std::borrow::Cow;
 
-/// The members of a body that are left out of a fingerprint if the response carries tokens: the passwords. A keyed hash is fast, and its
-/// key is in the same data folder. A thief of the folder could guess a password by it, which the password's slow hash prevents.
+/// The members of a body that are left out of a fingerprint if the response carries tokens: the
+/// passwords. A keyed hash is fast, and its key is in the same data folder. A thief of the folder
+/// could guess a password with it, which the password's slow hash prevents.
 pub const SECRET_MEMBERS: [&str; 1] = ["password"];
 
-/// The key of fingerprints. A fingerprint is a keyed hash (HMAC-SHA-256): the body may hold a card number, and all card numbers can be
-/// tried, so a plain hash of it must not be on disk (PCI DSS 3.5.1.1).
+/// The key of fingerprints. A fingerprint is a keyed hash (HMAC-SHA-256, RFC 2104). The body may
+/// hold a card number, and all card numbers can be tried, so a plain hash of it must not be on disk
+/// (PCI DSS 3.5.1.1).
 pub struct FingerprintKey(Hmac<Sha256>);
 
 impl FingerprintKey {
-    /// Derived from the gateway's secret, so that it is the same after a restart.
+    /// Derives the key from the gateway's secret, so that it is the same after a restart.
     pub fn derived_from(secret: &[u8; 32]) -> Self {
         let key = |bytes: &[u8]| <Hmac<Sha256> as Mac>::new_from_slice(bytes).expect("HMAC takes a key of any length");
         Self(key(&key(secret).chain_update("fingerprints of requests").finalize().into_bytes()))
     }
 
-    /// 64 hexadecimal digits.
+    /// The fingerprint of a request, as 64 hexadecimal digits. The length of each part is hashed
+    /// with it, so that `/a` with `bc` differs from `/ab` with `c`.
     pub fn fingerprint(&self, method: &str, path: &str, body: &[u8]) -> String {
         let mut mac = self.0.clone();
         for part in [method.as_bytes(), path.as_bytes(), body] {
@@ -31,7 +35,8 @@ impl FingerprintKey {
     }
 }
 
-/// The body without its [`SECRET_MEMBERS`]. A body that is not a JSON object stays as it is: its request is refused, and nothing is kept.
+/// The body without its [`SECRET_MEMBERS`]. A body that is not a JSON object stays as it is: its
+/// request is refused, and nothing is kept.
 pub fn without_secrets(body: &[u8]) -> Cow<'_, [u8]> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(mut members)) => {

@@ -1,17 +1,21 @@
-//! The same `Idempotency-Key` with the same request gives the same response for 24 hours (draft-ietf-httpapi-idempotency-key-header).
+//! The same `Idempotency-Key` with the same request gives the same response for 24 hours
+//! (draft-ietf-httpapi-idempotency-key-header).
 //!
-//! Responses are in the gateway's own tree ([`store`]). A response is on disk before the client gets it. If the program ends between the
-//! work and the response, the client sends the request again and the handler runs again; the services make sure that the work is done once.
+//! Responses are in the gateway's own tree ([`store`]). A response is on disk before the client
+//! gets it. If the program ends between the work and the response, the client sends the request
+//! again and the handler runs again; the services make sure that the work is done once.
 //!
-//! A response that carries tokens is not kept ([`KeyUse::Own`]). The store keeps only for which request the key was used. The same
-//! request runs its handler again; the service knows the key and answers with fresh tokens.
+//! A response that carries tokens is not kept ([`KeyUse::Own`]). The store keeps only for which
+//! request the key was used. The same request runs its handler again; the service knows the key and
+//! answers with fresh tokens.
 //!
 //! ## Decisions
 //!
-//! - **The gateway keeps the responses, no service does.** Status, header fields and body are HTTP, and services know no HTTP. Consequence:
-//!   the gateway has a tree of its own, and a key works the same on every route.
-//! - **Claims are in memory, responses are on disk.** A restart ends every request, so it may forget every claim. Consequence: no write
-//!   before the handler, one commit after it.
+//! - **The gateway keeps the responses, no service does.** Status, header fields and body are HTTP,
+//!   and services know no HTTP. Consequence: the gateway has a tree of its own, and a key works the
+//!   same on every route.
+//! - **Claims are in memory, responses are on disk.** A restart ends every request, so it may
+//!   forget every claim. Consequence: no write before the handler, one commit after it.
 
 pub mod fingerprint;
 pub mod store;
@@ -45,14 +49,18 @@ use tokio::time::{timeout, timeout_at};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// Bytes of a key.
+/// The greatest length of a key, in bytes.
 const LONGEST: usize = 255;
-/// A lease is this much longer than the route's deadline. It covers [`SETTLE_WITHIN`]: a request that holds a claim ends before its lease.
+/// A lease is this much longer than the route's deadline. It covers [`SETTLE_WITHIN`]: a request
+/// that holds a claim ends before its lease.
 const LEASE_BEYOND_DEADLINE: Duration = Duration::from_secs(5);
-/// The time for keeping a response. The route's deadline may be over when the response is there.
+/// The time limit for keeping a response. The route's deadline may be over when the response
+/// arrives.
 const SETTLE_WITHIN: Duration = Duration::from_secs(2);
 
-/// What the filter keeps from one request to the next.
+/// Claims the request's key, or answers with the response that was kept for it. 400 for a key that
+/// is missing or not valid, 409 `idempotency_in_flight` while the same request runs, and 422
+/// `idempotency_key_reused` for another request with the key (§2.6, §2.7 of the draft).
 pub struct Idempotency {
     fingerprint_key: Arc<FingerprintKey>,
     store: Arc<IdempotencyStore>,
@@ -61,6 +69,7 @@ pub struct Idempotency {
 }
 
 impl Idempotency {
+    /// Both are shared by all workers.
     pub fn new(fingerprint_key: &Arc<FingerprintKey>, store: &Arc<IdempotencyStore>) -> Self {
         Self { fingerprint_key: fingerprint_key.clone(), store: store.clone(), claimed: None }
     }
@@ -77,8 +86,8 @@ impl Filter for Idempotency {
             Ok(None) if context.route.key == KeyUse::Required => {
                 return RequestAction::Reject(Problem::bad_request(
                     "idempotency_key_required",
-                    "Send an `Idempotency-Key` header: a name of your own for this request. If you send the request again with the same \
-                     key, it is carried out once.",
+                    "Send an `Idempotency-Key` header: a name of your own for this request. If you send the request \
+                     again with the same key, it is carried out once.",
                 ));
             }
             Ok(None) => return RequestAction::Continue,
@@ -162,7 +171,8 @@ impl Idempotency {
     }
 }
 
-/// 1 to 255 visible ASCII characters; with or without the quotes of the draft's structured field.
+/// Reads the key: 1 to 255 visible ASCII characters, with or without the quotes of the draft's
+/// structured field (RFC 8941).
 fn key(header: Option<&HeaderValue>) -> Result<Option<String>, Problem> {
     let Some(header) = header else { return Ok(None) };
     let text = header.to_str().unwrap_or_default().trim();
@@ -174,8 +184,8 @@ fn key(header: Option<&HeaderValue>) -> Result<Option<String>, Problem> {
     }
 }
 
-/// The owner of a key: equal keys of different callers are different keys. A caller that is not signed in is known by its network, as it is
-/// for the rate limits.
+/// The owner of a key: equal keys of different callers are different keys. A caller that is not
+/// signed in is identified by its network, as it is for the rate limits.
 fn scope(context: &RequestContext) -> String {
     match context.principal.get() {
         Principal::User { id, .. } => id.to_string(),
@@ -213,9 +223,10 @@ fn kept_of(response: &HttpResponse<()>, body: &[u8]) -> KeptAnswer {
     }
 }
 
-/// Whether the same request must get this very response again. No if nothing was done (an invalid body, an order that is busy), and no if
-/// the outcome is unknown (a time-out, an order that is still being placed): then the same key finds it out. A decided response stays,
-/// even if it would be another one today; a client that wants to try anew takes a new key.
+/// Whether the same request must get this response again. No if nothing was done (an invalid body,
+/// an order that is busy). No if the outcome is unknown (a time-out, an order that is still being
+/// placed): then a request with the same key finds it out. A decided response stays, even if the
+/// handler would now give another one; a client that wants to try anew takes a new key.
 fn is_decided(status: StatusCode, problem: Option<&str>) -> bool {
     match status {
         StatusCode::ACCEPTED => false,
@@ -225,7 +236,8 @@ fn is_decided(status: StatusCode, problem: Option<&str>) -> bool {
     }
 }
 
-/// Whether no part of the response is missing. An incomplete response is not kept: the work is done, and its service says so again.
+/// Whether no part of the response is missing. An incomplete response is not kept: the work is
+/// done, and its service gives the same result again.
 fn is_whole(completeness: Option<Completeness>) -> bool {
     completeness != Some(Completeness::Degraded)
 }
@@ -253,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_decided_is_kept() {
+    fn only_a_decided_response_is_kept() {
         let decided = |code| is_decided(StatusCode::from_u16(code).unwrap(), None);
         assert!([200, 201, 204, 402, 409].into_iter().all(decided));
         assert!(![202, 400, 404, 422, 500, 503, 504].into_iter().any(decided));

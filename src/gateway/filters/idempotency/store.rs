@@ -7,7 +7,7 @@
 //!
 //! | key | record |
 //! |---|---|
-//! | `idempotency_key/<SHA-256 of scope and key>` | for which request the key was used, and the key of the answer |
+//! | `idempotency_key/<SHA-256 of scope and key>` | the request's fingerprint, and the answer's key |
 //! | `answer/<milliseconds>-<SHA-256>` | the answer |
 //!
 //! A digest lies anywhere in the tree, and each write moves its neighbours. Therefore the record
@@ -54,14 +54,14 @@ pub struct KeyedRequest {
 }
 
 impl KeyedRequest {
-    /// `scope` says whose key it is: equal keys of different scopes are different keys. Two
-    /// requests with one key are the same request where their fingerprints are equal.
+    /// `scope` is the owner of the key: equal keys of different scopes are different keys. Two
+    /// requests with one key are the same request if their fingerprints are equal.
     pub fn new(scope: &str, key: &str, fingerprint: impl Into<String>) -> Self {
         Self { id: digest(&[scope, key]), fingerprint: fingerprint.into() }
     }
 }
 
-/// What a request finds that asks to run under its key.
+/// The result of a request's attempt to claim its key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Claim {
     /// The request may run. It holds the claim until [`IdempotencyStore::keep`] or
@@ -79,14 +79,19 @@ pub enum Claim {
 /// secrets (`Set-Cookie`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
+    /// The status code.
     pub status: u16,
+    /// The field `Location`.
     pub location: Option<String>,
+    /// The field `ETag`.
     pub etag: Option<String>,
+    /// The field `Content-Type`; empty if there is none.
     pub content_type: String,
+    /// The body, in UTF-8.
     pub body: String,
 }
 
-/// Until then only its holder may run.
+/// The claim of a running request. Until `until` no other request with the key may run.
 struct Lease {
     fingerprint: String,
     until: Timestamp,
@@ -138,8 +143,8 @@ struct StoredAnswer {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum StoredBody {
-    /// JSON as it is. As a string each of its quotes would be escaped, which takes a seventh more
-    /// room.
+    /// JSON, stored as JSON. As a string, each of its quotes would be escaped, which takes a
+    /// seventh more space.
     Json(Box<RawValue>),
     Text(String),
 }
@@ -148,7 +153,7 @@ impl From<KeptAnswer> for StoredAnswer {
     fn from(answer: KeptAnswer) -> Self {
         let KeptAnswer { status, location, etag, content_type, body } = answer;
         let body = match serde_json::from_str::<Box<RawValue>>(&body) {
-            // White space around the value is no part of it, and a record is one line of a backup.
+            // White space around the value is not part of it, and a record is one line of a backup.
             Ok(json) if json.get() == body && !body.contains('\n') => StoredBody::Json(json),
             _ => StoredBody::Text(body),
         };
@@ -179,7 +184,7 @@ struct Kept {
     answer: Option<KeptAnswer>,
 }
 
-/// What a request finds, by the claim of its key (if the lease is not over) and what was kept for
+/// Decides on a request, by the claim of its key (if the lease is not over) and what was kept for
 /// its key.
 fn decide(fingerprint: &str, claimed_by: Option<&str>, kept: Option<Kept>) -> Claim {
     match (claimed_by, kept) {
@@ -442,7 +447,7 @@ mod tests {
     async fn an_answer_is_given_again_byte_for_byte() {
         let (_folder, store) = store();
         for (n, body) in
-            ["{\"a\": \"\\u00e9\",\n  \"b\":1.0}", " {} ", "", "null", "\"a\"", "no JSON"].into_iter().enumerate()
+            ["{\"a\": \"\\u00e9\",\n  \"b\":1.0}", " {} ", "", "null", "\"a\"", "not JSON"].into_iter().enumerate()
         {
             let request = KeyedRequest::new("usr_1", &n.to_string(), "a");
             let kept = KeptAnswer { location: Some("/x".into()), etag: Some("\"1\"".into()), ..answer(body) };
@@ -453,7 +458,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_an_answer_with_secrets_only_its_request_is_kept() {
+    async fn an_answer_with_secrets_is_not_kept_but_its_request_is() {
         let (_folder, store) = store();
         claim(&store, "a", at(0)).await;
         store.keep(&request("a"), None, at(0)).await.unwrap();
@@ -461,7 +466,7 @@ mod tests {
         assert_eq!(claim(&next, "b", at(1)).await, Claim::Reused);
         assert_eq!(claim(&next, "a", at(1)).await, Claim::Granted);
         assert_eq!(claim(&next, "a", at(2)).await, Claim::InFlight);
-        // A second answer takes no place of the first, and lengthens nothing.
+        // A second answer does not replace the first, and does not extend its time.
         next.keep(&request("a"), None, at(2)).await.unwrap();
         assert_eq!(next.answers.all(None).count(), 1);
         assert_eq!(claim(&next, "b", later(at(0), KEPT_FOR)).await, Claim::Granted);

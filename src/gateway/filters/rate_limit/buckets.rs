@@ -1,9 +1,10 @@
-//! One number for every client that has called lately: how far ahead of its rate it is (GCRA's theoretical arrival time).
+//! The buckets: one number for each client that has called lately (GCRA's theoretical arrival time,
+//! which says how far the client is ahead of its rate).
 //!
-//! Who the clients are, an attacker chooses: a million addresses are a million buckets. So there is room for a fixed number of them.
-//! A bucket that is full again is no different from one that was never there, and is forgotten as soon as room is wanted. Where that
-//! is not enough, those that have taken least are forgotten: what is gained by it is a request or two, and whoever waits
-//! for his next one goes on waiting. (`governor`'s own stores grow until somebody sweeps all of them.)
+//! An attacker can use a million addresses, and each would need a bucket. The number of buckets is
+//! therefore fixed. A full bucket is the same as no bucket, so full buckets are dropped first. If
+//! there are still too many, the buckets with the fewest used requests are dropped. Their clients
+//! gain one or two requests; clients that are being throttled stay throttled.
 
 use crate::types::UserId;
 use governor::{nanos::Nanos, state::StateStore};
@@ -15,10 +16,12 @@ use std::{
     time::Duration,
 };
 
-/// Who is counted: a user wherever they are, or else an address.
+/// The key of a bucket: a user, or the network of a client that is not signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Client {
+    /// A user, from any address.
     User(UserId),
+    /// An IPv4 address, or the /64 of an IPv6 address.
     Address(IpAddr),
 }
 
@@ -26,27 +29,28 @@ pub enum Client {
 pub struct Buckets {
     shards: Vec<Mutex<Shard>>,
     pick: RandomState,
-    /// What one request costs, as time.
+    /// The cost of one request, in nanoseconds.
     one: u64,
 }
 
-/// So that workers seldom wait for each other, and a sweep holds up few.
+/// The number of shards. Each has its own lock, so workers seldom wait for each other, and a sweep
+/// delays only the requests of its shard.
 const SHARDS: usize = 64;
-/// Of all shards together; some 8 MB.
+/// The greatest number of buckets in all shards together. They take about 8 MB.
 pub const MOST: usize = 64 * 1024;
 const MOST_OF_SHARD: usize = MOST / SHARDS;
-/// Below that nobody sweeps.
+/// A shard with fewer buckets is not swept.
 const FEW: usize = 32;
 
 struct Shard {
     /// Nanoseconds of the limiter's clock.
     arrivals: HashMap<Client, u64>,
-    /// When there are so many, those that are full again go.
+    /// At this number of buckets, those that are full again are dropped.
     sweep_at: usize,
 }
 
 impl Buckets {
-    /// For a limiter that lets one more through after each `interval`.
+    /// The buckets for a rate of one request in each `interval`.
     pub fn new(interval: Duration) -> Self {
         let shard = || Mutex::new(Shard { arrivals: HashMap::new(), sweep_at: FEW });
         let one = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
@@ -62,7 +66,7 @@ impl Buckets {
 impl StateStore for Buckets {
     type Key = Client;
 
-    /// Looked at and taken from under one lock: of requests at once none sees a count that another is about to change.
+    /// Reads and writes the bucket under one lock, so that no two requests take the same one.
     fn measure_and_replace<T, F, E>(&self, client: &Client, measure: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
@@ -75,7 +79,7 @@ impl StateStore for Buckets {
             return Ok(measured);
         }
         let (measured, next) = measure(None)?;
-        // The first request of a client is due now: its bucket is full but for this one.
+        // The client's bucket is full except for this request, so the request is due now.
         shard.make_room(next.as_u64().saturating_sub(self.one));
         shard.arrivals.insert(*client, next.as_u64());
         Ok(measured)
@@ -91,12 +95,13 @@ impl Shard {
         if self.arrivals.len() > MOST_OF_SHARD / 2 {
             self.forget_half();
         }
-        // Twice as many may come before the next sweep: it costs each of them the same, however many there are.
+        // The next sweep comes when there are twice as many. Its cost per new bucket is therefore
+        // constant.
         self.sweep_at = (self.arrivals.len() * 2).clamp(FEW, MOST_OF_SHARD);
         self.arrivals.shrink_to(self.sweep_at);
     }
 
-    /// Those that have taken least.
+    /// Drops the buckets with the fewest used requests, down to half of the shard.
     fn forget_half(&mut self) {
         let mut arrivals: Vec<u64> = self.arrivals.values().copied().collect();
         let (_, median, _) = arrivals.select_nth_unstable(self.arrivals.len() - MOST_OF_SHARD / 2);
@@ -119,7 +124,7 @@ mod tests {
         Client::Address(IpAddr::from(n.to_be_bytes()))
     }
 
-    /// As GCRA does where the burst is endless.
+    /// Takes one request as GCRA does with a burst without limit.
     fn take(buckets: &Buckets, n: u32, now: u64) -> u64 {
         let measure = |arrival: Option<Nanos>| {
             let next = arrival.map_or(now, |arrival| arrival.as_u64().max(now)) + ONE;
@@ -129,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_million_clients_at_once_have_a_bounded_number_of_buckets_and_who_waits_goes_on_waiting() {
+    fn a_million_clients_have_a_bounded_number_of_buckets_and_a_throttled_client_stays_throttled() {
         let buckets = Buckets::new(Duration::from_nanos(ONE));
         let drained = (0..50).fold(0, |_, _| take(&buckets, 0, 5));
         assert_eq!(drained, 5 + 50 * ONE);
@@ -141,13 +146,13 @@ mod tests {
     }
 
     #[test]
-    fn who_has_been_away_is_forgotten_before_anybody_else() {
+    fn full_buckets_are_dropped_before_all_others() {
         let buckets = Buckets::new(Duration::from_nanos(ONE));
         for n in 0..20_000 {
             take(&buckets, n, 5);
         }
         assert!(buckets.len() > 19_000, "there is room for them: {}", buckets.len());
-        // By now they could come again as if for the first time.
+        // By now the first buckets are full again.
         for n in 100_000..120_000 {
             take(&buckets, n, 5 + ONE);
         }

@@ -9,9 +9,10 @@ use governor::{Quota, clock::Clock, middleware::StateInformationMiddleware};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// A bucket for each client and class. The rate of a class can be changed while requests come.
+/// A bucket for each client and class. All workers share one limiter. The rate of a class can be
+/// changed while requests come.
 pub struct RateLimiter {
-    /// The settings from the start, or as last read again.
+    /// The settings as last read.
     settings: ArcSwap<Throttling>,
     classes: [ArcSwap<ClassLimiter>; Class::COUNTED],
 }
@@ -22,7 +23,8 @@ struct ClassLimiter {
     limiter: governor::RateLimiter<Client, Buckets, Ticks, StateInformationMiddleware>,
 }
 
-/// The time since it was made, by the clock that a simulation can pause.
+/// A clock that counts from the moment when it was made, by tokio's clock, which a simulation can
+/// pause.
 #[derive(Clone, Copy)]
 struct Ticks(Instant);
 
@@ -37,23 +39,28 @@ impl Clock for Ticks {
 /// Whether a request is within the rate, and what is left in the client's bucket.
 #[derive(Debug, Clone, Copy)]
 pub struct RateDecision {
+    /// Whether the request may go on.
     pub is_admitted: bool,
+    /// The class that the request was counted in.
     pub class: Class,
+    /// The rate in force.
     pub rate: Rate,
     /// Requests that the client can send at once.
     pub remaining: u32,
-    /// Seconds until there is one more.
+    /// Seconds until there is one more, rounded up; at least 1.
     pub more_in: u64,
 }
 
 impl RateLimiter {
+    /// A limiter with full buckets.
     pub fn new(settings: &Throttling) -> Self {
         let limiter =
             |class| ArcSwap::from_pointee(ClassLimiter::at(settings.rate(class).unwrap_or(class.default_rate())));
         Self { settings: ArcSwap::from_pointee(settings.clone()), classes: Class::ALL.map(limiter) }
     }
 
-    /// Takes over new settings, for each class whose rate no operator has changed. A class whose setting is the same keeps its counts.
+    /// Takes over new settings, for each class whose rate no operator has changed. A class whose
+    /// setting is the same keeps its counts.
     pub fn change(&self, settings: &Throttling) {
         let before = self.settings.swap(Arc::new(settings.clone()));
         for class in Class::ALL {
@@ -64,12 +71,13 @@ impl RateLimiter {
         }
     }
 
-    /// The rate that the settings give; `None` for a class that is not counted.
+    /// The rate of the settings; `None` for a class that is not counted.
     pub fn default_rate(&self, class: Class) -> Option<Rate> {
         self.settings.load().rate(class)
     }
 
-    /// Sets the rate of a class. All clients begin with a full bucket: the old counts belong to another rate.
+    /// Sets the rate of a class. All clients begin with a full bucket: the old counts belong to
+    /// another rate.
     pub fn set_rate(&self, class: Class, rate: Rate) {
         if let Some(limiter) = self.classes.get(class as usize) {
             limiter.store(Arc::new(ClassLimiter::at(rate)));
@@ -81,7 +89,8 @@ impl RateLimiter {
         self.classes.get(class as usize).map(|limiter| limiter.load().rate)
     }
 
-    /// Takes one request out of the client's bucket; `None` if the class is not counted, or rate limits are off.
+    /// Takes one request out of the client's bucket; `None` if the class is not counted, or rate
+    /// limits are off.
     pub fn take(&self, class: Class, client: Client) -> Option<RateDecision> {
         let limiter = self.classes.get(class as usize).filter(|_| self.settings.load().on)?.load();
         Some(limiter.take(class, client))
@@ -90,7 +99,7 @@ impl RateLimiter {
 
 impl ClassLimiter {
     fn at(rate: Rate) -> Self {
-        // A rate is between one request an hour and a million a second, so this is neither zero nor too long for a quota.
+        // A rate is between one request an hour and a million a second, so this is a valid period.
         let one_more = Duration::from_secs_f64(1.0 / rate.per_second());
         let quota = Quota::with_period(one_more).unwrap_or(Quota::per_second(rate.burst())).allow_burst(rate.burst());
         let limiter = governor::RateLimiter::new(quota, Buckets::new(one_more), Ticks(Instant::now()));
@@ -132,11 +141,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_gets_its_burst_and_then_one_more_as_each_falls_due() {
+    async fn a_client_gets_its_burst_and_then_an_even_rate() {
         let limiter = limiter(2.0, 10);
         assert_eq!(admitted(&limiter, 100), 10);
         let refused = limiter.take(Class::Browse, client(1)).unwrap();
-        assert_eq!((refused.remaining, refused.more_in), (0, 1), "half a second is told as one: never too early");
+        assert_eq!((refused.remaining, refused.more_in), (0, 1), "half a second is rounded up to one: never too early");
         tokio::time::advance(Duration::from_millis(499)).await;
         assert_eq!(admitted(&limiter, 100), 0);
         tokio::time::advance(Duration::from_millis(1)).await;
@@ -144,16 +153,17 @@ mod tests {
         tokio::time::advance(Duration::from_millis(1750)).await;
         assert_eq!(admitted(&limiter, 100), 3);
         tokio::time::advance(Duration::from_secs(3600)).await;
-        assert_eq!(admitted(&limiter, 100), 10, "no more than the burst, however long it was away");
-        assert!(limiter.take(Class::Browse, client(2)).unwrap().is_admitted, "another has a bucket of its own");
-        assert!(limiter.take(Class::Write, client(1)).unwrap().is_admitted, "and so has another class");
+        assert_eq!(admitted(&limiter, 100), 10, "a long pause gives no more than the burst");
+        assert!(limiter.take(Class::Browse, client(2)).unwrap().is_admitted, "another client has its own bucket");
+        assert!(limiter.take(Class::Write, client(1)).unwrap().is_admitted, "another class has its own bucket");
         assert!(limiter.take(Class::Free, client(1)).is_none());
     }
 
-    /// KrakenD's token bucket admits 21 in one instant for 10; counters that are read first and written later admit any number.
+    /// A counter that is read first and written later would admit more.
     #[test]
-    fn of_requests_at_once_exactly_the_burst_is_admitted() {
-        // So many that the threads really are at it at once: each would be done with a few before the next has woken.
+    fn concurrent_requests_are_admitted_up_to_exactly_the_burst() {
+        // So many that the threads run at the same time: a thread would finish a few before the
+        // next starts.
         let (limiter, threads) = (limiter(1.0 / 3600.0, 20_000), 4);
         let (gate, admitted_by_all) = (Barrier::new(threads), AtomicUsize::new(0));
         std::thread::scope(|scope| {
@@ -168,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_waits_as_long_as_he_is_told_is_served() {
+    async fn a_client_that_waits_as_long_as_retry_after_says_is_admitted() {
         for (rate, burst) in [(0.3, 1), (1.0, 3), (7.0, 2), (1000.0, 5), (1.0 / 3600.0, 1)] {
             let limiter = limiter(rate, burst);
             admitted(&limiter, burst as usize);
@@ -187,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn another_rate_holds_from_the_next_request_on() {
+    async fn a_new_rate_holds_from_the_next_request_on() {
         let limiter = limiter(1.0, 10);
         assert_eq!(admitted(&limiter, 100), 10);
         limiter.set_rate(Class::Browse, Rate::new(1.0, 3).unwrap());
@@ -195,11 +205,11 @@ mod tests {
         assert_eq!(admitted(&limiter, 100), 3);
         assert_eq!(limiter.take(Class::Browse, client(2)).unwrap().rate.burst().get(), 3);
         limiter.set_rate(Class::Free, Rate::new(1.0, 1).unwrap());
-        assert!(limiter.take(Class::Free, client(1)).is_none(), "what is not counted stays so");
+        assert!(limiter.take(Class::Free, client(1)).is_none(), "a class that is not counted gets no rate");
     }
 
     #[test]
-    fn where_it_is_off_nobody_is_counted() {
+    fn without_rate_limits_no_client_is_counted() {
         let mut settings = Throttling::default();
         settings.set("false").unwrap();
         assert!(RateLimiter::new(&settings).take(Class::Browse, client(1)).is_none());

@@ -1,6 +1,19 @@
-//! Not too often: rejects requests of a client above the rate of their class.
+//! Rejects requests of a client above the rate of their class.
 //!
-//! Responses say what is left, by the fields of draft-ietf-httpapi-ratelimit-headers.
+//! Responses say how many requests are left, in the fields of draft-ietf-httpapi-ratelimit-headers.
+//!
+//! ## Decisions
+//!
+//! - **GCRA instead of a fixed window.** A fixed window admits twice the rate around its boundary.
+//!   GCRA (the generic cell rate algorithm, a token bucket kept as one time) admits a burst and
+//!   then an even rate. Consequence: one number for each client, and an exact `Retry-After`.
+//! - **`governor` for the algorithm, buckets of our own for the state.** The stores of `governor`
+//!   grow with each new client until they are swept. Consequence: [`buckets`] is bounded, and an
+//!   attacker with many addresses cannot use up the memory.
+//! - **A signed-in user is counted by account, any other client by network.** Consequence: users
+//!   behind one address do not share a bucket. Sign-ins are counted by network, because one client
+//!   can try many accounts.
+//! - **Counts are in memory.** Consequence: a restart gives each client a full bucket.
 
 pub mod buckets;
 pub mod limiter;
@@ -21,12 +34,15 @@ use limiter::{RateDecision, RateLimiter};
 use policy::Class;
 use std::sync::Arc;
 
+/// Takes one request out of the caller's bucket: 429 `too_many_requests` with `Retry-After` if it
+/// is empty (RFC 6585 §4).
 pub struct RateLimit {
     limiter: Arc<RateLimiter>,
     decision: Option<RateDecision>,
 }
 
 impl RateLimit {
+    /// `limiter` is shared by all workers.
     pub fn new(limiter: &Arc<RateLimiter>) -> Self {
         Self { limiter: limiter.clone(), decision: None }
     }
@@ -54,7 +70,8 @@ impl Filter for RateLimit {
     }
 }
 
-/// Counts a request whose token is not valid. The error is for a client that has sent too many of them.
+/// Counts a request whose token is not valid. `Err` is 429, for a client that has sent too many of
+/// them.
 pub fn count_bad_token(limiter: &RateLimiter, context: &RequestContext) -> Result<(), Problem> {
     decide(limiter, context, Class::BadToken).map_or(Ok(()), admitted)
 }
@@ -62,7 +79,7 @@ pub fn count_bad_token(limiter: &RateLimiter, context: &RequestContext) -> Resul
 /// Takes one request out of the caller's bucket.
 fn decide(limiter: &RateLimiter, context: &RequestContext, class: Class) -> Option<RateDecision> {
     let client = match context.principal.get().user_id() {
-        // A client that signs in may guess from a thousand accounts: its address counts, not the account.
+        // One client can try a thousand accounts to sign in: its network counts, not the account.
         Some(user) if class != Class::SignIn || context.route.access != Access::Public => Client::User(user),
         _ => Client::Address(context.network()),
     };
@@ -80,7 +97,8 @@ fn admitted(decision: RateDecision) -> Result<(), Problem> {
         .with_header("Retry-After", more_in.to_string()))
 }
 
-/// The fields of draft-ietf-httpapi-ratelimit-headers.
+/// Adds `RateLimit-Policy` (`q`: burst, `w`: window in seconds) and `RateLimit` (`r`: requests
+/// left, `t`: seconds until there is one more).
 fn add_fields(decision: RateDecision, response: &mut HttpResponse) {
     let RateDecision { class, rate, remaining, more_in, .. } = decision;
     let name = class.name();

@@ -1,28 +1,36 @@
-//! How often a client may call: the classes of requests, the rate and the message of each, and how they are set.
+//! The classes of requests, the rate and the message of each, and how rates are set.
 
 use crate::types::parse_bool;
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
-/// A class of requests. Each has its own bucket for every client, its own rate, and its own message.
+/// A class of requests. Each has its own bucket for every client, its own rate, and its own
+/// message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Class {
+    /// Reading pages and records.
     Browse,
+    /// Changing a cart, an account, a product.
     Write,
+    /// Signing in and signing up: a password is hashed.
     SignIn,
+    /// Placing, paying and returning orders.
     Checkout,
+    /// Experiments of an operator.
     Lab,
-    /// Of no route: requests of any class whose token is not valid.
+    /// Requests of any class whose token is not valid. No route has this class.
     BadToken,
-    /// Not counted: probes.
+    /// Probes. They are not counted and not limited.
     Free,
 }
 
 impl Class {
+    /// The number of classes that are counted.
     pub const COUNTED: usize = 6;
-    /// All that are counted.
+    /// The classes that are counted; each stands at the index of its number.
     pub const ALL: [Self; Self::COUNTED] =
         [Self::Browse, Self::Write, Self::SignIn, Self::Checkout, Self::Lab, Self::BadToken];
 
+    /// The name in settings, in `RateLimit` fields and in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Browse => "browse",
@@ -45,15 +53,17 @@ impl Class {
         }
     }
 
-    /// Without overload most responses take no longer than this; `None` for classes whose responses may take
-    /// long by themselves, and which only operators request. It is twice the time at a load that keeps two
-    /// cores busy. With five times, an admitted request waits three times as long at three times the load.
+    /// A response that takes longer counts as late, see
+    /// [`crate::gateway::filters::admission::concurrency_limit`]. It is twice the time that
+    /// responses take at a load that keeps two cores busy. With five times that time, an admitted
+    /// request waits three times as long at three times the load. `None` for classes whose work
+    /// itself may take long.
     pub const fn answered_within(self) -> Option<Duration> {
         match self {
             Self::Browse => Some(Duration::from_millis(25)),
             Self::Write => Some(Duration::from_millis(50)),
             Self::Checkout => Some(Duration::from_millis(60)),
-            // Hashing a password takes long.
+            // Hashing a password is slow on purpose.
             Self::SignIn => Some(Duration::from_secs(1)),
             Self::Lab | Self::BadToken | Self::Free => None,
         }
@@ -68,23 +78,25 @@ impl Class {
             Self::Write => "You are changing things faster than a person can. Wait a moment and try again.",
             Self::SignIn => "There were too many sign-ins from here. Wait a little before the next one.",
             Self::Checkout => "There were too many orders in a short time. Wait a little before the next one.",
-            Self::BadToken => "There were too many requests with tokens that are not good. Sign in, or wait a little.",
-            Self::Lab => "The Lab has had enough for the moment. Wait a little and go on.",
+            Self::BadToken => "There were too many requests with tokens that are not valid. Sign in, or wait a little.",
+            Self::Lab => "There were too many requests to the Lab. Wait a little and go on.",
         }
     }
 }
 
-/// Requests a second that a client can send for any time, and a burst that it can send at once after a pause.
+/// The requests a second that a client can send continuously, and the burst that it can send at
+/// once after a pause.
 #[derive(Clone, Copy, PartialEq)]
 pub struct Rate {
     per_second: f64,
     burst: NonZeroU32,
 }
 
-/// One request an hour: no client waits longer than that.
+/// One request an hour: no client waits longer than that for its next request.
 const LEAST_PER_SECOND: f64 = 1.0 / 3600.0;
 /// More than any machine serves.
 const MOST_PER_SECOND: f64 = 1e6;
+/// The greatest burst, in requests.
 const MOST_BURST: u32 = 1_000_000;
 
 impl Rate {
@@ -96,6 +108,8 @@ impl Rate {
         }
     }
 
+    /// A rate from one request an hour to a million a second, with a burst from 1 to a million.
+    /// `Err` says which bound was missed.
     pub fn new(per_second: f64, burst: u32) -> Result<Self, String> {
         if !(LEAST_PER_SECOND..=MOST_PER_SECOND).contains(&per_second) {
             return Err(format!(
@@ -107,15 +121,18 @@ impl Rate {
         Ok(Self { per_second, burst })
     }
 
+    /// Requests a second.
     pub fn per_second(self) -> f64 {
         self.per_second
     }
 
+    /// Requests at once after a pause.
     pub fn burst(self) -> NonZeroU32 {
         self.burst
     }
 
-    /// After so many seconds a client that has used up its burst has the whole burst again.
+    /// The seconds after which a client that has used up its burst has the whole burst again; at
+    /// least 1.
     pub fn window_seconds(self) -> u64 {
         // The rounding error of 1000.0 / 100.0 must not add a second.
         (f64::from(self.burst.get()) / self.per_second - 1e-6).ceil().max(1.0) as u64
@@ -131,6 +148,7 @@ impl fmt::Debug for Rate {
 /// Whether rate limits are on, and the rate of each class.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Throttling {
+    /// Whether requests are counted at all.
     pub on: bool,
     rates: [Rate; Class::COUNTED],
 }
@@ -142,12 +160,14 @@ impl Default for Throttling {
 }
 
 impl Throttling {
-    /// `None` for a class that is not counted.
+    /// The rate of the class; `None` for a class that is not counted.
     pub fn rate(&self, class: Class) -> Option<Rate> {
         self.rates.get(class as usize).copied()
     }
 
-    /// Reads `true`, `false`, or `browse.rate=100,browse.burst=1000` and so on. A value that is not named stays as it is.
+    /// Reads `true`, `false`, or `browse.rate=100,browse.burst=1000` and so on. A value that is not
+    /// named is not changed. `Err` says in one line what could not be read; the values before it
+    /// are set.
     pub fn set(&mut self, text: &str) -> Result<(), String> {
         for part in text.split(',').map(str::trim) {
             match part.split_once('=') {
@@ -160,12 +180,12 @@ impl Throttling {
 
     fn set_rate(&mut self, name: &str, value: &str) -> Result<(), String> {
         let known = || Class::ALL.map(Class::name).join(", ");
-        let (class, what) = name.split_once('.').unwrap_or((name, ""));
+        let (class, part) = name.split_once('.').unwrap_or((name, ""));
         let class = Class::ALL.into_iter().find(|known| known.name() == class);
-        let class = class.ok_or_else(|| format!("`{name}` is no rate or burst of one of {}", known()))?;
+        let class = class.ok_or_else(|| format!("`{name}` is not a rate or burst of one of {}", known()))?;
         let rate = &mut self.rates[class as usize];
         let bad = |reason: String| format!("`{name}`: {reason}");
-        *rate = match what {
+        *rate = match part {
             "rate" => Rate::new(number(value).map_err(bad)?, rate.burst.get()),
             "burst" => Rate::new(rate.per_second, number(value).map_err(bad)?),
             _ => return Err(format!("`{name}` is neither `{0}.rate` nor `{0}.burst`", class.name())),
@@ -176,7 +196,7 @@ impl Throttling {
 }
 
 fn number<N: FromStr>(text: &str) -> Result<N, String> {
-    text.parse().map_err(|_| format!("`{text}` is no number that it can be"))
+    text.parse().map_err(|_| format!("`{text}` is not a valid number here"))
 }
 
 #[cfg(test)]
@@ -184,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_class_stands_where_its_number_says() {
+    fn every_class_stands_at_the_index_of_its_number() {
         for (at, class) in Class::ALL.into_iter().enumerate() {
             assert_eq!(at, class as usize);
         }
@@ -192,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_overrules_and_the_rest_stays() {
+    fn a_value_that_is_set_replaces_the_default_and_the_others_stay() {
         let mut throttling = Throttling::default();
         throttling.set("browse.rate = 0.5, browse.burst=7").unwrap();
         throttling.set("off").unwrap();
@@ -206,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_rate_is_refused() {
+    fn a_text_that_is_not_a_rate_is_refused() {
         for wrong in [
             "",
             "maybe",
@@ -234,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_window_is_what_a_burst_takes_to_come_back() {
+    fn the_window_is_the_time_until_the_burst_is_full_again() {
         assert_eq!(Class::Browse.default_rate().window_seconds(), 10);
         assert_eq!(Rate::of(30.0, 300).window_seconds(), 10);
         assert_eq!(Rate::of(300.0, 1000).window_seconds(), 4);
