@@ -1,4 +1,4 @@
-//! The end, orderly or forced: what was acknowledged is there afterwards. `killing.rs` has the sudden one.
+//! The end, orderly or forced: what was acknowledged is there afterwards. `kills.rs` has the sudden one.
 
 use crate::harness::{Customer, Shop, eventually, fresh, number, within};
 use serde_json::Value;

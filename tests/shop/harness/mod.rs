@@ -2,19 +2,19 @@
 
 mod answer;
 mod client;
+mod connection;
 mod contract;
 mod program;
 mod shop;
 mod table;
-mod wire;
 
 pub use answer::Answer;
 pub use client::{Card, Client, Customer, GOOD_PASSWORD, fresh, home_address};
+pub use connection::Wire;
 pub use contract::DOCUMENT;
 pub use program::{Program, Ran};
 pub use shop::{OPERATOR_EMAIL, OPERATOR_PASSWORD, Options, Shop};
 pub use table::routes;
-pub use wire::Wire;
 
 use std::time::{Duration, Instant};
 

@@ -3,8 +3,8 @@
 use super::{
     PATIENCE,
     client::{Client, Customer, fresh},
+    connection::Wire,
     program::{Program, Ran, wait},
-    wire::Wire,
 };
 use std::{
     fs::File,

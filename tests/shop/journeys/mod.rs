@@ -1,7 +1,7 @@
 //! What people come for, from beginning to end.
 
 mod accounts;
-mod books;
+mod audit;
 mod buying;
 mod cart;
 mod catalogue;

@@ -1,6 +1,6 @@
 //! Who may do what: every row of the route table is tried as nobody, as a customer, as a stranger and as its owner.
 
-mod doors;
+mod requests;
 mod tokens;
 
 use crate::harness::{Answer, Card, Client, Customer, Shop, eventually, fresh, home_address, routes};

@@ -1,12 +1,12 @@
 //! What nobody should send: no body, path or byte makes a 5xx, and what is refused leaves nothing behind.
 
 mod bodies;
+mod connections;
 mod forms;
 mod paths;
 mod preconditions;
 mod queries;
 mod shapes;
-mod wire;
 
 use crate::harness::{Answer, Shop, fresh, routes};
 use forms::{Form, World};
