@@ -3,7 +3,7 @@
 use crate::harness::{Card, Shop};
 
 #[test]
-fn what_was_sold_is_known_by_day_and_product_also_after_a_restart() {
+fn sales_are_reported_by_day_and_product_also_after_a_restart() {
     let mut shop = Shop::options().throttled().open();
     let (operator, mut customer, browsing) = (shop.operator(), shop.customer(), shop.customer());
     let (kettle, cup) = (operator.stock_up(4990, 50), operator.stock_up(500, 50));

@@ -100,7 +100,7 @@ const FAULTS: &[Fault] = &[
 ];
 
 #[test]
-fn whatever_is_done_to_a_service_only_what_needs_it_suffers_and_not_for_long() {
+fn a_fault_of_one_service_affects_only_its_dependents_and_ends_soon() {
     let shop = Shop::open();
     shop.expect_panics();
     let operator = shop.operator();

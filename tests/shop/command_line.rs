@@ -18,7 +18,7 @@ fn run(folder: &Path, arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn it_says_what_it_is_and_what_it_can_do() {
+fn the_program_prints_its_version_and_its_help() {
     let home = home();
     let version = run(home.path(), &["--version"]).succeeded();
     assert_eq!(version.out, format!("galleria {}\n", env!("CARGO_PKG_VERSION")));
@@ -47,7 +47,7 @@ fn it_says_what_it_is_and_what_it_can_do() {
 }
 
 #[test]
-fn a_flag_that_it_does_not_know_is_a_mistake_of_the_callers() {
+fn an_unknown_flag_is_a_usage_error() {
     let home = home();
     for arguments in [
         &["--colour", "red"][..],
@@ -85,7 +85,7 @@ fn a_flag_that_it_does_not_know_is_a_mistake_of_the_callers() {
 }
 
 #[test]
-fn a_setting_that_it_does_not_know_is_named_wherever_it_stands() {
+fn an_unknown_setting_is_named_with_its_source() {
     let home = home();
     Program::new(home.path(), &["config"]).env("GALLERIA_LISTNE", "127.0.0.1:1").run().refused(2, "GALLERIA_LISTNE");
     std::fs::write(home.path().join("galleria.toml"), "listne = \"127.0.0.1:1\"\n").unwrap();
@@ -103,7 +103,7 @@ fn a_setting_that_it_does_not_know_is_named_wherever_it_stands() {
 }
 
 #[test]
-fn flags_win_over_the_environment_and_that_over_the_file() {
+fn flags_override_the_environment_and_the_environment_overrides_the_file() {
     let home = home();
     std::fs::write(
         home.path().join("galleria.toml"),
@@ -132,7 +132,7 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
-fn an_address_that_is_taken_is_said_and_the_data_is_not_touched() {
+fn an_address_in_use_is_reported_and_the_data_is_not_touched() {
     let home = home();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -181,7 +181,7 @@ fn the_demo_is_for_a_shop_without_products_and_can_be_left_out() {
 }
 
 #[test]
-fn words_for_people_go_to_one_place_and_the_log_to_the_other() {
+fn the_banner_goes_to_standard_output_and_the_log_to_standard_error() {
     let mut shop = Shop::open();
     let email = format!("{}@example.com", fresh("quiet"));
     shop.anonymous().register(&email).created();
@@ -194,7 +194,7 @@ fn words_for_people_go_to_one_place_and_the_log_to_the_other() {
 
 /// `galleria routes | head -1`
 #[test]
-fn whoever_reads_only_the_first_line_is_not_shown_a_panic() {
+fn a_closed_output_pipe_causes_no_panic() {
     let home = home();
     for arguments in ["routes", "openapi", "config", "completions bash", "--help"] {
         // Closed before anything was read: the worst case of it.
@@ -205,7 +205,7 @@ fn whoever_reads_only_the_first_line_is_not_shown_a_panic() {
 }
 
 #[test]
-fn a_running_shop_is_looked_at_in_a_terminal() {
+fn the_top_command_shows_a_running_shop_in_a_terminal() {
     let shop = Shop::open();
     let guest = shop.anonymous();
     let (stop, asking) = (AtomicBool::new(false), &guest);

@@ -82,7 +82,7 @@ fn orders_of_the_same_products_in_another_sequence_do_not_wait_for_each_other() 
 }
 
 #[test]
-fn of_many_who_want_the_same_address_one_has_the_account() {
+fn of_many_registrations_with_one_email_address_one_succeeds() {
     let shop = Shop::open();
     let email = format!("{}@example.com", fresh("wanted"));
     let callers: Vec<_> = (0..8).map(|_| shop.anonymous()).collect();
@@ -92,7 +92,7 @@ fn of_many_who_want_the_same_address_one_has_the_account() {
 }
 
 #[test]
-fn one_cart_on_many_devices_loses_nothing() {
+fn concurrent_changes_of_one_cart_are_all_kept() {
     let shop = Shop::open();
     let operator = shop.operator();
     let products: Vec<_> = (0..20).map(|_| operator.stock_up(100, 5)).collect();
@@ -102,7 +102,7 @@ fn one_cart_on_many_devices_loses_nothing() {
 }
 
 #[test]
-fn an_order_that_is_cancelled_and_packed_at_once_is_one_of_the_two() {
+fn an_order_that_is_cancelled_and_packed_at_once_ends_in_one_of_the_two_states() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 20);

@@ -12,12 +12,12 @@ const SMUGGLED: &str = "GET /api/v1/smuggled HTTP/1.1\r\nhost: localhost\r\n\r\n
 
 /// The answers on one connection, until the shop hangs up.
 fn answers(shop: &Shop, bytes: &str) -> Vec<u16> {
-    let text = shop.wire().say(bytes).listen().text;
+    let text = shop.raw_connection().say(bytes).listen().text;
     text.split("HTTP/1.1 ").skip(1).map(|answer| answer[..3].parse().expect("a status")).collect()
 }
 
 #[test]
-fn a_head_that_two_servers_would_read_in_two_ways_is_refused() {
+fn an_ambiguous_request_head_is_refused() {
     let shop = Shop::open();
     let post = "POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
     #[rustfmt::skip]
@@ -73,7 +73,7 @@ fn a_head_that_two_servers_would_read_in_two_ways_is_refused() {
 }
 
 #[test]
-fn chunks_that_two_servers_would_read_in_two_ways_are_refused() {
+fn ambiguous_chunks_are_refused() {
     let shop = Shop::open();
     let head = "POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     #[rustfmt::skip]
@@ -103,7 +103,7 @@ fn chunks_that_two_servers_would_read_in_two_ways_are_refused() {
 
 /// RFC 9112 §2.2 lets a lone line feed end a line. What stands behind it is then a header like any other, and judged as one.
 #[test]
-fn nothing_hides_behind_a_lone_line_feed() {
+fn a_header_after_a_lone_line_feed_is_checked_like_any_header() {
     let shop = Shop::open();
     let post = "POST /api/v1/sessions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
     for hidden in
@@ -116,7 +116,7 @@ fn nothing_hides_behind_a_lone_line_feed() {
 }
 
 #[test]
-fn a_head_without_end_is_cut_off() {
+fn an_endless_request_head_is_cut_off() {
     let shop = Shop::open();
     let begin = format!("GET / HTTP/1.1\r\nhost: {}\r\n", shop.address());
     std::thread::scope(|scope| {
@@ -130,12 +130,12 @@ fn a_head_without_end_is_cut_off() {
         for (what, bomb, pieces) in bombs {
             let (shop, begin) = (&shop, &begin);
             scope.spawn(move || {
-                let mut wire = shop.wire();
-                wire.say(begin).say(if what.contains("one header") { "x: " } else { "" });
+                let mut connection = shop.raw_connection();
+                connection.say(begin).say(if what.contains("one header") { "x: " } else { "" });
                 // More than the buffers of both ends hold: they are all sent only to a shop that reads all of them.
-                let sent = wire.pour((0..pieces).map(bomb));
+                let sent = connection.pour((0..pieces).map(bomb));
                 assert!(sent.is_some(), "{what}: the shop took all {pieces} pieces");
-                let answer = wire.listen();
+                let answer = connection.listen();
                 assert!(matches!(answer.status, Some(400 | 431) | None), "{what}: {answer:?}");
             });
         }
@@ -145,22 +145,22 @@ fn a_head_without_end_is_cut_off() {
 
 /// Drops, for longer than a head may take: it is the whole head that has to be there in time, not the next drop.
 #[test]
-fn a_head_in_drops_is_cut_off() {
+fn a_slowly_sent_request_head_is_cut_off() {
     let shop = Shop::open();
-    let mut wire = shop.wire();
-    wire.say(format!("GET /livez HTTP/1.1\r\nhost: {}\r\n", shop.address()));
+    let mut connection = shop.raw_connection();
+    connection.say(format!("GET /livez HTTP/1.1\r\nhost: {}\r\n", shop.address()));
     let mut drops = 0;
     within(PATIENCE, "it is cut off in the middle of its head", || {
         drops += 1;
         std::thread::sleep(Duration::from_millis(480));
-        wire.say(format!("x-{drops}: y\r\n")).is_answered().then_some(())
+        connection.say(format!("x-{drops}: y\r\n")).is_answered().then_some(())
     });
-    assert_eq!(wire.listen().status, Some(408));
+    assert_eq!(connection.listen().status, Some(408));
 }
 
 /// Each is an open file, of which a shell allows a program a thousand unless it asks for more.
 #[test]
-fn ten_thousand_connections_that_say_nothing_keep_nobody_out() {
+fn ten_thousand_idle_connections_do_not_block_other_clients() {
     // For this process too, as far as it may; where it may not, with fewer.
     let own = format!(
         "prlimit --pid {0} --nofile=20000: ; prlimit --pid {0} --nofile --noheadings --output SOFT",
@@ -174,12 +174,12 @@ fn ten_thousand_connections_that_say_nothing_keep_nobody_out() {
     let begun = Instant::now();
     let idle: Vec<_> = (0..many)
         .map(|n| {
-            let mut wire = shop.wire();
+            let mut connection = shop.raw_connection();
             // Half of them have said something before, and may rest longer.
             if n % 2 == 0 {
-                wire.say(format!("GET /livez HTTP/1.1\r\nhost: {}\r\n\r\n", shop.address()));
+                connection.say(format!("GET /livez HTTP/1.1\r\nhost: {}\r\n\r\n", shop.address()));
             }
-            wire
+            connection
         })
         .collect();
     // A connection that finds no room tries again after a second: with many of those it takes minutes.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 #[test]
-fn the_document_has_every_route_of_the_table_and_no_other() {
+fn the_document_has_exactly_the_routes_of_the_table() {
     let told = DOCUMENT["paths"].as_object().expect("paths").iter().flat_map(|(path, item)| {
         item.as_object().expect("operations").keys().map(move |method| (method.to_uppercase(), path.clone()))
     });
@@ -16,7 +16,7 @@ fn the_document_has_every_route_of_the_table_and_no_other() {
 }
 
 #[test]
-fn anybody_can_read_the_document_that_the_program_prints() {
+fn the_printed_document_is_the_served_document_and_is_public() {
     let shop = Shop::open();
     let served = shop.anonymous().get("/api/openapi.json").ok();
     assert_eq!(served.body, *DOCUMENT);
@@ -24,7 +24,7 @@ fn anybody_can_read_the_document_that_the_program_prints() {
 }
 
 #[test]
-fn a_row_says_by_itself_who_may_call_and_what_else_follows() {
+fn a_row_of_the_route_table_determines_security_and_headers_of_its_operation() {
     for row in routes() {
         let operation = &DOCUMENT["paths"][&row.path][row.method.to_lowercase()];
         let has = |status: &str| operation["responses"].get(status).is_some();
@@ -52,7 +52,7 @@ fn a_row_says_by_itself_who_may_call_and_what_else_follows() {
 }
 
 #[test]
-fn a_request_with_a_field_that_is_not_known_is_none_by_the_document_either() {
+fn the_schemas_of_requests_refuse_unknown_fields_too() {
     let mut bodies = 0;
     for (path, item) in DOCUMENT["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {

@@ -18,7 +18,7 @@ fn settings_of(operator: &Client, kind: &str, id: &str) -> Value {
 }
 
 #[test]
-fn a_route_that_is_closed_says_so_in_the_operators_words_until_it_is_opened() {
+fn a_closed_route_answers_with_the_message_of_the_operator_until_it_is_opened() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up(4990, 5);
@@ -51,7 +51,7 @@ fn a_route_that_is_closed_says_so_in_the_operators_words_until_it_is_opened() {
 }
 
 #[test]
-fn nobody_can_close_the_doors_by_which_they_are_opened() {
+fn the_routes_that_open_routes_cannot_be_closed() {
     let shop = Shop::open();
     let operator = shop.operator();
     for id in ["controls.change_route", "controls.list_routes", "controls.change_service"] {
@@ -62,7 +62,7 @@ fn nobody_can_close_the_doors_by_which_they_are_opened() {
 }
 
 #[test]
-fn a_change_that_makes_no_sense_is_refused_and_changes_nothing() {
+fn an_invalid_change_is_refused_and_changes_nothing() {
     let shop = Shop::open();
     let operator = shop.operator();
     #[rustfmt::skip]
@@ -110,7 +110,7 @@ fn settings(operator: &Client, kind: &str) -> Vec<Value> {
 }
 
 #[test]
-fn what_was_changed_is_so_after_a_restart_and_forgotten_when_that_is_asked_for() {
+fn a_change_of_an_operator_survives_a_restart_and_can_be_reset() {
     let mut shop = Shop::open();
     let operator = shop.operator();
     operator.change_control("routes", GET_PRODUCT, &json!({"enabled": false})).ok();
@@ -140,7 +140,7 @@ fn what_was_changed_is_so_after_a_restart_and_forgotten_when_that_is_asked_for()
 }
 
 #[test]
-fn changes_that_are_made_at_once_are_all_made() {
+fn concurrent_changes_are_all_made() {
     let shop = Shop::open();
     let operator = shop.operator();
     thread::scope(|scope| {
@@ -197,7 +197,7 @@ fn an_ejected_instance_is_left_alone_and_the_last_one_cannot_be_ejected() {
 }
 
 #[test]
-fn every_way_of_spreading_calls_serves_the_shop() {
+fn the_shop_works_with_every_balancing_policy() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 100);
@@ -230,7 +230,7 @@ fn a_breaker_that_is_forced_open_refuses_one_caller_and_no_other() {
 }
 
 #[test]
-fn a_limit_is_changed_for_everybody_at_once_and_the_file_is_overruled() {
+fn a_changed_limit_applies_to_all_clients_at_once_and_overrides_the_file() {
     let mut shop = Shop::options().throttled().closed();
     let write = |shop: &Shop, text: &str| fs::write(shop.home().join("galleria.toml"), text).expect("room for it");
     write(&shop, "[throttling.write]\nburst = 40\n");
@@ -267,7 +267,7 @@ fn a_limit_is_changed_for_everybody_at_once_and_the_file_is_overruled() {
 }
 
 #[test]
-fn a_service_grows_and_shrinks_under_its_customers_and_they_notice_nothing() {
+fn a_service_scales_up_and_down_under_load_without_a_failed_request() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 100_000);
@@ -302,7 +302,7 @@ fn a_service_grows_and_shrinks_under_its_customers_and_they_notice_nothing() {
 }
 
 #[test]
-fn every_answer_names_who_gave_it() {
+fn every_answer_names_the_instance_that_gave_it() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up(4990, 5);

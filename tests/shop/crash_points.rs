@@ -323,7 +323,7 @@ fn deaths(places: &BTreeMap<Journey, BTreeMap<String, usize>>, seed: usize) -> V
 }
 
 #[test]
-fn wherever_the_shop_dies_the_customer_gets_what_he_came_for_and_once() {
+fn after_a_crash_at_any_point_the_request_takes_effect_exactly_once() {
     let seed = number("TEST_SEED", 1);
     let mut stage = Stage::set();
     let places: BTreeMap<_, _> = JOURNEYS.into_iter().map(|journey| (journey, stage.learn(journey))).collect();

@@ -75,7 +75,7 @@ fn a_folder_that_cannot_be_written_to_is_refused() {
 
 /// Only the owner may look into a folder that holds keys and addresses.
 #[test]
-fn the_folder_is_its_owners_alone() {
+fn only_the_owner_can_read_the_data_folder() {
     let mut shop = Shop::open();
     let (folder, backup) = (shop.folder(), shop.home().join("backup"));
     shop.stop();
@@ -102,7 +102,7 @@ fn a_used_shop_passes_the_check_and_leaves_it_as_it_was() {
 }
 
 #[test]
-fn what_is_backed_up_can_be_restored_and_sold_from() {
+fn a_restored_backup_is_a_working_shop() {
     let (mut shop, customer, order) = used_shop();
     let before = customer.order(&order).ok();
     shop.stop();
@@ -156,7 +156,7 @@ fn a_backup_that_is_cut_short_or_altered_is_refused_and_leaves_no_folder() {
 }
 
 #[test]
-fn damage_is_said_in_one_line_and_not_made_worse() {
+fn damage_is_reported_in_one_line_and_the_files_stay_as_they_are() {
     let (mut shop, ..) = used_shop();
     shop.stop();
     let good = contents(&shop.folder());
@@ -186,7 +186,7 @@ fn damage_is_said_in_one_line_and_not_made_worse() {
 }
 
 #[test]
-fn a_file_that_is_gone_is_damage_too() {
+fn a_missing_file_is_reported_as_damage() {
     let (mut shop, ..) = used_shop();
     shop.stop();
     let whole = shop.command(&["check"]).succeeded();
@@ -209,7 +209,7 @@ fn a_file_that_is_gone_is_damage_too() {
 }
 
 #[test]
-fn a_disk_that_is_full_at_the_start_is_said_and_harms_nothing() {
+fn a_disk_that_is_full_at_the_start_is_reported_and_does_no_harm() {
     let (mut shop, customer, order) = used_shop();
     let before = customer.order(&order).ok();
     shop.stop();
@@ -294,7 +294,7 @@ fn a_disk_that_becomes_full_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
-fn data_of_another_version_is_left_to_that_version() {
+fn data_of_another_version_is_refused_and_left_unchanged() {
     let (mut shop, ..) = used_shop();
     shop.stop();
     let before = contents(&shop.folder());
@@ -311,7 +311,7 @@ fn data_of_another_version_is_left_to_that_version() {
 }
 
 #[test]
-fn a_folder_of_somebody_elses_is_not_taken() {
+fn a_folder_with_foreign_files_is_refused() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("letter.txt"), "Dear Ada").unwrap();
     Program::new(home.path(), &["serve", "--listen", "127.0.0.1:0", "--data-dir", "."])
@@ -322,7 +322,7 @@ fn a_folder_of_somebody_elses_is_not_taken() {
 
 /// Records that are whole, each by itself, and do not agree with each other.
 #[test]
-fn books_that_were_cooked_do_not_pass_the_check() {
+fn manipulated_records_fail_the_check() {
     let (mut shop, ..) = used_shop();
     shop.cook(|lines| {
         let stock = lines.iter_mut().find(|line| line.contains(r#""on_hand":"#)).expect("a product's pieces");

@@ -11,7 +11,7 @@ fn named(page: &str) -> Vec<&str> {
 }
 
 #[test]
-fn a_page_is_asked_for_each_time_and_names_files_that_may_be_kept_for_ever() {
+fn a_page_is_revalidated_and_names_files_that_may_be_cached_for_ever() {
     let shop = Shop::open();
     let guest = shop.anonymous();
     for path in ["/", "/products", "/products/anything", "/cart", "/checkout", "/orders/anything", "/operator"] {
@@ -28,7 +28,7 @@ fn a_page_is_asked_for_each_time_and_names_files_that_may_be_kept_for_ever() {
 }
 
 #[test]
-fn a_file_is_the_same_by_both_names_and_there_is_none_of_another_version() {
+fn a_file_is_served_under_both_names_and_never_in_another_version() {
     let shop = Shop::open();
     let guest = shop.anonymous();
     let page = guest.get("/").ok();

@@ -11,7 +11,7 @@ fn exhaust(operator: &Client, class: &str) {
 }
 
 #[test]
-fn a_closed_route_is_closed_to_everybody_whoever_they_are() {
+fn a_closed_route_is_closed_to_every_caller() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     operator.change_control("routes", "users.get_me", &json!({"enabled": false})).ok();
@@ -20,11 +20,11 @@ fn a_closed_route_is_closed_to_everybody_whoever_they_are() {
     }
     // The wrong name is wrong before that.
     let head = "GET /api/v1/users/me HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
-    assert_eq!(shop.wire().say(head).listen().status, Some(421));
+    assert_eq!(shop.raw_connection().say(head).listen().status, Some(421));
 }
 
 #[test]
-fn who_it_is_is_asked_before_what_they_may() {
+fn authentication_runs_before_authorization() {
     let shop = Shop::open();
     let guest = shop.anonymous();
     guest.get("/api/v1/audit").problem(401, "unauthorized");
@@ -33,7 +33,7 @@ fn who_it_is_is_asked_before_what_they_may() {
 }
 
 #[test]
-fn who_may_not_is_not_counted_and_who_came_too_often_is_not_looked_at() {
+fn a_forbidden_request_is_not_counted_and_a_limited_request_is_not_parsed() {
     let shop = Shop::options().throttled().open();
     let (operator, shopper) = (shop.operator(), shop.shopper());
     for _ in 0..3 {
@@ -48,7 +48,7 @@ fn who_may_not_is_not_counted_and_who_came_too_often_is_not_looked_at() {
 }
 
 #[test]
-fn a_kept_answer_is_counted_and_told_only_to_who_may_have_it() {
+fn a_replayed_answer_is_counted_and_given_only_to_an_authorized_caller() {
     let shop = Shop::options().throttled().open();
     let operator = shop.operator();
     let kettle = operator.stock_up_and_tell(100, 5);
@@ -64,7 +64,7 @@ fn a_kept_answer_is_counted_and_told_only_to_who_may_have_it() {
 }
 
 #[test]
-fn what_a_route_does_not_take_claims_no_key() {
+fn unexpected_input_claims_no_idempotency_key() {
     let shop = Shop::open();
     let kettle = shop.operator().stock_up_and_tell(100, 5);
     let customer = shop.customer();
@@ -76,7 +76,7 @@ fn what_a_route_does_not_take_claims_no_key() {
 }
 
 #[test]
-fn a_cached_answer_is_for_who_is_let_in_and_not_sent_to_who_has_it() {
+fn a_cached_answer_needs_authorization_and_is_not_sent_to_a_client_that_has_it() {
     let shop = Shop::options().throttled().open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let path = format!("/api/v1/products/{}", operator.stock_up_and_tell(100, 5));
@@ -94,7 +94,7 @@ fn a_cached_answer_is_for_who_is_let_in_and_not_sent_to_who_has_it() {
 }
 
 #[test]
-fn whatever_is_refused_is_logged_with_its_reason() {
+fn every_refused_request_is_logged_with_its_reason() {
     let shop = Shop::options().throttled().open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     exhaust(&operator, "browse");

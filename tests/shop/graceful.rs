@@ -71,7 +71,7 @@ fn nothing_was_lost(shop: &Shop, customers: &[Customer], product: &str, memory: 
 }
 
 #[test]
-fn whoever_was_being_served_when_the_shop_closes_is_served() {
+fn orders_in_progress_at_shutdown_are_not_lost() {
     let mut shop = Shop::open();
     let product = shop.operator().stock_up(100, 100_000);
     let customers: Vec<_> = (0..4).map(|_| shop.customer()).collect();
@@ -85,7 +85,7 @@ fn whoever_was_being_served_when_the_shop_closes_is_served() {
 }
 
 #[test]
-fn a_shop_that_closes_says_so_before_it_is_closed() {
+fn the_readiness_probe_fails_before_the_shop_stops_serving() {
     let mut shop = Shop::open();
     let probe = shop.anonymous();
     let (_, listed) = (probe.get("/readyz").ok(), probe.get("/readyz?verbose").ok());
@@ -103,18 +103,16 @@ fn a_shop_that_closes_says_so_before_it_is_closed() {
 }
 
 /// A request in the middle of its body.
-fn half_a_request(shop: &Shop) -> (crate::harness::Wire, String) {
+fn half_a_request(shop: &Shop) -> (crate::harness::RawConnection, String) {
     let body = r#"{"email": "nobody@example.com", "password": "it is not this"}"#;
     let (first, rest) = body.split_at(20);
     let before = in_flight(shop);
-    let mut wire = shop.wire();
-    wire.head(
-        "POST /api/v1/sessions",
-        &format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()),
-    )
-    .say(first);
+    let mut connection = shop.raw_connection();
+    connection
+        .head("POST /api/v1/sessions", &format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()))
+        .say(first);
     eventually("it has come in", || (in_flight(shop) > before).then_some(()));
-    (wire, rest.to_owned())
+    (connection, rest.to_owned())
 }
 
 /// How many requests the shop has in hand.
@@ -130,18 +128,18 @@ fn is_closing(shop: &Shop) {
 }
 
 #[test]
-fn a_request_that_has_begun_is_answered_although_the_shop_is_closing() {
+fn a_request_that_has_begun_is_answered_during_shutdown() {
     let mut shop = Shop::open();
-    let (mut wire, rest) = half_a_request(&shop);
+    let (mut connection, rest) = half_a_request(&shop);
     shop.signal("TERM");
     is_closing(&shop);
-    let answer = wire.say(rest).listen();
+    let answer = connection.say(rest).listen();
     assert_eq!(answer.status, Some(401), "{answer:?}");
     assert_eq!(shop.wait(), Some(0));
 }
 
 #[test]
-fn a_second_signal_closes_at_once() {
+fn a_second_signal_ends_the_process_at_once() {
     let mut shop = Shop::open();
     let (mut waiting, _) = half_a_request(&shop);
     shop.signal("INT");
@@ -155,7 +153,7 @@ fn a_second_signal_closes_at_once() {
 }
 
 #[test]
-fn somebody_who_watches_an_order_does_not_keep_the_shop_open() {
+fn an_open_event_stream_does_not_delay_the_shutdown() {
     let mut shop = Shop::open();
     let operator = shop.operator();
     let product = operator.stock_up(100, 10);

@@ -137,7 +137,7 @@ impl Street {
 }
 
 #[test]
-fn however_often_the_shop_is_killed_no_acknowledged_order_is_lost_and_nobody_pays_twice() {
+fn after_many_kills_no_acknowledged_order_is_lost_and_no_customer_pays_twice() {
     let mut street = Street::open(BUYERS);
     let kills = repeats("TEST_KILLS", 8, 30);
     for kill in 1..=kills {
@@ -170,7 +170,7 @@ fn however_often_the_shop_is_killed_no_acknowledged_order_is_lost_and_nobody_pay
 /// The control. Two who buy: many would fill the buffer of the storage engine every few milliseconds, and so write down by chance what
 /// nobody committed.
 #[test]
-fn without_commits_orders_that_were_acknowledged_are_found_to_be_lost() {
+fn the_kill_test_finds_lost_orders_when_commits_are_disabled() {
     let mut street = Street::open(2);
     assert_eq!(street.shop.stop(), Some(0));
     street.shop.change(|options| options.env("FAILPOINT_NO_COMMIT", "1"));

@@ -36,7 +36,7 @@ fn refunds(shop: &Shop, order: &str, key: &str) {
 }
 
 #[test]
-fn however_badly_the_provider_answers_nobody_pays_twice_and_the_books_agree() {
+fn with_any_fault_of_the_provider_no_customer_pays_twice_and_the_audit_balances() {
     let faults = std::env::var("TEST_FAULTS").unwrap_or_else(|_| "delay=100,fail=30,lose=5,twice=30".into());
     let orders = number("TEST_ORDERS", 6);
     let mut shop = Shop::open();

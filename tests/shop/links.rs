@@ -10,7 +10,7 @@ fn link(operator: &Client, way: &str) -> Value {
 }
 
 #[test]
-fn a_shop_whose_services_speak_in_bytes_over_a_slow_line_is_the_same_shop() {
+fn the_shop_behaves_the_same_with_encoded_messages_over_slow_links() {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
     operator.set_link("any.any", &json!({"serialised": true, "latency_ms": 0.5, "jitter_ms": 0.25})).no_content();
@@ -45,7 +45,7 @@ fn a_shop_whose_services_speak_in_bytes_over_a_slow_line_is_the_same_shop() {
 }
 
 #[test]
-fn every_way_can_be_changed_at_once_and_each_can_be_seen() {
+fn all_links_can_be_changed_at_once_and_each_link_is_listed() {
     let shop = Shop::open();
     let operator = shop.operator();
     assert_eq!(link(&operator, "carts.products"), Value::Null);
@@ -71,7 +71,7 @@ fn every_way_can_be_changed_at_once_and_each_can_be_seen() {
 }
 
 #[test]
-fn a_line_that_cannot_be_is_refused_and_changes_nothing() {
+fn an_invalid_link_is_refused_and_changes_nothing() {
     let shop = Shop::open();
     let operator = shop.operator();
     for (weather, pointer) in [

@@ -14,7 +14,7 @@ fn line_of(shop: &Shop, trace: &str) -> String {
 }
 
 #[test]
-fn a_line_says_what_came_what_became_of_it_and_why() {
+fn a_log_line_has_the_request_the_result_and_the_reason() {
     let shop = Shop::options().flag("--log-format", "json").throttled().open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up_and_tell(4990, 5);
@@ -45,7 +45,7 @@ fn a_line_says_what_came_what_became_of_it_and_why() {
 }
 
 #[test]
-fn nothing_that_is_sent_makes_a_line_of_its_own() {
+fn no_input_can_forge_a_log_line() {
     for format in ["text", "json"] {
         let shop = Shop::options().flag("--log-format", format).open();
         let guest = shop.anonymous();
@@ -63,7 +63,7 @@ fn nothing_that_is_sent_makes_a_line_of_its_own() {
 }
 
 #[test]
-fn who_does_not_wait_for_the_answer_has_a_line_too() {
+fn a_request_whose_client_disconnected_is_logged_too() {
     let shop = Shop::open();
     let operator = shop.operator();
     operator.set_link("gateway.products", &json!({"latency_ms": 1000})).no_content();

@@ -25,7 +25,7 @@ fn value(client: &Client, name: &str, labels: &[(&str, &str)]) -> f64 {
 }
 
 #[test]
-fn what_happens_is_counted_where_it_happens() {
+fn each_metric_counts_the_events_of_its_layer() {
     let shop = Shop::open();
     let (operator, customer) = (shop.operator(), shop.customer());
     let kettle = operator.stock_up(4990, 5);
@@ -67,7 +67,7 @@ fn what_happens_is_counted_where_it_happens() {
 }
 
 #[test]
-fn ten_thousand_paths_make_no_more_series_than_ten() {
+fn the_number_of_series_does_not_grow_with_the_number_of_paths() {
     let shop = Shop::open();
     let guest = shop.anonymous();
     let series = || -> BTreeSet<String> {
@@ -107,7 +107,7 @@ fn ten_thousand_paths_make_no_more_series_than_ten() {
 }
 
 #[test]
-fn the_text_is_as_prometheus_wants_it() {
+fn the_metrics_text_follows_the_prometheus_format() {
     let shop = Shop::open();
     let (operator, customer) = (shop.operator(), shop.customer());
     let kettle = operator.stock_up(4990, 5);

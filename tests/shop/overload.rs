@@ -8,15 +8,15 @@ use std::{
 };
 
 #[test]
-fn of_a_thousand_requests_at_once_exactly_the_burst_is_served() {
+fn of_a_thousand_concurrent_requests_exactly_the_burst_is_served() {
     // One an hour falls due: none while the test runs.
     let rates = "browse.rate=0.00028, browse.burst=100, write.rate = 0.1, write.burst=1";
     let shop = Shop::options().throttled().env("GALLERIA_THROTTLING", rates).open();
-    let mut wires: Vec<_> = (0..1000).map(|_| shop.wire()).collect();
-    for wire in &mut wires {
-        wire.head("GET /api/v1/categories", "");
+    let mut connections: Vec<_> = (0..1000).map(|_| shop.raw_connection()).collect();
+    for connection in &mut connections {
+        connection.head("GET /api/v1/categories", "");
     }
-    let answers: Vec<_> = wires.iter_mut().map(|wire| wire.listen()).collect();
+    let answers: Vec<_> = connections.iter_mut().map(|connection| connection.listen()).collect();
     let count = |status| answers.iter().filter(|answer| answer.status == Some(status)).count();
     assert_eq!((count(200), count(429)), (100, 900));
     // None of the thousand was told the same number as another.
@@ -41,17 +41,17 @@ fn of_a_thousand_requests_at_once_exactly_the_burst_is_served() {
 }
 
 #[test]
-fn who_never_sends_his_body_keeps_nobody_else_from_sending_theirs() {
+fn clients_that_never_send_their_body_do_not_block_other_clients() {
     let shop = Shop::options().flag("--trusted-proxies", "127.0.0.1").open();
     let head = "x-forwarded-for: 203.0.113.9\r\ncontent-type: application/json\r\ncontent-length: 100\r\n";
     let stalled: Vec<_> = (0..300)
         .map(|_| {
-            let mut wire = shop.wire();
-            wire.head("POST /api/v1/sessions", head).say("{");
-            wire
+            let mut connection = shop.raw_connection();
+            connection.head("POST /api/v1/sessions", head).say("{");
+            connection
         })
         .collect();
-    let answered = || stalled.iter().filter(|wire| wire.is_answered()).count();
+    let answered = || stalled.iter().filter(|connection| connection.is_answered()).count();
     eventually("those beyond the limit are refused", || (answered() == 44).then_some(()));
     let mut served_meanwhile = 0;
     for _ in 0..20 {
@@ -61,8 +61,8 @@ fn who_never_sends_his_body_keeps_nobody_else_from_sending_theirs() {
     }
     assert!(served_meanwhile > 0, "others were served only when the stalled bodies had been given up");
     let (mut slow, mut refused) = (0, 0);
-    for mut wire in stalled {
-        match wire.listen() {
+    for mut connection in stalled {
+        match connection.listen() {
             answer if answer.status == Some(408) && answer.text.contains("body_too_slow") => slow += 1,
             answer if answer.status == Some(503) && answer.text.contains("overloaded") => refused += 1,
             other => panic!("{other:?}"),
@@ -130,7 +130,7 @@ fn under(buyers: &[Customer], product: &str, senders: usize, per_second: f64, se
 /// `cargo test --release --test shop at_three_times -- --ignored --nocapture`; `TEST_LOAD=2000` where it is known what it can serve.
 #[test]
 #[ignore = "measures, and wants the machine for itself"]
-fn at_three_times_the_load_those_let_in_are_answered_as_soon_as_ever() {
+fn at_three_times_the_capacity_admitted_requests_keep_their_latency() {
     let shop = Shop::open();
     let kettle = shop.operator().stock_up(100, 1_000_000);
     let buyers: Vec<_> = (0..16).map(|_| shop.customer()).collect();

@@ -29,7 +29,7 @@ fn just_begun(line: &str, id: &str, other: &str, at: &str) -> String {
 }
 
 #[test]
-fn orders_that_were_being_placed_when_the_shop_died_are_finished_while_it_serves() {
+fn unfinished_sagas_are_completed_after_a_kill_while_the_shop_serves() {
     let sagas = number("TEST_SAGAS", 200);
     let mut shop = Shop::open();
     let operator = shop.operator();

@@ -4,7 +4,10 @@ use crate::harness::{Answer, Shop, eventually};
 use std::fs;
 
 fn asked_as(shop: &Shop, host: &str) -> Option<u16> {
-    shop.wire().say(format!("GET /livez HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).listen().status
+    shop.raw_connection()
+        .say(format!("GET /livez HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"))
+        .listen()
+        .status
 }
 
 #[test]
@@ -40,7 +43,7 @@ fn the_file_is_read_again_on_a_signal_and_a_bad_one_changes_nothing() {
 }
 
 #[test]
-fn services_grow_and_shrink_as_the_file_says_where_no_operator_has_said_otherwise() {
+fn the_file_scales_services_that_no_operator_has_scaled() {
     let mut shop = Shop::options().closed();
     let read_again = |shop: &Shop, text: &str| {
         fs::write(shop.home().join("galleria.toml"), text).expect("room for it");
@@ -80,7 +83,7 @@ fn preflight(shop: &Shop, origin: &str) -> Answer {
 }
 
 #[test]
-fn pages_of_other_sites_are_let_in_by_their_exact_origin() {
+fn cross_origin_requests_are_admitted_by_their_exact_origin() {
     let shop = Shop::options().flag("--cors-origins", "https://app.example,http://localhost:3000").open();
     let guest = shop.anonymous();
     let kettle = shop.operator().stock_up(100, 5);
@@ -114,7 +117,7 @@ fn pages_of_other_sites_are_let_in_by_their_exact_origin() {
 
 /// A page on another port of this machine is of the same site to a browser, which sends it our cookies: `SameSite` does not help.
 #[test]
-fn who_is_let_in_by_origin_changes_nothing_with_somebodys_cookies() {
+fn an_allowed_origin_cannot_use_the_cookies_of_a_user() {
     let shop = Shop::options().flag("--cors-origins", OURS).open();
     let user = shop.shopper();
     let (access, refresh) =
@@ -135,7 +138,7 @@ fn who_is_let_in_by_origin_changes_nothing_with_somebodys_cookies() {
 }
 
 #[test]
-fn without_a_word_about_them_pages_of_other_sites_get_nothing() {
+fn without_a_cors_setting_other_origins_get_no_access() {
     let shop = Shop::open();
     assert_eq!(preflight(&shop, OURS).problem(405, "method_not_allowed").header("access-control-allow-origin"), "");
     let read = shop.anonymous().send("GET", "/api/v1/categories", &[("origin", OURS)], None).ok();

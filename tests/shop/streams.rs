@@ -51,7 +51,7 @@ fn follower_to_be(shop: &Shop, product: &str) -> (Customer, String) {
 }
 
 #[test]
-fn however_many_follow_their_orders_the_shop_serves_everybody_else() {
+fn many_open_event_streams_do_not_block_other_requests() {
     // An instance has 256 places for those that work.
     let shop = Shop::options().flag("--instances", "orders=1").open();
     let operator = shop.operator();
@@ -90,7 +90,7 @@ fn however_many_follow_their_orders_the_shop_serves_everybody_else() {
 }
 
 #[test]
-fn a_stream_ends_with_the_session_that_opened_it_and_no_other() {
+fn a_stream_ends_with_its_own_session_only() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 10);
@@ -122,7 +122,7 @@ fn a_stream_ends_with_the_session_that_opened_it_and_no_other() {
 }
 
 #[test]
-fn an_id_from_elsewhere_hides_nothing_that_is_still_to_come() {
+fn a_foreign_last_event_id_hides_no_later_event() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 10);

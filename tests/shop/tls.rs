@@ -104,7 +104,7 @@ fn answer_on(line: &mut Line, request: &str) -> String {
 }
 
 #[test]
-fn it_speaks_tls_1_3_and_1_2_and_tells_browsers_to_insist_on_it() {
+fn the_gateway_speaks_tls_1_3_and_1_2_and_sends_hsts() {
     let (shop, certificate) = certified();
     for version in [&TLS13, &TLS12] {
         let answer =
@@ -118,7 +118,7 @@ fn it_speaks_tls_1_3_and_1_2_and_tells_browsers_to_insist_on_it() {
 }
 
 #[test]
-fn a_guests_cart_hangs_on_a_cookie_that_never_leaves_tls_and_no_other_is_believed() {
+fn with_tls_only_the_secure_host_cookie_of_a_guest_cart_is_accepted() {
     let mut shop = Shop::options().demo().flag("--tls-cert", "cert.pem").flag("--tls-key", "key.pem").closed();
     let certificate = certify(shop.home());
     shop.start();
@@ -144,7 +144,7 @@ fn a_guests_cart_hangs_on_a_cookie_that_never_leaves_tls_and_no_other_is_believe
 }
 
 #[tokio::test]
-async fn it_speaks_http_2_to_who_can() {
+async fn the_gateway_speaks_http_2_to_clients_that_offer_it() {
     let (shop, certificate) = certified();
     let config = trusting(&certificate, &[&TLS13], &["h2", "http/1.1"]);
     let stream = tokio::net::TcpStream::connect(shop.address()).await.expect("an open door");
@@ -181,7 +181,7 @@ async fn it_speaks_http_2_to_who_can() {
 }
 
 #[test]
-fn a_certificate_that_is_made_on_the_spot_is_told_by_its_fingerprint() {
+fn the_fingerprint_of_a_generated_certificate_is_printed() {
     let shop = Shop::options().flag("--tls", "self-signed").open();
     let said =
         eventually("it says so", || shop.log().lines().find(|line| line.contains("fingerprint")).map(str::to_owned));
@@ -197,7 +197,7 @@ fn a_certificate_that_is_made_on_the_spot_is_told_by_its_fingerprint() {
 }
 
 #[test]
-fn the_certificate_is_changed_without_closing_the_shop_and_a_bad_one_changes_nothing() {
+fn the_certificate_is_replaced_at_run_time_and_an_invalid_one_changes_nothing() {
     let (shop, old) = certified();
     let works =
         |certificate: &CertificateDer<'static>| get(&shop, trusting(certificate, &[&TLS13], &[]), "/livez").is_ok();
@@ -220,7 +220,7 @@ fn the_certificate_is_changed_without_closing_the_shop_and_a_bad_one_changes_not
 
 /// The folder is opened anew when a full disk has room again; the files of the certificate are not what that is about.
 #[test]
-fn a_bad_certificate_changes_nothing_when_the_folder_is_opened_anew_either() {
+fn an_invalid_certificate_changes_nothing_when_the_storage_is_reopened() {
     let most = 3 * 1024 * 1024;
     let mut shop =
         Shop::options().demo().file_size(most).flag("--tls-cert", "cert.pem").flag("--tls-key", "key.pem").closed();
@@ -244,11 +244,11 @@ fn a_bad_certificate_changes_nothing_when_the_folder_is_opened_anew_either() {
 }
 
 #[test]
-fn who_does_not_speak_tls_is_hung_up_on_and_nobody_else_minds() {
+fn a_client_that_does_not_speak_tls_is_disconnected_and_others_are_served() {
     let (shop, certificate) = certified();
-    let plain = shop.wire().head("GET /livez", "").listen();
+    let plain = shop.raw_connection().head("GET /livez", "").listen();
     assert_eq!(plain.status, None, "{plain:#?}");
-    let mut silent = shop.wire();
+    let mut silent = shop.raw_connection();
     let answer = get(&shop, trusting(&certificate, &[&TLS13], &[]), "/livez").expect("a handshake");
     assert!(answer.starts_with("HTTP/1.1 200 "));
     let hung_up = silent.listen();
@@ -256,7 +256,7 @@ fn who_does_not_speak_tls_is_hung_up_on_and_nobody_else_minds() {
 }
 
 #[test]
-fn settings_that_do_not_go_together_are_refused_before_anything_is_opened() {
+fn contradictory_settings_are_refused_before_the_start() {
     for flags in [
         &["--tls-cert", "cert.pem"][..],
         &["--tls-key", "key.pem"],

@@ -33,7 +33,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn whatever_goes_wrong_everything_comes_to_rest_as_the_model_says() {
+fn after_any_faults_the_shop_reaches_the_state_of_the_model() {
     journal::install();
     let (first, count) = (number("TEST_SEED", 1), number("TEST_SEEDS", 200));
     let (next, begun) = (AtomicU64::new(first), Instant::now());
@@ -67,7 +67,7 @@ fn whatever_goes_wrong_everything_comes_to_rest_as_the_model_says() {
 }
 
 #[test]
-fn two_runs_of_a_seed_are_the_same_to_the_last_line() {
+fn two_runs_of_one_seed_have_the_same_journal() {
     journal::install();
     let folder = folder();
     let disk = Disk::new(folder.path()).expect("a disk");

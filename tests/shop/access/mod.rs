@@ -103,7 +103,7 @@ const EXPECTED: &[(&str, &str, Access, Whose)] = &[
 ];
 
 #[test]
-fn the_table_has_the_rows_that_are_expected_and_no_other() {
+fn the_route_table_has_exactly_the_expected_rows() {
     let name = |access| match access {
         Public => "public",
         SignedIn => "signed-in",
@@ -227,7 +227,7 @@ impl World {
 }
 
 #[test]
-fn every_route_lets_in_whom_it_says_and_nobody_else() {
+fn every_route_admits_only_the_callers_that_its_row_lists() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let (nobody, stranger, operator) = (shop.anonymous(), shop.shopper(), shop.operator());
@@ -288,7 +288,7 @@ fn without_place(mut answer: Answer) -> Value {
 }
 
 #[test]
-fn what_is_somebody_elses_cannot_be_named_in_an_order_either() {
+fn an_order_cannot_name_the_address_or_card_of_another_customer() {
     let shop = Shop::open();
     let kettle = shop.operator().stock_up(4990, 5);
     let (ada, bob) = (shop.customer(), shop.customer());
@@ -301,7 +301,7 @@ fn what_is_somebody_elses_cannot_be_named_in_an_order_either() {
 }
 
 #[test]
-fn an_operator_sees_every_order_payment_and_parcel_but_nobodys_account() {
+fn an_operator_sees_every_order_payment_and_parcel_but_no_account_of_a_customer() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let operator = shop.operator();

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[test]
-fn a_wrong_method_is_told_the_right_ones() {
+fn the_answer_to_a_wrong_method_lists_the_allowed_methods() {
     let shop = Shop::open();
     let operator = shop.operator();
     let mut methods: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -26,7 +26,7 @@ fn a_wrong_method_is_told_the_right_ones() {
 }
 
 #[test]
-fn where_there_is_nothing_nothing_is_found_by_any_method() {
+fn an_unknown_path_gets_404_with_any_method() {
     let shop = Shop::open();
     let guest = shop.anonymous();
     for path in [
@@ -59,7 +59,7 @@ fn where_there_is_nothing_nothing_is_found_by_any_method() {
 }
 
 #[test]
-fn the_head_of_whatever_can_be_read_is_the_same_without_the_body() {
+fn the_answer_to_head_is_the_answer_to_get_without_the_body() {
     let shop = Shop::options().demo().open();
     let operator = shop.operator();
     for row in routes().into_iter().filter(|row| row.method == "GET" && !row.path.contains("{id}")) {
@@ -78,7 +78,7 @@ fn the_head_of_whatever_can_be_read_is_the_same_without_the_body() {
 }
 
 #[test]
-fn a_page_of_another_site_changes_nothing() {
+fn a_cross_site_request_changes_nothing() {
     let shop = Shop::open();
     let guest = shop.anonymous();
     let own = format!("http://{}", shop.address());
@@ -115,11 +115,14 @@ fn a_page_of_another_site_changes_nothing() {
 }
 
 #[test]
-fn the_shop_answers_to_its_own_names_only() {
+fn the_gateway_answers_only_for_its_allowed_hosts() {
     let shop = Shop::options().flag("--allowed-hosts", "shop.example,other.example").open();
     let status = |host: &str| {
-        let mut wire = shop.wire();
-        wire.say(format!("GET /api/v1/products HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).listen().status
+        let mut connection = shop.raw_connection();
+        connection
+            .say(format!("GET /api/v1/products HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"))
+            .listen()
+            .status
     };
     for own in [
         "localhost",
@@ -151,9 +154,9 @@ fn the_shop_answers_to_its_own_names_only() {
 }
 
 #[test]
-fn a_whole_address_says_whom_it_is_for_and_the_oldest_clients_say_nothing() {
+fn an_absolute_target_names_the_host_and_http_1_0_needs_none() {
     let shop = Shop::open();
-    let status = |head: &str| shop.wire().say(format!("{head}\r\n\r\n")).listen().text[9..12].to_owned();
+    let status = |head: &str| shop.raw_connection().say(format!("{head}\r\n\r\n")).listen().text[9..12].to_owned();
     let own = "host: localhost\r\nconnection: close";
     assert_eq!(status(&format!("GET http://evil.example/livez HTTP/1.1\r\n{own}")), "421");
     assert_eq!(status(&format!("GET http://localhost/livez HTTP/1.1\r\n{own}")), "200");
@@ -163,7 +166,7 @@ fn a_whole_address_says_whom_it_is_for_and_the_oldest_clients_say_nothing() {
 }
 
 #[test]
-fn credentials_of_another_scheme_are_a_guests() {
+fn a_request_with_another_authentication_scheme_is_a_guest() {
     let shop = Shop::options().demo().open();
     let ada = shop.shopper();
     let nobody = shop.anonymous();
@@ -182,7 +185,7 @@ fn credentials_of_another_scheme_are_a_guests() {
     }
     // Which of two would count is anybody's guess.
     let own = format!("authorization: Bearer {}\r\n", ada.token());
-    let twice = shop.wire().head("GET /api/v1/users/me", &format!("{own}{own}")).listen();
+    let twice = shop.raw_connection().head("GET /api/v1/users/me", &format!("{own}{own}")).listen();
     assert_eq!(twice.status, Some(401));
     // A browser sends these unasked, along with its cookies: they excuse no page of another site.
     let foreign = [("authorization", "Basic YWRhOnNlY3JldA=="), ("sec-fetch-site", "cross-site")];
@@ -190,7 +193,7 @@ fn credentials_of_another_scheme_are_a_guests() {
 }
 
 #[test]
-fn a_flood_of_bad_tokens_ends_and_good_ones_go_on() {
+fn many_bad_tokens_are_limited_and_valid_tokens_still_work() {
     let shop = Shop::options().throttled().open();
     let ada = shop.shopper();
     let liar = ada.bearing(Some("made.up.token"));
@@ -202,7 +205,7 @@ fn a_flood_of_bad_tokens_ends_and_good_ones_go_on() {
 }
 
 #[test]
-fn who_signs_in_is_counted_by_where_he_is_not_by_who_he_is() {
+fn sign_ins_are_counted_by_client_address_and_not_by_account() {
     let shop = Shop::options().throttled().open();
     let (ada, bob) = (shop.shopper(), shop.shopper());
     let try_token = |who: &crate::harness::Client| {
@@ -217,7 +220,7 @@ fn who_signs_in_is_counted_by_where_he_is_not_by_who_he_is() {
 }
 
 #[test]
-fn a_password_is_guessed_ever_more_slowly() {
+fn each_wrong_password_makes_the_next_guess_wait_longer() {
     let shop = Shop::open();
     let mut owner = shop.shopper();
     let email = owner.email.clone();
@@ -236,7 +239,7 @@ fn a_password_is_guessed_ever_more_slowly() {
 }
 
 #[test]
-fn who_comes_too_often_is_told_when_to_come_again_and_nobody_else_is() {
+fn a_client_over_its_limit_gets_retry_after_and_other_clients_are_served() {
     let shop = Shop::options().throttled().open();
     let user = shop.shopper();
     let guest = shop.anonymous();
@@ -270,7 +273,7 @@ fn who_comes_too_often_is_told_when_to_come_again_and_nobody_else_is() {
 }
 
 #[test]
-fn clients_behind_a_trusted_proxy_are_counted_each_for_himself() {
+fn clients_behind_a_trusted_proxy_are_counted_separately() {
     let shop = Shop::options().throttled().flag("--trusted-proxies", "127.0.0.0/8, 10.0.0.0/8").open();
     let proxy = shop.anonymous();
     let left = |header: &str, value: &str| {
@@ -289,7 +292,7 @@ fn clients_behind_a_trusted_proxy_are_counted_each_for_himself() {
 }
 
 #[test]
-fn a_trace_that_a_client_began_is_carried_on() {
+fn a_trace_that_a_client_started_is_continued() {
     let shop = Shop::open();
     let guest = shop.anonymous();
     let sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

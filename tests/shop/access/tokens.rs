@@ -16,7 +16,7 @@ fn decode(part: &str) -> Value {
 }
 
 #[test]
-fn a_token_that_was_not_signed_here_for_this_opens_nothing() {
+fn a_token_with_a_wrong_signature_or_purpose_is_refused() {
     let shop = Shop::open();
     let user = shop.shopper();
     let parts: Vec<_> = user.token().split('.').collect();
@@ -89,14 +89,14 @@ fn a_token_that_was_not_signed_here_for_this_opens_nothing() {
 }
 
 #[test]
-fn a_token_of_another_shop_is_good_for_nothing_here() {
+fn a_token_of_another_shop_is_refused() {
     let (here, there) = (Shop::open(), Shop::open());
     let user = there.operator();
     here.anonymous().bearing(Some(user.token())).me().problem(401, "invalid_token");
 }
 
 #[test]
-fn the_public_keys_are_public_and_only_they() {
+fn the_key_set_holds_only_public_keys() {
     let shop = Shop::open();
     let jwks = shop.anonymous().get("/.well-known/jwks.json").ok();
     let keys = jwks["keys"].as_array().unwrap();

@@ -5,7 +5,7 @@ use crate::harness::{Shop, routes};
 use std::time::Duration;
 
 #[test]
-fn a_body_in_another_coding_or_character_set_is_not_guessed_at() {
+fn a_body_in_an_unsupported_coding_or_character_set_is_refused() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let before = world.snapshot();
@@ -33,7 +33,7 @@ fn a_body_in_another_coding_or_character_set_is_not_guessed_at() {
 }
 
 #[test]
-fn a_body_that_a_route_has_no_use_for_is_empty_or_an_empty_object() {
+fn a_route_without_a_body_accepts_only_an_empty_body_or_an_empty_object() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let before = world.snapshot();
@@ -42,7 +42,7 @@ fn a_body_that_a_route_has_no_use_for_is_empty_or_an_empty_object() {
         let length = body.len();
         let token = world.operator.token();
         let headers = format!("authorization: Bearer {token}\r\n{kind}content-length: {length}\r\n");
-        shop.wire().head(&format!("{method} {path}"), &headers).say(body).listen()
+        shop.raw_connection().head(&format!("{method} {path}"), &headers).say(body).listen()
     };
     for row in routes() {
         if world.forms().any(|form| (form.method, form.template) == (&row.method, &row.path)) {
@@ -76,13 +76,13 @@ fn a_body_that_a_route_has_no_use_for_is_empty_or_an_empty_object() {
 
 /// How long a body takes is up to the client's line; the time that the shop gives itself begins when it is there.
 #[test]
-fn a_slow_line_does_not_use_up_the_time_for_the_answer() {
+fn a_slow_upload_does_not_shorten_the_deadline_of_the_handler() {
     let shop = Shop::open();
-    let mut wire = shop.wire();
-    wire.head("GET /api/v1/storefront", "content-type: application/json\r\ncontent-length: 2\r\n").say("{");
+    let mut connection = shop.raw_connection();
+    connection.head("GET /api/v1/storefront", "content-type: application/json\r\ncontent-length: 2\r\n").say("{");
     // Longer than the route's deadline, shorter than a body may take.
     std::thread::sleep(Duration::from_secs(6));
-    let answer = wire.say("}").listen();
+    let answer = connection.say("}").listen();
     assert_eq!(answer.status, Some(200), "{answer:?}");
     assert!(answer.text.to_lowercase().contains("x-completed: true"), "{answer:?}");
 }

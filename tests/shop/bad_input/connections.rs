@@ -1,6 +1,6 @@
 //! Bytes that no decent client sends: too large, too slow, or no HTTP at all.
 
-use crate::harness::{PATIENCE, Shop, Wire, within};
+use crate::harness::{PATIENCE, RawConnection, Shop, within};
 use std::time::Duration;
 
 const HEAD: &str = "POST /api/v1/users";
@@ -11,11 +11,11 @@ fn a_body_that_is_too_large_is_not_read() {
     let shop = Shop::open();
     let text = format!("{{\"email\": \"{}\"}}", "x".repeat(1_000_000));
     let announced = format!("{JSON}content-length: {}\r\n", text.len());
-    let answer = shop.wire().head(HEAD, &announced).listen();
+    let answer = shop.raw_connection().head(HEAD, &announced).listen();
     assert_eq!(answer.status, Some(413), "it is refused for what it announces: {answer:?}");
     assert!(answer.text.contains("body_too_large") && answer.text.contains("application/problem+json"), "{answer:?}");
     // And for what it turns out to be, where it announces nothing.
-    let mut chunked = shop.wire();
+    let mut chunked = shop.raw_connection();
     chunked.head(HEAD, &format!("{JSON}transfer-encoding: chunked\r\n"));
     for _ in 0..20 {
         chunked.say(format!("1000\r\n{}\r\n", "x".repeat(0x1000)));
@@ -23,36 +23,38 @@ fn a_body_that_is_too_large_is_not_read() {
     assert_eq!(chunked.listen().status, Some(413));
     let most = format!("{{\"x\": \"{}\"}}", "x".repeat(64 * 1024 - 9));
     assert_eq!(most.len(), 64 * 1024);
-    let fits = shop.wire().head(HEAD, &format!("{JSON}content-length: {}\r\n", most.len())).say(&most).listen();
+    let fits =
+        shop.raw_connection().head(HEAD, &format!("{JSON}content-length: {}\r\n", most.len())).say(&most).listen();
     assert_eq!(fits.status, Some(422), "{fits:?}");
-    let one_more = shop.wire().head(HEAD, &format!("{JSON}content-length: {}\r\n", most.len() + 1)).say(&most).listen();
+    let one_more =
+        shop.raw_connection().head(HEAD, &format!("{JSON}content-length: {}\r\n", most.len() + 1)).say(&most).listen();
     assert_eq!(one_more.status, Some(413));
     shop.anonymous().send("GET", "/api/v1/products", &[], None).ok();
 }
 
 /// A client that stalls holds a place that somebody else could have.
 #[test]
-fn whoever_dawdles_is_shown_the_door() {
+fn a_slow_request_is_ended_by_a_timeout() {
     let shop = Shop::open();
-    let stall = |mut wire: Wire, sent: &str| {
-        wire.say(sent);
-        wire.listen()
+    let stall = |mut connection: RawConnection, sent: &str| {
+        connection.say(sent);
+        connection.listen()
     };
     let trickle = || {
-        let mut wire = shop.wire();
-        wire.head(HEAD, &format!("{JSON}content-length: 1000\r\n"));
+        let mut connection = shop.raw_connection();
+        connection.head(HEAD, &format!("{JSON}content-length: 1000\r\n"));
         within(PATIENCE, "it is cut off in the middle of its body", || {
             std::thread::sleep(Duration::from_millis(480));
-            wire.say("x").is_answered().then_some(())
+            connection.say("x").is_answered().then_some(())
         });
-        wire.listen()
+        connection.listen()
     };
     let head = format!("{HEAD} HTTP/1.1\r\nhost: {}\r\n", shop.address());
     let body = format!("{head}{JSON}content-length: 100\r\n\r\n{{\"email\"");
     std::thread::scope(|scope| {
-        let silent = scope.spawn(|| stall(shop.wire(), ""));
-        let slow_head = scope.spawn(|| stall(shop.wire(), &head));
-        let slow_body = scope.spawn(|| stall(shop.wire(), &body));
+        let silent = scope.spawn(|| stall(shop.raw_connection(), ""));
+        let slow_head = scope.spawn(|| stall(shop.raw_connection(), &head));
+        let slow_body = scope.spawn(|| stall(shop.raw_connection(), &body));
         let slow_drops = scope.spawn(trickle);
         for (what, cut_off) in [("nothing", silent), ("half a head", slow_head)] {
             let cut_off = cut_off.join().unwrap();
@@ -68,7 +70,7 @@ fn whoever_dawdles_is_shown_the_door() {
 }
 
 #[test]
-fn what_is_no_http_is_refused_and_harms_nobody() {
+fn bytes_that_are_not_http_are_refused_and_do_no_harm() {
     let shop = Shop::open();
     let host = shop.address();
     let headers: String = (0..200).map(|n| format!("x-{n}: y\r\n")).collect();
@@ -91,16 +93,16 @@ fn what_is_no_http_is_refused_and_harms_nobody() {
         ("an odd method",      format!("G<T / HTTP/1.1\r\nhost: {host}\r\n\r\n").into()),
     ];
     for (what, bytes) in requests {
-        let answer = shop.wire().say(bytes).listen();
+        let answer = shop.raw_connection().say(bytes).listen();
         assert!(answer.status.is_none_or(|status| (400..500).contains(&status)), "{what}: {answer:?}");
     }
     let latin = format!(
         "GET /api/v1/users/me HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nauthorization: Bearer \u{e9}\r\n\r\n"
     );
-    assert_eq!(shop.wire().say(latin).listen().status, Some(401));
+    assert_eq!(shop.raw_connection().say(latin).listen().status, Some(401));
     let cookies = format!(
         "GET /api/v1/cart HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncookie: =; ;;cart=%%%; __Host-access=\"\r\n\r\n"
     );
-    assert_eq!(shop.wire().say(cookies).listen().status, Some(200));
+    assert_eq!(shop.raw_connection().say(cookies).listen().status, Some(200));
     shop.anonymous().get("/readyz").ok();
 }

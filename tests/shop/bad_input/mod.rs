@@ -94,7 +94,7 @@ fn send_json(form: &Form, body: &Value) -> Answer {
 }
 
 #[test]
-fn what_is_no_json_is_a_bad_request() {
+fn a_body_that_is_not_json_gets_400() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let before = world.snapshot();
@@ -120,7 +120,7 @@ fn what_is_no_json_is_a_bad_request() {
 }
 
 #[test]
-fn what_does_not_say_that_it_is_json_is_not_taken_for_it() {
+fn a_body_without_the_json_content_type_is_refused() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let before = world.snapshot();
@@ -148,7 +148,7 @@ fn what_does_not_say_that_it_is_json_is_not_taken_for_it() {
 }
 
 #[test]
-fn a_field_that_cannot_be_is_named_and_nothing_is_done() {
+fn an_invalid_field_is_named_and_the_request_changes_nothing() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let before = world.snapshot();
@@ -187,7 +187,7 @@ fn a_field_that_cannot_be_is_named_and_nothing_is_done() {
 }
 
 #[test]
-fn text_with_control_characters_is_refused_wherever_it_would_be_shown() {
+fn a_shown_text_with_control_characters_is_refused() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let before = world.snapshot();
@@ -209,7 +209,7 @@ fn is_secret(pointer: &str) -> bool {
 }
 
 #[test]
-fn whatever_is_sent_the_shop_answers_for_itself() {
+fn malformed_input_is_refused_and_changes_nothing() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     #[rustfmt::skip]
@@ -249,7 +249,7 @@ fn whatever_is_sent_the_shop_answers_for_itself() {
 }
 
 #[test]
-fn sums_that_cannot_be_reckoned_are_refused() {
+fn amounts_out_of_range_are_refused() {
     let shop = Shop::open();
     let operator = shop.operator();
     let product = |amount: i64| json!({"slug": fresh("gold"), "name": "Gold", "category": "safe", "price": {"amount": amount, "currency": "EUR"}, "weight_grams": 1, "on_hand": 1000});

@@ -5,7 +5,7 @@ use crate::harness::{Shop, fresh, routes};
 use serde_json::json;
 
 #[test]
-fn an_id_that_is_none_names_nothing() {
+fn a_malformed_id_gets_404() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let before = world.snapshot();
@@ -68,12 +68,12 @@ fn an_id_of_another_kind_in_a_body_is_refused() {
 }
 
 #[test]
-fn a_path_is_a_name_and_never_a_way_into_the_machine() {
+fn a_path_never_reaches_files_of_the_machine() {
     let shop = Shop::open();
     let status = |line: &[u8]| {
         let mut request = line.to_vec();
         request.extend(format!(" HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", shop.address()).bytes());
-        shop.wire().say(request).listen()
+        shop.raw_connection().say(request).listen()
     };
     let nowhere: [&[u8]; 14] = [
         b"GET /../../../../etc/passwd",

@@ -22,7 +22,7 @@ impl Shelf {
 }
 
 #[test]
-fn of_many_who_count_the_same_shelf_one_is_believed() {
+fn of_many_updates_of_the_same_stock_version_one_succeeds() {
     let shop = Shop::open();
     let shelf = Shelf::in_shop(&shop);
     for round in 0..4 {
@@ -46,7 +46,7 @@ fn of_many_who_count_the_same_shelf_one_is_believed() {
 }
 
 #[test]
-fn any_member_of_the_list_may_match_and_a_weak_one_never_does() {
+fn any_strong_tag_of_if_match_may_match_and_a_weak_tag_never_does() {
     let shop = Shop::open();
     let shelf = Shelf::in_shop(&shop);
     let (path, stock) = (&shelf.path, format!("{}/stock", shelf.path));
@@ -80,7 +80,7 @@ fn any_member_of_the_list_may_match_and_a_weak_one_never_does() {
 }
 
 #[test]
-fn whoever_changes_a_product_is_told_its_new_tag() {
+fn the_answer_to_a_product_change_carries_the_new_entity_tag() {
     let shop = Shop::open();
     let shelf = Shelf::in_shop(&shop);
     let made = shelf.operator.post("/api/v1/products", &json!({

@@ -5,7 +5,7 @@ use crate::harness::{Answer, Client, Shop, fresh, home_address, routes};
 use serde_json::json;
 
 #[test]
-fn no_route_takes_a_parameter_that_it_does_not_know() {
+fn every_route_refuses_unknown_query_parameters() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let before = world.snapshot();
@@ -27,7 +27,7 @@ fn no_route_takes_a_parameter_that_it_does_not_know() {
 }
 
 #[test]
-fn a_list_however_short_is_read_in_pages() {
+fn every_list_is_paged() {
     let shop = Shop::open();
     let (operator, owner) = (shop.operator(), shop.customer());
     for name in ["tea", "coffee", "milk"] {
@@ -87,7 +87,7 @@ fn bad_query(who: &Client, path: &str, name: &str) -> Answer {
 }
 
 #[test]
-fn a_value_that_a_parameter_cannot_have_is_refused_by_its_name() {
+fn an_invalid_query_value_is_refused_with_the_parameter_name() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let long = "x".repeat(201);

@@ -5,7 +5,7 @@ use crate::harness::Shop;
 use serde_json::{Value, json};
 
 #[test]
-fn a_list_is_no_object_and_an_object_is_no_word() {
+fn a_value_of_another_json_type_is_refused() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let before = world.snapshot();
@@ -27,7 +27,7 @@ fn a_list_is_no_object_and_an_object_is_no_word() {
 }
 
 #[test]
-fn a_word_that_is_not_on_the_list_is_told_the_list() {
+fn an_unknown_enum_value_is_answered_with_the_allowed_values() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let words = |template: &str, pointer: &str| {
@@ -40,7 +40,7 @@ fn a_word_that_is_not_on_the_list_is_told_the_list() {
 }
 
 #[test]
-fn a_field_is_said_once_however_deep_it_is() {
+fn a_duplicate_field_is_refused_at_every_depth() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let before = world.snapshot();
@@ -62,7 +62,7 @@ fn a_field_is_said_once_however_deep_it_is() {
 }
 
 #[test]
-fn a_string_is_text() {
+fn a_string_with_invalid_unicode_is_refused() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
     let before = world.snapshot();

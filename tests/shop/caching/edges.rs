@@ -6,7 +6,7 @@ use serde_json::json;
 use std::{sync::Barrier, thread, time::Duration};
 
 #[test]
-fn who_waited_for_another_gets_what_is_old_too() {
+fn a_request_that_waited_for_another_fetch_gets_the_stale_entry_too() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up_and_tell(100, 50);
@@ -33,7 +33,7 @@ fn who_waited_for_another_gets_what_is_old_too() {
 }
 
 #[test]
-fn the_label_of_a_cancelled_parcel_is_not_given_again() {
+fn the_cache_drops_the_label_of_a_cancelled_parcel() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up_and_tell(100, 50);
@@ -47,7 +47,7 @@ fn the_label_of_a_cancelled_parcel_is_not_given_again() {
 }
 
 #[test]
-fn a_change_that_is_for_others_only_is_not_made() {
+fn a_change_with_a_failed_if_none_match_is_not_made() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up_and_tell(100, 50);
@@ -69,7 +69,7 @@ fn a_change_that_is_for_others_only_is_not_made() {
 }
 
 #[test]
-fn who_says_how_old_an_answer_may_be_gets_none_that_is_stale() {
+fn a_request_with_max_age_gets_no_stale_answer() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let path = product_path(&operator.stock_up_and_tell(100, 50));
@@ -84,7 +84,7 @@ fn who_says_how_old_an_answer_may_be_gets_none_that_is_stale() {
 }
 
 #[test]
-fn who_asked_for_the_head_alone_leaves_the_whole_for_others() {
+fn a_head_request_fills_the_cache_for_get_requests() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up_and_tell(100, 50);

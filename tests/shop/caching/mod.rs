@@ -32,7 +32,7 @@ fn product_path(product: &str) -> String {
 }
 
 #[test]
-fn what_was_answered_to_one_is_answered_to_all_and_said_to_be_so() {
+fn a_cached_answer_serves_other_clients_and_is_marked_as_a_hit() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up_and_tell(4990, 5);
@@ -54,7 +54,7 @@ fn what_was_answered_to_one_is_answered_to_all_and_said_to_be_so() {
 }
 
 #[test]
-fn however_a_question_is_spelled_it_is_the_same_and_one_that_is_no_question_is_refused() {
+fn equivalent_queries_share_one_cache_entry_and_invalid_queries_are_refused() {
     let shop = Shop::options().demo().open();
     let guest = shop.anonymous();
     let first = guest.get("/api/v1/products?category=kitchen&limit=3&sort=price").ok();
@@ -75,7 +75,7 @@ fn however_a_question_is_spelled_it_is_the_same_and_one_that_is_no_question_is_r
 }
 
 #[test]
-fn who_was_told_of_a_change_never_reads_what_was_before() {
+fn a_client_that_was_told_of_a_change_never_reads_the_old_version() {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
     let kettle = operator.stock_up_and_tell(1, 10_000);
@@ -135,7 +135,7 @@ fn who_was_told_of_a_change_never_reads_what_was_before() {
 }
 
 #[test]
-fn what_changes_behind_the_doors_back_is_soon_seen_too() {
+fn a_change_that_did_not_pass_the_gateway_is_soon_visible() {
     let shop = Shop::options().flag("--provider-faults", "delay=1500").open();
     let operator = shop.operator();
     let kettle = operator.stock_up_and_tell(100, 50);
@@ -151,7 +151,7 @@ fn what_changes_behind_the_doors_back_is_soon_seen_too() {
 }
 
 #[test]
-fn who_has_it_already_is_told_all_but_the_body() {
+fn a_client_with_the_current_version_gets_304_without_a_body() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up_and_tell(100, 50);
@@ -180,7 +180,7 @@ fn calls_of_products(operator: &Client) -> u64 {
 }
 
 #[test]
-fn many_who_ask_for_the_same_at_once_make_one_call() {
+fn many_concurrent_requests_for_the_same_entry_make_one_call() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up_and_tell(100, 50);
@@ -203,7 +203,7 @@ fn many_who_ask_for_the_same_at_once_make_one_call() {
 }
 
 #[test]
-fn what_is_a_little_old_is_given_at_once_and_a_new_one_fetched_meanwhile() {
+fn a_stale_entry_is_served_at_once_and_revalidated_in_the_background() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up_and_tell(100, 50);
@@ -223,7 +223,7 @@ fn what_is_a_little_old_is_given_at_once_and_a_new_one_fetched_meanwhile() {
 }
 
 #[test]
-fn while_a_service_is_down_what_is_old_is_better_than_nothing_unless_it_has_changed() {
+fn a_stale_entry_is_served_while_the_service_is_down_unless_it_was_changed() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let (kettle, cup) = (operator.stock_up_and_tell(100, 50), operator.stock_up_and_tell(100, 50));
@@ -243,7 +243,7 @@ fn while_a_service_is_down_what_is_old_is_better_than_nothing_unless_it_has_chan
 }
 
 #[test]
-fn what_was_made_for_one_is_given_to_nobody_else() {
+fn a_private_answer_is_never_served_to_another_client() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up_and_tell(100, 50);
@@ -262,7 +262,7 @@ fn what_was_made_for_one_is_given_to_nobody_else() {
 }
 
 #[test]
-fn a_cached_answer_is_counted_and_can_be_closed_like_any_other() {
+fn cached_answers_are_counted_and_their_route_can_be_closed() {
     let shop = Shop::options().throttled().open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up_and_tell(100, 50);
@@ -281,7 +281,7 @@ fn a_cached_answer_is_counted_and_can_be_closed_like_any_other() {
 }
 
 #[test]
-fn clients_say_what_they_want_of_caches() {
+fn the_cache_follows_the_cache_control_of_the_request() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let path = product_path(&operator.stock_up_and_tell(100, 50));
@@ -299,7 +299,7 @@ fn clients_say_what_they_want_of_caches() {
 }
 
 #[test]
-fn how_long_answers_are_kept_is_set_while_the_shop_runs() {
+fn the_cache_lifetime_is_changed_at_run_time() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up_and_tell(100, 50);

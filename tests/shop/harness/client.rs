@@ -1,6 +1,6 @@
 //! Callers as values: a method for each thing that they can ask.
 
-use super::{answer::Answer, shop::Sign, within};
+use super::{answer::Answer, shop::ShopAddress, within};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader},
@@ -21,7 +21,7 @@ pub const GOOD_PASSWORD: &str = "a long walk at dawn";
 /// One caller, with a cart and connections of its own.
 #[derive(Clone)]
 pub struct Client {
-    sign: Sign,
+    address: ShopAddress,
     agent: Agent,
     token: Option<String>,
     /// The one cookie that it keeps: who it is, it says by its token.
@@ -54,14 +54,14 @@ pub fn home_address() -> Value {
 }
 
 impl Client {
-    pub fn new(sign: &Sign) -> Self {
+    pub fn new(address: &ShopAddress) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_global(Some(Duration::from_secs(60)))
             .build();
         Self {
-            sign: sign.clone(),
+            address: address.clone(),
             agent: agent.into(),
             token: None,
             cart: Arc::default(),
@@ -154,7 +154,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Result<Response<ureq::Body>, ureq::Error> {
-        let address = *self.sign.read().expect("the sign is up");
+        let address = *self.address.read().expect("no panic while the address was locked");
         let mut request = Request::builder().method(method).uri(format!("http://{address}{path}"));
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A connection on which anything can be said.
-pub struct Wire {
+pub struct RawConnection {
     stream: TcpStream,
     address: SocketAddr,
 }
@@ -19,7 +19,7 @@ pub struct Raw {
     pub text: String,
 }
 
-impl Wire {
+impl RawConnection {
     pub fn to(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the door is open");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");

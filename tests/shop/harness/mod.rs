@@ -10,7 +10,7 @@ mod table;
 
 pub use answer::Answer;
 pub use client::{Card, Client, Customer, GOOD_PASSWORD, fresh, home_address};
-pub use connection::Wire;
+pub use connection::RawConnection;
 pub use contract::DOCUMENT;
 pub use program::{Program, Ran};
 pub use shop::{OPERATOR_EMAIL, OPERATOR_PASSWORD, Options, Shop};

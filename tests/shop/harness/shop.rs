@@ -3,7 +3,7 @@
 use super::{
     PATIENCE,
     client::{Client, Customer, fresh},
-    connection::Wire,
+    connection::RawConnection,
     program::{Program, Ran, wait},
 };
 use std::{
@@ -36,13 +36,13 @@ pub struct Options {
 }
 
 /// Where the door is now: a restarted shop has another port, and its callers find it.
-pub type Sign = Arc<RwLock<SocketAddr>>;
+pub type ShopAddress = Arc<RwLock<SocketAddr>>;
 
 pub struct Shop {
     options: Options,
     home: TempDir,
     child: Option<Child>,
-    sign: Sign,
+    address: ShopAddress,
     /// What the operator's first account can be made with, where there is none.
     pub setup_token: Option<String>,
     panics_are_expected: AtomicBool,
@@ -116,7 +116,7 @@ impl Options {
             options: self,
             home,
             child: None,
-            sign: Arc::new(RwLock::new(([0, 0, 0, 0], 0).into())),
+            address: Arc::new(RwLock::new(([0, 0, 0, 0], 0).into())),
             setup_token: None,
             panics_are_expected: AtomicBool::new(false),
         }
@@ -138,7 +138,7 @@ impl Shop {
     }
 
     pub fn anonymous(&self) -> Client {
-        Client::new(&self.sign)
+        Client::new(&self.address)
     }
 
     /// Somebody who has just registered.
@@ -162,19 +162,19 @@ impl Shop {
         operator
     }
 
-    pub fn wire(&self) -> Wire {
-        Wire::to(self.address())
+    pub fn raw_connection(&self) -> RawConnection {
+        RawConnection::to(self.address())
     }
 
     /// What a probe is told: plain words, with the status before them.
     pub fn readyz(&self) -> String {
         let host = self.address();
         let request = format!("GET /readyz?verbose HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-        self.wire().say(request).listen().text
+        self.raw_connection().say(request).listen().text
     }
 
     pub fn address(&self) -> SocketAddr {
-        *self.sign.read().expect("the sign is up")
+        *self.address.read().expect("no panic while the address was locked")
     }
 
     /// By its number.
@@ -291,7 +291,8 @@ impl Shop {
         let Some(shop) = told("Shop") else { return Err(banner) };
         let plain = shop.trim().strip_prefix("http://").or(shop.trim().strip_prefix("https://"));
         let address = plain.and_then(|rest| rest.trim_end_matches('/').parse().ok());
-        *self.sign.write().expect("the sign is up") = address.unwrap_or_else(|| panic!("an address in {banner:#?}"));
+        *self.address.write().expect("no panic while the address was locked") =
+            address.unwrap_or_else(|| panic!("an address in {banner:#?}"));
         self.setup_token = told("Operator")
             .and_then(|words| words.split_once("/setup#"))
             .map(|(_, rest)| rest.split_whitespace().next().unwrap_or_default().to_owned());

@@ -11,7 +11,7 @@ fn another_device(shop: &Shop, user: &Client) -> Client {
 }
 
 #[test]
-fn an_account_is_its_owners_profile_addresses_and_cards() {
+fn an_account_has_a_profile_addresses_and_cards() {
     let shop = Shop::open();
     let mut user = shop.anonymous();
     let registered = user.register("Ada.Lovelace@Example.com").created();
@@ -44,7 +44,7 @@ fn an_account_is_its_owners_profile_addresses_and_cards() {
 }
 
 #[test]
-fn a_card_is_kept_as_what_may_be_shown_of_it() {
+fn a_stored_card_has_only_the_data_that_may_be_shown() {
     let shop = Shop::open();
     let customer = shop.customer();
     let methods = customer.get("/api/v1/users/me/payment_methods").ok();
@@ -59,7 +59,7 @@ fn a_card_is_kept_as_what_may_be_shown_of_it() {
 }
 
 #[test]
-fn a_card_that_cannot_be_is_refused_by_its_field() {
+fn an_invalid_card_is_refused_with_the_name_of_the_field() {
     let shop = Shop::open();
     let user = shop.shopper();
     #[rustfmt::skip]
@@ -89,7 +89,7 @@ fn a_card_that_cannot_be_is_refused_by_its_field() {
 }
 
 #[test]
-fn a_wrong_password_and_an_unknown_address_are_told_the_same() {
+fn a_wrong_password_and_an_unknown_email_address_get_the_same_answer() {
     let shop = Shop::open();
     let user = shop.shopper();
     let mut answers = [(user.email.as_str(), "not the password at all"), ("nobody@example.com", GOOD_PASSWORD)].map(
@@ -106,7 +106,7 @@ fn a_wrong_password_and_an_unknown_address_are_told_the_same() {
 }
 
 #[test]
-fn a_password_that_would_be_guessed_is_refused() {
+fn a_weak_password_is_refused() {
     let shop = Shop::open();
     for password in ["short", "password1234", "123456789012", "qwertyuiop12", "aaaaaaaaaaaa", &"x".repeat(129)] {
         let body = json!({"email": "ada@example.com", "password": password, "name": "Ada"});
@@ -217,7 +217,7 @@ fn sessions_are_listed_and_can_be_ended_one_by_one_or_all() {
 }
 
 #[test]
-fn a_browser_is_given_its_tokens_out_of_scripts_reach() {
+fn a_browser_gets_its_tokens_in_http_only_cookies() {
     let shop = Shop::open();
     let user = shop.shopper();
     let browser = [("sec-fetch-site", "same-origin")];
@@ -295,7 +295,7 @@ fn the_operators_account_from_the_environment_is_made_once_and_kept() {
 
 /// Secrets, and personal data that no log has a use for.
 #[test]
-fn no_secret_is_written_down_anywhere() {
+fn no_secret_is_written_to_a_file() {
     let mut shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 5);

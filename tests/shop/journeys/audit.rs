@@ -13,7 +13,7 @@ const LOOKS: usize = 20;
 const ORDERS: usize = 80;
 
 #[test]
-fn the_books_balance_at_every_look_while_orders_are_placed_cancelled_and_returned() {
+fn the_audit_balances_at_all_times_while_orders_are_placed_cancelled_and_returned() {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4_990, 100_000);
@@ -60,7 +60,7 @@ fn the_books_balance_at_every_look_while_orders_are_placed_cancelled_and_returne
 
 /// `TEST_ORDERS=100000 cargo test --release --test shop audited -- --nocapture` measures it.
 #[test]
-fn however_many_orders_there_are_they_are_audited_while_the_shop_serves() {
+fn the_audit_reads_many_orders_while_the_shop_serves() {
     let count = number("TEST_ORDERS", 300);
     let mut shop = Shop::open();
     let operator = shop.operator();

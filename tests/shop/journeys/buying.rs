@@ -14,7 +14,7 @@ fn becomes(customer: &Client, order: &str, status: &str) {
 }
 
 #[test]
-fn a_customer_buys_and_it_arrives_and_part_of_it_goes_back_and_all_is_still_there_after_a_restart() {
+fn an_order_is_placed_delivered_and_partly_returned_and_survives_a_restart() {
     let mut shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
     let (kettle, cup) = (operator.stock_up(4990, 10), operator.stock_up(850, 40));
@@ -66,7 +66,7 @@ fn a_customer_buys_and_it_arrives_and_part_of_it_goes_back_and_all_is_still_ther
 }
 
 #[test]
-fn a_card_that_is_declined_costs_nothing_and_holds_nothing() {
+fn a_declined_card_leaves_no_charge_and_no_reserved_stock() {
     #[rustfmt::skip]
     const DECLINED: [(Card, &str); 8] = [
         (Card("4000 0000 0000 0002"), "card_declined"),
@@ -109,7 +109,7 @@ fn a_card_that_is_declined_costs_nothing_and_holds_nothing() {
 }
 
 #[test]
-fn what_is_not_there_cannot_be_ordered_and_all_of_an_order_is_there_or_none() {
+fn an_order_is_refused_as_a_whole_when_one_product_is_out_of_stock() {
     let shop = Shop::open();
     let operator = shop.operator();
     let (plenty, scarce) = (operator.stock_up(500, 100), operator.stock_up(700, 2));
@@ -128,7 +128,7 @@ fn what_is_not_there_cannot_be_ordered_and_all_of_an_order_is_there_or_none() {
 }
 
 #[test]
-fn where_no_carrier_goes_nothing_is_sold() {
+fn an_order_to_an_unserved_country_is_refused() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 3);
@@ -147,7 +147,7 @@ fn where_no_carrier_goes_nothing_is_sold() {
 }
 
 #[test]
-fn the_price_of_an_order_is_what_was_quoted_for_sending_it() {
+fn the_shipping_price_of_an_order_is_the_quoted_price() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 30);
@@ -169,7 +169,7 @@ fn the_price_of_an_order_is_what_was_quoted_for_sending_it() {
 }
 
 #[test]
-fn an_order_can_be_cancelled_until_the_carrier_has_it() {
+fn an_order_can_be_cancelled_until_it_is_shipped() {
     let shop = Shop::options().flag("--carrier-speed", "1").open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 5);
@@ -203,7 +203,7 @@ fn an_order_can_be_cancelled_until_the_carrier_has_it() {
 }
 
 #[test]
-fn an_order_keeps_what_it_bought_whatever_becomes_of_the_product() {
+fn an_order_keeps_its_items_when_the_product_changes() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 5);
@@ -219,7 +219,7 @@ fn an_order_keeps_what_it_bought_whatever_becomes_of_the_product() {
 }
 
 #[test]
-fn orders_are_listed_newest_first_a_page_at_a_time_each_to_its_own() {
+fn each_customer_lists_only_own_orders_newest_first_in_pages() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(100, 50);

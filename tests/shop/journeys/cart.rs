@@ -4,7 +4,7 @@ use crate::harness::{Shop, fresh};
 use serde_json::json;
 
 #[test]
-fn a_cart_counts_prices_and_checks_what_is_in_it_as_of_now() {
+fn a_cart_shows_current_prices_and_availability() {
     let shop = Shop::open();
     let operator = shop.operator();
     let (kettle, cup) = (operator.stock_up(4990, 10), operator.stock_up(850, 2));
@@ -29,7 +29,7 @@ fn a_cart_counts_prices_and_checks_what_is_in_it_as_of_now() {
 }
 
 #[test]
-fn what_a_guest_gathered_comes_along_at_sign_in() {
+fn the_cart_of_a_guest_is_merged_at_sign_in() {
     let shop = Shop::open();
     let operator = shop.operator();
     let (kettle, cup) = (operator.stock_up(4990, 10), operator.stock_up(850, 50));
@@ -55,7 +55,7 @@ fn what_a_guest_gathered_comes_along_at_sign_in() {
 }
 
 #[test]
-fn a_guests_cart_hangs_on_a_cookie_that_nobody_can_make_up() {
+fn the_cookie_of_a_guest_cart_cannot_be_forged() {
     let mut shop = Shop::open();
     let kettle = shop.operator().stock_up(4990, 10);
     let guest = shop.anonymous();
@@ -89,7 +89,7 @@ fn a_guests_cart_hangs_on_a_cookie_that_nobody_can_make_up() {
 }
 
 #[test]
-fn only_what_is_on_sale_goes_into_a_cart_and_not_without_end() {
+fn a_cart_accepts_only_products_on_sale_and_has_a_size_limit() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 10);

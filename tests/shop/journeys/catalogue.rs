@@ -73,7 +73,7 @@ fn the_demo_catalogue_is_searched_filtered_sorted_and_paged() {
 }
 
 #[test]
-fn a_cursor_keeps_its_place_while_products_come_and_go() {
+fn a_cursor_keeps_its_position_while_products_are_added_and_removed() {
     let shop = Shop::open();
     let operator = shop.operator();
     let ids: Vec<_> = (1..=6).map(|euros| operator.stock_up(euros * 100, 1)).collect();
@@ -91,7 +91,7 @@ fn a_cursor_keeps_its_place_while_products_come_and_go() {
 }
 
 #[test]
-fn a_query_that_cannot_be_is_refused() {
+fn an_invalid_query_is_refused() {
     let shop = Shop::open();
     let operator = shop.operator();
     for _ in 0..3 {
@@ -130,7 +130,7 @@ fn a_query_that_cannot_be_is_refused() {
 }
 
 #[test]
-fn an_operator_puts_a_product_in_changes_it_and_takes_it_off() {
+fn an_operator_creates_changes_and_retires_a_product() {
     let shop = Shop::open();
     let operator = shop.operator();
     let new = json!({
@@ -170,7 +170,7 @@ fn an_operator_puts_a_product_in_changes_it_and_takes_it_off() {
 }
 
 #[test]
-fn a_change_of_what_has_changed_meanwhile_is_refused() {
+fn a_change_of_an_outdated_version_is_refused() {
     let shop = Shop::open();
     let operator = shop.operator();
     let path = format!("/api/v1/products/{}", operator.stock_up(100, 1));
@@ -193,7 +193,7 @@ fn a_change_of_what_has_changed_meanwhile_is_refused() {
 }
 
 #[test]
-fn of_many_who_change_the_same_version_one_succeeds() {
+fn of_many_concurrent_changes_of_one_version_one_succeeds() {
     let shop = Shop::open();
     let operator = shop.operator();
     let path = format!("/api/v1/products/{}", operator.stock_up(100, 1));

@@ -28,7 +28,7 @@ fn welcomes(customer: &Client) -> usize {
 }
 
 #[test]
-fn an_event_that_was_put_aside_is_seen_by_an_operator_and_delivered_once_more() {
+fn an_operator_sees_a_dead_letter_and_replays_it() {
     let mut shop = Shop::open();
     let customer = shop.customer();
     eventually("he is welcomed", || (welcomes(&customer) == 1).then_some(()));
@@ -60,7 +60,7 @@ fn an_event_that_was_put_aside_is_seen_by_an_operator_and_delivered_once_more() 
 }
 
 #[test]
-fn an_event_that_its_subscriber_refuses_again_stays_where_it_is() {
+fn a_replayed_event_that_fails_again_stays_a_dead_letter() {
     let mut shop = Shop::open();
     let customer = shop.customer();
     // Told in other words than this program understands.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 #[test]
-fn an_order_that_is_sent_again_is_the_same_order() {
+fn a_repeated_order_request_returns_the_same_order() {
     let mut shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 10);
@@ -33,7 +33,7 @@ fn an_order_that_is_sent_again_is_the_same_order() {
 }
 
 #[test]
-fn an_order_needs_a_key_that_can_be_one() {
+fn an_order_needs_a_valid_idempotency_key() {
     let shop = Shop::open();
     let kettle = shop.operator().stock_up(4990, 10);
     let customer = shop.customer();
@@ -46,7 +46,7 @@ fn an_order_needs_a_key_that_can_be_one() {
 }
 
 #[test]
-fn many_at_once_with_one_key_place_one_order() {
+fn many_concurrent_requests_with_one_key_place_one_order() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 100);
@@ -71,7 +71,7 @@ fn many_at_once_with_one_key_place_one_order() {
 }
 
 #[test]
-fn a_refusal_that_was_decided_is_repeated_and_one_that_was_not_leaves_the_key_free() {
+fn a_final_refusal_is_replayed_and_a_temporary_refusal_frees_the_key() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 1);
@@ -94,7 +94,7 @@ fn a_refusal_that_was_decided_is_repeated_and_one_that_was_not_leaves_the_key_fr
 }
 
 #[test]
-fn whatever_is_created_can_be_created_once() {
+fn with_an_idempotency_key_each_creating_route_creates_once() {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 10);
@@ -131,7 +131,7 @@ fn whatever_is_created_can_be_created_once() {
 }
 
 #[test]
-fn a_registration_that_is_sent_again_is_the_same_account() {
+fn a_repeated_registration_returns_the_same_account() {
     let shop = Shop::open();
     let nobody = shop.anonymous();
     let account = json!({"email": "ada@example.com", "password": crate::harness::GOOD_PASSWORD, "name": "Ada"});
@@ -174,7 +174,7 @@ fn a_registration_with_the_key_of_another_is_refused_also_after_a_restart() {
 }
 
 #[test]
-fn a_registration_that_was_refused_leaves_the_key_to_its_own_request() {
+fn a_final_refusal_of_a_registration_binds_the_key_to_its_request() {
     let shop = Shop::open();
     let account = |email: &str| json!({"email": email, "password": crate::harness::GOOD_PASSWORD, "name": "Ada"});
     let send = |body: &Value| shop.anonymous().send("POST", "/api/v1/users", &[("idempotency-key", "k")], Some(body));
@@ -190,7 +190,7 @@ fn a_registration_that_was_refused_leaves_the_key_to_its_own_request() {
 
 /// A password's slow hash is in its account's record; no token and no answer with one is on disk.
 #[test]
-fn what_is_kept_for_a_registration_holds_no_password_and_no_token() {
+fn the_stored_answer_of_a_registration_holds_no_password_and_no_token() {
     let mut shop = Shop::open();
     let account = json!({"email": "ada@example.com", "password": crate::harness::GOOD_PASSWORD, "name": "Ada"});
     let headers = [("idempotency-key", "k")];
@@ -210,12 +210,12 @@ fn what_is_kept_for_a_registration_holds_no_password_and_no_token() {
 /// Sends it and hangs up a little later, in the middle of whatever the shop does with it.
 fn send_and_hang_up(shop: &Shop, who: &Client, (path, key): (&str, &str), body: &Value, later: Duration) {
     let (token, body) = (who.token(), body.to_string());
-    let mut wire = shop.wire();
+    let mut connection = shop.raw_connection();
     // With an answer that nobody reads the connection is not closed but reset: the shop notices at once.
-    wire.say("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    connection.say("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n");
     std::thread::sleep(Duration::from_millis(10));
     // In one piece, or the second would wait until the first is acknowledged.
-    wire.say(format!(
+    connection.say(format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\nidempotency-key: {key}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -232,7 +232,7 @@ fn until_answered(who: &Client, path: &str, key: &str, body: &Value) -> Answer {
 }
 
 #[test]
-fn who_hangs_up_early_finds_his_work_done_once() {
+fn a_request_whose_client_disconnected_takes_effect_once() {
     let shop = Shop::open();
     let (operator, customer) = (shop.operator(), shop.customer());
     let before = customer.get("/api/v1/users/me/addresses").ok().items().len();
@@ -257,7 +257,7 @@ fn who_hangs_up_early_finds_his_work_done_once() {
 }
 
 #[test]
-fn a_key_whose_holder_was_killed_is_free_when_the_shop_is_back() {
+fn a_key_that_was_claimed_at_a_kill_is_free_after_the_restart() {
     let mut shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 1000);
@@ -292,7 +292,7 @@ fn a_key_whose_holder_was_killed_is_free_when_the_shop_is_back() {
 }
 
 #[test]
-fn without_a_key_each_refund_and_return_is_one_of_its_own_whatever_trace_it_names() {
+fn without_a_key_each_refund_and_return_is_a_new_one_whatever_its_trace_id() {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 10);
@@ -316,7 +316,7 @@ fn without_a_key_each_refund_and_return_is_one_of_its_own_whatever_trace_it_name
 }
 
 #[test]
-fn the_operators_key_for_a_return_is_not_the_customers() {
+fn the_keys_of_operator_and_customer_for_a_return_are_separate() {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 10);

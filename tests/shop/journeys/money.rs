@@ -8,7 +8,7 @@ fn euro(amount: i64) -> serde_json::Value {
 }
 
 #[test]
-fn an_operator_gives_back_part_after_part_and_never_more_than_was_captured() {
+fn partial_refunds_never_exceed_the_captured_amount() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(10_000, 5);
@@ -40,7 +40,7 @@ fn an_operator_gives_back_part_after_part_and_never_more_than_was_captured() {
 }
 
 #[test]
-fn many_refunds_at_once_give_back_no_more_than_was_captured() {
+fn concurrent_refunds_never_exceed_the_captured_amount() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(10_000, 5);
@@ -58,7 +58,7 @@ fn many_refunds_at_once_give_back_no_more_than_was_captured() {
 }
 
 #[test]
-fn nothing_is_given_back_of_what_was_never_taken() {
+fn a_payment_that_was_not_captured_cannot_be_refunded() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(10_000, 5);
@@ -71,7 +71,7 @@ fn nothing_is_given_back_of_what_was_never_taken() {
 }
 
 #[test]
-fn a_refund_that_the_bank_takes_back_later_is_told_to_the_customer() {
+fn the_customer_is_notified_of_a_refund_that_the_bank_reverses() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(10_000, 5);
@@ -92,7 +92,7 @@ fn a_refund_that_the_bank_takes_back_later_is_told_to_the_customer() {
 }
 
 #[test]
-fn a_return_happens_once_for_each_key() {
+fn each_key_makes_one_return() {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
     let kettle = operator.stock_up(10_000, 5);

@@ -4,7 +4,7 @@ use crate::harness::{Shop, eventually};
 use serde_json::{Value, json};
 
 #[test]
-fn the_first_page_shows_what_is_featured_and_who_is_there() {
+fn the_storefront_shows_featured_products_and_the_signed_in_user() {
     let shop = Shop::options().demo().open();
     let guest = shop.anonymous();
     let page = guest.get("/api/v1/storefront").ok();
@@ -20,7 +20,7 @@ fn the_first_page_shows_what_is_featured_and_who_is_there() {
 }
 
 #[test]
-fn the_account_is_on_one_page() {
+fn the_account_page_has_all_parts_of_the_account() {
     let shop = Shop::open();
     let kettle = shop.operator().stock_up(100, 10);
     let customer = shop.customer();
@@ -38,7 +38,7 @@ fn the_account_is_on_one_page() {
 }
 
 #[test]
-fn a_page_whose_part_cannot_be_had_says_so_and_shows_the_rest() {
+fn a_page_with_an_unavailable_part_names_it_and_shows_the_other_parts() {
     let shop = Shop::options().flag("--instances", "notifications=1").open();
     shop.expect_panics();
     let operator = shop.operator();
@@ -64,7 +64,7 @@ fn a_page_whose_part_cannot_be_had_says_so_and_shows_the_rest() {
 }
 
 #[test]
-fn what_the_client_has_already_is_not_sent_again() {
+fn an_unchanged_page_is_answered_with_304() {
     let shop = Shop::options().demo().open();
     let operator = shop.operator();
     let guest = shop.anonymous();
@@ -95,7 +95,7 @@ fn what_the_client_has_already_is_not_sent_again() {
 }
 
 #[test]
-fn news_of_an_order_come_to_its_customers_inbox_and_to_nobody_elses() {
+fn notifications_of_an_order_go_only_to_the_inbox_of_its_customer() {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
     let kettle = operator.stock_up(100, 10);

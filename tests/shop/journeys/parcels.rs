@@ -5,7 +5,7 @@ use rxing::{BarcodeFormat, helpers::detect_in_luma};
 use serde_json::json;
 
 #[test]
-fn an_orders_page_moves_live_until_the_parcel_has_arrived() {
+fn the_event_stream_of_an_order_ends_at_delivery() {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 5);
@@ -34,7 +34,7 @@ fn an_orders_page_moves_live_until_the_parcel_has_arrived() {
 }
 
 #[test]
-fn whoever_has_the_number_can_follow_the_parcel_and_learns_nothing_about_the_person() {
+fn the_tracking_number_shows_the_parcel_and_no_personal_data() {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 5);
@@ -64,7 +64,7 @@ fn whoever_has_the_number_can_follow_the_parcel_and_learns_nothing_about_the_per
 }
 
 #[test]
-fn the_barcode_on_the_label_reads_as_the_tracking_number() {
+fn the_barcode_on_the_label_encodes_the_tracking_number() {
     let shop = Shop::open();
     let kettle = shop.operator().stock_up(4990, 50);
     let customer: Customer = shop.customer();
@@ -100,7 +100,7 @@ fn scan(svg: &str) -> String {
 }
 
 #[test]
-fn what_a_customer_typed_stands_on_the_label_as_text() {
+fn text_of_a_customer_is_escaped_on_the_label() {
     let shop = Shop::open();
     let kettle = shop.operator().stock_up(4990, 5);
     let customer = shop.customer();

@@ -13,7 +13,7 @@ fn connect(operator: &Client, service: &str) {
 }
 
 #[test]
-fn a_page_says_which_of_its_parts_are_missing_and_is_none_without_what_it_is_about() {
+fn a_page_names_its_missing_parts_and_fails_without_its_main_part() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(100, 5);
@@ -68,7 +68,7 @@ fn calls_of_gateway(operator: &Client, request: &str) -> Vec<(jiff::Timestamp, j
 }
 
 #[test]
-fn parts_are_fetched_side_by_side_and_a_slow_one_is_done_without() {
+fn parts_are_fetched_concurrently_and_a_slow_optional_part_is_left_out() {
     let shop = Shop::options().demo().open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     for service in ["products", "carts"] {

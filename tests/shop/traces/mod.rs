@@ -35,7 +35,7 @@ fn names<'a>(spans: impl IntoIterator<Item = &'a Value>, kind: &str) -> Vec<&'a 
 }
 
 #[test]
-fn an_order_is_seen_whole_from_the_door_to_the_inbox() {
+fn one_trace_shows_an_order_from_the_gateway_to_the_inbox() {
     let shop = Shop::open();
     let (operator, customer) = (shop.operator(), shop.customer());
     let kettle = operator.stock_up(4990, 5);
@@ -76,7 +76,7 @@ fn an_order_is_seen_whole_from_the_door_to_the_inbox() {
 }
 
 #[test]
-fn traces_are_found_by_what_they_are_about() {
+fn traces_are_found_by_order_user_route_status_and_duration() {
     let shop = Shop::open();
     let (operator, customer, other) = (shop.operator(), shop.customer(), shop.customer());
     let kettle = operator.stock_up(4990, 5);
@@ -113,7 +113,7 @@ fn traces_are_found_by_what_they_are_about() {
 }
 
 #[test]
-fn what_fails_is_seen_as_such() {
+fn a_failed_call_is_marked_as_an_error_in_its_trace() {
     let shop = Shop::open();
     let (operator, guest) = (shop.operator(), shop.anonymous());
     let kettle = operator.stock_up(4990, 5);
@@ -135,7 +135,7 @@ fn what_fails_is_seen_as_such() {
 }
 
 #[test]
-fn a_saga_that_goes_on_after_a_restart_goes_on_in_the_trace_of_its_request() {
+fn a_saga_that_resumes_after_a_restart_continues_the_trace_of_its_request() {
     let mut shop = Shop::open();
     let (operator, customer) = (shop.operator(), shop.customer());
     let kettle = operator.stock_up(4990, 5);
@@ -244,7 +244,7 @@ fn no_secret_is_in_any_trace_log_or_export() {
 }
 
 #[test]
-fn spans_are_exported_in_the_words_of_opentelemetry() {
+fn exported_spans_follow_the_opentelemetry_format() {
     let collector = Collector::open();
     let options = Shop::options().env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url());
     let options =
@@ -279,7 +279,7 @@ fn spans_are_exported_in_the_words_of_opentelemetry() {
 }
 
 #[test]
-fn a_collector_that_is_away_costs_a_line_in_the_log() {
+fn an_unreachable_collector_causes_one_log_line() {
     let shop = Shop::options()
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
         .env("OTEL_BSP_SCHEDULE_DELAY", "100")
@@ -300,7 +300,7 @@ fn a_collector_that_is_away_costs_a_line_in_the_log() {
 }
 
 #[test]
-fn an_invalid_traceparent_starts_a_new_trace_and_nothing_of_it_comes_back() {
+fn an_invalid_traceparent_starts_a_new_trace_and_is_not_echoed() {
     let shop = Shop::open();
     let guest = shop.anonymous();
     let zero = "00-00000000000000000000000000000000-00f067aa0ba902b7-01";
@@ -316,7 +316,7 @@ fn an_invalid_traceparent_starts_a_new_trace_and_nothing_of_it_comes_back() {
 }
 
 #[test]
-fn without_memory_for_traces_there_are_none_and_the_shop_is_as_it_was() {
+fn with_a_trace_memory_of_zero_the_shop_works_without_traces() {
     let shop = Shop::options().flag("--trace-memory", "0").open();
     let (operator, customer) = (shop.operator(), shop.customer());
     let kettle = operator.stock_up(4990, 5);
