@@ -1,4 +1,4 @@
-//! How the shop does, also right after it was started again.
+//! The sales report of the operator, also directly after a restart.
 
 use crate::harness::{Card, Shop};
 
@@ -54,7 +54,7 @@ fn sales_are_reported_by_day_and_product_also_after_a_restart() {
     );
     assert_eq!(after["sales"]["top_products"].as_array().unwrap().len(), 1);
 
-    // Somebody comes too often.
+    // One client exceeds its rate limit.
     let guest = shop.anonymous();
     while guest.get("/api/v1/products").status != 429 {}
     let told = operator.get("/api/v1/analytics").ok();

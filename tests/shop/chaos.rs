@@ -1,5 +1,6 @@
-//! Under a steady load every service is crashed, paused, slowed down and scaled in turn: errors only while that lasts, only for what needs
-//! the service, never a 500; and soon after it, all is as before.
+//! Under a steady load the test crashes, pauses, slows down and scales every service in turn.
+//! Errors occur only during the fault and only in requests that need the service; no answer is a
+//! 500. Soon after the fault all requests succeed again.
 
 use crate::harness::{Answer, Client, Customer, PATIENCE, Shop, eventually, fresh, repeats, routes};
 use serde_json::json;
@@ -13,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What customers do all the time, and whom it needs.
+/// The requests that customers repeat, and the services that each request needs.
 #[rustfmt::skip]
 const ACTS: &[(&str, &[&str])] = &[
     ("look at a product", &["products"]),
@@ -28,7 +29,7 @@ const ACTS: &[(&str, &[&str])] = &[
 
 const SERVICES: [&str; 7] = ["users", "products", "carts", "orders", "payments", "shipping", "notifications"];
 
-/// How long a fault lasts.
+/// The duration of a fault.
 fn span() -> Duration {
     Duration::from_millis(repeats("TEST_CHAOS_MS", 300, 700) as u64)
 }
@@ -43,7 +44,7 @@ struct Seen {
     code: String,
 }
 
-/// Everything that customers were answered.
+/// All answers that customers received.
 #[derive(Default)]
 struct Book(Mutex<Vec<Seen>>);
 
@@ -52,8 +53,8 @@ impl Book {
         self.0.lock().unwrap().push(seen);
     }
 
-    /// Waits until each customer has done each act so many times more. Gives the 99th percentile of the times of these answers,
-    /// and how many of them are errors of the server.
+    /// Waits until each customer has repeated each act so many more times. Gives the 99th
+    /// percentile of the durations of these answers, and the number of server errors among them.
     fn of_next(&self, rounds: usize) -> (Duration, usize) {
         let since = Instant::now();
         eventually("answers", || {
@@ -84,7 +85,7 @@ fn act(customer: &Customer, product: &str, act: usize) -> Answer {
     }
 }
 
-/// A fault at a service, and its end.
+/// A fault of a service: its name, how it begins, how it ends.
 type Fault = (&'static str, fn(&Client, &str), fn(&Client, &str));
 
 #[rustfmt::skip]
@@ -105,9 +106,9 @@ fn a_fault_of_one_service_affects_only_its_dependents_and_ends_soon() {
     shop.expect_panics();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 100_000);
-    // A shop that has just opened works out the ways of parcels first.
+    // A shop that has just started computes the parcel routes first.
     shop.customer().quotes(&kettle).ok();
-    // A call that got lost should not hold up its customer for the whole of a test.
+    // A short deadline, so that a lost call does not block its customer for the whole test.
     for route in routes().iter().filter(|route| !route.path.starts_with("/api/v1/gateway/")) {
         let list = operator.controls("routes").ok();
         let id = list.items().iter().find(|it| it["path"] == route.path && it["method"] == route.method);
@@ -159,8 +160,8 @@ fn disturb(operator: &Client, book: &Book) {
     }
 }
 
-/// How long it took until each customer had done each act with no error, and at the usual speed, give or take the noise of a busy
-/// machine.
+/// The time until each customer had done each act without an error and at the usual speed, with a
+/// margin for the noise of a busy machine.
 fn well_again(book: &Book, usual: Duration, ended: Instant) -> Duration {
     loop {
         let look = Instant::now();
@@ -172,7 +173,7 @@ fn well_again(book: &Book, usual: Duration, ended: Instant) -> Duration {
     }
 }
 
-/// Errors are of those who needed the service, and none is a 500.
+/// Only requests that needed the service may fail, and no answer may be a 500.
 fn judge(book: &Book, service: &str, fault: &str, begun: Instant) -> (usize, BTreeSet<String>) {
     let seen = book.0.lock().unwrap();
     let failed: Vec<_> = seen.iter().filter(|it| it.at >= begun && it.status >= 500).collect();

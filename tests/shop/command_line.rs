@@ -1,4 +1,4 @@
-//! The program as it is started from a shell: what it takes, what it says, and its exit codes.
+//! The program as a shell starts it: its arguments, its output and its exit codes.
 
 use crate::harness::{GOOD_PASSWORD, OPERATOR_PASSWORD, Program, Ran, Shop, fresh};
 use std::{
@@ -8,7 +8,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// An empty folder to start in.
+/// An empty folder in which the program starts.
 fn home() -> TempDir {
     tempfile::tempdir().expect("a folder that goes away")
 }
@@ -153,7 +153,7 @@ fn an_operators_account_is_made_with_a_password_from_a_pipe() {
     create(&shop, "boss@example.com", "").refused(1, "password");
     let made = create(&shop, "boss@example.com", &format!("{OPERATOR_PASSWORD}\n")).succeeded();
     assert!(!made.out.contains(OPERATOR_PASSWORD) && !made.err.contains(OPERATOR_PASSWORD), "{made:#?}");
-    // Somebody who is a customer already becomes one, with this password from now on.
+    // An existing customer becomes an operator, and gets this password.
     create(&shop, &customer.email, &format!("{OPERATOR_PASSWORD}\r\n")).succeeded();
     create(&shop, "not an address", "x").code.filter(|code| *code == 2).expect("a mistake of the caller's");
     shop.start();
@@ -197,7 +197,7 @@ fn the_banner_goes_to_standard_output_and_the_log_to_standard_error() {
 fn a_closed_output_pipe_causes_no_panic() {
     let home = home();
     for arguments in ["routes", "openapi", "config", "completions bash", "--help"] {
-        // Closed before anything was read: the worst case of it.
+        // The pipe is closed before the first read: the worst case.
         let ran =
             Program::in_words(home.path(), &format!("{{ \"$0\" {arguments}; echo \"code $?\" >&2; }} | true")).run();
         assert!(!ran.err.contains("panicked") && ran.err.ends_with("code 0\n"), "{arguments}: {ran:#?}");

@@ -1,4 +1,4 @@
-//! Many at once, and instances that die under them.
+//! Concurrent requests, and instances that crash under load.
 
 use crate::harness::{Answer, Client, Customer, Shop, eventually, fresh, number};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// What each of them did, one thread each.
+/// Runs `act` for each caller at the same time, in one thread each. Gives the results.
 fn at_once<T: Sync, R: Send>(callers: &[T], act: impl Fn(&T) -> R + Sync) -> Vec<R> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = callers.iter().map(|caller| scope.spawn(|| act(caller))).collect();
@@ -19,7 +19,7 @@ fn at_once<T: Sync, R: Send>(callers: &[T], act: impl Fn(&T) -> R + Sync) -> Vec
     })
 }
 
-/// Orders as the operator sees them, all pages.
+/// All pages of the operator's list of orders.
 fn all_orders(shop: &Shop) -> Vec<Value> {
     let operator = shop.operator();
     let (mut orders, mut cursor) = (Vec::new(), String::new());
@@ -40,7 +40,8 @@ fn fifty_pieces_are_sold_to_fifty_of_two_hundred_buyers() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, pieces as u32);
-    // A quarter of them know nobody else; each then comes four times, at once.
+    // Only a quarter of the buyers are registered, to save time; each of them sends four requests
+    // at once.
     let accounts: Vec<Customer> = (0..buyers.div_ceil(4)).map(|_| shop.customer()).collect();
     let buyers: Vec<_> = (0..buyers).map(|n| accounts[n % accounts.len()].clone()).collect();
     let answers = at_once(&buyers, |buyer| buyer.buys(&kettle, 1));
@@ -126,7 +127,7 @@ fn an_order_that_is_cancelled_and_packed_at_once_ends_in_one_of_the_two_states()
 
 const SERVICES: [&str; 7] = ["users", "products", "carts", "orders", "payments", "shipping", "notifications"];
 
-/// How often each instance was replaced, by its name; only those that are ready.
+/// The number of restarts of each ready instance, by its name.
 fn restarts(operator: &Client) -> BTreeMap<String, u64> {
     let services = operator.get("/api/v1/lab/services").ok();
     let instances = services.items().iter().flat_map(|service| service["instances"].as_array().expect("instances"));
@@ -151,7 +152,7 @@ fn an_instance_that_dies_is_replaced_and_the_shop_goes_on() {
         for number in [1, 2] {
             let instance = format!("{service}-{number}");
             operator.crash(&instance).no_content();
-            // Whoever comes next notices nothing.
+            // The next request succeeds.
             shop.anonymous().sign_in(&customer.email, crate::harness::GOOD_PASSWORD).created();
             customer.put_in_cart(&kettle, 1).ok();
             customer.place_order(&fresh("key"), &customer.order_of(&[])).created();
@@ -178,7 +179,7 @@ fn orders_under_way_survive_the_death_of_any_instance() {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
                     let (key, order) = (fresh("key"), customer.order_of(&[(&kettle, 1)]));
-                    // Whoever does not know how it ended asks again with the same key.
+                    // A client that got no final answer repeats the request with the same key.
                     let answer = eventually("an answer", || {
                         let answer = customer.place_order(&key, &order);
                         let decided = answer.status == 201 || answer["code"] == "order_not_possible";

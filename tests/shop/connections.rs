@@ -1,5 +1,6 @@
-//! What is done to the door on single connections: held open for nothing, heads without end, and bytes that two servers would
-//! read in two ways (request smuggling). The connection ends or the request is refused, and nobody else notices.
+//! Attacks on the gateway by single connections: idle connections, endless heads, and bytes that
+//! two servers would parse differently (request smuggling). The gateway closes the connection or
+//! refuses the request, and other clients are served.
 
 use crate::harness::{PATIENCE, Shop, eventually, within};
 use std::{
@@ -7,10 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Stands behind a request that should have been refused. Whoever reads a request out of it has been smuggled one.
+/// Follows a request that must be refused. A server that parses a request out of these bytes was
+/// smuggled one.
 const SMUGGLED: &str = "GET /api/v1/smuggled HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-/// The answers on one connection, until the shop hangs up.
+/// The statuses of the answers on one connection, until the gateway closes it.
 fn answers(shop: &Shop, bytes: &str) -> Vec<u16> {
     let text = shop.raw_connection().say(bytes).listen().text;
     text.split("HTTP/1.1 ").skip(1).map(|answer| answer[..3].parse().expect("a status")).collect()
@@ -101,7 +103,8 @@ fn ambiguous_chunks_are_refused() {
     shop.anonymous().get("/api/v1/products").ok();
 }
 
-/// RFC 9112 §2.2 lets a lone line feed end a line. What stands behind it is then a header like any other, and judged as one.
+/// RFC 9112 §2.2 allows a lone line feed as the end of a line. The bytes after it are a header, and
+/// are checked like any other header.
 #[test]
 fn a_header_after_a_lone_line_feed_is_checked_like_any_header() {
     let shop = Shop::open();
@@ -132,7 +135,8 @@ fn an_endless_request_head_is_cut_off() {
             scope.spawn(move || {
                 let mut connection = shop.raw_connection();
                 connection.say(begin).say(if what.contains("one header") { "x: " } else { "" });
-                // More than the buffers of both ends hold: they are all sent only to a shop that reads all of them.
+                // More bytes than the buffers of both ends hold. Only a gateway that reads all of
+                // them lets the client send them all.
                 let sent = connection.pour((0..pieces).map(bomb));
                 assert!(sent.is_some(), "{what}: the shop took all {pieces} pieces");
                 let answer = connection.listen();
@@ -143,7 +147,8 @@ fn an_endless_request_head_is_cut_off() {
     shop.anonymous().get("/api/v1/products").ok();
 }
 
-/// Drops, for longer than a head may take: it is the whole head that has to be there in time, not the next drop.
+/// Sends single header lines for longer than a head may take. The timeout is for the whole head,
+/// not for the next line.
 #[test]
 fn a_slowly_sent_request_head_is_cut_off() {
     let shop = Shop::open();
@@ -158,10 +163,10 @@ fn a_slowly_sent_request_head_is_cut_off() {
     assert_eq!(connection.listen().status, Some(408));
 }
 
-/// Each is an open file, of which a shell allows a program a thousand unless it asks for more.
+/// Each connection is an open file. A shell allows a program about a thousand of them by default.
 #[test]
 fn ten_thousand_idle_connections_do_not_block_other_clients() {
-    // For this process too, as far as it may; where it may not, with fewer.
+    // Raise the limit of this process too. Where that is not permitted, use fewer connections.
     let own = format!(
         "prlimit --pid {0} --nofile=20000: ; prlimit --pid {0} --nofile --noheadings --output SOFT",
         std::process::id()
@@ -175,14 +180,14 @@ fn ten_thousand_idle_connections_do_not_block_other_clients() {
     let idle: Vec<_> = (0..many)
         .map(|n| {
             let mut connection = shop.raw_connection();
-            // Half of them have said something before, and may rest longer.
+            // Half of the connections have sent a request before; these may stay idle for longer.
             if n % 2 == 0 {
                 connection.say(format!("GET /livez HTTP/1.1\r\nhost: {}\r\n\r\n", shop.address()));
             }
             connection
         })
         .collect();
-    // A connection that finds no room tries again after a second: with many of those it takes minutes.
+    // A refused connection is tried again after a second. Many of those would take minutes.
     assert!(begun.elapsed() < PATIENCE, "they are left to try again: {:?}", begun.elapsed());
     let begun = Instant::now();
     let shopper = shop.shopper();
@@ -193,7 +198,7 @@ fn ten_thousand_idle_connections_do_not_block_other_clients() {
     assert!(begun.elapsed() < PATIENCE, "others wait: {:?}", begun.elapsed());
     let each = (shop.resident().saturating_sub(before)) / many;
     println!("{many} connections: {each} bytes each");
-    // Two thirds of that were enough with an allocator that gives less back when the load is over.
+    // Two thirds of that were enough with an allocator that returns less memory after the load.
     assert!(each < 32_000, "{each} bytes for a connection that says nothing");
     drop(idle);
     eventually("it is as if they had never been", || (shop.anonymous().get("/readyz").status == 200).then_some(()));

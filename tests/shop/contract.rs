@@ -1,6 +1,7 @@
-//! The OpenAPI document: that it is one, that it is whole, and that clients can be made of it.
+//! The OpenAPI document: it is valid, complete, and usable for generated clients.
 //!
-//! Whether the shop keeps to it, every other test looks at each answer that it receives (`harness/contract.rs`).
+//! Every other test compares each answer that it receives with the document
+//! (`harness/contract.rs`).
 
 use crate::harness::{DOCUMENT, Shop, routes};
 use serde_json::Value;

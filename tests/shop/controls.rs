@@ -1,4 +1,5 @@
-//! What an operator changes while the shop runs: at once in force, kept, and undone by a word.
+//! Changes by an operator at run time: they take effect at once, they are stored, and they can be
+//! reset.
 
 use crate::harness::{Client, Shop, eventually};
 use serde_json::{Value, json};
@@ -156,7 +157,7 @@ fn concurrent_changes_are_all_made() {
     }
 }
 
-/// Who of shipping answered how many of so many questions.
+/// The number of answers of each instance of shipping to so many requests.
 fn answerers(guest: &Client, questions: usize) -> BTreeMap<String, usize> {
     let mut count = BTreeMap::new();
     for _ in 0..questions {
@@ -255,7 +256,7 @@ fn a_changed_limit_applies_to_all_clients_at_once_and_overrides_the_file() {
         assert_eq!(refused["errors"][0]["pointer"], pointer, "{refused:#?}");
     }
     operator.change_control("limits", "free", &json!({})).problem(404, "not_found");
-    // Read again, the file changes what nobody has changed since.
+    // A reload of the file changes only settings that no operator has changed.
     write(&shop, "[throttling.write]\nburst = 41\n[throttling.browse]\nburst = 77\n");
     shop.signal("HUP");
     eventually("it is read again", || (settings_of(&operator, "limits", "write")["quota"] == 41).then_some(()));

@@ -1,11 +1,14 @@
-//! The shop dies between any two of its writes, and whoever comes back finds everything as if it had not.
+//! The process ends between any two of its writes. After the restart the client repeats its
+//! request, and the result is the same as without the crash.
 //!
-//! Each journey is made once to learn to which places it takes the program; then again and again, and each time the program dies at
-//! another of them: with what was not committed lost, or with it on disk, as both can happen. Then it is started again, the customer
-//! sends again what was not answered, and the journey has to end as it always does.
+//! Each journey runs once to record the failpoints that it reaches. Then it runs again for each of
+//! these failpoints, and the process ends there: either uncommitted writes are lost, or they are on
+//! disk, because both can happen. The shop is restarted, the client repeats each request that got
+//! no answer, and the journey has to end with the usual result.
 //!
-//! Each place is died at once, in one of the two ways. `TEST_FULL=1` dies at each place in both ways; `TEST_PLACES=all` at every place
-//! each time that it is come to, in both ways; `TEST_PLACES=shipping/` (or any other part of a place's name) only there.
+//! By default each failpoint is tested once, in one of the two ways. `TEST_FULL=1` tests each
+//! failpoint in both ways. `TEST_PLACES=all` tests every pass through each failpoint in both ways.
+//! `TEST_PLACES=shipping/` (or any other part of a name) tests only the matching failpoints.
 
 use crate::harness::{Answer, Card, Client, Customer, PATIENCE, Shop, eventually, is_full, number, within};
 use serde_json::{Value, json};
@@ -23,7 +26,7 @@ use std::{
 const STOCK: u64 = 100;
 const PRICE: i64 = 4990;
 
-/// What a customer does, and how it has to end.
+/// The requests of a customer, and the result that they must have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Journey {
     Buys,
@@ -36,7 +39,8 @@ enum Journey {
 const JOURNEYS: [Journey; 5] =
     [Journey::Buys, Journey::BuysTheCart, Journey::IsDeclined, Journey::Cancels, Journey::Returns];
 
-/// The records that an order writes, in every tree: to each of these places at least one journey must have come.
+/// The records that an order writes, in every tree. At least one journey must reach the failpoints
+/// of each record.
 const WRITTEN: &[&str] = &[
     "orders/order",
     "orders/placed",
@@ -57,11 +61,11 @@ const WRITTEN: &[&str] = &[
 const PLACES: &[&str] = &["before", "entered", "swapped", "written"];
 const FLUSHED: &[&str] = &["committing", "committed"];
 
-/// The shop has died under the customer's hands.
+/// The process ended before it answered.
 #[derive(Debug)]
 struct Gone;
 
-/// A shop, and everybody whom a journey needs, as they are before it begins.
+/// A shop and the accounts that a journey needs, in the state before the journey begins.
 struct Stage {
     shop: Shop,
     operator: Client,
@@ -85,9 +89,9 @@ impl Stage {
         Self { shop, operator, customer, declined, kettle, set: Instant::now() }
     }
 
-    /// Everything is as before, and the program is told these things by its environment.
+    /// Restores the state before the journey. The program gets these environment variables.
     fn reset(&mut self, environment: &[(&str, &str)]) {
-        // Tokens are good for a quarter of an hour.
+        // Access tokens are valid for a quarter of an hour.
         if self.set.elapsed() > Duration::from_secs(8 * 60) {
             *self = Self::set();
         }
@@ -105,7 +109,7 @@ impl Stage {
         self.shop.change(|_| options);
     }
 
-    /// Asks until there is an answer to go on with. The same request each time, with the same key.
+    /// Repeats the same request with the same key until the answer is final.
     fn ask(&mut self, who: &Client, method: &str, path: &str, key: &str, body: Option<&Value>) -> Result<Answer, Gone> {
         let begun = Instant::now();
         loop {
@@ -129,7 +133,8 @@ impl Stage {
         }
     }
 
-    /// Makes the journey, or what is left of it: every step may have been done before. Gives the order's id.
+    /// Makes the journey, or the rest of it: every step may have been done before. Gives the id of
+    /// the order.
     fn make(&mut self, journey: Journey) -> Result<String, Gone> {
         let (operator, customer) = (self.operator.clone(), self.customer.clone());
         let body = match journey {
@@ -169,7 +174,7 @@ impl Stage {
         Ok(order)
     }
 
-    /// Everything has come to rest, and is as it always is after this journey.
+    /// Waits until no work is left, and checks the usual result of the journey.
     fn look(&mut self, journey: Journey, order: &str) {
         use Journey::*;
         const SHIPPING: i64 = 554;
@@ -177,7 +182,7 @@ impl Stage {
             Buys | BuysTheCart => ("confirmed", STOCK - 2, 2 * PRICE + SHIPPING, 1),
             IsDeclined => ("rejected", STOCK, 0, 1),
             Cancels => ("cancelled", STOCK, 0, 2),
-            // What it cost to send is not given back.
+            // The price of the shipment is not refunded.
             Returns => ("returned", STOCK, SHIPPING, 4),
         };
         let Self { customer, operator, kettle, .. } = &*self;
@@ -202,7 +207,7 @@ impl Stage {
         self.shop.command(&["check"]).succeeded();
     }
 
-    /// How often the journey takes the program to which place.
+    /// How often the journey reaches each failpoint.
     fn learn(&mut self, journey: Journey) -> BTreeMap<String, usize> {
         let list = self.shop.home().join("places");
         let _ = std::fs::remove_file(&list);
@@ -220,7 +225,8 @@ impl Stage {
         places
     }
 
-    /// Dies there, comes back, and ends as always. Says whether it has died, and whether the order was acknowledged before.
+    /// Ends the process at this failpoint, restarts it, and checks the result. Gives whether the
+    /// process ended, and whether the order was acknowledged before.
     fn die(&mut self, death: &Death) -> Outcome {
         let which = SaysWhich(death);
         let at = format!("{}#{}", death.place, death.time);
@@ -233,7 +239,7 @@ impl Stage {
             Ok(()) => self.make(death.journey).ok(),
             Err(_) => None,
         };
-        // It may do so a moment later, in the background.
+        // The process may end a moment later, in background work.
         let waited = Instant::now();
         while !self.shop.has_ended() && waited.elapsed() < Duration::from_millis(700) {
             std::thread::sleep(Duration::from_millis(10));
@@ -259,11 +265,11 @@ struct Death {
     place: String,
     time: usize,
     journey: Journey,
-    /// With everything on disk that was written.
+    /// Whether all written data is on disk.
     late: bool,
 }
 
-/// Says after which death it was that something was not as it should be.
+/// Names the crash in the message of a failed assertion.
 struct SaysWhich<'a>(&'a Death);
 
 impl Drop for SaysWhich<'_> {
@@ -274,9 +280,9 @@ impl Drop for SaysWhich<'_> {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Outcome {
-    /// And the customer had to send something again.
+    /// And the customer had to repeat a request.
     BeforeTheEnd,
-    /// When the customer had all answers.
+    /// After the customer had all answers.
     AfterTheEnd,
     NotReached,
 }
@@ -286,7 +292,8 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.is_ok_and(|status| status.success()), "{} is not copied", from.display());
 }
 
-/// All there are; or each place once, in the way, on the journey and at the time that the seed picks; or that in both ways.
+/// All crashes; or each failpoint once, with the way, the journey and the pass that the seed draws;
+/// or each failpoint in both ways.
 fn deaths(places: &BTreeMap<Journey, BTreeMap<String, usize>>, seed: usize) -> Vec<Death> {
     let mut all = Vec::new();
     for (&journey, counts) in places {
@@ -307,7 +314,8 @@ fn deaths(places: &BTreeMap<Journey, BTreeMap<String, usize>>, seed: usize) -> V
         of_place.entry((death.place.clone(), death.late)).or_default().push(death);
     }
     if !is_full() {
-        // The two ways of each place are neighbours: one of them is kept, the first and the second in turn.
+        // The two ways of each failpoint are neighbours in the list. One of them is kept: the first
+        // and the second in turn.
         let mut at = 0;
         of_place.retain(|_, _| {
             let (place, way) = (at / 2, at % 2);
@@ -344,7 +352,8 @@ fn after_a_crash_at_any_point_the_request_takes_effect_exactly_once() {
                 while let Some(death) = deaths.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let mut outcome = stage.die(death);
                     if outcome == Outcome::NotReached {
-                        // What is done side by side is not done in the same order each time: the first time is always reached.
+                        // Concurrent work has no fixed order. The first pass through a failpoint is
+                        // always reached.
                         outcome = stage.die(&Death { time: 1, ..death.clone() });
                     }
                     outcomes.lock().unwrap().push((death.clone(), outcome));

@@ -1,4 +1,5 @@
-//! The data folder: one shop at a time, backed up and restored, and never made worse by a shop that cannot use it.
+//! The data folder: one process at a time, backup and restore, and no damage by a process that
+//! cannot use it.
 
 use crate::harness::{Customer, Options, Program, Ran, Shop, eventually, fresh, within};
 use std::{
@@ -9,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-/// A shop that has seen some of everything, and its order.
+/// A shop with a record of each kind, a customer, and the id of an order.
 fn used_shop() -> (Shop, Customer, String) {
     let shop = Shop::options().fast_carrier().open();
     let operator = shop.operator();
@@ -26,7 +27,7 @@ fn used_shop() -> (Shop, Customer, String) {
     (shop, customer, order)
 }
 
-/// Every file below the folder, byte for byte.
+/// The bytes of every file below the folder.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
@@ -69,11 +70,11 @@ fn a_folder_that_cannot_be_written_to_is_refused() {
         |folder: &str| Program::new(home.path(), &["serve", "--listen", "127.0.0.1:0", "--data-dir", folder]).run();
     start("data").refused(4, "data");
     assert_eq!(fs::read(home.path().join("data")).unwrap(), b"not a folder");
-    // Not even root can write here, whom no permission bit stops.
+    // In this folder not even root can write; root ignores permission bits.
     start("/proc/galleria").refused(4, "/proc/galleria");
 }
 
-/// Only the owner may look into a folder that holds keys and addresses.
+/// Only the owner may read a folder with keys and addresses.
 #[test]
 fn only_the_owner_can_read_the_data_folder() {
     let mut shop = Shop::open();
@@ -113,7 +114,7 @@ fn a_restored_backup_is_a_working_shop() {
     fs::rename(shop.folder(), shop.home().join("old")).unwrap();
     shop.command(&["restore", "backup"]).succeeded();
     shop.command(&["check"]).succeeded();
-    // Nothing was lost on the way there, so nothing is on the way back.
+    // A second backup of the restored shop equals the first: no record was lost.
     shop.command(&["backup", "again"]).succeeded();
     let lines = |name: &str| -> Vec<String> {
         let text = fs::read_to_string(shop.home().join(name)).unwrap();
@@ -195,7 +196,7 @@ fn a_missing_file_is_reported_as_damage() {
         fs::remove_file(path).unwrap();
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name in UTF-8");
         let ran = shop.command(&["check"]);
-        // Each start makes these files again; then no record is missing.
+        // Each start creates these files again, so no record is missing.
         if ["lock", "commits", "shutdown_manifest"].contains(&name) {
             assert_eq!(ran.succeeded().out, whole.out, "without {name}");
         } else {
@@ -223,7 +224,7 @@ fn a_disk_that_is_full_at_the_start_is_reported_and_does_no_harm() {
     shop.operator().audit();
 }
 
-/// Somebody makes room.
+/// Frees disk space.
 #[test]
 fn a_shop_whose_disk_was_full_serves_again_when_there_is_room_without_being_started_again() {
     let mut shop = Shop::options().file_size(2 * 1024 * 1024).open();
@@ -238,10 +239,10 @@ fn a_shop_whose_disk_was_full_serves_again_when_there_is_room_without_being_star
     }
     let is_ready = || shop.readyz().contains(" 200 ");
     assert!(!is_ready());
-    // Reads go on, and looking whether there is room changes nothing while there is none.
+    // Reads succeed. The check for free space changes nothing while the disk is full.
     std::thread::sleep(Duration::from_secs(3));
     assert!(!is_ready() && !shop.log().contains("opening the folder anew"), "{}", shop.log());
-    // But for pages that sled was about to split.
+    // Except for pages that sled was about to split.
     let can_be_read = acknowledged.iter().filter(|order| customer.order(order).status == 200).count();
     assert!(can_be_read > acknowledged.len() / 2, "{can_be_read} of {}", acknowledged.len());
 
@@ -258,7 +259,8 @@ fn a_shop_whose_disk_was_full_serves_again_when_there_is_room_without_being_star
     shop.command(&["check"]).succeeded();
 }
 
-/// What cannot be written is refused, what was acknowledged is there, and the probe tells whoever runs the shop.
+/// A write that does not fit is refused, every acknowledged record is there, and the readiness
+/// probe reports the full disk.
 #[test]
 fn a_disk_that_becomes_full_loses_nothing_that_was_acknowledged() {
     let mut shop = Shop::options().file_size(2 * 1024 * 1024).open();
@@ -320,7 +322,7 @@ fn a_folder_with_foreign_files_is_refused() {
     assert_eq!(contents(home.path()).len(), 1);
 }
 
-/// Records that are whole, each by itself, and do not agree with each other.
+/// Each record is valid by itself, but the records contradict each other.
 #[test]
 fn manipulated_records_fail_the_check() {
     let (mut shop, ..) = used_shop();

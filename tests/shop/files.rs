@@ -1,10 +1,10 @@
-//! The web shop's files: which may be kept for ever, and which are asked for each time.
+//! The files of the web shop: which files are immutable, and which files a browser must revalidate.
 
 use crate::harness::Shop;
 
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
-/// What a page names, by `href` or `src`.
+/// The `href` and `src` values of a page.
 fn named(page: &str) -> Vec<&str> {
     let after = |mark| page.split(mark).skip(1).filter_map(|rest: &str| rest.split('"').next());
     after("href=\"").chain(after("src=\"")).filter(|path| path.starts_with("/v/")).collect()
@@ -39,7 +39,7 @@ fn a_file_is_served_under_both_names_and_never_in_another_version() {
     let old = lasting.replacen(&lasting[3..15], "AAAAAAAAAAAA", 1);
     guest.get(&old).problem(404, "not_found");
     guest.send("POST", lasting, &[], None).problem(405, "method_not_allowed");
-    // What is packed is other bytes, and so another tag.
+    // A compressed file has other bytes, and therefore another entity tag.
     let [packed, unpacked] =
         ["gzip", "identity"].map(|coding| guest.send("GET", lasting, &[("accept-encoding", coding)], None).ok());
     assert_ne!(packed.header("etag"), unpacked.header("etag"));

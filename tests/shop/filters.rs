@@ -1,11 +1,12 @@
-//! The order of the filters, as a client meets it: of two filters that would both reject a request, the earlier one rejects it.
+//! The order of the filters. Of two filters that would both reject a request, the earlier one
+//! rejects it.
 
 use crate::harness::{Client, OPERATOR_EMAIL, Shop, eventually, fresh};
 use serde_json::json;
 
 const BAD: &str = "not.a.token";
 
-/// Uses up what the client may ask of this class.
+/// Uses up the rate limit of the client for this class.
 fn exhaust(operator: &Client, class: &str) {
     operator.change_control("limits", class, &json!({"quota": 1, "window_seconds": 3600})).ok();
 }
@@ -18,7 +19,7 @@ fn a_closed_route_is_closed_to_every_caller() {
     for who in [&guest, &guest.bearing(Some(BAD)), &shop.shopper(), &operator] {
         who.get("/api/v1/users/me").problem(503, "route_closed");
     }
-    // The wrong name is wrong before that.
+    // The check of the host runs before that.
     let head = "GET /api/v1/users/me HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
     assert_eq!(shop.raw_connection().say(head).listen().status, Some(421));
 }
@@ -42,7 +43,7 @@ fn a_forbidden_request_is_not_counted_and_a_limited_request_is_not_parsed() {
     exhaust(&operator, "write");
     let nonsense = json!({"surprise": true});
     shopper.put("/api/v1/cart/items/prd_0?x=1", &nonsense).problem(400, "bad_query");
-    // What the first one asked was nonsense, and counted all the same.
+    // The first request was invalid, and was counted nevertheless.
     shopper.put("/api/v1/cart/items/prd_0?x=1", &nonsense).problem(429, "too_many_requests");
     shopper.delete("/api/v1/cart").problem(429, "too_many_requests");
 }

@@ -1,4 +1,5 @@
-//! The end, orderly or forced: what was acknowledged is there afterwards. `kills.rs` has the sudden one.
+//! Shutdown, orderly or by a second signal: every acknowledged order is there afterwards.
+//! `kills.rs` tests the sudden end.
 
 use crate::harness::{Customer, Shop, eventually, fresh, number, within};
 use serde_json::Value;
@@ -11,10 +12,12 @@ use std::{
     time::Duration,
 };
 
-/// What customers remember: by key, the id of the order that was acknowledged, or that they do not know.
+/// The knowledge of the customers: by key, the id of the acknowledged order, or `None` where the
+/// answer is not known.
 type Memory = BTreeMap<String, (usize, Option<String>)>;
 
-/// They order as fast as they can until the shop is gone; `enough` is done once so many orders are acknowledged.
+/// Customers order as fast as they can until the shop has ended. `enough` runs once after so many
+/// acknowledged orders.
 fn order_until_it_ends(customers: &[Customer], product: &str, count: usize, end: impl FnOnce()) -> Memory {
     let memory = Mutex::new(Memory::new());
     let acknowledged = AtomicUsize::new(0);
@@ -50,14 +53,15 @@ fn order_until_it_ends(customers: &[Customer], product: &str, count: usize, end:
     memory.into_inner().unwrap()
 }
 
-/// All that was acknowledged is there; what was not known is asked again with its key, and then each key has one order.
+/// Every acknowledged order is there. Requests without an answer are repeated with their key; then
+/// each key has one order.
 fn nothing_was_lost(shop: &Shop, customers: &[Customer], product: &str, memory: &Memory) {
     for (key, (who, known)) in memory {
         let customer = &customers[*who];
         if let Some(id) = known {
             assert_eq!(customer.order(id).ok()["status"], "confirmed", "acknowledged and lost: {id}");
         }
-        // A key whose request died with the shop is free when its lease is over.
+        // A key whose request ended with the process is free when its lease has expired.
         let again = within(Duration::from_secs(30), "an answer", || {
             let answer = customer.place_order(key, &customer.order_of(&[(product, 1)]));
             (answer.status == 201).then_some(answer)
@@ -102,7 +106,7 @@ fn the_readiness_probe_fails_before_the_shop_stops_serving() {
     assert_eq!(shop.wait(), Some(0));
 }
 
-/// A request in the middle of its body.
+/// A request with half of its body sent.
 fn half_a_request(shop: &Shop) -> (crate::harness::RawConnection, String) {
     let body = r#"{"email": "nobody@example.com", "password": "it is not this"}"#;
     let (first, rest) = body.split_at(20);
@@ -115,14 +119,14 @@ fn half_a_request(shop: &Shop) -> (crate::harness::RawConnection, String) {
     (connection, rest.to_owned())
 }
 
-/// How many requests the shop has in hand.
+/// The number of requests in flight.
 fn in_flight(shop: &Shop) -> f64 {
     let metrics = shop.anonymous().get("/metrics").ok().text;
     let count = metrics.lines().find_map(|line| line.strip_prefix("galleria_http_requests_in_flight "));
     count.and_then(|count| count.parse().ok()).expect("a gauge")
 }
 
-/// It has had the signal: a request that is in hand keeps it from ending.
+/// Checks that the shop has received the signal and waits for the request in flight.
 fn is_closing(shop: &Shop) {
     eventually("it is closing", || shop.readyz().contains(" 503 ").then_some(()));
 }
@@ -146,7 +150,7 @@ fn a_second_signal_ends_the_process_at_once() {
     is_closing(&shop);
     shop.signal("INT");
     assert_eq!(shop.wait(), Some(130));
-    // A shop that waits for the rest of the request answers 408 when it has waited long enough.
+    // A shop that waited for the rest of the request would answer 408 at the timeout.
     assert_eq!(waiting.listen().status, None, "the shop waited for a request");
     shop.start();
     shop.operator().audit();
@@ -168,7 +172,8 @@ fn an_open_event_stream_does_not_delay_the_shutdown() {
             instances.iter().any(|instance| instance["waiting"].as_u64() > Some(0)).then_some(())
         });
         let code = shop.stop();
-        // The stream has come to its proper end, and was not cut off with the process: that would be an error here.
+        // The event stream ended properly. A stream that is cut off with the process would be an
+        // error here.
         let seen = watching.join().unwrap();
         assert_eq!(
             seen.iter().map(|(_, _, data): &(_, _, Value)| data["status"].as_str().unwrap()).collect::<Vec<_>>(),

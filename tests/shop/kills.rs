@@ -1,9 +1,10 @@
-//! The shop is killed again and again, at moments that nobody chose, under sixteen who buy.
+//! `kill -9` at random moments, while sixteen customers buy.
 //!
-//! After each restart all that was acknowledged is there, and the books balance; whoever got no answer asks again with the same key,
-//! and nobody is charged twice. The same without commits finds orders that are lost: the proof that this can find any.
+//! After each restart every acknowledged order is there, and the audit balances. A customer without
+//! an answer repeats the request with the same key, and no customer pays twice. The same test
+//! without commits finds lost orders: this proves that the test can detect a loss.
 //!
-//! `TEST_FULL=1` for 30 kills, `TEST_KILLS=1000` for a longer look, `TEST_SEED=7` for other moments.
+//! `TEST_FULL=1` for 30 kills, `TEST_KILLS=1000` for a longer run, `TEST_SEED=7` for other moments.
 
 use crate::harness::{Client, Customer, Shop, eventually, number, repeats, within};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -17,11 +18,11 @@ const BUYERS: usize = 16;
 const STOCK: u64 = 1_000_000;
 const PIECES: u64 = 2;
 
-/// A customer, and what he remembers.
+/// A customer, and the answers that it received.
 struct Buyer {
     customer: Customer,
     number: usize,
-    /// How many orders he has begun. The last one may not have been answered.
+    /// The number of orders that the customer has begun. The last one may have no answer.
     begun: usize,
     is_waiting: bool,
     acknowledged: BTreeSet<String>,
@@ -32,7 +33,7 @@ impl Buyer {
         Self { customer, number, begun: 0, is_waiting: false, acknowledged: BTreeSet::new() }
     }
 
-    /// Orders, one after another, until the shop is gone.
+    /// Places one order after another until the shop has ended.
     fn buy(&mut self, product: &str, answered: &AtomicUsize) {
         loop {
             if !self.is_waiting {
@@ -49,7 +50,7 @@ impl Buyer {
                     self.is_waiting = false;
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
-                // In a moment: it is being placed, or the shop is not ready yet.
+                // The order is still being placed, or the shop is not ready yet: try again soon.
                 Ok(answer) => {
                     assert!([202, 409, 503, 504].contains(&answer.status), "{answer:#?}");
                     std::thread::sleep(Duration::from_millis(20));
@@ -59,7 +60,7 @@ impl Buyer {
         }
     }
 
-    /// The ids of his orders that the shop knows of and that are confirmed.
+    /// The ids of the customer's confirmed orders in the shop.
     fn orders(&self) -> BTreeSet<String> {
         let (mut found, mut cursor) = (BTreeSet::new(), String::new());
         loop {
@@ -75,7 +76,7 @@ impl Buyer {
         }
     }
 
-    /// What was acknowledged to him and is not there, or is not what he was told.
+    /// The acknowledged orders that are missing or differ from their answer.
     fn lost(&self) -> Vec<String> {
         self.acknowledged.difference(&self.orders()).cloned().collect()
     }
@@ -100,7 +101,8 @@ impl Street {
         Self { shop, operator, product, buyers, random: StdRng::seed_from_u64(seed as u64) }
     }
 
-    /// Everybody buys, until the shop is killed: at some moment after so many orders were acknowledged.
+    /// All customers buy until the shop is killed, at a random moment after so many acknowledged
+    /// orders.
     fn buy_until_killed(&mut self, least: usize, longest: Duration) {
         let moment = self.random.random_range(Duration::ZERO..longest);
         let Self { shop, product, buyers, .. } = self;
@@ -120,7 +122,7 @@ impl Street {
         self.buyers.iter().flat_map(Buyer::lost).collect()
     }
 
-    /// Everybody gets the answer that he still waits for.
+    /// Every customer gets the answer to its last order.
     fn settle(&mut self) {
         for Buyer { customer, number, begun, is_waiting, acknowledged } in &mut self.buyers {
             if std::mem::take(is_waiting) {
@@ -141,12 +143,13 @@ fn after_many_kills_no_acknowledged_order_is_lost_and_no_customer_pays_twice() {
     let mut street = Street::open(BUYERS);
     let kills = repeats("TEST_KILLS", 8, 30);
     for kill in 1..=kills {
-        // At any moment, also before the first order; but on a slow machine not always.
+        // At any moment, also before the first order. On a slow machine some kills find no order.
         street.buy_until_killed(kill % 3, Duration::from_millis(1500));
         street.shop.start();
         let lost = street.lost();
         assert!(lost.is_empty(), "acknowledged, and lost by kill {kill}: {lost:#?}");
-        // On a machine that is very busy a service may not be there yet: the books are looked at when all are.
+        // On a busy machine a service may not be ready yet: the audit is read when all services
+        // are.
         let audit =
             eventually("the books", || Some(street.operator.get("/api/v1/audit")).filter(|it| it.status == 200));
         assert_eq!(audit["balanced"], true, "after kill {kill}: {audit:#?}");
@@ -158,7 +161,8 @@ fn after_many_kills_no_acknowledged_order_is_lost_and_no_customer_pays_twice() {
         assert_eq!(buyer.acknowledged.len(), buyer.begun);
         orders += buyer.begun;
     }
-    // Each was paid once: the audit holds the payments against the provider's own ledger, and this the pieces against the orders.
+    // Each order was paid once. The audit compares the payments with the ledger of the provider;
+    // this compares the stock with the orders.
     assert_eq!(street.operator.available(&street.product), STOCK - PIECES * orders as u64);
     street.operator.audit();
     println!("{kills} kills, {orders} orders, none lost");
@@ -167,8 +171,8 @@ fn after_many_kills_no_acknowledged_order_is_lost_and_no_customer_pays_twice() {
     street.shop.command(&["check"]).succeeded();
 }
 
-/// The control. Two who buy: many would fill the buffer of the storage engine every few milliseconds, and so write down by chance what
-/// nobody committed.
+/// The control experiment, with two customers. Many customers would fill the buffer of the storage
+/// engine every few milliseconds, and the engine would write uncommitted data to disk by chance.
 #[test]
 fn the_kill_test_finds_lost_orders_when_commits_are_disabled() {
     let mut street = Street::open(2);

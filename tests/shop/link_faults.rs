@@ -1,6 +1,8 @@
-//! The payment provider is slow, fails, answers too late and takes requests twice, while everybody buys: afterwards the books agree.
+//! Faults on the link to the payment provider: it is slow, fails, answers too late and executes
+//! requests twice, while all customers buy. Afterwards the audit balances.
 //!
-//! `TEST_FAULTS=delay=900,fail=50,lose=20,twice=50` for other weather, `TEST_ORDERS=100` for more orders of each buyer.
+//! `TEST_FAULTS=delay=900,fail=50,lose=20,twice=50` for other faults, `TEST_ORDERS=100` for more
+//! orders of each customer.
 
 use crate::harness::{Customer, Shop, fresh, number, within};
 use serde_json::json;
@@ -8,10 +10,11 @@ use std::time::Duration;
 
 const BUYERS: usize = 8;
 const STOCK: u64 = 100_000;
-/// A lost answer is waited for seconds, and then asked for.
+/// A lost answer costs a timeout of seconds, and then another request.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Asks with the same key until it is decided; the id of the order, unless the shop ran out of patience with its provider.
+/// Repeats the request with the same key until it is decided. Gives the id of the order; `None`
+/// where the shop gave up on its provider.
 fn buys(customer: &Customer, product: &str) -> Option<String> {
     let (key, order) = (fresh("key"), customer.order_of(&[(product, 1)]));
     within(PATIENCE, "the order is decided", || {
@@ -42,7 +45,7 @@ fn with_any_fault_of_the_provider_no_customer_pays_twice_and_the_audit_balances(
     let mut shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4_990, STOCK as u32);
-    // Cards are added while the weather is fair: nothing of it is ever charged.
+    // Cards are added before the faults begin.
     let buyers: Vec<_> = (0..BUYERS).map(|_| shop.customer()).collect();
     assert_eq!(shop.stop(), Some(0));
     shop.change(|options| options.env("GALLERIA_PROVIDER_FAULTS", &faults));
@@ -71,7 +74,7 @@ fn with_any_fault_of_the_provider_no_customer_pays_twice_and_the_audit_balances(
         });
         buying.collect::<Vec<_>>().into_iter().map(|buying| buying.join().expect("a buyer")).sum()
     });
-    // In the middle of it all, and with what is under way: the next one goes on, in fair weather.
+    // Kill the shop while work is in progress. The restarted shop completes it, without faults.
     shop.kill();
     shop.change(|options| options.env("GALLERIA_PROVIDER_FAULTS", ""));
     shop.start();

@@ -1,9 +1,10 @@
-//! Between the services there could be a network: messages are bytes and take their time, and the shop is the same.
+//! Network links between the services: messages are encoded as bytes and take time, and the shop
+//! behaves the same.
 
 use crate::harness::{Card, Client, Shop, eventually};
 use serde_json::{Value, json};
 
-/// How the way is, as an operator sees it.
+/// The settings of the link, as an operator sees them.
 fn link(operator: &Client, way: &str) -> Value {
     let breakers = operator.controls("breakers").ok();
     breakers.items().iter().find(|it| it["id"] == way).unwrap_or_else(|| panic!("no {way}"))["link"].clone()
@@ -56,7 +57,7 @@ fn all_links_can_be_changed_at_once_and_each_link_is_listed() {
     for edge in operator.controls("breakers").ok().items() {
         assert_eq!(edge["link"], slow, "{edge:#}");
     }
-    // Whole numbers are numbers, too.
+    // A whole number is accepted where a fraction is allowed.
     operator.set_link("gateway.any", &json!({"latency_ms": 2, "jitter_ms": 1})).no_content();
     let whole = link(&operator, "gateway.shipping");
     assert_eq!(

@@ -1,10 +1,10 @@
-//! Log lines: one for each request, for people or for programs, and nothing that somebody sends makes another.
+//! Log lines: one for each request, as text or as JSON. No input can create another line.
 
 use crate::harness::{Shop, within};
 use serde_json::{Value, json};
 use std::{io::Write, net::TcpStream, time::Duration};
 
-/// The line of the request with that id.
+/// The log line of the request with that trace id.
 #[track_caller]
 fn line_of(shop: &Shop, trace: &str) -> String {
     within(Duration::from_secs(5), "its line", || {
@@ -40,7 +40,7 @@ fn a_log_line_has_the_request_the_result_and_the_reason() {
     assert_eq!(flags(&guest.get("/api/v1/tracking/GA000000000NL")), is("circuit_open", "UO"));
     let throttled = std::iter::repeat_with(|| guest.get("/api/v1/products")).find(|answer| answer.status == 429);
     assert_eq!(flags(&throttled.expect("it comes")), is("too_many_requests", "RL"));
-    // What goes well inside is nobody's news.
+    // Successful internal calls are not logged.
     assert!(!shop.log().lines().any(|line| line.contains("products.get")), "no line for a call that went well");
 }
 
@@ -70,7 +70,8 @@ fn a_request_whose_client_disconnected_is_logged_too() {
     let id = "4bf92f3577b34da6a3ce929d0e0e4736";
     let mut door = TcpStream::connect(shop.address()).unwrap();
     let trace = format!("traceparent: 00-{id}-00f067aa0ba902b7-01");
-    // An answer that was not read makes the end of the connection a reset: nobody is there any more.
+    // An unread answer resets the connection at its end: the gateway sees that the client has
+    // disconnected.
     write!(door, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     write!(door, "GET /api/v1/products HTTP/1.1\r\nHost: localhost\r\n{trace}\r\n\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(300));

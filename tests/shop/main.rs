@@ -1,5 +1,5 @@
-//! The shop as its customers, its operator and its enemies meet it: every test starts the real program on a folder and a
-//! port of its own, and speaks HTTP with it.
+//! The shop as customers, operators and attackers use it. Every test starts the real program with
+//! its own folder and port, and sends HTTP requests.
 
 mod access;
 mod analytics;

@@ -1,4 +1,4 @@
-//! What the shop counts, in the text that Prometheus reads.
+//! The metrics of the shop, in the Prometheus text format.
 
 use crate::harness::{Answer, Client, Shop, fresh, within};
 use serde_json::json;
@@ -16,7 +16,7 @@ fn scrape(client: &Client) -> Answer {
     answer
 }
 
-/// The sum of all samples of that name whose labels have all these.
+/// The sum of all samples with this name and at least these labels.
 fn value(client: &Client, name: &str, labels: &[(&str, &str)]) -> f64 {
     let text = scrape(client).text;
     let wanted = |line: &str| labels.iter().all(|(name, value)| line.contains(&format!("{name}=\"{value}\"")));
@@ -127,7 +127,7 @@ fn the_metrics_text_follows_the_prometheus_format() {
         let kind = types.get(family.unwrap_or(name)).unwrap_or_else(|| panic!("{name} has no type"));
         assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
     }
-    // By the judge of those who made the format, where it is installed.
+    // The linter of the Prometheus project, where it is installed.
     let judge = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -1,4 +1,5 @@
-//! More than the shop can do: too often by one client, too many at once, bodies that never come.
+//! More load than the shop can serve: too many requests by one client, too many requests at once,
+//! and bodies that never arrive.
 
 use crate::harness::{Customer, Shop, eventually, number};
 use serde_json::json;
@@ -9,7 +10,7 @@ use std::{
 
 #[test]
 fn of_a_thousand_concurrent_requests_exactly_the_burst_is_served() {
-    // One an hour falls due: none while the test runs.
+    // One token an hour: no token is added while the test runs.
     let rates = "browse.rate=0.00028, browse.burst=100, write.rate = 0.1, write.burst=1";
     let shop = Shop::options().throttled().env("GALLERIA_THROTTLING", rates).open();
     let mut connections: Vec<_> = (0..1000).map(|_| shop.raw_connection()).collect();
@@ -19,7 +20,7 @@ fn of_a_thousand_concurrent_requests_exactly_the_burst_is_served() {
     let answers: Vec<_> = connections.iter_mut().map(|connection| connection.listen()).collect();
     let count = |status| answers.iter().filter(|answer| answer.status == Some(status)).count();
     assert_eq!((count(200), count(429)), (100, 900));
-    // None of the thousand was told the same number as another.
+    // No two of the thousand answers report the same remaining quota.
     let mut left: Vec<u32> = answers
         .iter()
         .filter(|answer| answer.status == Some(200))
@@ -33,7 +34,7 @@ fn of_a_thousand_concurrent_requests_exactly_the_burst_is_served() {
     assert_eq!(refused["violated-policies"], json!(["browse"]));
     let (wait, told) = (refused.header("retry-after"), refused.header("ratelimit").split_once("t=").unwrap().1);
     assert!(wait.parse::<u64>().unwrap() >= told.parse().unwrap() && told != "0", "{refused:#?}");
-    // Another class, another bucket, at the rate that was set.
+    // Another class has another bucket, with the rate that was set.
     let clear = || shop.anonymous().delete("/api/v1/cart");
     clear().ok();
     let refused = clear().problem(429, "too_many_requests");
@@ -78,7 +79,9 @@ struct Seen {
     refused: usize,
 }
 
-/// Orders at even distances for some seconds and three more in which the shop learns what comes, each on time however long the others take (as far as the senders suffice).
+/// Sends orders at a fixed rate for some seconds, after three seconds in which the concurrency
+/// limit adapts. Each order is sent on time, however long the others take (as far as the senders
+/// suffice).
 fn under(buyers: &[Customer], product: &str, senders: usize, per_second: f64, seconds: f64) -> Seen {
     let learnt = Duration::from_secs(3);
     let until = learnt + Duration::from_secs_f64(seconds);
@@ -127,7 +130,8 @@ fn under(buyers: &[Customer], product: &str, senders: usize, per_second: f64, se
     Seen { p50, p99, per_second: took.len() as f64 / elapsed.as_secs_f64(), refused: refused.into_inner().unwrap() }
 }
 
-/// `cargo test --release --test shop at_three_times -- --ignored --nocapture`; `TEST_LOAD=2000` where it is known what it can serve.
+/// `cargo test --release --test shop at_three_times -- --ignored --nocapture`; `TEST_LOAD=2000`
+/// sets the capacity where it is known.
 #[test]
 #[ignore = "measures, and wants the machine for itself"]
 fn at_three_times_the_capacity_admitted_requests_keep_their_latency() {
@@ -135,7 +139,7 @@ fn at_three_times_the_capacity_admitted_requests_keep_their_latency() {
     let kettle = shop.operator().stock_up(100, 1_000_000);
     let buyers: Vec<_> = (0..16).map(|_| shop.customer()).collect();
     let under = |senders, per_second, seconds| under(&buyers, &kettle, senders, per_second, seconds);
-    // What so few that none is refused get done when they ask again at once.
+    // The throughput of so few senders that no request is refused, when each sends again at once.
     let can = match number("TEST_LOAD", 0) {
         0 => under(24, 1e6, 4.0).per_second,
         known => known as f64,

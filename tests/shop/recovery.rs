@@ -1,4 +1,4 @@
-//! The shop comes back with thousands of orders that were being placed: it serves at once, and finishes them all.
+//! The shop restarts with thousands of unfinished sagas: it serves at once, and completes them all.
 //!
 //! `TEST_SAGAS=10000 cargo test --release --test shop recovery -- --nocapture` measures it.
 
@@ -6,7 +6,8 @@ use crate::harness::{Shop, number, within};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// The same order with another id, as it is on disk when its first step has been written down and nothing was sent yet.
+/// The same order with another id, in its state on disk when the first step is recorded and no
+/// message was sent yet.
 fn just_begun(line: &str, id: &str, other: &str, at: &str) -> String {
     let mut line: Value = serde_json::from_str(&line.replace(id, other)).expect("a line of a backup");
     let record = &mut line["record"];
@@ -57,7 +58,7 @@ fn unfinished_sagas_are_completed_after_a_kill_while_the_shop_serves() {
     let (mut slowest, mut bought) = (Duration::ZERO, 1);
     let all = within(Duration::from_secs(600), "all are finished", || {
         let asked = Instant::now();
-        // Served meanwhile, new orders too.
+        // New orders are served meanwhile.
         customer.buys(&kettle, 1).created();
         bought += 1;
         slowest = slowest.max(asked.elapsed());
@@ -66,7 +67,7 @@ fn unfinished_sagas_are_completed_after_a_kill_while_the_shop_serves() {
     });
     println!("{sagas} sagas: open after {opened:?}, all finished after {all:?}, slowest order meanwhile {slowest:?}");
     let rejected = customer.get("/api/v1/orders?status=rejected&limit=1").ok();
-    // Where that took longer than the patience of a saga, the rest was given up, and nothing is held for it.
+    // Sagas that exceeded their time limit were compensated, and hold no stock.
     assert!(rejected.items().is_empty() || all > Duration::from_secs(60), "{rejected:#?}");
     if rejected.items().is_empty() {
         assert_eq!(operator.available(&kettle), 1_000_000 - (sagas + bought) as u64, "each was finished, once");

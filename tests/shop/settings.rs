@@ -1,4 +1,4 @@
-//! Settings that are read again while the shop runs; and the sites that they let in.
+//! Settings that are reloaded at run time, and the origins that CORS admits.
 
 use crate::harness::{Answer, Shop, eventually};
 use std::fs;
@@ -110,12 +110,13 @@ fn cross_origin_requests_are_admitted_by_their_exact_origin() {
         assert_eq!((read.header("access-control-allow-origin"), read.header("vary")), ("", "Origin"));
         guest.send("PUT", &path, &[("origin", stranger), site], Some(&body)).problem(403, "cross_site");
     }
-    // Refusals can be read there, too.
+    // Scripts of that origin can read refusals, too.
     let refused = guest.send("GET", "/api/v1/users/me", &[("origin", OURS)], None).problem(401, "unauthorized");
     assert_eq!(refused.header("access-control-allow-origin"), OURS);
 }
 
-/// A page on another port of this machine is of the same site to a browser, which sends it our cookies: `SameSite` does not help.
+/// For a browser, a page on another port of this machine is same-site. The browser sends it our
+/// cookies: `SameSite` does not help.
 #[test]
 fn an_allowed_origin_cannot_use_the_cookies_of_a_user() {
     let shop = Shop::options().flag("--cors-origins", OURS).open();
@@ -131,7 +132,7 @@ fn an_allowed_origin_cannot_use_the_cookies_of_a_user() {
             nobody.send(method, path, &headers, None).problem(403, "cross_site");
         }
     }
-    // With a token of its own it may, whatever cookies come along.
+    // A request with a bearer token is allowed, whatever cookies come with it.
     let token = format!("Bearer {}", user.token());
     let headers = [("origin", OURS), ("sec-fetch-site", "same-site"), ("authorization", &token), ("cookie", &access)];
     nobody.send("PATCH", "/api/v1/users/me", &headers, Some(&serde_json::json!({"name": "Ada King"}))).ok();

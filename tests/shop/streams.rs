@@ -1,4 +1,4 @@
-//! Orders that are followed: by many, and for as long as whoever follows may.
+//! Event streams of orders: how many may be open, and how long.
 
 use crate::harness::{Client, Customer, GOOD_PASSWORD, PATIENCE, Shop, eventually, within};
 use serde_json::json;
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Somebody who follows an order: a connection on which its events come.
+/// A connection with the event stream of an order.
 struct Follower(BufReader<TcpStream>);
 
 impl Follower {
@@ -33,7 +33,7 @@ impl Follower {
         head
     }
 
-    /// What comes until the shop ends it.
+    /// The bytes until the gateway ends the stream.
     fn rest(mut self) -> String {
         let (begun, mut text) = (Instant::now(), String::new());
         while self.0.read_line(&mut text).expect("an end") > 0 {
@@ -43,7 +43,7 @@ impl Follower {
     }
 }
 
-/// A customer with a confirmed order, of which there is nothing new to tell after its second event.
+/// A customer with a confirmed order that gets no event after its second.
 fn follower_to_be(shop: &Shop, product: &str) -> (Customer, String) {
     let customer = shop.customer();
     let order = customer.buys(product, 1).created().id();
@@ -52,7 +52,7 @@ fn follower_to_be(shop: &Shop, product: &str) -> (Customer, String) {
 
 #[test]
 fn many_open_event_streams_do_not_block_other_requests() {
-    // An instance has 256 places for those that work.
+    // An instance runs at most 256 calls at once.
     let shop = Shop::options().flag("--instances", "orders=1").open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 100);
@@ -77,11 +77,12 @@ fn many_open_event_streams_do_not_block_other_requests() {
     customer.cancel(&order).ok();
     operator.audit();
 
-    // Nobody has more of them than sixteen.
+    // A customer may have at most sixteen streams.
     let (greedy, order) = &watchers[0];
     let refused = greedy.get(&format!("/api/v1/orders/{order}/events")).problem(429, "too_many_streams");
     assert_eq!(refused.header("retry-after"), "20");
-    // One that is closed makes room for another, at the latest when its second sign of life finds nobody.
+    // A closed stream makes room for another, at the latest when the second keep-alive cannot be
+    // sent.
     followers.remove(0);
     within(Duration::from_secs(40), "there is room", || {
         let mut again = Follower::of(&shop, greedy, order, 2);
@@ -107,14 +108,14 @@ fn a_stream_ends_with_its_own_session_only() {
         follower
     };
     let (here, on_phone, on_tablet) = (follow(&customer), follow(&phone), follow(&tablet));
-    // So long that they wait.
+    // Until both streams are waiting.
     std::thread::sleep(Duration::from_millis(300));
     phone.sign_out().no_content();
     on_phone.rest();
     let change = json!({"current_password": GOOD_PASSWORD, "new_password": "another walk at dusk"});
     customer.post("/api/v1/users/me/password", &change).no_content();
     on_tablet.rest();
-    // The third stream is as old as these two, and goes on.
+    // The third stream is as old as these two, and stays open.
     operator.fulfil(&order, "packed").ok();
     customer.cancel(&order).ok();
     let told = here.rest();

@@ -1,4 +1,4 @@
-//! The door speaks TLS: which versions, which HTTP, and with which certificate.
+//! TLS of the gateway: the versions, HTTP/1.1 and HTTP/2, and the certificate.
 
 use crate::harness::{Shop, eventually, within};
 use http::Request;
@@ -18,7 +18,7 @@ use std::{
 
 const NAME: &str = "localhost";
 
-/// Writes a new certificate and its key beside the data folder, and gives the certificate.
+/// Writes a new certificate and its key beside the data folder. Gives the certificate.
 fn certify(home: &Path) -> CertificateDer<'static> {
     let pair = rcgen::KeyPair::generate().expect("a key");
     let wanted = rcgen::CertificateParams::new(vec![NAME.to_owned()]).expect("a name");
@@ -40,7 +40,7 @@ fn certified() -> (Shop, CertificateDer<'static>) {
     (shop, certificate)
 }
 
-/// A client that trusts this certificate and no other.
+/// A client configuration that trusts only this certificate.
 fn trusting(
     certificate: &CertificateDer<'static>,
     versions: &[&'static SupportedProtocolVersion],
@@ -57,7 +57,7 @@ fn trusting(
 
 type Line = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
 
-/// A line on which the handshake is done.
+/// A connection after the handshake.
 fn connect(shop: &Shop, config: Arc<ClientConfig>) -> Result<Line, std::io::Error> {
     let name = ServerName::try_from(NAME).expect("a name");
     let mut connection = rustls::ClientConnection::new(config, name).expect("a client");
@@ -84,12 +84,12 @@ fn ask(
     }
     write!(line, "\r\n{body}")?;
     let mut answer = Vec::new();
-    // Who hangs up without a word of farewell has said all that the head announced.
+    // A peer that closes without `close_notify` has sent all that its head announced.
     let _ = line.read_to_end(&mut answer);
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// On a line that is kept.
+/// Sends a request on a connection that stays open. Gives the answer.
 fn answer_on(line: &mut Line, request: &str) -> String {
     line.write_all(request.as_bytes()).expect("an open line");
     let mut answer = String::new();
@@ -138,7 +138,8 @@ fn with_tls_only_the_secure_host_cookie_of_a_guest_cart_is_accepted() {
     }
     let pieces = |cookie: &str| ask("GET /api/v1/cart", &format!("cookie: {cookie}\r\n"), "").contains(product);
     assert!(pieces(&format!("__Host-cart={value}")));
-    // A name that others on the way, or a sibling host, could have set: not even where the right one is there too.
+    // A proxy or a sibling host could have set a cookie of this name. It is not accepted, even
+    // beside the right one.
     assert!(!pieces(&format!("cart={value}")));
     assert!(pieces(&format!("cart=crt_1.x; __Host-cart={value}")));
 }
@@ -153,7 +154,7 @@ async fn the_gateway_speaks_http_2_to_clients_that_offer_it() {
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let (mut sender, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
     let running = tokio::spawn(connection);
-    // Many at a time on one connection, and a body that goes up.
+    // Many concurrent requests on one connection, and a request body.
     let ask = |method: &str, path: &str| {
         let request = Request::builder().method(method).uri(format!("https://{NAME}{path}"));
         request.header("content-type", "application/json").body(()).expect("a request")
@@ -171,7 +172,7 @@ async fn the_gateway_speaks_http_2_to_clients_that_offer_it() {
     let (answer, mut body) = sender.send_request(ask("POST", "/api/v1/sessions"), false).expect("room for a stream");
     body.send_data(r#"{"email":"nobody@example.com","password":"a long walk at dawn"}"#.into(), true).expect("room");
     assert_eq!(answer.await.expect("an answer").status().as_u16(), 401);
-    // Here the authority stands in the place of Host, and a Host beside it excuses nothing.
+    // In HTTP/2 `:authority` replaces Host, and a Host header beside it changes nothing.
     for (authority, status) in [(NAME, 200), ("127.0.0.1", 200), ("evil.example", 421)] {
         let request = Request::builder().uri(format!("https://{authority}/api/v1/categories")).header("host", NAME);
         let (answer, _) = sender.send_request(request.body(()).expect("a request"), true).expect("room for a stream");
@@ -186,7 +187,7 @@ fn the_fingerprint_of_a_generated_certificate_is_printed() {
     let said =
         eventually("it says so", || shop.log().lines().find(|line| line.contains("fingerprint")).map(str::to_owned));
     assert!(said.ends_with(|c: char| c.is_ascii_hexdigit()) && said.matches(':').count() > 30, "{said}");
-    // Nobody is told to insist on it.
+    // No answer has an HSTS header.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config =
         ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().expect("versions");
@@ -211,14 +212,15 @@ fn the_certificate_is_replaced_at_run_time_and_an_invalid_one_changes_nothing() 
     shop.signal("HUP");
     eventually("the new one is shown", || works(&new).then_some(()));
     assert!(!works(&old));
-    // Who was there before is still served.
+    // A connection from before is still served.
     write!(line, "GET /livez HTTP/1.1\r\nhost: {NAME}\r\nconnection: close\r\n\r\n").expect("an open line");
     let mut answer = Vec::new();
     let _ = line.read_to_end(&mut answer);
     assert!(answer.starts_with(b"HTTP/1.1 200 "));
 }
 
-/// The folder is opened anew when a full disk has room again; the files of the certificate are not what that is about.
+/// The storage is reopened when a full disk has room again. That does not reload the certificate
+/// files.
 #[test]
 fn an_invalid_certificate_changes_nothing_when_the_storage_is_reopened() {
     let most = 3 * 1024 * 1024;
@@ -271,7 +273,7 @@ fn contradictory_settings_are_refused_before_the_start() {
     }
 }
 
-/// Takes any certificate, as a person does who clicks the warning away.
+/// Accepts any certificate.
 #[derive(Debug)]
 struct Credulous(Arc<rustls::crypto::CryptoProvider>);
 

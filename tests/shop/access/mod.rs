@@ -1,4 +1,5 @@
-//! Who may do what: every row of the route table is tried as nobody, as a customer, as a stranger and as its owner.
+//! Access control: every row of the route table is tried as a guest, as a customer, as another
+//! customer and as the owner.
 
 mod requests;
 mod tokens;
@@ -15,16 +16,17 @@ enum Access {
     Operator,
 }
 
-/// Whose record a row is about.
+/// Whose record a row concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whose {
-    /// Everybody's, or the caller's own whoever that is.
+    /// A public record, or the caller's own record.
     Anyones,
-    /// A certain customer's: a stranger finds nothing there.
+    /// A record of one customer: for another customer it does not exist.
     Theirs,
 }
 
-/// What this test expects of each row. A row that is not here fails the test: whoever adds a route says who may use it.
+/// The expected access of each row. A row that is missing here fails the test: a new route needs a
+/// line in this table.
 #[rustfmt::skip]
 const EXPECTED: &[(&str, &str, Access, Whose)] = &[
     ("POST",   "/api/v1/users",                         Public,   Anyones),
@@ -119,7 +121,7 @@ fn the_route_table_has_exactly_the_expected_rows() {
     assert_eq!(rows, expected);
 }
 
-/// Somebody with one of everything.
+/// A customer with a record of each kind.
 struct World {
     owner: Customer,
     product: String,
@@ -145,7 +147,7 @@ impl World {
         Self { owner, product, order, notification, session }
     }
 
-    /// The path with the id of the owner's record in it.
+    /// The path with the id of the owner's record.
     fn path(&self, template: &str) -> String {
         let text = |value: &Value| value.as_str().expect("an id").to_owned();
         let id = match template.trim_start_matches("/api/v1/").split('/').collect::<Vec<_>>()[..] {
@@ -169,7 +171,7 @@ impl World {
         template.replace("{id}", &id)
     }
 
-    /// The path of a record that nobody has.
+    /// The path of a record that does not exist.
     fn path_of_nothing(&self, template: &str) -> String {
         let path = self.path(template);
         let is_id = |part: &&str| part.split_once('_').is_some_and(|(_, digits)| digits.len() == 32);
@@ -178,7 +180,7 @@ impl World {
         path.replace(id, &format!("{kind}_{}", "0".repeat(32)))
     }
 
-    /// A body that the route has nothing against, so that only the caller can be what is wrong.
+    /// A valid body for the route, so that only the caller can be the reason of a refusal.
     fn body(&self, method: &str, template: &str) -> Option<Value> {
         let lines = json!([{"product_id": self.product, "quantity": 1}]);
         Some(match (method, template.trim_start_matches("/api/v1/")) {
@@ -252,7 +254,8 @@ fn every_route_admits_only_the_callers_that_its_row_lists() {
             );
         }
     }
-    // Those who may are let in: what refused the others was who they are. The rows that end sessions come last.
+    // Permitted callers are admitted: the refusals above were due to the caller. The rows that end
+    // sessions come last.
     let (ending, rest): (Vec<_>, Vec<_>) =
         EXPECTED.iter().partition(|(method, template, ..)| *method == "DELETE" && template.contains("session"));
     for (method, template, access, _) in rest.into_iter().chain(ending.into_iter().rev()) {
@@ -275,7 +278,7 @@ fn every_route_admits_only_the_callers_that_its_row_lists() {
     operator.audit();
 }
 
-/// Routes on which an answer of this status is not about who is asking.
+/// Routes whose answer with this status concerns the submitted credentials, and not the caller.
 fn is_about_credentials(answer: &Answer) -> bool {
     ["invalid_credentials", "refresh_token_invalid", "setup_token_invalid"].iter().any(|code| answer["code"] == *code)
 }

@@ -1,4 +1,4 @@
-//! What is no matter of who one is: paths, methods, hosts, sites, and how often.
+//! Rules that do not depend on the caller: paths, methods, hosts, origins and rates.
 
 use crate::harness::{Shop, routes};
 use serde_json::json;
@@ -47,7 +47,8 @@ fn an_unknown_path_gets_404_with_any_method() {
     }
     guest.send("POST", "/", &[], None).problem(405, "method_not_allowed");
 
-    // Who looks for a page is shown one; its scripts and pictures are none.
+    // A request for a page gets a page with the error; a request for a script or a picture does
+    // not.
     let accept = [("accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
     let page = guest.send("GET", "/nowhere", &accept, None);
     assert_eq!(page.status, 404);
@@ -66,7 +67,7 @@ fn the_answer_to_head_is_the_answer_to_get_without_the_body() {
         let (whole, head) = (operator.get(&row.path).ok(), operator.send("HEAD", &row.path, &[], None).ok());
         assert_eq!(head.text, "", "{}", row.path);
         assert_eq!(head.header("content-type"), whole.header("content-type"), "{}", row.path);
-        // These tell what is so at this very moment.
+        // These answers show the state of this moment.
         let tells_of_now =
             ["audit", "traces", "analytics", "/metrics", "lab/services", "gateway/services", "gateway/breakers"];
         if !tells_of_now.iter().any(|end| row.path.ends_with(end)) {
@@ -100,7 +101,7 @@ fn a_cross_site_request_changes_nothing() {
     for own in [&[][..], &[("sec-fetch-site", "same-origin")], &[("sec-fetch-site", "none")], &[("origin", &own)]] {
         put(own).ok();
     }
-    // A page elsewhere may link here; what it cannot do is read: no answer says that it may.
+    // A page of another site may link here. It cannot read the answer: no CORS header allows that.
     let read = guest
         .send("GET", "/api/v1/products", &[("origin", "http://example.com"), ("sec-fetch-site", "cross-site")], None)
         .ok();
@@ -183,11 +184,12 @@ fn a_request_with_another_authentication_scheme_is_a_guest() {
         with(value, "/api/v1/products").problem(401, "invalid_token");
         with(value, "/api/v1/users/me").problem(401, "invalid_token");
     }
-    // Which of two would count is anybody's guess.
+    // With two credentials it would be unclear which one counts.
     let own = format!("authorization: Bearer {}\r\n", ada.token());
     let twice = shop.raw_connection().head("GET /api/v1/users/me", &format!("{own}{own}")).listen();
     assert_eq!(twice.status, Some(401));
-    // A browser sends these unasked, along with its cookies: they excuse no page of another site.
+    // A browser sends Basic and Digest credentials by itself, like cookies: they do not exempt a
+    // cross-site request.
     let foreign = [("authorization", "Basic YWRhOnNlY3JldA=="), ("sec-fetch-site", "cross-site")];
     nobody.send("DELETE", "/api/v1/cart", &foreign, None).problem(403, "cross_site");
 }
@@ -227,7 +229,8 @@ fn each_wrong_password_makes_the_next_guess_wait_longer() {
     let nobody = shop.anonymous();
     for account in [&*email, "nobody@example.com"] {
         let guess = || nobody.post("/api/v1/sessions", &json!({"email": account, "password": "coffee & biscuits"}));
-        // All of the test come from one network, from which the owner has signed in: it counts for itself, and counts all the same.
+        // All requests of the test come from one network, from which the owner has signed in. That
+        // network has its own counter, and is limited nevertheless.
         let refused = (0..20).map(|_| guess()).find(|answer| answer.status != 401).expect("an end to patience");
         let wait = refused.problem(429, "too_many_guesses").header("retry-after").parse::<u64>().unwrap();
         assert!(wait >= 1);
@@ -256,7 +259,7 @@ fn a_client_over_its_limit_gets_retry_after_and_other_clients_are_served() {
         refused.header("retry-after").parse::<u64>().is_ok_and(|seconds| (1..=60).contains(&seconds)),
         "{refused:#?}"
     );
-    // Other things, and other people, have buckets of their own; probes have none.
+    // Other classes and other clients have their own buckets; probes have none.
     guest.get("/api/v1/products").ok();
     user.post(
         "/api/v1/users/me/password",
@@ -264,7 +267,8 @@ fn a_client_over_its_limit_gets_retry_after_and_other_clients_are_served() {
     )
     .invalid("/current_password");
     assert!(!guest.get("/livez").ok().headers.contains_key("ratelimit"));
-    // Who the client is, is not the client's to say: meanwhile a few more are due, and no more than that.
+    // A client cannot choose its own address by a header. A few tokens were added meanwhile, and
+    // not more.
     for header in ["x-forwarded-for", "x-real-ip", "forwarded"] {
         let body = json!({"refresh_token": "made up"});
         let ask = || guest.send("POST", "/api/v1/sessions/refresh", &[(header, "10.9.8.7")], Some(&body)).status;

@@ -1,4 +1,4 @@
-//! Tokens that are not what they seem.
+//! Forged, foreign and misused tokens.
 
 use crate::harness::Shop;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
