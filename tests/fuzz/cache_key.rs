@@ -1,4 +1,5 @@
-//! Any query has one key, however it is spelled; two that ask for different things have two.
+//! Each query has one cache key, however it is spelled. Two queries with different meanings have
+//! different keys.
 #![no_main]
 
 use galleria::gateway::fuzzed::CacheKey;
@@ -14,7 +15,7 @@ fn spelled(pairs: &Pairs) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// By name; those of one name keep their order, which may mean something.
+/// Sorted by name. Values of one name keep their order, because the order may have a meaning.
 fn in_order(query: &str) -> Pairs {
     let mut pairs: Pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     pairs.sort_by(|a, b| a.0.cmp(&b.0));

@@ -1,4 +1,5 @@
-//! Lists of entity tags, as no client would write them: read without a panic, and never believed to hold a tag that they do not hold.
+//! Malformed lists of entity tags: they cause no panic, and never match a tag that they do not
+//! contain.
 #![no_main]
 
 use galleria::gateway::fuzzed::{is_listed, is_matched, tag_of};
@@ -12,7 +13,7 @@ fuzz_target!(|input: (&str, &[u8])| {
     if list.trim() != "*" {
         assert!(!listed || list.contains(&tag), "{list:?} does not hold {tag}");
     }
-    // Put at the head of a list it is found, whatever follows.
+    // At the head of a list the tag is found, whatever follows.
     let with = format!("{tag}, {list}");
     assert!(is_listed(&with, &tag) && is_matched(&with, &tag));
     let weakly = format!("W/{tag}, {}", list.replace(&tag, ""));

@@ -40,8 +40,7 @@ fn fifty_pieces_are_sold_to_fifty_of_two_hundred_buyers() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, pieces as u32);
-    // Only a quarter of the buyers are registered, to save time; each of them sends four requests
-    // at once.
+    // Four buyers share one account: each account sends four requests at once.
     let accounts: Vec<Customer> = (0..buyers.div_ceil(4)).map(|_| shop.customer()).collect();
     let buyers: Vec<_> = (0..buyers).map(|n| accounts[n % accounts.len()].clone()).collect();
     let answers = at_once(&buyers, |buyer| buyer.buys(&kettle, 1));

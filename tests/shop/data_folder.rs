@@ -70,7 +70,7 @@ fn a_folder_that_cannot_be_written_to_is_refused() {
         |folder: &str| Program::new(home.path(), &["serve", "--listen", "127.0.0.1:0", "--data-dir", folder]).run();
     start("data").refused(4, "data");
     assert_eq!(fs::read(home.path().join("data")).unwrap(), b"not a folder");
-    // In this folder not even root can write; root ignores permission bits.
+    // Not even root can create this folder; root would ignore permission bits.
     start("/proc/galleria").refused(4, "/proc/galleria");
 }
 
@@ -224,7 +224,7 @@ fn a_disk_that_is_full_at_the_start_is_reported_and_does_no_harm() {
     shop.operator().audit();
 }
 
-/// Frees disk space.
+/// The disk has room again while the shop runs.
 #[test]
 fn a_shop_whose_disk_was_full_serves_again_when_there_is_room_without_being_started_again() {
     let mut shop = Shop::options().file_size(2 * 1024 * 1024).open();

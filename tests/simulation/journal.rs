@@ -1,4 +1,4 @@
-//! What happened, line by line: what people did, and what the shop logged.
+//! The journal of a run: the requests of the customers and the log lines of the shop.
 
 use log::{LevelFilter, Log, Metadata, Record};
 use std::cell::RefCell;
@@ -35,7 +35,7 @@ impl<'kvs> log::kv::VisitSource<'kvs> for Pairs<'_> {
     }
 }
 
-/// To be called before the first world. Instances that are told to crash say nothing on the way.
+/// Must be called before the first world. The crash of an instance prints no panic message.
 pub fn install() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
@@ -54,7 +54,7 @@ pub fn note(line: String) {
     LINES.with_borrow_mut(|lines| lines.push(line));
 }
 
-/// All since the last time.
+/// Takes all lines since the last call.
 pub fn take() -> Vec<String> {
     LINES.take()
 }

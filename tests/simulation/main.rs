@@ -1,12 +1,15 @@
-//! The whole shop in a world that is made up: one thread, a clock that jumps, and everything that can go wrong drawn from a seed.
+//! The whole shop in a simulated world: one thread, a clock that jumps, and all faults drawn from a
+//! seed.
 //!
-//! Customers order, cancel and send back, an operator packs, ships, refunds and restocks, while messages are lost, late, twice and out
-//! of order, instances crash, the payment provider fails, the disk fails, and the process dies and begins again with what was
-//! committed. Then the weather clears, everybody asks again for what was never answered, and everything has to come to rest as a small
-//! model says that it must. The models are the simulators of FoundationDB and TigerBeetle.
+//! Customers order, cancel and return; an operator packs, ships, refunds and restocks. Meanwhile
+//! messages are lost, delayed, duplicated and reordered, instances crash, the payment provider
+//! fails, the disk fails, and the process ends and restarts with the committed data. Then the
+//! faults end, each customer repeats the requests that got no answer, all work must end, and the
+//! state must match a small model. The method is that of the simulators of FoundationDB and
+//! TigerBeetle.
 //!
-//! A seed that fails fails every time: `TEST_SEED=17 TEST_SEEDS=1 cargo test --test simulation`. A long look:
-//! `TEST_SEEDS=100000 cargo test --release --test simulation`.
+//! A seed that fails fails every time: `TEST_SEED=17 TEST_SEEDS=1 cargo test --test simulation`. A
+//! long run: `TEST_SEEDS=100000 cargo test --release --test simulation`.
 
 mod journal;
 mod message_graph;
@@ -25,7 +28,7 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().map_or(default, |value| value.parse().expect("a whole number"))
 }
 
-/// A folder in memory where there is one: what is simulated is not the disk under it.
+/// A folder in memory where the machine has one: the simulation does not test the disk below it.
 fn folder() -> tempfile::TempDir {
     let memory = std::path::Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };

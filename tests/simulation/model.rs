@@ -1,4 +1,5 @@
-//! What must come of it: a shop in a few lines, told what people asked for and what they were answered.
+//! The model of the expected state: a small shop that is given the requests of the customers and
+//! the answers to them.
 
 use galleria::{
     services::{
@@ -10,18 +11,18 @@ use galleria::{
 };
 use std::collections::BTreeMap;
 
-/// What a card is good for.
+/// The behaviour of a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Card {
     Good,
     Declined,
-    /// Refunds to it fail in the end.
+    /// Refunds to the card fail in the end.
     LosesRefunds,
 }
 
 pub type Lines = BTreeMap<ProductId, u32>;
 
-/// An order, as its customer knows it.
+/// An order, as far as its customer knows it.
 #[derive(Debug)]
 pub struct Sale {
     pub user: UserId,
@@ -30,9 +31,9 @@ pub struct Sale {
     pub total: i64,
     pub state: State,
     pub returned: Lines,
-    /// Given back beside returns, by an operator.
+    /// The amount that an operator refunded, without returns.
     pub refunded: i64,
-    /// For returns.
+    /// The number of returns, and then the amount that they refunded.
     pub returns: usize,
     pub given_back: i64,
 }
@@ -50,7 +51,7 @@ pub enum State {
 pub struct Model {
     pub prices: BTreeMap<ProductId, i64>,
     pub sales: BTreeMap<OrderId, Sale>,
-    /// By user and key.
+    /// The order of each user and key.
     placed: BTreeMap<(UserId, String), OrderId>,
 }
 
@@ -61,7 +62,7 @@ fn must(is_so: bool, what: impl FnOnce() -> String) -> Check {
 }
 
 impl Model {
-    /// An answer to an order that was placed; `Ok(false)` while its end is not known.
+    /// Records the answer to a placed order. `Ok(false)` while the result is not known.
     pub fn placed(&mut self, key: &str, card: Card, wanted: Option<&Lines>, order: &Order) -> Result<bool, String> {
         let id = *self.placed.entry((order.user_id, key.to_owned())).or_insert(order.id);
         must(id == order.id, || format!("{key} has two orders: {id} and {}", order.id))?;
@@ -97,7 +98,7 @@ impl Model {
         Ok(true)
     }
 
-    /// The order of that key, as far as it is known.
+    /// The order of this key, where it is known.
     pub fn order_of(&self, user: UserId, key: &str) -> Option<OrderId> {
         self.placed.get(&(user, key.to_owned())).copied()
     }
@@ -127,7 +128,7 @@ impl Model {
         }
     }
 
-    /// Everything is at rest: each order is what the answers add up to.
+    /// Checks an order after all work has ended: it must equal the sum of the answers.
     pub fn check_order(&self, order: &Order, payment: Option<&Payment>, told: &[String]) -> Check {
         let id = order.id;
         let sale = self.sales.get(&id).ok_or_else(|| format!("nobody ordered {id}"))?;
@@ -144,7 +145,7 @@ impl Model {
             State::Cancelled => sale.total,
             _ => sale.given_back + sale.refunded,
         };
-        // What a bank did not take back is still with the shop.
+        // A refund that the bank did not accept stays with the shop.
         let expected_back = if sale.card == Card::LosesRefunds { back.min(expected_back) } else { expected_back };
         must(captured - back == paid - expected_back, || {
             format!("{id}: {captured} taken and {back} given back, not {paid} and {expected_back}: {sale:#?}")
@@ -175,7 +176,7 @@ impl Model {
 }
 
 impl Sale {
-    /// An answer may come when the order is further on, or cancelled.
+    /// An answer may come when the order has already reached a later state, or is cancelled.
     pub fn reaches(&mut self, state: State) {
         self.state = match (self.state, state) {
             (State::Confirmed, _) | (State::Packed, State::Shipped) => state,
@@ -187,7 +188,7 @@ impl Sale {
         self.lines == self.returned
     }
 
-    /// In the end.
+    /// The final status.
     fn status(&self) -> OrderStatus {
         match self.state {
             State::Rejected => OrderStatus::Rejected,
@@ -199,7 +200,7 @@ impl Sale {
         }
     }
 
-    /// What the customer finds in the inbox, once each.
+    /// The notifications in the customer's inbox, once each.
     fn news(&self) -> Vec<String> {
         let confirmed = "Your order is confirmed";
         let mut news = match self.state {

@@ -1,6 +1,8 @@
-//! Who does something in the shop, and asks again until there is an answer.
+//! The customers and the operator of the simulated shop. Each of them repeats a request until it is
+//! answered.
 //!
-//! What somebody is about to ask for is remembered before it is asked: a process that dies takes the answer with it, not the question.
+//! The intent is stored before the request is sent: the end of the process loses the answer, and
+//! not the intent.
 
 use crate::{
     model::{Card, Lines, State},
@@ -20,7 +22,7 @@ use galleria::{
 use rand::{RngExt, seq::IndexedRandom};
 use std::time::Duration;
 
-/// Something that is asked for until there is an answer.
+/// A request that is repeated until it is answered.
 #[derive(Debug, Clone)]
 pub enum Intent {
     Place {
@@ -54,24 +56,25 @@ pub enum Intent {
         product: ProductId,
         pieces: i64,
     },
-    /// Of an order that never comes: whoever wanted it is gone.
+    /// Releases the stock of an order that was never placed: its customer has left.
     Abandon {
         order: OrderId,
         product: ProductId,
     },
 }
 
-/// What came of asking once.
+/// The result of one request.
 enum Answered {
-    /// Whatever it was, it is over.
+    /// The request is done.
     Yes,
-    /// Refused. A copy of the question may still be on its way, and be answered otherwise: it is asked once more in the end.
+    /// The request was refused. A copy of it may still be on its way, and may be answered
+    /// differently: the request is sent once more in the end.
     No,
-    /// Nobody knows: the same again.
+    /// The result is not known: send the request again.
     Perhaps,
 }
 
-/// Lives until everything that it wants is done, or the process dies.
+/// Runs until the person has no more intents, or the process ends.
 pub async fn live(life: Life, who: usize) {
     while let Some(intent) = life.world(|world| world.next_intent(who)) {
         let answered = ask(&life, who, intent).await;
@@ -83,7 +86,7 @@ pub async fn live(life: Life, who: usize) {
     }
 }
 
-/// Asks once. An error is something that must not be.
+/// Sends the request once. An error is a violation of the model.
 async fn ask(life: &Life, who: usize, intent: Intent) -> Result<Answered, String> {
     let (user, principal, patience) = life.world(|world| {
         world.note(format!("{} {intent:?}", world.people[who].name));
@@ -177,7 +180,8 @@ async fn ask(life: &Life, who: usize, intent: Intent) -> Result<Answered, String
                 Said::Unknown => Ok(Answered::Perhaps),
             }
         }
-        // Not to be sent twice: whatever came of it, the books say.
+        // This request is not idempotent, so it is sent once. The reconciliation shows whether it
+        // took effect.
         Intent::Restock { product, pieces } => {
             let request = SetStock { product_id: product, seen: None, change: StockChange::AdjustBy(pieces) };
             call(life, &context, request).await;
@@ -236,7 +240,7 @@ pub fn address() -> galleria::types::Address {
 }
 
 impl World {
-    /// What the person still waits for, or else something new; `None` when it has done all that it wanted.
+    /// The intent without an answer, or else a new one; `None` when the person has no more intents.
     fn next_intent(&mut self, who: usize) -> Option<Intent> {
         if self.people[who].intent.is_none() {
             let person = &mut self.people[who];
@@ -261,7 +265,7 @@ impl World {
         };
         let line = format!("{} {heard}", person.name);
         match answered {
-            // Some customers never come back to ask what became of it.
+            // Some customers never repeat a request without an answer.
             Ok(Answered::Perhaps) if !self.is_calm && self.plan.random_range(0..100) < 8 => {
                 person.gone.extend(person.intent.take_if(|intent| matches!(intent, Intent::Place { .. })));
             }
@@ -274,7 +278,7 @@ impl World {
         self.note(line);
     }
 
-    /// An order that nobody was told of: is there somebody who did not wait for the answer?
+    /// Assigns an order without an answer to a customer that did not wait for one.
     pub fn adopt(&mut self, order: &Order) -> Result<(), String> {
         if self.model.sales.contains_key(&order.id) {
             return Ok(());
@@ -325,7 +329,7 @@ impl World {
         *products.choose(&mut self.plan).expect("a product")
     }
 
-    /// An order in one of these states, of that customer or of anybody.
+    /// An order in one of these states, of this customer or of any customer.
     fn some_order(&mut self, of: Option<usize>, states: &[State]) -> Option<OrderId> {
         let user = of.map(|who| self.people[who].user);
         let fit = |(id, sale): (&OrderId, &crate::model::Sale)| {

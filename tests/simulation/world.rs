@@ -1,4 +1,4 @@
-//! A world: its disk, its weather, the lives of its process, and the end.
+//! A world: its disk, its faults, the lives of its process, and the final checks.
 
 use crate::{
     journal,
@@ -29,16 +29,16 @@ use galleria::{
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
-/// Everything that is left when a process dies, but for the disk.
+/// All state that survives the end of a process, except the disk.
 pub struct World {
-    /// Draws what people do and what goes wrong. The shop draws from its own.
+    /// The random generator of the customers and of the faults. The shop has its own generator.
     pub plan: StdRng,
     pub model: Model,
     pub people: Vec<Person>,
     pub keys: usize,
-    /// Nothing goes wrong any more.
+    /// The faults have ended.
     pub is_calm: bool,
-    /// What must not be, and is.
+    /// The first violation of the model.
     pub fault: Option<String>,
     now: Timestamp,
     began: Option<(tokio::time::Instant, Timestamp)>,
@@ -49,13 +49,13 @@ pub struct Person {
     pub user: UserId,
     pub principal: Principal,
     pub cards: Vec<(Card, PaymentMethodId)>,
-    /// What is asked for and not answered.
+    /// The intent that has no answer yet.
     pub intent: Option<Intent>,
-    /// What was refused.
+    /// The intents that were refused.
     pub refused: Vec<Intent>,
-    /// Orders whose answer it did not wait for.
+    /// Orders whose answer the customer did not wait for.
     pub gone: Vec<Intent>,
-    /// So many things it still wants to do.
+    /// The number of intents that are still to be drawn.
     pub left: usize,
 }
 
@@ -65,7 +65,7 @@ impl Person {
     }
 }
 
-/// The world, from within one life of the process.
+/// The world during one life of the process.
 #[derive(Clone)]
 pub struct Life {
     world: Rc<RefCell<World>>,
@@ -78,13 +78,13 @@ impl Life {
     }
 }
 
-/// What became of a world.
+/// The result of a world.
 pub struct Run {
     pub outcome: Result<(), String>,
     pub journal: Vec<String>,
 }
 
-/// After the weather has cleared, everything is at rest within so long.
+/// After the end of the faults, all work ends within this time.
 const REST_WITHIN: Duration = Duration::from_secs(3 * 3600);
 
 impl World {
@@ -130,7 +130,7 @@ impl World {
         journal::note(format!("{at} {line}"));
     }
 
-    /// At the end of a life, which takes its clock with it.
+    /// Called at the end of a life, because the clock ends with the life.
     fn stop_the_clock(&mut self) {
         if let Some((began, at)) = self.began.take() {
             self.now = later(at, began.elapsed());
@@ -147,7 +147,7 @@ fn number_of_lines() -> usize {
     std::env::var("TEST_LINES").ok().and_then(|lines| lines.parse().ok()).unwrap_or(60)
 }
 
-/// One life of the process, from its start to its death.
+/// One life of the process, from its start to its end.
 fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool) {
     let runtime =
         || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
@@ -178,13 +178,13 @@ fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool)
         } else {
             let weather = actix::spawn(weather(life.clone(), disk.clone()));
             let (span, in_the_middle) = life.world(|world| {
-                // Some outlast the patience of every saga.
+                // Some lives last longer than the time limit of every saga.
                 let longest = if world.plan.random_range(0..100) < 25 { 200_000 } else { 30_000 };
                 (Duration::from_millis(world.plan.random_range(100..longest)), world.plan.random_range(0..100) < 80)
             });
             tokio::time::sleep(span).await;
             if in_the_middle {
-                // Of something: when nothing is being written a death is too easy.
+                // Wait for uncommitted data: the end of an idle process is too easy a case.
                 for _ in 0..5000 {
                     if disk.uncommitted() > 0 {
                         break;
@@ -203,7 +203,7 @@ fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool)
         world_now.fault.get_or_insert(fault);
     }
     drop(world_now);
-    // With it everything goes that was under way.
+    // All work in progress ends with the actor system.
     drop(system);
     shops_mesh.inspect(Mesh::stop);
     let world = &mut *world.borrow_mut();
@@ -217,7 +217,7 @@ fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool)
     world.note(format!("the process died, {kept} of {uncommitted} writes were kept"));
 }
 
-/// Products and people, before anything goes wrong.
+/// Creates the products and the accounts, before the faults begin.
 async fn furnish(life: &Life) {
     let context = life.shop.context();
     for number in 0..life.world(|world| world.plan.random_range(1..=3)) {
@@ -282,13 +282,13 @@ async fn furnish(life: &Life) {
     }
 }
 
-/// What goes wrong, and when.
+/// Draws the faults and their times.
 async fn weather(life: Life, disk: Disk) {
     loop {
         let pause = life.world(|world| Duration::from_millis(world.plan.random_range(50..8000)));
         tokio::time::sleep(pause).await;
         let (what, amount) = life.world(|world| {
-            // Now and then nothing gets through at all.
+            // Now and then no message is delivered at all.
             let worst = if world.plan.random_range(0..100) < 10 { 100 } else { 40 };
             (world.plan.random_range(0..100), world.plan.random_range(0..=worst))
         });
@@ -304,7 +304,7 @@ async fn weather(life: Life, disk: Disk) {
                 let (latency, jitter) = (some(200), some(4000));
                 let mut percent = || world.plan.random_range(amount / 2..=amount);
                 let (lost_requests, lost_replies, duplicates) = (percent(), percent(), percent());
-                // Not drawn by itself: a seed goes on meaning the same weather.
+                // Derived and not drawn: each seed keeps its sequence of faults.
                 Some(Link { latency, jitter, serialised: amount % 2 == 1, lost_requests, lost_replies, duplicates })
             })),
             65..75 => life.shop.mesh.set_links(None),
@@ -320,7 +320,8 @@ async fn weather(life: Life, disk: Disk) {
     }
 }
 
-/// The weather has cleared: everybody gets an answer, everything comes to rest, and is as it must be.
+/// The faults have ended: every customer gets an answer, all work ends, and the state matches the
+/// model.
 async fn finish(life: &Life, people: Vec<tokio::task::JoinHandle<()>>) -> Result<(), String> {
     life.world(|world| world.note("the weather clears".into()));
     let cleared = tokio::time::Instant::now();
@@ -405,12 +406,12 @@ async fn all_orders(life: &Life) -> Result<Vec<Order>, String> {
     }
 }
 
-/// What the order's customer found about it in the inbox, but for refunds that failed.
+/// The notifications of the order in the customer's inbox, without failed refunds.
 async fn told(life: &Life, order: &Order) -> Result<Vec<String>, String> {
     let list = ListNotifications { user_id: order.user_id, limit: Limit::MOST, cursor: None };
     let inbox = life.shop.mesh.call(&life.shop.context(), list).await.map_err(|error| error.to_string())?;
     let page = format!("/orders/{}", order.id);
     let of_order = inbox.items.into_iter().filter(|it| it.link.as_deref() == Some(&page));
-    // Whether a refund fails is the bank's affair.
+    // Whether a refund fails is the decision of the bank.
     Ok(of_order.map(|it| it.title).filter(|title| title != "A refund did not reach you").collect())
 }

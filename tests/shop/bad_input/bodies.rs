@@ -1,4 +1,4 @@
-//! Bodies in another coding, and bodies that nobody asked for.
+//! Bodies in an unsupported coding, and bodies for routes without one.
 
 use super::{JSON, forms::World, send};
 use crate::harness::{Shop, routes};
@@ -68,19 +68,20 @@ fn a_route_without_a_body_accepts_only_an_empty_body_or_an_empty_object() {
     for (kind, body) in [(json, "{}"), ("", ""), (json, "")] {
         let answer = say("GET", "/api/v1/users/me", kind, body);
         assert_eq!(answer.status, Some(200), "{body:?}: {answer:?}");
-        // It is delivered.
+        // The order is delivered by now.
         let answer = say("POST", &format!("/api/v1/orders/{}/cancel", world.order), kind, body);
         assert_eq!(answer.status, Some(409), "{body:?}: {answer:?}");
     }
 }
 
-/// How long a body takes is up to the client's line; the time that the shop gives itself begins when it is there.
+/// The upload time depends on the client's connection. The deadline of the handler begins when the
+/// body is complete.
 #[test]
 fn a_slow_upload_does_not_shorten_the_deadline_of_the_handler() {
     let shop = Shop::open();
     let mut connection = shop.raw_connection();
     connection.head("GET /api/v1/storefront", "content-type: application/json\r\ncontent-length: 2\r\n").say("{");
-    // Longer than the route's deadline, shorter than a body may take.
+    // Longer than the deadline of the route, shorter than the timeout of a body.
     std::thread::sleep(Duration::from_secs(6));
     let answer = connection.say("}").listen();
     assert_eq!(answer.status, Some(200), "{answer:?}");

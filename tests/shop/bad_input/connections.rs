@@ -1,4 +1,4 @@
-//! Bytes that no decent client sends: too large, too slow, or no HTTP at all.
+//! Requests that no regular client sends: too large, too slow, or not HTTP.
 
 use crate::harness::{PATIENCE, RawConnection, Shop, within};
 use std::time::Duration;
@@ -14,7 +14,7 @@ fn a_body_that_is_too_large_is_not_read() {
     let answer = shop.raw_connection().head(HEAD, &announced).listen();
     assert_eq!(answer.status, Some(413), "it is refused for what it announces: {answer:?}");
     assert!(answer.text.contains("body_too_large") && answer.text.contains("application/problem+json"), "{answer:?}");
-    // And for what it turns out to be, where it announces nothing.
+    // A chunked body announces no length, and is refused for its actual length.
     let mut chunked = shop.raw_connection();
     chunked.head(HEAD, &format!("{JSON}transfer-encoding: chunked\r\n"));
     for _ in 0..20 {
@@ -32,7 +32,7 @@ fn a_body_that_is_too_large_is_not_read() {
     shop.anonymous().send("GET", "/api/v1/products", &[], None).ok();
 }
 
-/// A client that stalls holds a place that somebody else could have.
+/// A stalled client occupies a place that another client could use.
 #[test]
 fn a_slow_request_is_ended_by_a_timeout() {
     let shop = Shop::open();

@@ -1,19 +1,19 @@
-//! Every route that takes a body, with a good one.
+//! Every route that takes a body, each with a valid body.
 
 use crate::harness::{Card, Client, Customer, GOOD_PASSWORD, Shop, eventually, fresh, home_address};
 use Sender::*;
 use serde_json::{Value, json};
 
-/// One route, and a body that it takes.
+/// One route, and a valid body for it.
 pub struct Form {
     pub method: &'static str,
     pub template: &'static str,
     pub path: String,
     pub who: Client,
     pub body: Value,
-    /// Fields that cannot be left out.
+    /// The pointers of the required fields.
     pub required: &'static [&'static str],
-    /// The answer to the good body, so that whatever else is answered was due to what was changed in it.
+    /// The answer to the valid body. Every other answer is then due to the change of the body.
     pub good: u16,
 }
 
@@ -53,12 +53,12 @@ const FORMS: &[(&str, &str, Sender, u16, &[&str])] = &[
     ("POST",  "/api/v1/shipping/quotes",          Guest, 200, &["/address", "/address/country", "/items", "/items/0/product_id", "/items/0/quantity"]),
 ];
 
-/// Method and path of each.
+/// The method and the path template of each route.
 pub fn templates() -> Vec<(&'static str, &'static str)> {
     FORMS.iter().map(|(method, template, ..)| (*method, *template)).collect()
 }
 
-/// Somebody with one of everything, and somebody who runs the shop.
+/// A customer with a record of each kind, and an operator.
 pub struct World {
     pub guest: Client,
     pub operator: Client,
@@ -172,7 +172,7 @@ impl World {
         }
     }
 
-    /// All that a request could have changed, as it can be seen.
+    /// All visible records that a request could have changed.
     pub fn snapshot(&self) -> Vec<(String, Value)> {
         let seen = |who: &Client, path: &str| (path.to_owned(), who.get(path).ok().body);
         let product = format!("/api/v1/products/{}", self.product);
@@ -190,7 +190,7 @@ impl World {
         ]
     }
 
-    /// Nothing of that has changed since.
+    /// Checks that no record has changed since the snapshot.
     #[track_caller]
     pub fn is_still(&self, before: &[(String, Value)]) {
         for ((path, now), (_, then)) in self.snapshot().iter().zip(before) {

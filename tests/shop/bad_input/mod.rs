@@ -1,4 +1,4 @@
-//! What nobody should send: no body, path or byte makes a 5xx, and what is refused leaves nothing behind.
+//! Invalid input: no body, path or byte causes a 5xx, and a refused request changes nothing.
 
 mod bodies;
 mod connections;
@@ -12,7 +12,7 @@ use crate::harness::{Answer, Shop, fresh, routes};
 use forms::{Form, World};
 use serde_json::{Value, json};
 
-/// Routes that change something and look at no body.
+/// Routes that change state and read no body.
 const BODILESS: [(&str, &str); 4] = [
     ("POST", "/api/v1/orders/{id}/cancel"),
     ("POST", "/api/v1/notifications/{id}/read"),
@@ -54,7 +54,7 @@ fn send(form: &Form, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     answer
 }
 
-/// It is written for people, who need not know in what the shop is written.
+/// The detail is written for people: it names no type and no library of the program.
 #[track_caller]
 fn speaks_plainly(answer: &Answer) {
     let words = answer["detail"].to_string().to_lowercase();
@@ -203,7 +203,7 @@ fn a_shown_text_with_control_characters_is_refused() {
     world.is_still(&before);
 }
 
-/// A password may hold what it will.
+/// A password may contain any character.
 fn is_secret(pointer: &str) -> bool {
     ["password", "token", "number", "cvc"].iter().any(|secret| pointer.contains(secret))
 }
@@ -224,12 +224,14 @@ fn malformed_input_is_refused_and_changes_nothing() {
     ];
     for form in world.forms() {
         for pointer in pointers(&form.body).into_iter().filter(|pointer| !pointer.is_empty()) {
-            // A conflict is no bad input: an order for which there is nothing left is kept as rejected.
+            // A conflict is not an input error: an order for which the stock does not suffice is
+            // stored as rejected.
             let refuses = |value: &Value| {
                 [400, 422].contains(&send_json(&form, &changed(&form.body, &pointer, value.clone())).status)
             };
             let refused: Vec<Value> = odd().into_iter().filter(refuses).collect();
-            // Some of it may be taken; what is not changes nothing. Whoever has registered with it took the guest's cart along.
+            // Some values are accepted. A refused value changes nothing. A registration that
+            // succeeded has merged the cart of the guest, so the guest needs a new one.
             world.guest.put_in_cart(&world.product, 2).ok();
             let before = world.snapshot();
             if refused.iter().all(refuses) {
@@ -265,7 +267,7 @@ fn amounts_out_of_range_are_refused() {
     operator.set_stock(&dearest, json!({"adjust_by": i64::MIN})).is(422);
     let other = json!({"slug": fresh("yen"), "name": "Yen", "category": "safe", "price": {"amount": 100, "currency": "JPY"}, "weight_grams": 1, "on_hand": 5});
     let made = operator.post("/api/v1/products", &other);
-    // Whether another currency can be sold or not, a cart of two is no sum.
+    // Whether another currency can be sold or not, a cart with two currencies has no total.
     if made.status == 201 {
         let mixed = customer.place_order(&fresh("key"), &customer.order_of(&[(&dearest, 1), (&made.id(), 1)]));
         assert!((400..500).contains(&mixed.status), "{mixed:#?}");
@@ -282,7 +284,7 @@ fn amounts_out_of_range_are_refused() {
     operator.audit();
 }
 
-/// The pointers (RFC 6901) of a value and all within it.
+/// The pointers (RFC 6901) of a value and of all values inside it.
 fn pointers(value: &Value) -> Vec<String> {
     let within: Vec<(String, &Value)> = match value {
         Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), value)).collect(),
@@ -295,7 +297,7 @@ fn pointers(value: &Value) -> Vec<String> {
     std::iter::once(String::new()).chain(within).collect()
 }
 
-/// Values that can stand nowhere where this one does.
+/// Values that are invalid in the place of this one.
 fn impossible(value: &Value) -> Vec<Value> {
     match value {
         Value::String(_) => vec![json!(true), json!(-1), json!(1.5), json!([]), json!({})],
@@ -328,7 +330,7 @@ fn without(body: &Value, pointer: &str) -> Value {
     body
 }
 
-/// Only for the words of a failing test.
+/// For the messages of failing assertions.
 impl std::fmt::Debug for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {}", self.method, self.template)

@@ -1,4 +1,4 @@
-//! Ids that are none, and paths that lead nowhere.
+//! Malformed ids, and paths without a route.
 
 use super::forms::World;
 use crate::harness::{Shop, fresh, routes};
@@ -40,7 +40,7 @@ fn a_malformed_id_gets_404() {
         for id in garbage {
             let path = row.path.replace("{id}", &id.replace('{', "%7B").replace('}', "%7D"));
             let answer = world.operator.send(&row.method, &path, &[], form.as_ref().map(|form| &form.body));
-            // Taking out of a cart what is not in it changes nothing.
+            // The removal of a product that is not in the cart changes nothing.
             let is_nothing_to_take_out = answer.status == 200
                 && (row.method.as_str(), row.path.as_str()) == ("DELETE", "/api/v1/cart/items/{id}");
             assert!(answer.status == 404 || answer.status == 400 || is_nothing_to_take_out, "{answer:#?}");

@@ -1,4 +1,4 @@
-//! `If-Match`: what a client says about a product holds when it is changed, or nothing is changed.
+//! `If-Match`: a product changes only when the version that the client names is the current one.
 
 use crate::harness::{Client, Shop};
 use serde_json::json;

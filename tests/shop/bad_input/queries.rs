@@ -1,4 +1,4 @@
-//! Questions that no route knows, and values that a known one cannot have.
+//! Unknown query parameters, and invalid values of known parameters.
 
 use super::forms::World;
 use crate::harness::{Answer, Client, Shop, fresh, home_address, routes};
@@ -69,7 +69,7 @@ fn every_list_is_paged() {
             owner.get(&format!("{other}?cursor={cursor}")).problem(400, "bad_cursor");
         }
     }
-    // What has gone meanwhile is no reason to lose one's place.
+    // The cursor stays valid when the record that it names was deleted.
     let page = owner.get("/api/v1/users/me/addresses?limit=2").ok();
     let last = page.items()[1]["id"].as_str().expect("an id").to_owned();
     owner.delete(&format!("/api/v1/users/me/addresses/{last}")).no_content();

@@ -1,4 +1,4 @@
-//! JSON of the wrong shape, said twice, or not text at all.
+//! JSON with wrong types, duplicate fields, or invalid text.
 
 use super::{JSON, changed, forms::World, pointers, send, send_json};
 use crate::harness::Shop;
@@ -12,9 +12,9 @@ fn a_value_of_another_json_type_is_refused() {
     for form in world.forms() {
         for pointer in pointers(&form.body).into_iter().filter(|pointer| !pointer.is_empty()) {
             let wrong = match form.body.pointer(&pointer).expect("it is there") {
-                // Derived readers would take the values in their order for the object.
+                // Derived deserializers would accept the values in order as the object.
                 Value::Object(fields) => fields.values().cloned().collect(),
-                // And this for a word of a list of words.
+                // Derived deserializers would accept this object as the enum value.
                 Value::String(word) => json!({word: null}),
                 value => json!([value]),
             };
@@ -54,7 +54,7 @@ fn a_duplicate_field_is_refused_at_every_depth() {
             assert_eq!(answer["errors"][0]["pointer"], *pointer, "{answer:#?}");
             assert!(answer["detail"].to_string().contains(name), "{answer:#?}");
         }
-        // Also where nobody would have looked.
+        // Also inside an unknown field.
         let unknown = format!("{{\"x\": {{\"y\": 1, \"y\": 2}}, {}", &form.body.to_string()[1..]);
         send(&form, &[JSON], unknown.as_bytes()).is(422);
     }

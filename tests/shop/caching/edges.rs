@@ -1,4 +1,5 @@
-//! Where a cache is easily wrong: failures that many wait for, what is only just too old, conditions on changes.
+//! Edge cases of the cache: a failed fetch with several waiters, an entry that has just expired,
+//! and preconditions of changes.
 
 use super::{is_hit, product_path, status};
 use crate::harness::{Answer, Shop};
@@ -61,7 +62,7 @@ fn a_change_with_a_failed_if_none_match_is_not_made() {
         change("DELETE", &path, None).problem(412, "stale");
     }
     assert_eq!(operator.get(&path).ok().header("etag"), tag);
-    // Both conditions: that of If-Match is looked at first, and both must hold.
+    // Both preconditions must hold. If-Match is evaluated first.
     let both = [("if-match", tag.as_str()), ("if-none-match", tag.as_str())];
     operator.send("PATCH", &path, &both, Some(&dearer)).problem(412, "stale");
     let both = [("if-match", tag.as_str()), ("if-none-match", "\"x\"")];

@@ -1,4 +1,5 @@
-//! What is answered from the cache is what would be answered without it; and nobody who was told of a change reads what was before.
+//! A cached answer equals the answer without the cache, and a client that was told of a change
+//! never reads the old version.
 
 mod edges;
 
@@ -82,10 +83,10 @@ fn a_client_that_was_told_of_a_change_never_reads_the_old_version() {
     let (path, over) = (product_path(&kettle), AtomicBool::new(false));
     let list = "/api/v1/products?sort=price";
     let in_list = |who: &Client| who.get(list).ok().items()[0].clone();
-    // What was read before a change often arrives after it.
+    // With jitter, the result of a read from before a change often arrives after the change.
     operator.set_link("gateway.products", &json!({"jitter_ms": 8})).no_content();
     thread::scope(|scope| {
-        // They fill the cache again all the time, with whatever they get.
+        // These clients fill the cache again all the time, also with results from before a change.
         for path in [path.as_str(), path.as_str(), list, list] {
             let (guest, over) = (shop.anonymous(), &over);
             scope.spawn(move || {
@@ -140,7 +141,8 @@ fn a_change_that_did_not_pass_the_gateway_is_soon_visible() {
     let operator = shop.operator();
     let kettle = operator.stock_up_and_tell(100, 50);
     let (mut customer, guest) = (shop.customer(), shop.anonymous());
-    // The customer is told that it is being worked on; then the bank declines, and the pieces go back to the shelf.
+    // The first answer says that the order is in progress. Then the bank declines, and the reserved
+    // stock is released.
     operator.change_control("routes", "orders.place", &json!({"deadline_ms": 1_000})).ok();
     customer.pays_with(Card("4000 0000 0000 0002"));
     let told = customer.buys(&kettle, 5);
@@ -169,7 +171,7 @@ fn a_client_with_the_current_version_gets_304_without_a_body() {
     guest.send("GET", &path, &[("if-match", &tag)], None).ok();
     guest.send("GET", &path, &[("if-match", "\"another\"")], None).problem(412, "stale");
     guest.send("GET", &path, &[("if-match", "\"another\""), ("if-none-match", &tag)], None).problem(412, "stale");
-    // It does not know since when it has been so: a condition on that says nothing.
+    // The answer has no Last-Modified, so the gateway ignores a condition on the date.
     guest.send("GET", &path, &[("if-modified-since", "Sun, 06 Nov 2044 08:49:37 GMT")], None).ok();
 }
 

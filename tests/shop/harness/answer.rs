@@ -1,23 +1,24 @@
-//! An answer of the shop, in good form: whatever the request was, every answer keeps to the house rules.
+//! An answer of the shop. Every answer is checked against the general rules, whatever the request
+//! was.
 
 use super::contract;
 use serde_json::Value;
 use std::ops::Index;
 use ureq::http::HeaderMap;
 
-/// What was answered to a request. That it is in good form was checked when it was made.
+/// The answer to a request. The constructor has checked the general rules.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
-    /// `null` where there is no JSON.
+    /// `null` where the answer has no JSON.
     pub body: Value,
     pub text: String,
-    /// The request, for the words of a failing test.
+    /// The request, for the messages of failing assertions.
     request: String,
 }
 
-/// What every answer carries, and how it begins.
+/// The headers of every answer, and the beginnings of their values.
 #[rustfmt::skip]
 const ALWAYS: [(&str, &str); 6] = [
     ("content-security-policy",      "default-src 'self'"),
@@ -27,7 +28,7 @@ const ALWAYS: [(&str, &str); 6] = [
     ("cross-origin-resource-policy", "same-origin"),
     ("permissions-policy",           "geolocation=()"),
 ];
-/// What tells strangers about the machine behind the shop.
+/// Headers that would reveal the software behind the shop.
 const NEVER: [&str; 3] = ["server", "x-powered-by", "x-xss-protection"];
 
 impl Answer {
@@ -41,7 +42,7 @@ impl Answer {
         };
         let answer = Self { status, headers, body, text, request };
         answer.check_headers();
-        // Who looks for a page where there is none is shown the shop's own, which says so.
+        // A request for a missing page gets the error page of the web shop.
         let is_page = answer.header("content-type").starts_with("text/html") && !answer.request.contains("/api/");
         if answer.status >= 400 && !(answer.status == 404 && is_page) {
             answer.check_problem();
@@ -59,7 +60,7 @@ impl Answer {
             assert!(self.header(name).starts_with(begins), "{name}: {self:#?}");
         }
         assert!(!self.header("content-security-policy").contains("unsafe"), "{self:#?}");
-        // Only files that never change are kept without asking.
+        // Only immutable files may be cached without revalidation.
         let is_lasting = self.request.split(' ').nth(1).is_some_and(|path| path.starts_with("/v/"));
         assert!(self.header("cache-control").starts_with("no-") || is_lasting, "{self:#?}");
         for name in NEVER {
@@ -73,7 +74,7 @@ impl Answer {
         assert_eq!(id, trace, "{self:#?}");
     }
 
-    /// RFC 9457, and this shop's own members.
+    /// RFC 9457, and the shop's own members.
     #[track_caller]
     fn check_problem(&self) {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:#?}");
@@ -85,7 +86,7 @@ impl Answer {
             assert!(!text(name).is_empty(), "no {name} in {self:#?}");
         }
         assert_eq!(self.body["status"], self.status, "{self:#?}");
-        // One that is told again is told in the words of the first time.
+        // A replayed answer holds the trace id of the first answer.
         if self.header("idempotency-replayed").is_empty() {
             assert_eq!(text("trace_id"), self.header("x-request-id"), "{self:#?}");
         }
@@ -97,7 +98,7 @@ impl Answer {
         }
     }
 
-    /// Empty where there is none.
+    /// The value of the header; empty where the header is absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
@@ -125,7 +126,7 @@ impl Answer {
         answer
     }
 
-    /// Refused for this reason.
+    /// Checks the status and the problem code.
     #[track_caller]
     pub fn problem(self, status: u16, code: &str) -> Self {
         let answer = self.is(status);
@@ -133,7 +134,7 @@ impl Answer {
         answer
     }
 
-    /// Refused because of the field that this JSON pointer leads to.
+    /// Checks that the field at this JSON pointer is the reason of the refusal.
     #[track_caller]
     pub fn invalid(self, pointer: &str) -> Self {
         let answer = self.problem(422, "invalid");
@@ -146,7 +147,7 @@ impl Answer {
         answer
     }
 
-    /// A text in the body.
+    /// The text member of the body with this name.
     #[track_caller]
     pub fn text_of(&self, name: &str) -> String {
         self.body[name].as_str().unwrap_or_else(|| panic!("no text `{name}` in {self:#?}")).to_owned()

@@ -1,4 +1,4 @@
-//! Callers as values: a method for each thing that they can ask.
+//! Clients as values, with a method for each request.
 
 use super::{answer::Answer, shop::ShopAddress, within};
 use serde_json::{Value, json};
@@ -18,20 +18,20 @@ use ureq::{
 
 pub const GOOD_PASSWORD: &str = "a long walk at dawn";
 
-/// One caller, with a cart and connections of its own.
+/// One client, with its own cart and connections.
 #[derive(Clone)]
 pub struct Client {
     address: ShopAddress,
     agent: Agent,
     token: Option<String>,
-    /// The one cookie that it keeps: who it is, it says by its token.
+    /// The only cookie that the client keeps. The client authenticates by its token.
     cart: Arc<Mutex<String>>,
     pub email: String,
     pub user_id: String,
     pub refresh_token: String,
 }
 
-/// A name that no other part of the test run uses.
+/// A name that is unique in the test run.
 pub fn fresh(kind: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("{kind}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
@@ -71,7 +71,7 @@ impl Client {
         }
     }
 
-    /// The same caller, with another token or none.
+    /// The same client with another token, or without one.
     pub fn bearing(&self, token: Option<&str>) -> Self {
         Self { token: token.map(str::to_owned), ..self.clone() }
     }
@@ -80,7 +80,7 @@ impl Client {
         self.token.as_deref().expect("somebody who is signed in")
     }
 
-    // Anything.
+    // General requests.
 
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
@@ -113,7 +113,7 @@ impl Client {
         answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
-    /// As [`Client::send`]; an error where the shop is not there, or goes away meanwhile.
+    /// As [`Client::send`]. An error where the shop does not run, or ends meanwhile.
     #[track_caller]
     pub fn try_send(
         &self,
@@ -164,7 +164,7 @@ impl Client {
             request = request.header("cookie", format!("cart={cart}"));
         }
         if method == "HEAD" {
-            // The client would unpack a body that a HEAD has not.
+            // The HTTP client would try to decompress the absent body of a HEAD answer.
             request = request.header("accept-encoding", "identity");
         }
         for (name, value) in headers {
@@ -184,7 +184,7 @@ impl Client {
         }
     }
 
-    /// The events of a stream until it ends: id, kind and data of each.
+    /// The id, the kind and the data of each event of a stream, until the stream ends.
     #[track_caller]
     pub fn events(&self, path: &str, last: Option<&str>) -> Vec<(String, String, Value)> {
         let headers: Vec<_> = last.map(|id| ("last-event-id", id)).into_iter().collect();
@@ -229,7 +229,7 @@ impl Client {
         self.welcomed(answer)
     }
 
-    /// Takes over the tokens that the answer brings.
+    /// Stores the tokens of the answer.
     fn welcomed(&mut self, answer: Answer) -> Answer {
         if answer.status == 201 {
             assert_eq!(answer["token_type"], "Bearer");
@@ -268,7 +268,7 @@ impl Client {
         self.get(&format!("/api/v1/products/{id}"))
     }
 
-    /// Puts a new product on the shelves: its id.
+    /// Creates a product with this price and stock. Gives its id.
     #[track_caller]
     pub fn stock_up(&self, price: i64, on_hand: u32) -> String {
         let name = fresh("kettle");
@@ -279,7 +279,8 @@ impl Client {
         self.post("/api/v1/products", &product).created().id()
     }
 
-    /// The same; and those who hear of products, such as the cache, have heard of it.
+    /// As `stock_up`, and waits until the subscribers of product events, such as the cache, have
+    /// received the event.
     #[track_caller]
     pub fn stock_up_and_tell(&self, price: i64, on_hand: u32) -> String {
         let product = self.stock_up(price, on_hand);
@@ -302,7 +303,7 @@ impl Client {
     // The cart.
 
     #[track_caller]
-    /// What it costs to send one piece home.
+    /// The shipping quotes for one piece to the home address.
     pub fn quotes(&self, product: &str) -> Answer {
         let lines = json!([{"product_id": product, "quantity": 1}]);
         self.post("/api/v1/shipping/quotes", &json!({"address": home_address(), "items": lines}))
@@ -364,7 +365,7 @@ impl Client {
 
     // Operation.
 
-    /// The books are in order.
+    /// Checks that the audit balances.
     #[track_caller]
     pub fn audit(&self) {
         let audit = self.get("/api/v1/audit").ok();
@@ -379,7 +380,7 @@ impl Client {
         self.send("POST", &format!("/api/v1/events/dead/{dead_letter}/replay"), &[], None)
     }
 
-    /// What can be changed while the shop runs: routes, services, breakers.
+    /// The settings that an operator can change at run time: routes, services, breakers.
     #[track_caller]
     pub fn controls(&self, kind: &str) -> Answer {
         self.get(&format!("/api/v1/gateway/{kind}"))
@@ -395,7 +396,7 @@ impl Client {
         self.post(&format!("/api/v1/lab/instances/{instance}/pause"), &json!({"ms": ms}))
     }
 
-    /// What goes wrong on a way: `gateway.products`, `any.products`, `any.any`.
+    /// Sets the faults of a link: `gateway.products`, `any.products`, `any.any`.
     #[track_caller]
     pub fn set_link(&self, way: &str, weather: &Value) -> Answer {
         self.put(&format!("/api/v1/lab/links/{way}"), weather)
@@ -412,7 +413,7 @@ impl Client {
     }
 }
 
-/// Passwords are checked as fast as can be, and no faster: whoever comes in a crowd is asked to come again.
+/// Repeats a request that got 503 `busy`: the number of concurrent password checks is limited.
 #[track_caller]
 fn patiently(mut ask: impl FnMut() -> Answer) -> Answer {
     loop {
@@ -424,7 +425,7 @@ fn patiently(mut ask: impl FnMut() -> Answer) -> Answer {
     }
 }
 
-/// Somebody who can buy: signed in, with an address and a card.
+/// A client that can buy: signed in, with an address and a card.
 #[derive(Clone)]
 pub struct Customer {
     client: Client,
@@ -440,13 +441,13 @@ impl Customer {
         Self { client, address_id, payment_method_id }
     }
 
-    /// From now on they pay with this card.
+    /// Makes this the card of later orders.
     #[track_caller]
     pub fn pays_with(&mut self, card: Card) {
         self.payment_method_id = self.client.add_card(card).created().id();
     }
 
-    /// An order of these products; of what is in the cart, where there are none.
+    /// The body of an order of these products, or of the cart where the list is empty.
     pub fn order_of(&self, lines: &[(&str, u64)]) -> Value {
         let mut order = json!({
             "address_id": self.address_id, "shipping_service": "standard", "payment_method_id": self.payment_method_id,

@@ -1,4 +1,4 @@
-//! Bytes on the wire, for requests that no decent client sends.
+//! Raw bytes on a TCP connection, for requests that no regular client sends.
 
 use super::PATIENCE;
 use std::{
@@ -6,13 +6,14 @@ use std::{
     net::{Shutdown, SocketAddr, TcpStream},
 };
 
-/// A connection on which anything can be said.
+/// A connection that sends any bytes.
 pub struct RawConnection {
     stream: TcpStream,
     address: SocketAddr,
 }
 
-/// What came back until the shop closed the connection; nothing where it just closed it.
+/// The bytes received until the shop closed the connection. The status is `None` where no answer
+/// came.
 #[derive(Debug)]
 pub struct Raw {
     pub status: Option<u16>,
@@ -26,7 +27,7 @@ impl RawConnection {
         Self { stream, address }
     }
 
-    /// Says it; a shop that has heard enough may have hung up.
+    /// Sends the bytes. An error is ignored: the shop may have closed the connection already.
     pub fn say(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         let _ = self.stream.write_all(bytes.as_ref());
         self
@@ -46,13 +47,13 @@ impl RawConnection {
         !seen.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 
-    /// A request line and the headers that any request has.
+    /// Sends a request line and the usual headers.
     pub fn head(&mut self, line: &str, headers: &str) -> &mut Self {
         let host = self.address;
         self.say(format!("{line} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n"))
     }
 
-    /// Reads until the shop hangs up.
+    /// Reads until the shop closes the connection.
     #[track_caller]
     pub fn listen(&mut self) -> Raw {
         let mut bytes = Vec::new();

@@ -1,4 +1,5 @@
-//! The OpenAPI document as a contract: every answer that a test receives is held against it, and every body that was taken.
+//! The OpenAPI document as a contract: every answer that a test receives, and every accepted body,
+//! is validated against it.
 
 use super::Program;
 use jsonschema::{Registry, Validator};
@@ -9,14 +10,14 @@ use std::{
 };
 use ureq::http::HeaderMap;
 
-/// As the program prints it.
+/// The document as the program prints it.
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder that goes away");
     let printed = Program::new(folder.path(), &["openapi"]).run().succeeded().out;
     serde_json::from_str(&printed).expect("a document")
 });
 
-/// Fields that mean something to clients: where one is there, the document says so.
+/// Headers with a meaning for clients: an answer may have them only where the document says so.
 #[rustfmt::skip]
 const TOLD: [&str; 14] = [
     "ratelimit", "ratelimit-policy", "retry-after", "etag", "location", "cache-status", "age", "idempotency-replayed", "x-completed",
@@ -25,7 +26,7 @@ const TOLD: [&str; 14] = [
 
 const BASE: &str = "https://galleria.example/openapi.json";
 
-/// The document with every schema closed: what it does not tell may not be there.
+/// The document with every schema closed: an answer may not have undocumented fields.
 static REGISTRY: LazyLock<Registry<'static>> = LazyLock::new(|| {
     let mut document = DOCUMENT.clone();
     for (_, schema) in document["components"]["schemas"].as_object_mut().expect("schemas") {
@@ -47,13 +48,13 @@ fn close(schema: &mut Value) {
     }
 }
 
-/// What there is to say against the answer; against the body that was sent, where the shop took it.
+/// The first violation of the document by the answer, or by the body of an accepted request.
 pub fn broken_by(request: &str, sent: Option<&[u8]>, status: u16, headers: &HeaderMap, body: &Value) -> Option<String> {
     let (method, path) = request.split_once(' ')?;
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let template = template_of(path)?;
     let asked = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
-    // A wrong method: what that is answered with is no operation's.
+    // A wrong method belongs to no operation.
     let operation = DOCUMENT["paths"][template].get(&asked)?;
     let place = format!("#/paths/{}/{asked}", template.replace('/', "~1").replace('{', "%7B").replace('}', "%7D"));
     if let (true, Some(sent), Some(_)) = (status < 300, sent, operation.get("requestBody")) {
@@ -104,7 +105,7 @@ fn against_headers(response: &Value, headers: &HeaderMap) -> Option<String> {
     Some(format!("{untold} is not documented"))
 }
 
-/// The path of the document that it is one of; one without an id goes first.
+/// The path template of the document that matches the path. A template without an id is preferred.
 fn template_of(path: &str) -> Option<&'static str> {
     let matches = |template: &&String| {
         let (mut parts, mut given) = (template.split('/'), path.split('/'));

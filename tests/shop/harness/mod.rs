@@ -1,4 +1,4 @@
-//! What the tests are written with: the running shop, its callers, and their answers.
+//! The tools of the tests: the running shop, its clients, and their answers.
 
 mod answer;
 mod client;
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 /// many times longer than any of these events takes; no test measures with it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Looks until there is something to see.
+/// Repeats `look` until it gives a value.
 #[track_caller]
 pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     within(PATIENCE, what, look)
@@ -48,18 +48,20 @@ pub fn instant(value: &serde_json::Value) -> jiff::Timestamp {
     text.parse().expect("a moment")
 }
 
-/// A number that the tester chooses. `GALLERIA_TEST_…` would be a setting of the shop, so it is `TEST_…`.
+/// A number from an environment variable of the tester. `GALLERIA_TEST_…` would be a setting of the
+/// shop, so the names begin with `TEST_`.
 pub fn number(variable: &str, default: usize) -> usize {
     std::env::var(variable).ok().map_or(default, |value| value.parse().expect("a whole number"))
 }
 
-/// How often a long test repeats: the variable says it; without it, `TEST_FULL=1` takes the full count, and otherwise the short one
-/// is taken. Both counts meet the same kinds of things.
+/// The number of repetitions of a long test. The variable sets it. Without the variable,
+/// `TEST_FULL=1` takes the full count, and otherwise the short count is taken. Both counts cover
+/// the same cases.
 pub fn repeats(variable: &str, short: usize, full: usize) -> usize {
     number(variable, if is_full() { full } else { short })
 }
 
-/// Whether long tests take their full counts.
+/// Whether long tests use their full counts.
 pub fn is_full() -> bool {
     std::env::var("TEST_FULL").is_ok_and(|value| value == "1")
 }

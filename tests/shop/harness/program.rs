@@ -1,4 +1,4 @@
-//! The program as it is started from a shell: what it is given, what it says, how it ends.
+//! The program as a shell starts it: its arguments, its output, its exit code.
 
 use super::PATIENCE;
 use std::{
@@ -10,10 +10,10 @@ use std::{
 };
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_galleria");
-/// A start of the program in a folder of its own, with nothing of the tester's settings.
+/// A start of the program in its own folder, without the environment settings of the tester.
 pub struct Program(Command);
 
-/// What it said, and how it ended; `None` where a signal ended it.
+/// The output and the exit code; the code is `None` where a signal ended the program.
 #[derive(Debug)]
 pub struct Ran {
     pub code: Option<i32>,
@@ -26,13 +26,14 @@ impl Program {
         Self::of(Command::new(PROGRAM), folder).arguments(arguments)
     }
 
-    /// Out of a shell that has done something first: narrowed what a process may do, say.
+    /// Starts the program from a shell that first runs another command, for example a command that
+    /// sets a limit.
     pub fn in_shell(folder: &Path, first: &str, arguments: &[&str]) -> Self {
         let script = format!("{first}; exec \"$0\" \"$@\"");
         Self::of(Command::new("sh"), folder).arguments(&["-c", &script, PROGRAM]).arguments(arguments)
     }
 
-    /// The words of a shell, where `"$0"` is the program.
+    /// Runs a shell script in which `"$0"` is the program.
     pub fn in_words(folder: &Path, script: &str) -> Self {
         Self::of(Command::new("sh"), folder).arguments(&["-c", script, PROGRAM])
     }
@@ -55,7 +56,7 @@ impl Program {
         self
     }
 
-    /// Starts it with its words on a pipe and its log in a file.
+    /// Starts the program with standard output on a pipe and the log in a file.
     pub fn start(mut self, log: File) -> Child {
         self.0.stdout(Stdio::piped()).stderr(log).spawn().expect("the program starts")
     }
@@ -64,7 +65,7 @@ impl Program {
         self.run_with("")
     }
 
-    /// Runs it to its end, with something to read.
+    /// Runs the program to its end, with this standard input.
     #[track_caller]
     pub fn run_with(mut self, input: &str) -> Ran {
         let mut child = self
@@ -88,14 +89,15 @@ impl Program {
 }
 
 impl Ran {
-    /// It did what it was asked for.
+    /// Checks that the exit code is 0.
     #[track_caller]
     pub fn succeeded(self) -> Self {
         assert_eq!(self.code, Some(0), "{self:#?}");
         self
     }
 
-    /// It refused with this exit code, and says why in one line that has these words. Whoever is refused sees no panic.
+    /// Checks the exit code, and that the last line of the error output contains these words. A
+    /// refusal causes no panic.
     #[track_caller]
     pub fn refused(self, code: i32, words: &str) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
@@ -106,7 +108,8 @@ impl Ran {
     }
 }
 
-/// The exit code (`None` within: ended by a signal); `None` where it has not ended in time.
+/// The exit code (inner `None`: ended by a signal); outer `None` where the program has not ended in
+/// time.
 pub fn wait(child: &mut Child, patience: Duration) -> Option<Option<i32>> {
     let begun = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! A running shop of a test's own: the real program on a free port and a folder that goes away.
+//! A running shop for one test: the real program on a free port, with a temporary folder.
 
 use super::{
     PATIENCE,
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 pub const OPERATOR_EMAIL: &str = "operator@galleria.example";
 pub const OPERATOR_PASSWORD: &str = "keys to every till";
 
-/// How the shop is opened.
+/// The settings of a start.
 #[derive(Clone)]
 pub struct Options {
     flags: Vec<String>,
@@ -31,11 +31,12 @@ pub struct Options {
     demo: bool,
     throttling: bool,
     operator: bool,
-    /// What a shell does before it turns into the shop.
+    /// Commands of the shell that then replaces itself by the program.
     shell: Option<String>,
 }
 
-/// Where the door is now: a restarted shop has another port, and its callers find it.
+/// The current address of the gateway. A restarted shop has another port, and its clients use the
+/// new one.
 pub type ShopAddress = Arc<RwLock<SocketAddr>>;
 
 pub struct Shop {
@@ -43,13 +44,13 @@ pub struct Shop {
     home: TempDir,
     child: Option<Child>,
     address: ShopAddress,
-    /// What the operator's first account can be made with, where there is none.
+    /// The token that creates the first operator, where there is no operator.
     pub setup_token: Option<String>,
     panics_are_expected: AtomicBool,
 }
 
 impl Options {
-    /// Fast enough not to be in the way: no throttling, no demo, an operator.
+    /// The defaults: no throttling, no demo, one operator.
     fn new() -> Self {
         Self { flags: Vec::new(), environment: Vec::new(), demo: false, throttling: false, operator: true, shell: None }
     }
@@ -69,19 +70,20 @@ impl Options {
         self
     }
 
-    /// Parcels arrive while you watch.
+    /// Parcels are delivered within moments.
     pub fn fast_carrier(self) -> Self {
         self.flag("--carrier-speed", "100000000")
     }
 
-    /// No file grows beyond so many bytes: a disk that becomes full.
+    /// Limits the size of every file to so many bytes. This simulates a full disk.
     pub fn file_size(mut self, most: usize) -> Self {
-        // POSIX counts in blocks of 512 bytes. Without the trap the first write too many would end the process.
+        // POSIX counts in blocks of 512 bytes. Without the trap, the first write beyond the limit
+        // would end the process.
         self.shell = Some(format!("trap '' XFSZ; ulimit -S -f {}", most / 512));
         self
     }
 
-    /// As many files, and so connections, may be open as a shell usually allows.
+    /// Sets the soft limit of open files, and so of connections, to the usual limit of a shell.
     pub fn open_files(mut self, most: usize) -> Self {
         self.shell = Some(format!("ulimit -S -n {most}"));
         self
@@ -97,7 +99,7 @@ impl Options {
         self
     }
 
-    /// Something that only the tests say to the program.
+    /// An environment variable for the program.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
@@ -109,7 +111,7 @@ impl Options {
         shop
     }
 
-    /// A shop that has a place and is not open yet.
+    /// A shop with a folder, not started yet.
     pub fn closed(self) -> Shop {
         let home = tempfile::tempdir().expect("a folder that goes away");
         Shop {
@@ -132,7 +134,7 @@ impl Shop {
         Options::new()
     }
 
-    /// How it is opened the next time.
+    /// Changes the settings of the next start.
     pub fn change(&mut self, change: impl FnOnce(Options) -> Options) {
         self.options = change(self.options.clone());
     }
@@ -141,7 +143,7 @@ impl Shop {
         Client::new(&self.address)
     }
 
-    /// Somebody who has just registered.
+    /// A newly registered client.
     #[track_caller]
     pub fn shopper(&self) -> Client {
         let mut shopper = self.anonymous();
@@ -149,7 +151,7 @@ impl Shop {
         shopper
     }
 
-    /// A shopper with an address and a good card.
+    /// A registered client with an address and a valid card.
     #[track_caller]
     pub fn customer(&self) -> Customer {
         Customer::of(self.shopper())
@@ -166,7 +168,7 @@ impl Shop {
         RawConnection::to(self.address())
     }
 
-    /// What a probe is told: plain words, with the status before them.
+    /// The answer to the readiness probe as text, with the status line first.
     pub fn readyz(&self) -> String {
         let host = self.address();
         let request = format!("GET /readyz?verbose HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
@@ -177,7 +179,7 @@ impl Shop {
         *self.address.read().expect("no panic while the address was locked")
     }
 
-    /// By its number.
+    /// The id of the process.
     pub fn process(&self) -> u32 {
         self.child.as_ref().expect("a running shop").id()
     }
@@ -186,17 +188,18 @@ impl Shop {
         self.home.path().join("data")
     }
 
-    /// Where the shop's own folder lies, for files beside it.
+    /// The folder that holds the data folder, for other files of the test.
     pub fn home(&self) -> &Path {
         self.home.path()
     }
 
-    /// Another command of the program on this shop's folder.
+    /// Runs another command of the program on the data folder.
     pub fn command(&self, arguments: &[&str]) -> Ran {
         Program::new(self.home(), arguments).arguments(&["--data-dir", "data"]).run()
     }
 
-    /// Closes the shop and rewrites what is in its data folder: the lines of a backup, without the first and the last.
+    /// Stops the shop and edits its data: the lines of a backup, without the first and the last
+    /// line.
     #[track_caller]
     pub fn cook(&mut self, change: impl FnOnce(&mut Vec<String>)) {
         assert_eq!(self.stop(), Some(0));
@@ -206,7 +209,7 @@ impl Shop {
         let head = lines.remove(0);
         lines.pop();
         change(&mut lines);
-        // The last line vouches for those before it.
+        // The last line holds the checksum of the lines before it.
         let body = format!("{head}\n{}\n", lines.join("\n"));
         let end = serde_json::json!({"end": true, "lines": lines.len(), "crc32": crc32fast::hash(body.as_bytes())});
         std::fs::write(self.home().join("cooked"), format!("{body}{end}\n")).expect("room for it");
@@ -214,17 +217,17 @@ impl Shop {
         self.command(&["restore", "cooked"]).succeeded();
     }
 
-    /// What it has logged so far, since it was first started.
+    /// The log since the first start.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.home.path().join("log")).unwrap_or_default()
     }
 
-    /// An instance is going to be crashed: that panic is none of the shop's own.
+    /// The test is going to crash an instance: a panic in the log is expected.
     pub fn expect_panics(&self) {
         self.panics_are_expected.store(true, Ordering::Relaxed);
     }
 
-    /// Tells it to stop, as a service manager does, and waits until it has: its exit code.
+    /// Sends SIGTERM, as a service manager does, and waits for the end. Gives the exit code.
     #[track_caller]
     pub fn stop(&mut self) -> Option<i32> {
         self.signal("TERM");
@@ -244,14 +247,14 @@ impl Shop {
         code
     }
 
-    /// Files may grow again, as on a disk that has room again.
+    /// Removes the limit of the file size: the disk has room again.
     pub fn lift_file_size(&self) {
         let process = format!("--pid={}", self.process());
         let lifted = Command::new("prlimit").args([&process, "--fsize=unlimited"]).status();
         assert!(lifted.is_ok_and(|status| status.success()), "prlimit is in util-linux");
     }
 
-    /// Ends it as a power cut does.
+    /// Ends the process with SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("it can be killed");
@@ -259,13 +262,13 @@ impl Shop {
         }
     }
 
-    /// Opens the same folder again. Those who called before find it, wherever its door is now.
+    /// Starts the program on the same folder again. Existing clients use the new address.
     #[track_caller]
     pub fn start(&mut self) {
         self.try_start().unwrap_or_else(|words| panic!("the shop does not open\n{words:#?}\n{}", self.log()));
     }
 
-    /// As [`Shop::start`]; with what it said instead, where it did not open.
+    /// As [`Shop::start`]. The error holds the output of a program that did not start.
     pub fn try_start(&mut self) -> Result<(), Vec<String>> {
         let log = File::options().create(true).append(true).open(self.home.path().join("log")).expect("a log");
         let demo = if self.options.demo { "--demo" } else { "--no-demo" };
@@ -299,26 +302,26 @@ impl Shop {
         Ok(())
     }
 
-    /// Bytes of memory that it holds.
+    /// The resident memory of the process in bytes.
     pub fn resident(&self) -> usize {
         let child = self.child.as_ref().expect("a running shop");
         let pages = std::fs::read_to_string(format!("/proc/{}/statm", child.id())).expect("a running process");
         pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number") * 4096
     }
 
-    /// Whether it has ended by itself.
+    /// Whether the process has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         self.child.as_mut().is_none_or(|child| child.try_wait().is_ok_and(|ended| ended.is_some()))
     }
 }
 
-/// The lines until the one that says how to stop it: then it is open.
+/// The lines of the banner. Its last line says how to stop the shop; the shop is then ready.
 fn banner(child: &mut Child) -> Vec<String> {
     let words = BufReader::new(child.stdout.take().expect("a pipe"));
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         for line in words.lines().map_while(Result::ok) {
-            // Whoever stops listening leaves the rest to be read away, so that the pipe never fills.
+            // The thread reads on when the receiver is gone, so that the pipe never fills.
             let _ = tell.send(line);
         }
     });
@@ -332,7 +335,7 @@ fn banner(child: &mut Child) -> Vec<String> {
     banner
 }
 
-/// No test is green whose shop panicked unseen.
+/// A test fails when its shop panicked unexpectedly.
 impl Drop for Shop {
     fn drop(&mut self) {
         self.kill();

@@ -1,4 +1,4 @@
-//! The route table as the program prints it, for the tests that walk it.
+//! The route table as the program prints it, for the tests that iterate over it.
 
 use super::Program;
 

@@ -1,9 +1,9 @@
-//! Accounts and sessions: made, signed in to, ended.
+//! Accounts and sessions.
 
 use crate::harness::{Client, Customer, GOOD_PASSWORD, OPERATOR_EMAIL, OPERATOR_PASSWORD, Shop, fresh, home_address};
 use serde_json::json;
 
-/// The same account on another device.
+/// The same account, signed in on another device.
 fn another_device(shop: &Shop, user: &Client) -> Client {
     let mut device = shop.anonymous();
     device.sign_in(&user.email, GOOD_PASSWORD).created();
@@ -26,7 +26,7 @@ fn an_account_has_a_profile_addresses_and_cards() {
     user.patch("/api/v1/users/me", &json!({"email": "ada.king@example.com"})).ok();
     shop.anonymous().sign_in("ada.lovelace@example.com", GOOD_PASSWORD).problem(401, "invalid_credentials");
     shop.anonymous().sign_in("ada.king@example.com", GOOD_PASSWORD).created();
-    // The name that was given up is free again.
+    // The email address that was given up is free again.
     shop.anonymous().register("ada.lovelace@example.com").created();
     user.patch("/api/v1/users/me", &json!({"email": "ada.lovelace@example.com"})).problem(409, "email_taken");
 
@@ -81,7 +81,7 @@ fn an_invalid_card_is_refused_with_the_name_of_the_field() {
         let mut card = crate::harness::Card::GOOD.json();
         card["card"][field] = value;
         let answer = user.post("/api/v1/users/me/payment_methods", &card).invalid(&format!("/card/{field}"));
-        // A trace's id has digits of its own.
+        // The trace id contains digits of its own.
         let said = answer.text.replace(answer["trace_id"].as_str().expect("a trace"), "");
         assert!(!said.contains("4241") && !said.contains("4111"), "no echo of a number: {answer:#?}");
     }
@@ -138,7 +138,7 @@ fn a_refresh_token_is_good_for_one_use_and_using_an_old_one_ends_the_session() {
         let body = json!({"refresh_token": made_up});
         shop.anonymous().post("/api/v1/sessions/refresh", &body).problem(401, "refresh_token_invalid");
     }
-    // An access token is none.
+    // An access token is not a refresh token.
     let body = json!({"refresh_token": bystander.token()});
     shop.anonymous().post("/api/v1/sessions/refresh", &body).problem(401, "refresh_token_invalid");
 }
@@ -241,7 +241,7 @@ fn a_browser_gets_its_tokens_in_http_only_cookies() {
     assert_eq!(ask("GET", "/api/v1/users/me", with(&access, "same-origin")).ok()["email"], user.email.as_str());
     ask("POST", "/api/v1/sessions/refresh", with(&refresh, "same-origin")).created();
     ask("DELETE", "/api/v1/sessions/current", with(&access, "cross-site")).problem(403, "cross_site");
-    // A cookie that has run out leaves a guest a guest.
+    // A public route accepts a request with an expired cookie as a guest.
     ask("GET", "/api/v1/storefront", with("__Host-access=stale", "same-origin")).ok();
     ask("GET", "/api/v1/users/me", with("__Host-access=stale", "same-origin")).problem(401, "invalid_token");
     let gone = ask("DELETE", "/api/v1/sessions/current", with(&access, "same-origin")).no_content();
@@ -293,7 +293,7 @@ fn the_operators_account_from_the_environment_is_made_once_and_kept() {
     shop.anonymous().sign_in(OPERATOR_EMAIL, OPERATOR_PASSWORD).created();
 }
 
-/// Secrets, and personal data that no log has a use for.
+/// Secrets, and personal data that no log needs.
 #[test]
 fn no_secret_is_written_to_a_file() {
     let mut shop = Shop::open();

@@ -1,4 +1,4 @@
-//! The books of the whole shop: they balance at every moment, also while everybody buys.
+//! The audit of the whole shop: it balances at every moment, also while customers buy.
 
 use crate::harness::{Shop, eventually, number};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// So many looks, while so many orders run their course.
+/// The number of audits, and the number of orders that are in progress meanwhile.
 const LOOKS: usize = 20;
 const ORDERS: usize = 80;
 
@@ -73,7 +73,8 @@ fn the_audit_reads_many_orders_while_the_shop_serves() {
         let of_order =
             lines.iter().filter(|line| line.split(r#""version""#).next().is_some_and(|key| key.contains(number)));
         let of_order: Vec<_> = of_order.cloned().collect();
-        // The order and two entries; its pieces, its payment at both ends, its parcel.
+        // The order and two index entries, its reservation, its payment at the shop and at the
+        // provider, its shipment.
         assert_eq!(of_order.len(), 7, "{of_order:#?}");
         for n in 0..count {
             let other = format!("{}{n:08x}", &number[..number.len() - 8]);

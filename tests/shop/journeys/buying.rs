@@ -1,4 +1,4 @@
-//! Orders: placed, sent, sent back; and what becomes of those that cannot be.
+//! Orders: placed, shipped and returned; and orders that are refused.
 
 use crate::harness::{Card, Client, Shop, eventually, fresh, home_address};
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ fn an_order_is_placed_delivered_and_partly_returned_and_survives_a_restart() {
     shop.start();
     assert_eq!(customer.order(&order).ok().body, before.body);
     assert_eq!(operator.available(&cup), 39);
-    // What was left of the line can still go back, and no more than that.
+    // Only the rest of the line can still be returned.
     let too_many = customer.return_items(&order, &cup, 2).problem(409, "too_many_returned");
     assert_eq!(too_many["left"], 1);
     customer.return_items(&order, &cup, 1).created();
@@ -97,7 +97,7 @@ fn a_declined_card_leaves_no_charge_and_no_reserved_stock() {
         assert_eq!(operator.set_stock(&kettle, json!({"adjust_by": 0})).ok()["reserved"], 0);
         assert_eq!(operator.available(&kettle), 3);
     }
-    // Whoever found the card on the street is not warned.
+    // The answer does not warn a thief that the card was reported.
     let words = |card| {
         let mut finder = customer.clone();
         finder.pays_with(card);
@@ -238,7 +238,7 @@ fn each_customer_lists_only_own_orders_newest_first_in_pages() {
     assert_eq!(list(&ada, ""), (newest_first.clone(), None));
     let (first, cursor) = list(&ada, "limit=2");
     let cursor = cursor.expect("there are more");
-    // An order that is placed meanwhile does not move the pages.
+    // A new order does not shift the pages.
     ada.buys(&kettle, 1).created();
     let (second, next) = list(&ada, &format!("limit=2&cursor={cursor}"));
     let (third, end) = list(&ada, &format!("limit=2&cursor={}", next.expect("there is one more")));

@@ -1,9 +1,9 @@
-//! The catalogue: looked through by customers, kept by operators.
+//! The catalogue: searched by customers, edited by operators.
 
 use crate::harness::{Answer, Client, Shop};
 use serde_json::{Value, json};
 
-/// All pages of a list, a few at a time.
+/// All pages of a list, a few items at a time.
 #[track_caller]
 fn all(client: &Client, query: &str) -> Vec<Value> {
     let mut found = Vec::new();
@@ -81,7 +81,8 @@ fn a_cursor_keeps_its_position_while_products_are_added_and_removed() {
     let of = |page: &Answer| column(page.items(), |product| product["id"].as_str().unwrap().to_owned());
     let first = page("");
     assert_eq!(of(&first), ids[..2]);
-    // One comes in before the cursor's place, one that was seen goes.
+    // One product is added before the position of the cursor, and one product that was already
+    // listed is removed.
     operator.stock_up(150, 1);
     operator.delete(&format!("/api/v1/products/{}", ids[1])).no_content();
     let second = page(&format!("cursor={}", first["next_cursor"].as_str().unwrap()));
@@ -125,7 +126,7 @@ fn an_invalid_query_is_refused() {
     for bad in ["", "abc", "%00", "AAAAAAAA", &cursor[1..], &format!("{cursor}A"), &"A".repeat(3000)] {
         guest.get(&format!("/api/v1/products?sort=price&limit=1&cursor={bad}")).problem(400, "bad_cursor");
     }
-    // A cursor belongs to the list that gave it out.
+    // A cursor is valid only for the list that issued it.
     guest.get(&format!("/api/v1/products?sort=name&limit=1&cursor={cursor}")).problem(400, "bad_cursor");
 }
 

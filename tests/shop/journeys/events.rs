@@ -1,10 +1,10 @@
-//! What services tell each other, when somebody would not listen.
+//! Events between services that a subscriber did not accept: dead letters.
 
 use crate::harness::{Client, Customer, Shop, eventually};
 use serde_json::json;
 
-/// A customer to whom the welcome was not delivered, again and again, until it was put aside. It names him by `field`. Gives the dead
-/// letter's id.
+/// Makes a dead letter of the welcome event of the customer, and restarts the shop. The event has
+/// the customer's id in `field`. Gives the id of the dead letter.
 fn unwelcomed(shop: &mut Shop, customer: &Customer, field: &str) -> String {
     let me = customer.get("/api/v1/users/me").ok().id();
     let happened = "2026-01-01T00:00:00Z";
@@ -50,7 +50,7 @@ fn an_operator_sees_a_dead_letter_and_replays_it() {
     assert_eq!(operator.replay(&id).ok()["id"], id.as_str());
     assert_eq!(welcomes(&customer), 2);
     assert!(operator.dead_letters().ok().items().is_empty());
-    // It is a dead letter no longer.
+    // The event is not a dead letter any more.
     operator.replay(&id).problem(404, "not_found");
     operator.replay("users:nobody").problem(404, "not_found");
     operator.replay("nobody").problem(404, "not_found");
@@ -63,7 +63,7 @@ fn an_operator_sees_a_dead_letter_and_replays_it() {
 fn a_replayed_event_that_fails_again_stays_a_dead_letter() {
     let mut shop = Shop::open();
     let customer = shop.customer();
-    // Told in other words than this program understands.
+    // The event has a field that this version does not know.
     let id = unwelcomed(&mut shop, &customer, "who");
     shop.start();
     let operator = shop.operator();

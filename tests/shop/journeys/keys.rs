@@ -1,4 +1,5 @@
-//! Idempotency keys: the same key with the same request gives the same answer, and does the work once.
+//! Idempotency keys: the same key with the same request gives the same answer, and the work is done
+//! once.
 
 use crate::harness::{Answer, Card, Client, Shop, eventually, fresh, home_address};
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ fn a_repeated_order_request_returns_the_same_order() {
     shop.start();
     again("my-order");
     assert_eq!(operator.available(&kettle), 8);
-    // Another customer's keys are another customer's.
+    // Each customer has a separate set of keys.
     let other = shop.customer();
     let others = other.place_order("my-order", &other.order_of(&[(&kettle, 2)])).created();
     assert_ne!(others.id(), first.id());
@@ -162,7 +163,7 @@ fn a_registration_with_the_key_of_another_is_refused_also_after_a_restart() {
         for other in &others {
             send(shop, other).problem(422, "idempotency_key_reused");
         }
-        // The first registration is answered as before.
+        // The first registration still gets its answer.
         assert_eq!(send(shop, &ada).created().header("idempotency-replayed"), "true");
     };
     reused(&shop);
@@ -182,13 +183,14 @@ fn a_final_refusal_of_a_registration_binds_the_key_to_its_request() {
     short["password"] = "short".into();
     send(&short).invalid("/password");
     shop.anonymous().post("/api/v1/users", &account("taken@example.com")).created();
-    // Nothing was done under the key yet; this refusal is decided, and the key is its own from now on.
+    // The invalid request claimed no key. This refusal is final, and binds the key to its request.
     send(&account("taken@example.com")).problem(409, "email_taken");
     send(&account("taken@example.com")).problem(409, "email_taken");
     send(&account("ada@example.com")).problem(422, "idempotency_key_reused");
 }
 
-/// A password's slow hash is in its account's record; no token and no answer with one is on disk.
+/// The record of an account has a slow hash of the password. No token, and no answer with a token,
+/// is on disk.
 #[test]
 fn the_stored_answer_of_a_registration_holds_no_password_and_no_token() {
     let mut shop = Shop::open();
@@ -207,14 +209,15 @@ fn the_stored_answer_of_a_registration_holds_no_password_and_no_token() {
     }
 }
 
-/// Sends it and hangs up a little later, in the middle of whatever the shop does with it.
+/// Sends the request and disconnects a little later, while the shop works on it.
 fn send_and_hang_up(shop: &Shop, who: &Client, (path, key): (&str, &str), body: &Value, later: Duration) {
     let (token, body) = (who.token(), body.to_string());
     let mut connection = shop.raw_connection();
-    // With an answer that nobody reads the connection is not closed but reset: the shop notices at once.
+    // An unread answer makes the close a reset: the gateway notices the end of the connection at
+    // once.
     connection.say("GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n");
     std::thread::sleep(Duration::from_millis(10));
-    // In one piece, or the second would wait until the first is acknowledged.
+    // One write: a second write would wait until the first is acknowledged.
     connection.say(format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\nidempotency-key: {key}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -223,7 +226,7 @@ fn send_and_hang_up(shop: &Shop, who: &Client, (path, key): (&str, &str), body: 
     std::thread::sleep(later);
 }
 
-/// Asks with the key until nobody is at it any more.
+/// Repeats the request with the key until no other request holds the key.
 fn until_answered(who: &Client, path: &str, key: &str, body: &Value) -> Answer {
     eventually("the key is free", || {
         let answer = who.send("POST", path, &[("idempotency-key", key)], Some(body));
@@ -280,7 +283,8 @@ fn a_key_that_was_claimed_at_a_kill_is_free_after_the_restart() {
     let mut placed = Vec::new();
     for key in &keys {
         let answer = customer.place_order(key, &order);
-        // Not one of them is held by somebody who is gone: an order that is still being placed is another matter.
+        // No key is held by a request of the killed process. The key of an order that is still
+        // being placed may be in use.
         assert_ne!(answer["code"], "idempotency_in_flight", "{}", answer.text);
         placed.push(answer.id());
     }

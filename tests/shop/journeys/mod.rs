@@ -1,4 +1,4 @@
-//! What people come for, from beginning to end.
+//! The journeys of customers and operators, from beginning to end.
 
 mod accounts;
 mod audit;

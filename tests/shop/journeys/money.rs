@@ -1,4 +1,4 @@
-//! Money that goes back: never more than was taken, and never twice.
+//! Refunds: never more than the captured amount, and never twice.
 
 use crate::harness::{Card, Customer, Shop, eventually, fresh};
 use serde_json::json;

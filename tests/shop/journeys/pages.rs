@@ -1,4 +1,4 @@
-//! Pages that are composed of several services, the inbox, and what the client has already.
+//! Pages that are composed of several services, the inbox, and conditional requests.
 
 use crate::harness::{Shop, eventually};
 use serde_json::{Value, json};
@@ -43,7 +43,8 @@ fn a_page_with_an_unavailable_part_names_it_and_shows_the_other_parts() {
     shop.expect_panics();
     let operator = shop.operator();
     let customer = shop.customer();
-    // Each crash makes the pool wait longer before it starts another: soon there is a gap to look into.
+    // Each crash makes the pool wait longer before the restart, so that the service is soon absent
+    // for a while.
     let degraded = eventually("a page without its part", || {
         operator.crash("notifications-1");
         let page = customer.get("/api/v1/account").ok();

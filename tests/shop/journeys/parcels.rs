@@ -1,4 +1,4 @@
-//! Parcels: followed live, by their number, by their label.
+//! Parcels: their event stream, their public tracking, their label.
 
 use crate::harness::{Customer, Shop, eventually, instant};
 use rxing::{BarcodeFormat, helpers::detect_in_luma};
@@ -29,7 +29,7 @@ fn the_event_stream_of_an_order_ends_at_delivery() {
     for unknown in ["99", "what?", "-1", "99999999999999999999999"] {
         assert_eq!(customer.events(&path, Some(unknown)), events, "{unknown} was never given out");
     }
-    // To an EventSource, 204 says: do not come back.
+    // The status 204 tells an EventSource not to reconnect.
     customer.send("GET", &path, &[("last-event-id", "5")], None).no_content();
 }
 
@@ -78,7 +78,7 @@ fn the_barcode_on_the_label_encodes_the_tracking_number() {
     }
 }
 
-/// What a scanner reads that is held over the barcode: its black bars, drawn as they stand in the file.
+/// Decodes the barcode as a scanner does: from its black bars, in the order of the file.
 fn scan(svg: &str) -> String {
     const SCALE: usize = 3;
     const HEIGHT: usize = 40;

@@ -1,4 +1,4 @@
-//! Pages that are composed of parts: each service that is missing is missed in its own place.
+//! Composed pages: a missing service removes only its own parts of the page.
 
 use crate::harness::{Client, Shop, eventually, instant};
 use serde_json::{Value, json};
@@ -20,7 +20,8 @@ fn a_page_names_its_missing_parts_and_fails_without_its_main_part() {
     let customer = shop.customer();
     let order = format!("/api/v1/orders/{}", customer.buys(&kettle, 1).created().id());
     let (storefront, account) = ("/api/v1/storefront", "/api/v1/account");
-    // Which parts of which page each service gives; `None` where there is no page without it.
+    // The parts of each page that each service gives; `None` where the page fails without the
+    // service.
     #[rustfmt::skip]
     let cases: [(&str, &str, Option<&[&str]>); 12] = [
         ("products",      storefront, Some(&["featured", "categories"])),
@@ -52,7 +53,7 @@ fn a_page_names_its_missing_parts_and_fails_without_its_main_part() {
     }
 }
 
-/// When each call that the gateway made for this request was begun and answered.
+/// The start and the end of each call that the gateway made for this request.
 fn calls_of_gateway(operator: &Client, request: &str) -> Vec<(jiff::Timestamp, jiff::Timestamp)> {
     let trace = eventually("the trace", || {
         Some(operator.get(&format!("/api/v1/traces/{request}"))).filter(|it| it.status == 200)
@@ -76,7 +77,7 @@ fn parts_are_fetched_concurrently_and_a_slow_optional_part_is_left_out() {
     }
     let page = guest.get("/api/v1/storefront").ok();
     assert_eq!(page["degraded"], json!([]));
-    // The last part was begun before the first one was answered.
+    // The last part was requested before the first one was answered.
     let calls = calls_of_gateway(&operator, page.header("x-request-id"));
     let last_begun = calls.iter().map(|(begun, _)| begun).max();
     let first_answered = calls.iter().map(|(_, answered)| answered).min();

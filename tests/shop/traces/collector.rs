@@ -1,4 +1,5 @@
-//! A collector of spans that reads protobuf by the numbers of the published `trace.proto`, and shares no code with who writes it.
+//! A collector of spans. It parses protobuf by the field numbers of the published `trace.proto`,
+//! and shares no code with the exporter.
 
 use std::{
     collections::HashMap,
@@ -7,13 +8,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Takes what comes to `/v1/traces` and keeps it.
+/// Accepts requests to `/v1/traces` and keeps them.
 pub struct Collector {
     port: u16,
     taken: Arc<Mutex<Vec<Taken>>>,
 }
 
-/// A request's head and body.
+/// The head and the body of a request.
 type Taken = (String, Vec<u8>);
 
 #[derive(Debug, Default)]
@@ -26,7 +27,7 @@ pub struct Exported {
     pub start: u64,
     pub end: u64,
     pub attributes: HashMap<String, String>,
-    /// The traces that it links to.
+    /// The ids of the linked traces.
     pub links: Vec<String>,
 }
 
@@ -36,7 +37,7 @@ impl Collector {
         let port = listener.local_addr().expect("an address").port();
         let taken: Arc<Mutex<Vec<Taken>>> = Arc::default();
         let all = taken.clone();
-        // It ends with the process: nobody waits for it.
+        // The thread ends with the process; no caller joins it.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let all = all.clone();
@@ -54,7 +55,7 @@ impl Collector {
         self.taken.lock().unwrap().iter().map(|(head, _)| head.clone()).collect()
     }
 
-    /// Everything that can be read in what came.
+    /// All text of the received requests.
     pub fn text(&self) -> String {
         let taken = self.taken.lock().unwrap();
         taken.iter().map(|(head, body)| head.clone() + &*String::from_utf8_lossy(body)).collect()
@@ -140,7 +141,7 @@ enum Field<'a> {
     Bytes(&'a [u8]),
 }
 
-/// All with that number that have a length.
+/// All length-delimited fields with that number.
 fn messages(message: &[u8], wanted: u64) -> Vec<Vec<u8>> {
     let found = fields(message).into_iter().filter_map(|(number, value)| match value {
         Field::Bytes(bytes) if number == wanted => Some(bytes.to_vec()),
@@ -149,7 +150,8 @@ fn messages(message: &[u8], wanted: u64) -> Vec<Vec<u8>> {
     found.collect()
 }
 
-/// The wire format: a key of number and type, then a varint (0), eight bytes (1), a length and so many bytes (2), or four bytes (5).
+/// The wire format of protobuf: a key of number and type, then a varint (0), eight bytes (1), a
+/// length and so many bytes (2), or four bytes (5).
 fn fields(mut rest: &[u8]) -> Vec<(u64, Field<'_>)> {
     let mut found = Vec::new();
     while !rest.is_empty() {

@@ -1,4 +1,5 @@
-//! Everything that was done can be seen: every message of a request, also what it caused later, and no secret in any of it.
+//! Traces: every message of a request is recorded, also the messages that it causes later, and no
+//! trace holds a secret.
 
 mod collector;
 
@@ -21,7 +22,7 @@ fn traces(operator: &Client, query: &str) -> Vec<Value> {
     operator.get(&format!("/api/v1/traces{query}")).ok()["items"].as_array().expect("items").clone()
 }
 
-/// The trace, when it has such a span.
+/// Waits until the trace has such a span. Gives the trace.
 #[track_caller]
 fn trace_with(operator: &Client, id: &str, what: &str, is: impl Fn(&Value) -> bool) -> Answer {
     within(SOON, what, || {
@@ -94,7 +95,7 @@ fn traces_are_found_by_order_user_route_status_and_duration() {
     customer.get("/api/v1/orders/ord_00000000000000000000000000000000").problem(404, "not_found");
     assert_eq!(about("?route=/api/v1/orders/%7Bid%7D&status=404").len(), 1);
 
-    // Page by page, the newest first, each once.
+    // Page by page, the newest first, and each trace once.
     let (mut paged, mut cursor) = (Vec::new(), String::new());
     for _ in 0..5 {
         let page = operator.get(&format!("/api/v1/traces?status=201&limit=2{cursor}")).ok();
@@ -125,7 +126,7 @@ fn a_failed_call_is_marked_as_an_error_in_its_trace() {
     assert_eq!(spans(&seen)[0]["outcome"], "failed");
     operator.change_control("breakers", "gateway.products", &json!({"forced": null})).ok();
 
-    // Every request is lost: whoever asks is asked in vain until the deadline.
+    // Every request is lost: the caller retries until the deadline.
     operator.change_control("routes", "products.get", &json!({"deadline_ms": 400})).ok();
     operator.set_link("gateway.products", &json!({"lost_requests": 100})).no_content();
     let late = guest.product(&kettle).problem(504, "timed_out");
@@ -142,7 +143,8 @@ fn a_saga_that_resumes_after_a_restart_continues_the_trace_of_its_request() {
     shop.stop();
     shop.change(|options| options.env("GALLERIA_PROVIDER_FAULTS", "lose=100"));
     shop.start();
-    // Not the ways of parcels, which a shop works out when it opens, are to be what takes long.
+    // A shop that has just started computes the parcel routes first. That must not use up the
+    // deadline below.
     customer.quotes(&kettle).ok();
     shop.operator().change_control("routes", "orders.place", &json!({"deadline_ms": 1500})).ok();
     let placed = customer.buys(&kettle, 1).is(202);
@@ -160,7 +162,7 @@ fn a_saga_that_resumes_after_a_restart_continues_the_trace_of_its_request() {
     assert!(delivery["caused_by"].as_str().is_some_and(|cause| cause.starts_with(&id)), "{delivery:#}");
 }
 
-/// Each secret in every field that takes one.
+/// Puts a secret into every field that takes one. Gives the secrets.
 fn plant(shop: &Shop) -> Vec<String> {
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 50);
@@ -180,14 +182,14 @@ fn plant(shop: &Shop) -> Vec<String> {
     let card = json!({"card": {"number": "4000 0000 0000 0002", "exp_month": 12, "exp_year": 2034, "cvc": "739", "name": "A"}});
     customer.post("/api/v1/users/me/payment_methods", &card).created();
     customer.pays_with(Card::GOOD);
-    // What is kept for who sends it again.
+    // Stored answers of requests with an idempotency key.
     let keyed = [("idempotency-key", "a-key-of-mine")];
     let account =
         json!({"email": format!("{}@example.com", fresh("kept")), "password": "a lamp that is kept", "name": "Ada"});
     let registered = shop.anonymous().send("POST", "/api/v1/users", &keyed, Some(&account)).created();
     customer.send("POST", "/api/v1/users/me/payment_methods", &keyed, Some(&card)).created();
     customer.post("/api/v1/users/me/addresses", &home_address()).created();
-    // Secrets where they do not belong: in a query, in a header of another kind, in an unknown path.
+    // Secrets in the wrong place: in a query, in another header, in an unknown path.
     customer.get("/api/v1/products?token=lamp-in-a-query").is(400);
     customer.get("/lamp-in-a-path").is(404);
     customer.send("GET", "/api/v1/cart", &[("x-token", "lamp-in-a-header"), ("cookie", "cart=lamp-in-a-cookie")], None);
@@ -291,7 +293,7 @@ fn an_unreachable_collector_causes_one_log_line() {
     }
     let lines = shop.log().matches("spans cannot be exported").count();
     assert_eq!(lines, 1, "{}", shop.log());
-    // What makes no sense is said at the start.
+    // An invalid setting is refused at the start.
     let options = Shop::options().env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
     let mut other = options.env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc").closed();
     assert!(other.try_start().is_err());
