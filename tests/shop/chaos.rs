@@ -46,9 +46,9 @@ struct Seen {
 
 /// All answers that customers received.
 #[derive(Default)]
-struct Book(Mutex<Vec<Seen>>);
+struct AnswerLog(Mutex<Vec<Seen>>);
 
-impl Book {
+impl AnswerLog {
     fn write(&self, seen: Seen) {
         self.0.lock().unwrap().push(seen);
     }
@@ -115,11 +115,11 @@ fn a_fault_of_one_service_affects_only_its_dependents_and_ends_soon() {
         let id = id.and_then(|it| it["id"].as_str()).expect("its name").to_owned();
         operator.change_control("routes", &id, &json!({"deadline_ms": 1_000})).ok();
     }
-    let (book, over) = (Book::default(), AtomicBool::new(false));
+    let (log, over) = (AnswerLog::default(), AtomicBool::new(false));
     thread::scope(|scope| {
         for start in 0..CUSTOMERS {
             let customer = shop.customer();
-            let (book, over, kettle) = (&book, &over, &kettle);
+            let (log, over, kettle) = (&log, &over, &kettle);
             scope.spawn(move || {
                 for n in start.. {
                     if over.load(Ordering::SeqCst) {
@@ -129,20 +129,20 @@ fn a_fault_of_one_service_affects_only_its_dependents_and_ends_soon() {
                     let answer = act(&customer, kettle, number);
                     let code = answer["code"].as_str().unwrap_or_default().to_owned();
                     let took = at.elapsed();
-                    book.write(Seen { at, took, customer: start, act: number, status: answer.status, code });
+                    log.write(Seen { at, took, customer: start, act: number, status: answer.status, code });
                     thread::sleep(Duration::from_millis(5));
                 }
             });
         }
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| disturb(&operator, &book)));
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| inject(&operator, &log)));
         over.store(true, Ordering::SeqCst);
         outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     });
     operator.audit();
 }
 
-fn disturb(operator: &Client, book: &Book) {
-    let (usual, failures) = book.of_next(8);
+fn inject(operator: &Client, log: &AnswerLog) {
+    let (usual, failures) = log.of_next(8);
     assert_eq!(failures, 0, "before anything was done");
     println!("usual p99: {usual:?}");
     for service in SERVICES {
@@ -151,8 +151,8 @@ fn disturb(operator: &Client, book: &Book) {
             begin(operator, service);
             end(operator, service);
             let ended = Instant::now();
-            let well = well_again(book, usual, ended);
-            let (failed, codes) = judge(book, service, name, begun);
+            let well = time_to_recover(log, usual, ended);
+            let (failed, codes) = check_answers(log, service, name, begun);
             println!(
                 "{service:13} {name:11} {failed:4} of the answers were errors {codes:?}; well again after {well:?}"
             );
@@ -162,10 +162,10 @@ fn disturb(operator: &Client, book: &Book) {
 
 /// The time until each customer had done each act without an error and at the usual speed, with a
 /// margin for the noise of a busy machine.
-fn well_again(book: &Book, usual: Duration, ended: Instant) -> Duration {
+fn time_to_recover(log: &AnswerLog, usual: Duration, ended: Instant) -> Duration {
     loop {
         let look = Instant::now();
-        let (p99, failures) = book.of_next(1);
+        let (p99, failures) = log.of_next(1);
         if p99 < usual * 6 && failures == 0 {
             return look - ended;
         }
@@ -174,8 +174,8 @@ fn well_again(book: &Book, usual: Duration, ended: Instant) -> Duration {
 }
 
 /// Only requests that needed the service may fail, and no answer may be a 500.
-fn judge(book: &Book, service: &str, fault: &str, begun: Instant) -> (usize, BTreeSet<String>) {
-    let seen = book.0.lock().unwrap();
+fn check_answers(log: &AnswerLog, service: &str, fault: &str, begun: Instant) -> (usize, BTreeSet<String>) {
+    let seen = log.0.lock().unwrap();
     let failed: Vec<_> = seen.iter().filter(|it| it.at >= begun && it.status >= 500).collect();
     for it in &failed {
         let (act, needs) = ACTS[it.act];

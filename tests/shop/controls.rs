@@ -158,7 +158,7 @@ fn concurrent_changes_are_all_made() {
 }
 
 /// The number of answers of each instance of shipping to so many requests.
-fn answerers(guest: &Client, questions: usize) -> BTreeMap<String, usize> {
+fn answers_by_instance(guest: &Client, questions: usize) -> BTreeMap<String, usize> {
     let mut count = BTreeMap::new();
     for _ in 0..questions {
         let answer = guest.send("GET", "/api/v1/shipping/network", &[("cache-control", "no-store")], None).ok();
@@ -175,13 +175,13 @@ fn a_canary_answers_five_of_a_hundred_and_a_drained_instance_none() {
     operator.change_control("instances", "shipping-1", &json!({"weight": 95})).ok();
     let canary = operator.change_control("instances", "shipping-2", &json!({"weight": 5, "capacity": 8})).ok();
     assert_eq!((&canary["weight"], &canary["capacity"], &canary["state"]), (&json!(5), &json!(8), &json!("ready")));
-    let count = answerers(&guest, 600);
+    let count = answers_by_instance(&guest, 600);
     assert!((12..60).contains(&count["shipping-2"]), "{count:?}");
     assert_eq!(count.len(), 2, "{count:?}");
     operator.change_control("instances", "shipping-1", &json!({"state": "draining"})).ok();
-    assert_eq!(answerers(&guest, 20), BTreeMap::from([("shipping-2".to_owned(), 20)]));
+    assert_eq!(answers_by_instance(&guest, 20), BTreeMap::from([("shipping-2".to_owned(), 20)]));
     operator.change_control("instances", "shipping-1", &json!({"state": "ready"})).ok();
-    assert!(answerers(&guest, 100)["shipping-1"] > 50);
+    assert!(answers_by_instance(&guest, 100)["shipping-1"] > 50);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn an_ejected_instance_is_left_alone_and_the_last_one_cannot_be_ejected() {
     assert_eq!(ejected["state"], "ejected");
     assert!(ejected["ejected_for_ms"].as_u64().is_some_and(|ms| ms > 20_000), "{ejected:#?}");
     operator.change_control("instances", "shipping-2", &json!({"state": "ejected"})).problem(409, "last_instance");
-    assert_eq!(answerers(&guest, 20).len(), 1);
+    assert_eq!(answers_by_instance(&guest, 20).len(), 1);
     let back = operator.change_control("instances", "shipping-1", &json!({"state": "ready"})).ok();
     assert_eq!(back["state"], "ready");
 }
@@ -316,6 +316,6 @@ fn every_answer_names_the_instance_that_gave_it() {
     assert_eq!(
         guest.get("/api/v1/users/me").problem(401, "unauthorized").header("x-served-by"),
         "",
-        "nobody was asked"
+        "no instance was asked"
     );
 }

@@ -63,10 +63,10 @@ const FLUSHED: &[&str] = &["committing", "committed"];
 
 /// The process ended before it answered.
 #[derive(Debug)]
-struct Gone;
+struct Disconnected;
 
 /// A shop and the accounts that a journey needs, in the state before the journey begins.
-struct Stage {
+struct Fixture {
     shop: Shop,
     operator: Client,
     customer: Customer,
@@ -75,7 +75,7 @@ struct Stage {
     set: Instant,
 }
 
-impl Stage {
+impl Fixture {
     fn set() -> Self {
         let mut shop = Shop::options().fast_carrier().open();
         let operator = shop.operator();
@@ -110,7 +110,14 @@ impl Stage {
     }
 
     /// Repeats the same request with the same key until the answer is final.
-    fn ask(&mut self, who: &Client, method: &str, path: &str, key: &str, body: Option<&Value>) -> Result<Answer, Gone> {
+    fn ask(
+        &mut self,
+        who: &Client,
+        method: &str,
+        path: &str,
+        key: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Disconnected> {
         let begun = Instant::now();
         loop {
             let headers: &[(&str, &str)] = if key.is_empty() { &[] } else { &[("idempotency-key", key)] };
@@ -118,7 +125,7 @@ impl Stage {
                 Ok(answer) => answer,
                 Err(error) => {
                     within(PATIENCE, &format!("the end of the shop: {error}"), || self.shop.has_ended().then_some(()));
-                    return Err(Gone);
+                    return Err(Disconnected);
                 }
             };
             let in_a_moment = [202, 503, 504].contains(&answer.status)
@@ -135,7 +142,7 @@ impl Stage {
 
     /// Makes the journey, or the rest of it: every step may have been done before. Gives the id of
     /// the order.
-    fn make(&mut self, journey: Journey) -> Result<String, Gone> {
+    fn make(&mut self, journey: Journey) -> Result<String, Disconnected> {
         let (operator, customer) = (self.operator.clone(), self.customer.clone());
         let body = match journey {
             Journey::BuysTheCart => customer.order_of(&[]),
@@ -202,7 +209,7 @@ impl Stage {
         };
         let heard = eventually("everything is told", || Some(news()).filter(|news| news.len() >= told));
         assert_eq!(heard.len(), told, "told once, and no more than that: {heard:#?}");
-        eventually("the books are in order", || (operator.get("/api/v1/audit").ok()["balanced"] == true).then_some(()));
+        eventually("the audit balances", || (operator.get("/api/v1/audit").ok()["balanced"] == true).then_some(()));
         assert_eq!(self.shop.stop(), Some(0));
         self.shop.command(&["check"]).succeeded();
     }
@@ -227,16 +234,16 @@ impl Stage {
 
     /// Ends the process at this failpoint, restarts it, and checks the result. Gives whether the
     /// process ended, and whether the order was acknowledged before.
-    fn die(&mut self, death: &Death) -> Outcome {
-        let which = SaysWhich(death);
-        let at = format!("{}#{}", death.place, death.time);
+    fn crash_at(&mut self, crash: &Crash) -> Outcome {
+        let which = NameCrash(crash);
+        let at = format!("{}#{}", crash.place, crash.time);
         let mut environment = vec![("FAILPOINT_DIE_AT", at.as_str())];
-        if death.late {
+        if crash.late {
             environment.push(("FAILPOINT_LATE", "1"));
         }
         self.reset(&environment);
         let before = match self.shop.try_start() {
-            Ok(()) => self.make(death.journey).ok(),
+            Ok(()) => self.make(crash.journey).ok(),
             Err(_) => None,
         };
         // The process may end a moment later, in background work.
@@ -248,9 +255,9 @@ impl Stage {
         self.shop.kill();
         self.tell(&[]);
         self.shop.start();
-        let order = self.make(death.journey).expect("nothing kills it");
-        assert!(before.as_ref().is_none_or(|before| *before == order), "{death:?}: {before:?} became {order}");
-        self.look(death.journey, &order);
+        let order = self.make(crash.journey).expect("nothing kills it");
+        assert!(before.as_ref().is_none_or(|before| *before == order), "{crash:?}: {before:?} became {order}");
+        self.look(crash.journey, &order);
         std::mem::forget(which);
         match (died, before) {
             (false, _) => Outcome::NotReached,
@@ -261,7 +268,7 @@ impl Stage {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Death {
+struct Crash {
     place: String,
     time: usize,
     journey: Journey,
@@ -270,9 +277,9 @@ struct Death {
 }
 
 /// Names the crash in the message of a failed assertion.
-struct SaysWhich<'a>(&'a Death);
+struct NameCrash<'a>(&'a Crash);
 
-impl Drop for SaysWhich<'_> {
+impl Drop for NameCrash<'_> {
     fn drop(&mut self) {
         println!("NOT made good: {:?}", self.0);
     }
@@ -294,24 +301,24 @@ fn copy(from: &Path, to: &Path) {
 
 /// All crashes; or each failpoint once, with the way, the journey and the pass that the seed draws;
 /// or each failpoint in both ways.
-fn deaths(places: &BTreeMap<Journey, BTreeMap<String, usize>>, seed: usize) -> Vec<Death> {
+fn crashes(places: &BTreeMap<Journey, BTreeMap<String, usize>>, seed: usize) -> Vec<Crash> {
     let mut all = Vec::new();
     for (&journey, counts) in places {
         for (place, &count) in counts {
             for time in 1..=count {
                 for late in [false, true] {
-                    all.push(Death { place: place.clone(), time, journey, late });
+                    all.push(Crash { place: place.clone(), time, journey, late });
                 }
             }
         }
     }
     if let Ok(part) = std::env::var("TEST_PLACES") {
-        all.retain(|death| part == "all" || death.place.contains(&part));
+        all.retain(|crash| part == "all" || crash.place.contains(&part));
         return all;
     }
-    let mut of_place: BTreeMap<(String, bool), Vec<Death>> = BTreeMap::new();
-    for death in all {
-        of_place.entry((death.place.clone(), death.late)).or_default().push(death);
+    let mut of_place: BTreeMap<(String, bool), Vec<Crash>> = BTreeMap::new();
+    for crash in all {
+        of_place.entry((crash.place.clone(), crash.late)).or_default().push(crash);
     }
     if !is_full() {
         // The two ways of each failpoint are neighbours in the list. One of them is kept: the first
@@ -323,7 +330,7 @@ fn deaths(places: &BTreeMap<Journey, BTreeMap<String, usize>>, seed: usize) -> V
             (place + way + seed).is_multiple_of(2)
         });
     }
-    let pick = |(at, mut of_one): (usize, Vec<Death>)| {
+    let pick = |(at, mut of_one): (usize, Vec<Crash>)| {
         let mixed = (seed + at).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
         of_one.swap_remove(mixed % of_one.len())
     };
@@ -333,8 +340,8 @@ fn deaths(places: &BTreeMap<Journey, BTreeMap<String, usize>>, seed: usize) -> V
 #[test]
 fn after_a_crash_at_any_point_the_request_takes_effect_exactly_once() {
     let seed = number("TEST_SEED", 1);
-    let mut stage = Stage::set();
-    let places: BTreeMap<_, _> = JOURNEYS.into_iter().map(|journey| (journey, stage.learn(journey))).collect();
+    let mut fixture = Fixture::set();
+    let places: BTreeMap<_, _> = JOURNEYS.into_iter().map(|journey| (journey, fixture.learn(journey))).collect();
     let reached: BTreeSet<&str> = places.values().flat_map(|counts| counts.keys().map(String::as_str)).collect();
     let of_records = WRITTEN.iter().flat_map(|table| PLACES.iter().map(move |place| format!("{table} {place}")));
     let trees: BTreeSet<_> = WRITTEN.iter().map(|table| table.split('/').next().expect("a tree")).collect();
@@ -342,28 +349,28 @@ fn after_a_crash_at_any_point_the_request_takes_effect_exactly_once() {
     let missed: Vec<_> = of_records.chain(of_trees).filter(|place| !reached.contains(place.as_str())).collect();
     assert!(missed.is_empty(), "no journey comes to {missed:#?}; they come to {reached:#?}");
 
-    let deaths = deaths(&places, seed);
-    println!("seed {seed}: {} deaths", deaths.len());
+    let crashes = crashes(&places, seed);
+    println!("seed {seed}: {} crashes", crashes.len());
     let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for mut stage in [stage, Stage::set()] {
-            let (next, deaths, outcomes) = (&next, &deaths, &outcomes);
+        for mut fixture in [fixture, Fixture::set()] {
+            let (next, crashes, outcomes) = (&next, &crashes, &outcomes);
             scope.spawn(move || {
-                while let Some(death) = deaths.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let mut outcome = stage.die(death);
+                while let Some(crash) = crashes.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let mut outcome = fixture.crash_at(crash);
                     if outcome == Outcome::NotReached {
                         // Concurrent work has no fixed order. The first pass through a failpoint is
                         // always reached.
-                        outcome = stage.die(&Death { time: 1, ..death.clone() });
+                        outcome = fixture.crash_at(&Crash { time: 1, ..crash.clone() });
                     }
-                    outcomes.lock().unwrap().push((death.clone(), outcome));
+                    outcomes.lock().unwrap().push((crash.clone(), outcome));
                 }
             });
         }
     });
     let mut outcomes = outcomes.into_inner().unwrap();
     outcomes.sort_by(|(a, _), (b, _)| a.cmp(b));
-    for (Death { place, time, journey, late }, outcome) in &outcomes {
+    for (Crash { place, time, journey, late }, outcome) in &outcomes {
         let left = if *late { "all written" } else { "only what was committed" };
         println!("{place:32} #{time:<3} {journey:12?} {left:24} {outcome:?}: made good");
     }

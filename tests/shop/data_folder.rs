@@ -253,7 +253,7 @@ fn a_shop_whose_disk_was_full_serves_again_when_there_is_room_without_being_star
     for order in &acknowledged {
         assert_eq!(customer.order(order).ok()["status"], "confirmed");
     }
-    eventually("the books balance", || (operator.get("/api/v1/audit").ok()["balanced"] == true).then_some(()));
+    eventually("the audit balances", || (operator.get("/api/v1/audit").ok()["balanced"] == true).then_some(()));
     assert!(!shop.log().contains("panicked"), "{}", shop.log());
     assert_eq!(shop.stop(), Some(0));
     shop.command(&["check"]).succeeded();
@@ -292,7 +292,7 @@ fn a_disk_that_becomes_full_loses_nothing_that_was_acknowledged() {
     for order in &acknowledged {
         assert_eq!(customer.order(order).ok()["status"], "confirmed");
     }
-    eventually("the books balance", || (shop.operator().get("/api/v1/audit").ok()["balanced"] == true).then_some(()));
+    eventually("the audit balances", || (shop.operator().get("/api/v1/audit").ok()["balanced"] == true).then_some(()));
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn a_folder_with_foreign_files_is_refused() {
 #[test]
 fn manipulated_records_fail_the_check() {
     let (mut shop, ..) = used_shop();
-    shop.cook(|lines| {
+    shop.edit_data(|lines| {
         let stock = lines.iter_mut().find(|line| line.contains(r#""on_hand":"#)).expect("a product's pieces");
         *stock = stock.replacen(r#""on_hand":"#, r#""on_hand":9"#, 1);
     });

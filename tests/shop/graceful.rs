@@ -14,12 +14,12 @@ use std::{
 
 /// The knowledge of the customers: by key, the id of the acknowledged order, or `None` where the
 /// answer is not known.
-type Memory = BTreeMap<String, (usize, Option<String>)>;
+type KnownOrders = BTreeMap<String, (usize, Option<String>)>;
 
 /// Customers order as fast as they can until the shop has ended. `enough` runs once after so many
 /// acknowledged orders.
-fn order_until_it_ends(customers: &[Customer], product: &str, count: usize, end: impl FnOnce()) -> Memory {
-    let memory = Mutex::new(Memory::new());
+fn order_until_it_ends(customers: &[Customer], product: &str, count: usize, end: impl FnOnce()) -> KnownOrders {
+    let memory = Mutex::new(KnownOrders::new());
     let acknowledged = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for (who, customer) in customers.iter().enumerate() {
@@ -55,7 +55,7 @@ fn order_until_it_ends(customers: &[Customer], product: &str, count: usize, end:
 
 /// Every acknowledged order is there. Requests without an answer are repeated with their key; then
 /// each key has one order.
-fn nothing_was_lost(shop: &Shop, customers: &[Customer], product: &str, memory: &Memory) {
+fn nothing_was_lost(shop: &Shop, customers: &[Customer], product: &str, memory: &KnownOrders) {
     for (key, (who, known)) in memory {
         let customer = &customers[*who];
         if let Some(id) = known {

@@ -82,7 +82,7 @@ impl Buyer {
     }
 }
 
-struct Street {
+struct ShopWithBuyers {
     shop: Shop,
     operator: Client,
     product: String,
@@ -90,7 +90,7 @@ struct Street {
     random: StdRng,
 }
 
-impl Street {
+impl ShopWithBuyers {
     fn open(buyers: usize) -> Self {
         let seed = number("TEST_SEED", 1);
         println!("TEST_SEED={seed}");
@@ -140,55 +140,54 @@ impl Street {
 
 #[test]
 fn after_many_kills_no_acknowledged_order_is_lost_and_no_customer_pays_twice() {
-    let mut street = Street::open(BUYERS);
+    let mut scene = ShopWithBuyers::open(BUYERS);
     let kills = repeats("TEST_KILLS", 8, 30);
     for kill in 1..=kills {
         // Two of three rounds wait for one or two acknowledged orders, so that on a slow machine not
         // every kill comes before the first order.
-        street.buy_until_killed(kill % 3, Duration::from_millis(1500));
-        street.shop.start();
-        let lost = street.lost();
+        scene.buy_until_killed(kill % 3, Duration::from_millis(1500));
+        scene.shop.start();
+        let lost = scene.lost();
         assert!(lost.is_empty(), "acknowledged, and lost by kill {kill}: {lost:#?}");
         // On a busy machine a service may not be ready yet: the audit is read when all services
         // are.
-        let audit =
-            eventually("the books", || Some(street.operator.get("/api/v1/audit")).filter(|it| it.status == 200));
+        let audit = eventually("the audit", || Some(scene.operator.get("/api/v1/audit")).filter(|it| it.status == 200));
         assert_eq!(audit["balanced"], true, "after kill {kill}: {audit:#?}");
     }
-    street.settle();
+    scene.settle();
     let mut orders = 0;
-    for buyer in &street.buyers {
+    for buyer in &scene.buyers {
         assert_eq!(buyer.orders(), buyer.acknowledged, "one order for each key, and no other");
         assert_eq!(buyer.acknowledged.len(), buyer.begun);
         orders += buyer.begun;
     }
     // Each order was paid once. The audit compares the payments with the ledger of the provider;
     // this compares the stock with the orders.
-    assert_eq!(street.operator.available(&street.product), STOCK - PIECES * orders as u64);
-    street.operator.audit();
+    assert_eq!(scene.operator.available(&scene.product), STOCK - PIECES * orders as u64);
+    scene.operator.audit();
     println!("{kills} kills, {orders} orders, none lost");
-    assert!(orders > kills, "hardly anybody could buy anything: {orders} orders");
-    street.shop.kill();
-    street.shop.command(&["check"]).succeeded();
+    assert!(orders > kills, "hardly any customer could buy anything: {orders} orders");
+    scene.shop.kill();
+    scene.shop.command(&["check"]).succeeded();
 }
 
 /// The control experiment, with two customers. Many customers would fill the buffer of the storage
 /// engine every few milliseconds, and the engine would write uncommitted data to disk by chance.
 #[test]
 fn the_kill_test_finds_lost_orders_when_commits_are_disabled() {
-    let mut street = Street::open(2);
-    assert_eq!(street.shop.stop(), Some(0));
-    street.shop.change(|options| options.env("FAILPOINT_NO_COMMIT", "1"));
+    let mut scene = ShopWithBuyers::open(2);
+    assert_eq!(scene.shop.stop(), Some(0));
+    scene.shop.change(|options| options.env("FAILPOINT_NO_COMMIT", "1"));
     for kill in 1..=30 {
-        street.shop.start();
-        street.buy_until_killed(2, Duration::from_millis(50));
-        street.shop.start();
-        let lost = street.lost().len();
+        scene.shop.start();
+        scene.buy_until_killed(2, Duration::from_millis(50));
+        scene.shop.start();
+        let lost = scene.lost().len();
         if lost > 0 {
             println!("{lost} orders were lost by kill {kill}");
             return;
         }
-        street.shop.kill();
+        scene.shop.kill();
     }
     panic!("nothing is lost although nothing is committed: this test sees nothing");
 }

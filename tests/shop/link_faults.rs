@@ -81,8 +81,8 @@ fn with_any_fault_of_the_provider_no_customer_pays_twice_and_the_audit_balances(
     within(PATIENCE, "what was cancelled is back", || {
         (operator.available(&kettle) == STOCK - kept as u64).then_some(())
     });
-    let audit = within(PATIENCE, "the books", || Some(operator.get("/api/v1/audit")).filter(|it| it.status == 200));
+    let audit = within(PATIENCE, "the audit", || Some(operator.get("/api/v1/audit")).filter(|it| it.status == 200));
     assert_eq!(audit["balanced"], true, "{audit:#?}");
-    assert!(kept > 0, "nobody could buy anything");
-    println!("{} orders in bad weather, {kept} kept", BUYERS * orders);
+    assert!(kept > 0, "no customer could buy anything");
+    println!("{} orders under faults, {kept} kept", BUYERS * orders);
 }

@@ -75,7 +75,7 @@ fn all_links_can_be_changed_at_once_and_each_link_is_listed() {
 fn an_invalid_link_is_refused_and_changes_nothing() {
     let shop = Shop::open();
     let operator = shop.operator();
-    for (weather, pointer) in [
+    for (faults, pointer) in [
         (json!({"latency_ms": -0.5}), "/latency_ms"),
         (json!({"latency_ms": 60_000.5}), "/latency_ms"),
         (json!({"latency_ms": 1e300}), "/latency_ms"),
@@ -86,7 +86,7 @@ fn an_invalid_link_is_refused_and_changes_nothing() {
         (json!({"lost_requests": 101}), "/lost_requests"),
         (json!({"lost_requests": 0.5}), "/lost_requests"),
     ] {
-        operator.set_link("any.any", &weather).invalid(pointer);
+        operator.set_link("any.any", &faults).invalid(pointer);
     }
     let no_number = br#"{"latency_ms": NaN}"#;
     let headers = [("content-type", "application/json")];

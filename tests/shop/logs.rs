@@ -68,14 +68,14 @@ fn a_request_whose_client_disconnected_is_logged_too() {
     let operator = shop.operator();
     operator.set_link("gateway.products", &json!({"latency_ms": 1000})).no_content();
     let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-    let mut door = TcpStream::connect(shop.address()).unwrap();
+    let mut connection = TcpStream::connect(shop.address()).unwrap();
     let trace = format!("traceparent: 00-{id}-00f067aa0ba902b7-01");
     // An unread answer resets the connection at its end: the gateway sees that the client has
     // disconnected.
-    write!(door, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    write!(door, "GET /api/v1/products HTTP/1.1\r\nHost: localhost\r\n{trace}\r\n\r\n").unwrap();
+    write!(connection, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    write!(connection, "GET /api/v1/products HTTP/1.1\r\nHost: localhost\r\n{trace}\r\n\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(300));
-    drop(door);
+    drop(connection);
     let line = line_of(&shop, id);
     assert!(line.contains("status=499") && line.ends_with("problem=hung_up flags=DC"), "{line}");
     operator.clear_link("gateway.products").no_content();

@@ -91,10 +91,11 @@ fn the_number_of_series_does_not_grow_with_the_number_of_paths() {
             guest.get(&path).is(status);
         }
         let made_up = fresh("M").replace(|c: char| !c.is_ascii_alphanumeric(), "");
-        let mut door = TcpStream::connect(shop.address()).unwrap();
-        write!(door, "{made_up} /api/v1/products HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut connection = TcpStream::connect(shop.address()).unwrap();
+        write!(connection, "{made_up} /api/v1/products HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
         let mut answer = String::new();
-        door.read_to_string(&mut answer).unwrap();
+        connection.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 405"), "{answer}");
         scrape(&guest);
     };

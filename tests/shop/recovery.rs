@@ -39,7 +39,7 @@ fn unfinished_sagas_are_completed_after_a_kill_while_the_shop_serves() {
     let id = customer.buys(&kettle, 1).created().id();
     let user = customer.get("/api/v1/users/me").ok().id();
     let at = jiff::Timestamp::now().to_string();
-    shop.cook(|lines| {
+    shop.edit_data(|lines| {
         let order = format!(r#"{{"tree":"orders","key":"order/{id}""#);
         let model = lines.iter().find(|line| line.starts_with(&order)).expect("the order").clone();
         for n in 0..sagas {

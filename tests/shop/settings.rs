@@ -123,19 +123,19 @@ fn an_allowed_origin_cannot_use_the_cookies_of_a_user() {
     let user = shop.shopper();
     let (access, refresh) =
         (format!("__Host-access={}", user.token()), format!("__Host-refresh={}", user.refresh_token));
-    let nobody = shop.anonymous();
+    let guest = shop.anonymous();
     for site in ["same-site", "cross-site"] {
         for (method, path, cookie) in
             [("POST", "/api/v1/sessions/refresh", &refresh), ("DELETE", "/api/v1/users/me/sessions", &access)]
         {
             let headers = [("origin", OURS), ("sec-fetch-site", site), ("cookie", cookie)];
-            nobody.send(method, path, &headers, None).problem(403, "cross_site");
+            guest.send(method, path, &headers, None).problem(403, "cross_site");
         }
     }
     // A request with a bearer token is allowed, whatever cookies come with it.
     let token = format!("Bearer {}", user.token());
     let headers = [("origin", OURS), ("sec-fetch-site", "same-site"), ("authorization", &token), ("cookie", &access)];
-    nobody.send("PATCH", "/api/v1/users/me", &headers, Some(&serde_json::json!({"name": "Ada King"}))).ok();
+    guest.send("PATCH", "/api/v1/users/me", &headers, Some(&serde_json::json!({"name": "Ada King"}))).ok();
 }
 
 #[test]

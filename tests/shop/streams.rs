@@ -9,11 +9,11 @@ use std::{
 };
 
 /// A connection with the event stream of an order.
-struct Follower(BufReader<TcpStream>);
+struct EventStream(BufReader<TcpStream>);
 
-impl Follower {
+impl EventStream {
     fn of(shop: &Shop, client: &Client, order: &str, last: usize) -> Self {
-        let mut stream = TcpStream::connect(shop.address()).expect("the door is open");
+        let mut stream = TcpStream::connect(shop.address()).expect("a connection");
         stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
         let (host, token) = (shop.address(), client.token());
         let head = format!(
@@ -44,7 +44,7 @@ impl Follower {
 }
 
 /// A customer with a confirmed order that gets no event after its second.
-fn follower_to_be(shop: &Shop, product: &str) -> (Customer, String) {
+fn customer_with_order(shop: &Shop, product: &str) -> (Customer, String) {
     let customer = shop.customer();
     let order = customer.buys(product, 1).created().id();
     (customer, order)
@@ -56,11 +56,11 @@ fn many_open_event_streams_do_not_block_other_requests() {
     let shop = Shop::options().flag("--instances", "orders=1").open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 100);
-    let watchers: Vec<_> = (0..20).map(|_| follower_to_be(&shop, &kettle)).collect();
+    let watchers: Vec<_> = (0..20).map(|_| customer_with_order(&shop, &kettle)).collect();
     let mut followers: Vec<_> = watchers
         .iter()
         .flat_map(|(customer, order)| std::iter::repeat_with(move || (customer, order)).take(16))
-        .map(|(customer, order)| Follower::of(&shop, customer, order, 2))
+        .map(|(customer, order)| EventStream::of(&shop, customer, order, 2))
         .collect();
     for follower in &mut followers {
         let head = follower.head();
@@ -72,7 +72,7 @@ fn many_open_event_streams_do_not_block_other_requests() {
         orders.and_then(|orders| orders["instances"][0]["waiting"].as_u64()).unwrap_or_default()
     };
     eventually("all of them wait", || (waiting(&operator) >= 320).then_some(()));
-    let (customer, order) = follower_to_be(&shop, &kettle);
+    let (customer, order) = customer_with_order(&shop, &kettle);
     customer.order(&order).ok();
     customer.cancel(&order).ok();
     operator.audit();
@@ -85,7 +85,7 @@ fn many_open_event_streams_do_not_block_other_requests() {
     // sent.
     followers.remove(0);
     within(Duration::from_secs(40), "there is room", || {
-        let mut again = Follower::of(&shop, greedy, order, 2);
+        let mut again = EventStream::of(&shop, greedy, order, 2);
         again.head().starts_with("HTTP/1.1 200 ").then_some(())
     });
 }
@@ -95,7 +95,7 @@ fn a_stream_ends_with_its_own_session_only() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 10);
-    let (customer, order) = follower_to_be(&shop, &kettle);
+    let (customer, order) = customer_with_order(&shop, &kettle);
     let elsewhere = || {
         let mut client = shop.anonymous();
         client.sign_in(&customer.email, GOOD_PASSWORD).created();
@@ -103,7 +103,7 @@ fn a_stream_ends_with_its_own_session_only() {
     };
     let (phone, tablet) = (elsewhere(), elsewhere());
     let follow = |client: &Client| {
-        let mut follower = Follower::of(&shop, client, &order, 2);
+        let mut follower = EventStream::of(&shop, client, &order, 2);
         assert!(follower.head().starts_with("HTTP/1.1 200 "));
         follower
     };
@@ -127,8 +127,8 @@ fn a_foreign_last_event_id_hides_no_later_event() {
     let shop = Shop::open();
     let operator = shop.operator();
     let kettle = operator.stock_up(4990, 10);
-    let (customer, order) = follower_to_be(&shop, &kettle);
-    let mut follower = Follower::of(&shop, &customer, &order, 99);
+    let (customer, order) = customer_with_order(&shop, &kettle);
+    let mut follower = EventStream::of(&shop, &customer, &order, 99);
     assert!(follower.head().starts_with("HTTP/1.1 200 "));
     customer.cancel(&order).ok();
     let told = follower.rest();

@@ -19,7 +19,7 @@ use std::{
 const NAME: &str = "localhost";
 
 /// Writes a new certificate and its key beside the data folder. Gives the certificate.
-fn certify(home: &Path) -> CertificateDer<'static> {
+fn write_certificate(home: &Path) -> CertificateDer<'static> {
     let pair = rcgen::KeyPair::generate().expect("a key");
     let wanted = rcgen::CertificateParams::new(vec![NAME.to_owned()]).expect("a name");
     let certificate = wanted.self_signed(&pair).expect("a certificate");
@@ -33,9 +33,9 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
 }
 
-fn certified() -> (Shop, CertificateDer<'static>) {
+fn shop_with_certificate() -> (Shop, CertificateDer<'static>) {
     let mut shop = Shop::options().flag("--tls-cert", "cert.pem").flag("--tls-key", "key.pem").closed();
-    let certificate = certify(shop.home());
+    let certificate = write_certificate(shop.home());
     shop.start();
     (shop, certificate)
 }
@@ -55,10 +55,10 @@ fn trusting(
     Arc::new(config)
 }
 
-type Line = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+type TlsConnection = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
 
 /// A connection after the handshake.
-fn connect(shop: &Shop, config: Arc<ClientConfig>) -> Result<Line, std::io::Error> {
+fn connect(shop: &Shop, config: Arc<ClientConfig>) -> Result<TlsConnection, std::io::Error> {
     let name = ServerName::try_from(NAME).expect("a name");
     let mut connection = rustls::ClientConnection::new(config, name).expect("a client");
     let mut stream = TcpStream::connect(shop.address())?;
@@ -90,7 +90,7 @@ fn ask(
 }
 
 /// Sends a request on a connection that stays open. Gives the answer.
-fn answer_on(line: &mut Line, request: &str) -> String {
+fn answer_on(line: &mut TlsConnection, request: &str) -> String {
     line.write_all(request.as_bytes()).expect("an open line");
     let mut answer = String::new();
     let mut lines = BufReader::new(line);
@@ -105,7 +105,7 @@ fn answer_on(line: &mut Line, request: &str) -> String {
 
 #[test]
 fn the_gateway_speaks_tls_1_3_and_1_2_and_sends_hsts() {
-    let (shop, certificate) = certified();
+    let (shop, certificate) = shop_with_certificate();
     for version in [&TLS13, &TLS12] {
         let answer =
             get(&shop, trusting(&certificate, &[version], &["http/1.1"]), "/api/v1/categories").expect("a handshake");
@@ -120,7 +120,7 @@ fn the_gateway_speaks_tls_1_3_and_1_2_and_sends_hsts() {
 #[test]
 fn with_tls_only_the_secure_host_cookie_of_a_guest_cart_is_accepted() {
     let mut shop = Shop::options().demo().flag("--tls-cert", "cert.pem").flag("--tls-key", "key.pem").closed();
-    let certificate = certify(shop.home());
+    let certificate = write_certificate(shop.home());
     shop.start();
     let ask = |what: &str, headers: &str, body: &str| {
         let answer = ask(&shop, trusting(&certificate, &[&TLS13], &[]), what, headers, body).expect("a handshake");
@@ -146,9 +146,9 @@ fn with_tls_only_the_secure_host_cookie_of_a_guest_cart_is_accepted() {
 
 #[tokio::test]
 async fn the_gateway_speaks_http_2_to_clients_that_offer_it() {
-    let (shop, certificate) = certified();
+    let (shop, certificate) = shop_with_certificate();
     let config = trusting(&certificate, &[&TLS13], &["h2", "http/1.1"]);
-    let stream = tokio::net::TcpStream::connect(shop.address()).await.expect("an open door");
+    let stream = tokio::net::TcpStream::connect(shop.address()).await.expect("a connection");
     let name = ServerName::try_from(NAME).expect("a name");
     let stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await.expect("a handshake");
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
@@ -191,15 +191,17 @@ fn the_fingerprint_of_a_generated_certificate_is_printed() {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config =
         ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().expect("versions");
-    let config =
-        config.dangerous().with_custom_certificate_verifier(Arc::new(Credulous(provider))).with_no_client_auth();
+    let config = config
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate(provider)))
+        .with_no_client_auth();
     let answer = get(&shop, Arc::new(config), "/livez").expect("a handshake");
     assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("strict-transport-security"), "{answer}");
 }
 
 #[test]
 fn the_certificate_is_replaced_at_run_time_and_an_invalid_one_changes_nothing() {
-    let (shop, old) = certified();
+    let (shop, old) = shop_with_certificate();
     let works =
         |certificate: &CertificateDer<'static>| get(&shop, trusting(certificate, &[&TLS13], &[]), "/livez").is_ok();
     assert!(works(&old));
@@ -208,7 +210,7 @@ fn the_certificate_is_replaced_at_run_time_and_an_invalid_one_changes_nothing() 
     shop.signal("HUP");
     eventually("it says why", || shop.log().contains("the certificate stays as it is").then_some(()));
     assert!(works(&old));
-    let new = certify(shop.home());
+    let new = write_certificate(shop.home());
     shop.signal("HUP");
     eventually("the new one is shown", || works(&new).then_some(()));
     assert!(!works(&old));
@@ -226,7 +228,7 @@ fn an_invalid_certificate_changes_nothing_when_the_storage_is_reopened() {
     let most = 3 * 1024 * 1024;
     let mut shop =
         Shop::options().demo().file_size(most).flag("--tls-cert", "cert.pem").flag("--tls-key", "key.pem").closed();
-    let certificate = certify(shop.home());
+    let certificate = write_certificate(shop.home());
     shop.start();
     let trusting = || trusting(&certificate, &[&TLS13], &[]);
     let products = get(&shop, trusting(), "/api/v1/products?in_stock=true").expect("a handshake");
@@ -247,7 +249,7 @@ fn an_invalid_certificate_changes_nothing_when_the_storage_is_reopened() {
 
 #[test]
 fn a_client_that_does_not_speak_tls_is_disconnected_and_others_are_served() {
-    let (shop, certificate) = certified();
+    let (shop, certificate) = shop_with_certificate();
     let plain = shop.raw_connection().head("GET /livez", "").listen();
     assert_eq!(plain.status, None, "{plain:#?}");
     let mut silent = shop.raw_connection();
@@ -275,9 +277,9 @@ fn contradictory_settings_are_refused_before_the_start() {
 
 /// Accepts any certificate.
 #[derive(Debug)]
-struct Credulous(Arc<rustls::crypto::CryptoProvider>);
+struct AcceptAnyCertificate(Arc<rustls::crypto::CryptoProvider>);
 
-impl rustls::client::danger::ServerCertVerifier for Credulous {
+impl rustls::client::danger::ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

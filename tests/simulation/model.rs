@@ -33,8 +33,9 @@ pub struct Sale {
     pub returned: Lines,
     /// The amount that an operator refunded, without returns.
     pub refunded: i64,
-    /// The number of returns, and then the amount that they refunded.
+    /// The number of returns.
     pub returns: usize,
+    /// The amount refunded for returns.
     pub given_back: i64,
 }
 
@@ -131,7 +132,7 @@ impl Model {
     /// Checks an order after all work has ended: it must equal the sum of the answers.
     pub fn check_order(&self, order: &Order, payment: Option<&Payment>, told: &[String]) -> Check {
         let id = order.id;
-        let sale = self.sales.get(&id).ok_or_else(|| format!("nobody ordered {id}"))?;
+        let sale = self.sales.get(&id).ok_or_else(|| format!("no customer ordered {id}"))?;
         let status = sale.status();
         must(order.status == status, || format!("{id} is {}, not {status}", order.status))?;
         must(order.in_progress.is_none(), || format!("{id}: {:?}", order.in_progress))?;
@@ -171,7 +172,7 @@ impl Model {
         must(tally.sold - tally.returned == with_customers, || {
             format!("{id}: {} sold, {} came back, and {with_customers} are with customers", tally.sold, tally.returned)
         })?;
-        must(tally.reserved == 0, || format!("{id}: {} are reserved, and for nobody", tally.reserved))
+        must(tally.reserved == 0, || format!("{id}: {} are reserved, and for no order", tally.reserved))
     }
 }
 

@@ -56,7 +56,7 @@ pub enum Intent {
         product: ProductId,
         pieces: i64,
     },
-    /// Releases the stock of an order that was never placed: its customer has left.
+    /// Reserves stock for an order that is never placed. The reservation must expire.
     Abandon {
         order: OrderId,
         product: ProductId,
@@ -75,11 +75,11 @@ enum Answered {
 }
 
 /// Runs until the person has no more intents, or the process ends.
-pub async fn live(life: Life, who: usize) {
+pub async fn send_intents(life: Life, who: usize) {
     while let Some(intent) = life.world(|world| world.next_intent(who)) {
         let answered = ask(&life, who, intent).await;
         let pause = life.world(|world| {
-            world.hear(who, answered);
+            world.record_result(who, answered);
             Duration::from_millis(world.plan.random_range(1..1500))
         });
         tokio::time::sleep(pause).await;
@@ -246,7 +246,8 @@ impl World {
             let person = &mut self.people[who];
             if person.left > 0 {
                 person.left -= 1;
-                let fresh = if person.is_operator() { self.operators_wish() } else { self.customers_wish(who) };
+                let fresh =
+                    if person.is_operator() { self.draw_operator_intent() } else { self.draw_customer_intent(who) };
                 self.people[who].intent = fresh;
             } else if self.is_calm {
                 person.intent = person.refused.pop();
@@ -255,7 +256,7 @@ impl World {
         self.people[who].intent.clone()
     }
 
-    fn hear(&mut self, who: usize, answered: Result<Answered, String>) {
+    fn record_result(&mut self, who: usize, answered: Result<Answered, String>) {
         let person = &mut self.people[who];
         let heard = match &answered {
             Ok(Answered::Yes) => "is answered",
@@ -339,7 +340,7 @@ impl World {
         orders.choose(&mut self.plan).copied()
     }
 
-    fn customers_wish(&mut self, who: usize) -> Option<Intent> {
+    fn draw_customer_intent(&mut self, who: usize) -> Option<Intent> {
         let wish = self.plan.random_range(0..100);
         let key = self.fresh_key();
         if wish < 15 {
@@ -363,7 +364,7 @@ impl World {
         Some(Intent::Place { key, card, method, lines })
     }
 
-    fn operators_wish(&mut self) -> Option<Intent> {
+    fn draw_operator_intent(&mut self) -> Option<Intent> {
         let wish = self.plan.random_range(0..100);
         let key = self.fresh_key();
         if wish < 70 {

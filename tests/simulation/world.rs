@@ -105,7 +105,7 @@ impl World {
         };
         let world = Rc::new(RefCell::new(world));
         for life in 1..=lives {
-            lived(&world, disk, life == 1, life == lives);
+            run_life(&world, disk, life == 1, life == lives);
             if world.borrow().fault.is_some() {
                 break;
             }
@@ -148,7 +148,7 @@ fn number_of_lines() -> usize {
 }
 
 /// One life of the process, from its start to its end.
-fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool) {
+fn run_life(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool) {
     let runtime =
         || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
     let system = actix::System::with_tokio_rt(runtime);
@@ -168,15 +168,15 @@ fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool)
         let life = Life { world: world.clone(), shop };
         life.world(|world| world.note("the process begins".into()));
         if is_first {
-            furnish(&life).await;
+            set_up(&life).await;
         }
         let people: Vec<_> = (0..life.world(|world| world.people.len()))
-            .map(|who| actix::spawn(people::live(life.clone(), who)))
+            .map(|who| actix::spawn(people::send_intents(life.clone(), who)))
             .collect();
         let ended = if is_last {
             finish(&life, people).await
         } else {
-            let weather = actix::spawn(weather(life.clone(), disk.clone()));
+            let faults = actix::spawn(inject_faults(life.clone(), disk.clone()));
             let (span, in_the_middle) = life.world(|world| {
                 // Some lives last longer than the time limit of every saga.
                 let longest = if world.plan.random_range(0..100) < 25 { 200_000 } else { 30_000 };
@@ -192,7 +192,7 @@ fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool)
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             }
-            weather.abort();
+            faults.abort();
             Ok(())
         };
         life.world(|world| world.stop_the_clock());
@@ -218,7 +218,7 @@ fn lived(world: &Rc<RefCell<World>>, disk: &Disk, is_first: bool, is_last: bool)
 }
 
 /// Creates the products and the accounts, before the faults begin.
-async fn furnish(life: &Life) {
+async fn set_up(life: &Life) {
     let context = life.shop.context();
     for number in 0..life.world(|world| world.plan.random_range(1..=3)) {
         let (price, on_hand) =
@@ -283,7 +283,7 @@ async fn furnish(life: &Life) {
 }
 
 /// Draws the faults and their times.
-async fn weather(life: Life, disk: Disk) {
+async fn inject_faults(life: Life, disk: Disk) {
     loop {
         let pause = life.world(|world| Duration::from_millis(world.plan.random_range(50..8000)));
         tokio::time::sleep(pause).await;
@@ -292,7 +292,7 @@ async fn weather(life: Life, disk: Disk) {
             let worst = if world.plan.random_range(0..100) < 10 { 100 } else { 40 };
             (world.plan.random_range(0..100), world.plan.random_range(0..=worst))
         });
-        life.world(|world| world.note(format!("weather {what} {amount}")));
+        life.world(|world| world.note(format!("fault {what} {amount}")));
         match what {
             0..35 => {
                 let service = Service::ALL[amount as usize % Service::COUNT];
@@ -323,7 +323,7 @@ async fn weather(life: Life, disk: Disk) {
 /// The faults have ended: every customer gets an answer, all work ends, and the state matches the
 /// model.
 async fn finish(life: &Life, people: Vec<tokio::task::JoinHandle<()>>) -> Result<(), String> {
-    life.world(|world| world.note("the weather clears".into()));
+    life.world(|world| world.note("the faults end".into()));
     let cleared = tokio::time::Instant::now();
     for person in people {
         let answered = tokio::time::timeout(REST_WITHIN, person).await;
@@ -331,12 +331,12 @@ async fn finish(life: &Life, people: Vec<tokio::task::JoinHandle<()>>) -> Result
         if let Some(fault) = faulty {
             return Err(fault);
         }
-        answered.map_err(|_| "somebody never gets an answer".to_owned())?.map_err(|error| error.to_string())?;
+        answered.map_err(|_| "a customer never gets an answer".to_owned())?.map_err(|error| error.to_string())?;
     }
     loop {
         tokio::time::sleep(Duration::from_secs(30)).await;
         replay_dead_letters(life).await?;
-        match is_as_it_must_be(life).await {
+        match check_state(life).await {
             Ok(()) => return Ok(()),
             Err(fault) if cleared.elapsed() > REST_WITHIN => return Err(fault),
             Err(_) => {}
@@ -354,7 +354,7 @@ async fn replay_dead_letters(life: &Life) -> Result<(), String> {
     Ok(())
 }
 
-async fn is_as_it_must_be(life: &Life) -> Result<(), String> {
+async fn check_state(life: &Life) -> Result<(), String> {
     let orders = all_orders(life).await?;
     let context = life.shop.context();
     let mesh = &life.shop.mesh;
@@ -364,10 +364,10 @@ async fn is_as_it_must_be(life: &Life) -> Result<(), String> {
             Err(CallError::Domain(_)) => None,
             Err(CallError::Mesh(error)) => return Err(error.to_string()),
         };
-        let told = told(life, order).await?;
+        let notifications = notifications_of(life, order).await?;
         life.world(|world| {
             world.adopt(order)?;
-            world.model.check_order(order, payment.as_ref(), &told)
+            world.model.check_order(order, payment.as_ref(), &notifications)
         })?;
     }
     let known: Vec<OrderId> = life.world(|world| world.model.sales.keys().copied().collect());
@@ -381,12 +381,12 @@ async fn is_as_it_must_be(life: &Life) -> Result<(), String> {
     for tally in &stock {
         life.world(|world| world.model.check_stock(tally))?;
     }
-    let books = audit::run(mesh, &context, || life.shop.env.now()).await.map_err(|error| error.to_string())?;
+    let audit_result = audit::run(mesh, &context, || life.shop.env.now()).await.map_err(|error| error.to_string())?;
     let owed = mesh.pending_events(Timestamp::MAX).map_err(|error| error.to_string())?;
     if !owed.is_empty() {
         return Err(format!("events are owed: {owed:#?}"));
     }
-    let broken: Vec<_> = books.equations.iter().filter(|equation| !equation.holds).collect();
+    let broken: Vec<_> = audit_result.equations.iter().filter(|equation| !equation.holds).collect();
     if broken.is_empty() { Ok(()) } else { Err(format!("{broken:#?}")) }
 }
 
@@ -407,7 +407,7 @@ async fn all_orders(life: &Life) -> Result<Vec<Order>, String> {
 }
 
 /// The notifications of the order in the customer's inbox, without failed refunds.
-async fn told(life: &Life, order: &Order) -> Result<Vec<String>, String> {
+async fn notifications_of(life: &Life, order: &Order) -> Result<Vec<String>, String> {
     let list = ListNotifications { user_id: order.user_id, limit: Limit::MOST, cursor: None };
     let inbox = life.shop.mesh.call(&life.shop.context(), list).await.map_err(|error| error.to_string())?;
     let page = format!("/orders/{}", order.id);

@@ -6,7 +6,7 @@ mod tokens;
 
 use crate::harness::{Answer, Card, Client, Customer, Shop, eventually, fresh, home_address, routes};
 use Access::*;
-use Whose::*;
+use RecordOf::*;
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ enum Access {
 
 /// Whose record a row concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
+enum RecordOf {
     /// A public record, or the caller's own record.
     Anyones,
     /// A record of one customer: for another customer it does not exist.
@@ -28,7 +28,7 @@ enum Whose {
 /// The expected access of each row. A row that is missing here fails the test: a new route needs a
 /// line in this table.
 #[rustfmt::skip]
-const EXPECTED: &[(&str, &str, Access, Whose)] = &[
+const EXPECTED: &[(&str, &str, Access, RecordOf)] = &[
     ("POST",   "/api/v1/users",                         Public,   Anyones),
     ("POST",   "/api/v1/sessions",                      Public,   Anyones),
     ("POST",   "/api/v1/sessions/refresh",              Public,   Anyones),
@@ -232,11 +232,11 @@ impl World {
 fn every_route_admits_only_the_callers_that_its_row_lists() {
     let shop = Shop::options().fast_carrier().open();
     let world = World::in_shop(&shop);
-    let (nobody, stranger, operator) = (shop.anonymous(), shop.shopper(), shop.operator());
+    let (guest, stranger, operator) = (shop.anonymous(), shop.shopper(), shop.operator());
     let ask = |who: &Client, method, template| world.ask(who, method, template, &world.path(template));
     for (method, template, access, whose) in EXPECTED {
         if *access != Public {
-            let refused = ask(&nobody, method, template).problem(401, "unauthorized");
+            let refused = ask(&guest, method, template).problem(401, "unauthorized");
             assert_eq!(refused.header("www-authenticate"), r#"Bearer realm="galleria""#, "{refused:#?}");
         }
         if *access == Operator {
@@ -260,7 +260,7 @@ fn every_route_admits_only_the_callers_that_its_row_lists() {
         EXPECTED.iter().partition(|(method, template, ..)| *method == "DELETE" && template.contains("session"));
     for (method, template, access, _) in rest.into_iter().chain(ending.into_iter().rev()) {
         let answer = match access {
-            Public => ask(&nobody, method, template),
+            Public => ask(&guest, method, template),
             SignedIn if template.contains("session") => {
                 let mut device = shop.anonymous();
                 device.sign_in(&world.owner.email, crate::harness::GOOD_PASSWORD).created();

@@ -170,8 +170,8 @@ fn an_absolute_target_names_the_host_and_http_1_0_needs_none() {
 fn a_request_with_another_authentication_scheme_is_a_guest() {
     let shop = Shop::options().demo().open();
     let ada = shop.shopper();
-    let nobody = shop.anonymous();
-    let with = |value: &str, path: &str| nobody.send("GET", path, &[("authorization", value)], None);
+    let guest = shop.anonymous();
+    let with = |value: &str, path: &str| guest.send("GET", path, &[("authorization", value)], None);
     for path in ["/livez", "/readyz", "/", "/favicon.ico", "/api/v1/products", "/.well-known/jwks.json"] {
         for value in ["Basic YWRhOnNlY3JldA==", "Digest x", ""] {
             with(value, path).ok();
@@ -191,7 +191,7 @@ fn a_request_with_another_authentication_scheme_is_a_guest() {
     // A browser sends Basic and Digest credentials by itself, like cookies: they do not exempt a
     // cross-site request.
     let foreign = [("authorization", "Basic YWRhOnNlY3JldA=="), ("sec-fetch-site", "cross-site")];
-    nobody.send("DELETE", "/api/v1/cart", &foreign, None).problem(403, "cross_site");
+    guest.send("DELETE", "/api/v1/cart", &foreign, None).problem(403, "cross_site");
 }
 
 #[test]
@@ -226,9 +226,9 @@ fn each_wrong_password_makes_the_next_guess_wait_longer() {
     let shop = Shop::open();
     let mut owner = shop.shopper();
     let email = owner.email.clone();
-    let nobody = shop.anonymous();
+    let guest = shop.anonymous();
     for account in [&*email, "nobody@example.com"] {
-        let guess = || nobody.post("/api/v1/sessions", &json!({"email": account, "password": "coffee & biscuits"}));
+        let guess = || guest.post("/api/v1/sessions", &json!({"email": account, "password": "coffee & biscuits"}));
         // All requests of the test come from one network, from which the owner has signed in. That
         // network has its own counter, and is limited nevertheless.
         let refused = (0..20).map(|_| guess()).find(|answer| answer.status != 401).expect("an end to patience");
@@ -289,8 +289,8 @@ fn clients_behind_a_trusted_proxy_are_counted_separately() {
     for _ in 0..40 {
         left("x-forwarded-for", "198.51.100.1, 203.0.113.9, 10.0.0.7");
     }
-    assert!(left("x-forwarded-for", "203.0.113.9") < full, "whatever he says of himself, he is counted");
-    assert_eq!(left("x-forwarded-for", "203.0.113.2"), full, "and nobody else is");
+    assert!(left("x-forwarded-for", "203.0.113.9") < full, "a client is counted whatever its headers say");
+    assert_eq!(left("x-forwarded-for", "203.0.113.2"), full, "and no other client is limited");
     assert_eq!(left("forwarded", "for=\"[2001:db8::1]:80\";proto=https"), full);
     assert!(shop.log().contains("client=203.0.113.9"), "the access log names the client, not the proxy");
 }

@@ -74,17 +74,17 @@ fn a_token_with_a_wrong_signature_or_purpose_is_refused() {
             assert!(refused.header("www-authenticate").contains("invalid_token"), "{what}: {refused:#?}");
         }
     }
-    let nobody = shop.anonymous();
+    let guest = shop.anonymous();
     for (credentials, code) in [
         ("Basic YWRhOnB3", "unauthorized"),
         (user.token(), "unauthorized"),
         ("Bearer", "invalid_token"),
         ("Bearer ", "invalid_token"),
     ] {
-        nobody.send("GET", "/api/v1/users/me", &[("authorization", credentials)], None).problem(401, code);
+        guest.send("GET", "/api/v1/users/me", &[("authorization", credentials)], None).problem(401, code);
     }
     let lower = format!("bearer {}", user.token());
-    nobody.send("GET", "/api/v1/users/me", &[("authorization", &lower)], None).ok();
+    guest.send("GET", "/api/v1/users/me", &[("authorization", &lower)], None).ok();
     user.me().ok();
 }
 

@@ -49,14 +49,14 @@ fn send(form: &Form, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     assert!(answer.status < 500, "{form:?}: {answer:#?}");
     if answer.status >= 400 {
         assert_eq!(answer.header("content-type"), "application/problem+json", "{answer:#?}");
-        speaks_plainly(&answer);
+        has_no_jargon(&answer);
     }
     answer
 }
 
 /// The detail is written for people: it names no type and no library of the program.
 #[track_caller]
-fn speaks_plainly(answer: &Answer) {
+fn has_no_jargon(answer: &Answer) {
     let words = answer["detail"].to_string().to_lowercase();
     let jargon = [
         "struct",

@@ -82,7 +82,7 @@ fn bad_query(who: &Client, path: &str, name: &str) -> Answer {
     let answer = who.get(path).problem(400, "bad_query");
     let detail = answer["detail"].as_str().unwrap_or_default();
     assert!(detail.contains(&format!("`{name}`")), "{name} is not named: {answer:#?}");
-    super::speaks_plainly(&answer);
+    super::has_no_jargon(&answer);
     answer
 }
 

@@ -47,11 +47,11 @@ fn a_cached_answer_serves_other_clients_and_is_marked_as_a_hit() {
         assert!(again.header("age").parse::<u64>().is_ok_and(|age| age < 10), "{again:#?}");
         assert_eq!((&again.text, again.header("etag")), (&first.text, first.header("etag")));
         assert_eq!(again.header("cache-control"), "no-cache, public", "browsers ask each time");
-        assert_eq!(again.header("x-served-by"), "", "nobody was asked");
+        assert_eq!(again.header("x-served-by"), "", "no instance was asked");
     }
     let head = guest.send("HEAD", &product_path(&kettle), &[], None).ok();
     is_hit(&head);
-    assert_eq!(status(&guest.cart().ok()), "", "carts are nobody else's business");
+    assert_eq!(status(&guest.cart().ok()), "", "a cart is private");
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_stale_entry_is_served_at_once_and_revalidated_in_the_background() {
         Some(guest.product(&kettle).ok())
             .filter(|it| seconds_left(it).is_some_and(|left| left < 0) || status(it).contains("ttl=-0"))
     });
-    assert_eq!(stale.header("x-served-by"), "", "nobody was waited for");
+    assert_eq!(stale.header("x-served-by"), "", "the answer waited for no instance");
     let fresh =
         eventually("it is fresh again", || Some(guest.product(&kettle).ok()).filter(|it| seconds_left(it) == Some(2)));
     assert_eq!(fresh.text, stale.text);

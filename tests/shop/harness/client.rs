@@ -77,7 +77,7 @@ impl Client {
     }
 
     pub fn token(&self) -> &str {
-        self.token.as_deref().expect("somebody who is signed in")
+        self.token.as_deref().expect("a client that is signed in")
     }
 
     // General requests.
@@ -213,24 +213,24 @@ impl Client {
     #[track_caller]
     pub fn register(&mut self, email: &str) -> Answer {
         let body = json!({"email": email, "password": GOOD_PASSWORD, "name": "Ada Lovelace"});
-        let answer = patiently(|| self.post("/api/v1/users", &body));
-        self.welcomed(answer)
+        let answer = retry_while_busy(|| self.post("/api/v1/users", &body));
+        self.keep_tokens(answer)
     }
 
     #[track_caller]
     pub fn sign_in(&mut self, email: &str, password: &str) -> Answer {
-        let answer = patiently(|| self.post("/api/v1/sessions", &json!({"email": email, "password": password})));
-        self.welcomed(answer)
+        let answer = retry_while_busy(|| self.post("/api/v1/sessions", &json!({"email": email, "password": password})));
+        self.keep_tokens(answer)
     }
 
     #[track_caller]
     pub fn refresh(&mut self) -> Answer {
         let answer = self.post("/api/v1/sessions/refresh", &json!({"refresh_token": self.refresh_token}));
-        self.welcomed(answer)
+        self.keep_tokens(answer)
     }
 
     /// Stores the tokens of the answer.
-    fn welcomed(&mut self, answer: Answer) -> Answer {
+    fn keep_tokens(&mut self, answer: Answer) -> Answer {
         if answer.status == 201 {
             assert_eq!(answer["token_type"], "Bearer");
             self.token = Some(answer.text_of("access_token"));
@@ -284,7 +284,7 @@ impl Client {
     #[track_caller]
     pub fn stock_up_and_tell(&self, price: i64, on_hand: u32) -> String {
         let product = self.stock_up(price, on_hand);
-        within(Duration::from_secs(10), "everybody has heard of it", || {
+        within(Duration::from_secs(10), "all subscribers have received the event", || {
             self.get("/metrics").ok().text.contains("galleria_outbox_records 0.0\n").then_some(())
         });
         product
@@ -398,8 +398,8 @@ impl Client {
 
     /// Sets the faults of a link: `gateway.products`, `any.products`, `any.any`.
     #[track_caller]
-    pub fn set_link(&self, way: &str, weather: &Value) -> Answer {
-        self.put(&format!("/api/v1/lab/links/{way}"), weather)
+    pub fn set_link(&self, way: &str, faults: &Value) -> Answer {
+        self.put(&format!("/api/v1/lab/links/{way}"), faults)
     }
 
     #[track_caller]
@@ -415,7 +415,7 @@ impl Client {
 
 /// Repeats a request that got 503 `busy`: the number of concurrent password checks is limited.
 #[track_caller]
-fn patiently(mut ask: impl FnMut() -> Answer) -> Answer {
+fn retry_while_busy(mut ask: impl FnMut() -> Answer) -> Answer {
     loop {
         let answer = ask();
         if !(answer.status == 503 && answer["code"] == "busy") {

@@ -22,7 +22,7 @@ pub struct Raw {
 
 impl RawConnection {
     pub fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the door is open");
+        let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the gateway accepts connections");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         Self { stream, address }
     }

@@ -201,10 +201,10 @@ impl Shop {
     /// Stops the shop and edits its data: the lines of a backup, without the first and the last
     /// line.
     #[track_caller]
-    pub fn cook(&mut self, change: impl FnOnce(&mut Vec<String>)) {
+    pub fn edit_data(&mut self, change: impl FnOnce(&mut Vec<String>)) {
         assert_eq!(self.stop(), Some(0));
-        self.command(&["backup", "uncooked"]).succeeded();
-        let text = std::fs::read_to_string(self.home().join("uncooked")).expect("a backup");
+        self.command(&["backup", "unedited"]).succeeded();
+        let text = std::fs::read_to_string(self.home().join("unedited")).expect("a backup");
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let head = lines.remove(0);
         lines.pop();
@@ -212,9 +212,9 @@ impl Shop {
         // The last line holds the checksum of the lines before it.
         let body = format!("{head}\n{}\n", lines.join("\n"));
         let end = serde_json::json!({"end": true, "lines": lines.len(), "crc32": crc32fast::hash(body.as_bytes())});
-        std::fs::write(self.home().join("cooked"), format!("{body}{end}\n")).expect("room for it");
+        std::fs::write(self.home().join("edited"), format!("{body}{end}\n")).expect("room for it");
         std::fs::remove_dir_all(self.folder()).expect("it is there");
-        self.command(&["restore", "cooked"]).succeeded();
+        self.command(&["restore", "edited"]).succeeded();
     }
 
     /// The log since the first start.

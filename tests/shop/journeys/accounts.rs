@@ -265,7 +265,7 @@ fn the_set_up_link_makes_the_first_operator_once() {
     boss.sign_in("boss@example.com", GOOD_PASSWORD).created();
     boss.audit();
     shop.stop();
-    assert!(!shop.log().contains(&token), "the token is for whoever started the shop, not for its log");
+    assert!(!shop.log().contains(&token), "the token is for the operator, not for the log");
     shop.start();
     assert_eq!(shop.setup_token, None);
 }

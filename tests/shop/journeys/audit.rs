@@ -58,7 +58,7 @@ fn the_audit_balances_at_all_times_while_orders_are_placed_cancelled_and_returne
     operator.audit();
 }
 
-/// `TEST_ORDERS=100000 cargo test --release --test shop audited -- --nocapture` measures it.
+/// `TEST_ORDERS=100000 cargo test --release --test shop audit_reads -- --nocapture` measures it.
 #[test]
 fn the_audit_reads_many_orders_while_the_shop_serves() {
     let count = number("TEST_ORDERS", 300);
@@ -68,7 +68,7 @@ fn the_audit_reads_many_orders_while_the_shop_serves() {
     let customer = shop.customer();
     let order = customer.buys(&kettle, 1).created().id();
     eventually("it is told", || (customer.inbox().ok().items().len() == 2).then_some(()));
-    shop.cook(|lines| {
+    shop.edit_data(|lines| {
         let number = order.strip_prefix("ord_").expect("an order's id");
         let of_order =
             lines.iter().filter(|line| line.split(r#""version""#).next().is_some_and(|key| key.contains(number)));
@@ -103,7 +103,7 @@ fn the_audit_reads_many_orders_while_the_shop_serves() {
             customer.order(&order).ok();
             slowest = slowest.max(asked.elapsed());
         }
-        (audit.join().expect("the books balance"), slowest)
+        (audit.join().expect("the audit balances"), slowest)
     });
     println!("{count} orders are audited in {took:?}; the slowest answer meanwhile took {slowest:?}");
 }

@@ -121,7 +121,7 @@ fn an_order_is_refused_as_a_whole_when_one_product_is_out_of_stock() {
     assert_eq!((operator.available(&plenty), operator.available(&scarce)), (100, 2));
     let order = customer.order(&refused.text_of("order_id")).ok();
     assert_eq!((&order["status"], &order["reason"]), (&json!("rejected"), &json!("out_of_stock")));
-    assert_eq!((&order["payment"], &order["degraded"]), (&Value::Null, &json!([])), "nobody asked for money");
+    assert_eq!((&order["payment"], &order["degraded"]), (&Value::Null, &json!([])), "no payment was requested");
     customer.buys(&scarce, 2).created();
     customer.buys(&scarce, 1).problem(409, "out_of_stock");
     operator.audit();
@@ -250,7 +250,7 @@ fn each_customer_lists_only_own_orders_newest_first_in_pages() {
     assert_eq!(list(&operator, "all=true&limit=100").0.len(), 7);
     assert_eq!(list(&operator, &format!("user_id={}", bob.user_id)).0.len(), 1);
     bob.get(&format!("/api/v1/orders?user_id={}", ada.user_id)).problem(403, "forbidden");
-    assert_eq!(list(&bob, &format!("user_id={}", bob.user_id)).0.len(), 1, "one's own id is nobody else's");
+    assert_eq!(list(&bob, &format!("user_id={}", bob.user_id)).0.len(), 1, "a customer may filter by the own id only");
     bob.get("/api/v1/orders?all=true").problem(403, "forbidden");
     bob.get(&format!("/api/v1/orders?cursor={cursor}")).problem(400, "bad_cursor");
     for bad in ["status=lost", "limit=0", "limit=101", "limit=x", "page=2", "limit=1&limit=2", "cursor=", "cursor=abc"]

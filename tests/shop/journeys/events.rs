@@ -3,9 +3,9 @@
 use crate::harness::{Client, Customer, Shop, eventually};
 use serde_json::json;
 
-/// Makes a dead letter of the welcome event of the customer, and restarts the shop. The event has
-/// the customer's id in `field`. Gives the id of the dead letter.
-fn unwelcomed(shop: &mut Shop, customer: &Customer, field: &str) -> String {
+/// Stops the shop and makes a dead letter of the welcome event of the customer. The event has the
+/// customer's id in `field`. Gives the id of the dead letter.
+fn make_dead_letter(shop: &mut Shop, customer: &Customer, field: &str) -> String {
     let me = customer.get("/api/v1/users/me").ok().id();
     let happened = "2026-01-01T00:00:00Z";
     let payload = json!({field: me, "name": "Ada"});
@@ -15,14 +15,14 @@ fn unwelcomed(shop: &mut Shop, customer: &Customer, field: &str) -> String {
         "error": "every instance has as many calls in hand as it takes", "at": "2026-01-01T00:01:00Z"
     });
     let key = format!("user:{me}:7:notifications");
-    shop.cook(|lines| {
+    shop.edit_data(|lines| {
         lines.push(format!(r#"{{"tree":"users","key":"dead/{key}","version":1,"record":{letter}}}"#));
         lines.sort();
     });
     format!("users:{key}")
 }
 
-fn welcomes(customer: &Client) -> usize {
+fn count_welcomes(customer: &Client) -> usize {
     let inbox = customer.get("/api/v1/notifications").ok();
     inbox.items().iter().filter(|message| message["title"] == "Welcome to Galleria").count()
 }
@@ -31,8 +31,8 @@ fn welcomes(customer: &Client) -> usize {
 fn an_operator_sees_a_dead_letter_and_replays_it() {
     let mut shop = Shop::open();
     let customer = shop.customer();
-    eventually("he is welcomed", || (welcomes(&customer) == 1).then_some(()));
-    let id = unwelcomed(&mut shop, &customer, "user_id");
+    eventually("the welcome arrives", || (count_welcomes(&customer) == 1).then_some(()));
+    let id = make_dead_letter(&mut shop, &customer, "user_id");
     let checked = shop.command(&["check"]).succeeded();
     assert!(checked.out.contains(&format!("NOTE   dead letter {id} (users.registered)")), "{checked:#?}");
     shop.start();
@@ -48,13 +48,13 @@ fn an_operator_sees_a_dead_letter_and_replays_it() {
     assert!(letter["error"].as_str().is_some_and(|error| error.contains("as many calls")), "{letter}");
 
     assert_eq!(operator.replay(&id).ok()["id"], id.as_str());
-    assert_eq!(welcomes(&customer), 2);
+    assert_eq!(count_welcomes(&customer), 2);
     assert!(operator.dead_letters().ok().items().is_empty());
     // The event is not a dead letter any more.
     operator.replay(&id).problem(404, "not_found");
     operator.replay("users:nobody").problem(404, "not_found");
     operator.replay("nobody").problem(404, "not_found");
-    assert_eq!(welcomes(&customer), 2);
+    assert_eq!(count_welcomes(&customer), 2);
     customer.dead_letters().problem(403, "forbidden");
     customer.replay(&id).problem(403, "forbidden");
 }
@@ -64,7 +64,7 @@ fn a_replayed_event_that_fails_again_stays_a_dead_letter() {
     let mut shop = Shop::open();
     let customer = shop.customer();
     // The event has a field that this version does not know.
-    let id = unwelcomed(&mut shop, &customer, "who");
+    let id = make_dead_letter(&mut shop, &customer, "who");
     shop.start();
     let operator = shop.operator();
     let refused = operator.replay(&id).problem(409, "not_delivered");

@@ -134,17 +134,17 @@ fn with_an_idempotency_key_each_creating_route_creates_once() {
 #[test]
 fn a_repeated_registration_returns_the_same_account() {
     let shop = Shop::open();
-    let nobody = shop.anonymous();
+    let guest = shop.anonymous();
     let account = json!({"email": "ada@example.com", "password": crate::harness::GOOD_PASSWORD, "name": "Ada"});
-    let send = |key: &str, body: &Value| nobody.send("POST", "/api/v1/users", &[("idempotency-key", key)], Some(body));
+    let send = |key: &str, body: &Value| guest.send("POST", "/api/v1/users", &[("idempotency-key", key)], Some(body));
     let (first, again) = (send("k", &account).created(), send("k", &account).created());
     assert_eq!((first.header("idempotency-replayed"), again.header("idempotency-replayed")), ("", "true"));
     assert_eq!(first["user"], again["user"]);
     assert_ne!(first["access_token"], again["access_token"]);
-    nobody.bearing(again["access_token"].as_str()).me().ok();
+    guest.bearing(again["access_token"].as_str()).me().ok();
     send("other", &account).problem(409, "email_taken");
     send("a b", &account).problem(400, "bad_idempotency_key");
-    nobody.post("/api/v1/users", &account).problem(409, "email_taken");
+    guest.post("/api/v1/users", &account).problem(409, "email_taken");
 }
 
 #[test]

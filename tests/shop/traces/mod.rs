@@ -63,7 +63,7 @@ fn one_trace_shows_an_order_from_the_gateway_to_the_inbox() {
     }
     for span in spans {
         let parent = spans.iter().find(|other| other["span_id"] == span["parent_id"]);
-        assert!(parent.is_some() || span["kind"] == "request", "nobody's child: {span:#}");
+        assert!(parent.is_some() || span["kind"] == "request", "a span without a parent: {span:#}");
         let must_have_cause = ["step", "delivery"].contains(&span["kind"].as_str().expect("a kind"));
         assert_eq!(span["caused_by"].as_str().is_some_and(|cause| cause.starts_with(id)), must_have_cause, "{span:#}");
     }
