@@ -48,7 +48,7 @@ impl Answer {
             answer.check_problem();
         }
         let Self { status, headers, body, request, .. } = &answer;
-        if let Some(words) = contract::broken_by(request, sent, *status, headers, body) {
+        if let Some(words) = contract::violation(request, sent, *status, headers, body) {
             panic!("{words}: {answer:#?}");
         }
         answer

@@ -49,7 +49,7 @@ fn close(schema: &mut Value) {
 }
 
 /// The first violation of the document by the answer, or by the body of an accepted request.
-pub fn broken_by(request: &str, sent: Option<&[u8]>, status: u16, headers: &HeaderMap, body: &Value) -> Option<String> {
+pub fn violation(request: &str, sent: Option<&[u8]>, status: u16, headers: &HeaderMap, body: &Value) -> Option<String> {
     let (method, path) = request.split_once(' ')?;
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let template = template_of(path)?;

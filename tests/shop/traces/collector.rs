@@ -61,7 +61,8 @@ impl Collector {
         taken.iter().map(|(head, body)| head.clone() + &*String::from_utf8_lossy(body)).collect()
     }
 
-    /// The attributes of the resources: `ExportTraceServiceRequest.resource_spans = 1`, `ResourceSpans.resource = 1`.
+    /// The attributes of the resources: `ExportTraceServiceRequest.resource_spans = 1`,
+    /// `ResourceSpans.resource = 1`.
     pub fn resources(&self) -> Vec<HashMap<String, String>> {
         let resources = self.resource_spans().into_iter().flat_map(|each| messages(&each, 1));
         resources.map(|resource| attributes(&resource, 1)).collect()
