@@ -66,12 +66,12 @@ pub enum Intent {
 /// The result of one request.
 enum Answered {
     /// The request is done.
-    Yes,
+    Done,
     /// The request was refused. A copy of it may still be on its way, and may be answered
     /// differently: the request is sent once more in the end.
-    No,
+    Refused,
     /// The result is not known: send the request again.
-    Perhaps,
+    Unknown,
 }
 
 /// Runs until the person has no more intents, or the process ends.
@@ -107,77 +107,79 @@ async fn ask(life: &Life, who: usize, intent: Intent) -> Result<Answered, String
                 payment_method_id: method,
             };
             match call(life, &context, request).await {
-                Said::Yes(order) => {
+                CallOutcome::Reply(order) => {
                     let settled = life.world(|world| world.model.placed(&key, card, lines.as_ref(), &order))?;
-                    Ok(if settled { Answered::Yes } else { Answered::Perhaps })
+                    Ok(if settled { Answered::Done } else { Answered::Unknown })
                 }
-                Said::No(OrdersError::CartInCheckout { .. }) | Said::Unknown => Ok(Answered::Perhaps),
-                Said::No(OrdersError::EmptyOrder) if lines.is_none() => Ok(Answered::No),
-                Said::No(error) => Err(format!("an order is refused: {error}")),
+                CallOutcome::Error(OrdersError::CartInCheckout { .. }) | CallOutcome::Unknown => Ok(Answered::Unknown),
+                CallOutcome::Error(OrdersError::EmptyOrder) if lines.is_none() => Ok(Answered::Refused),
+                CallOutcome::Error(error) => Err(format!("an order is refused: {error}")),
             }
         }
         Intent::PutInCart { product, pieces } => {
             let owner = CartOwner::User(user);
             let request = SetItem { owner, product_id: product, quantity: pieces.try_into().ok() };
             match call(life, &context, request).await {
-                Said::Yes(_) => Ok(Answered::Yes),
-                Said::No(error) => Err(format!("the cart refuses: {error}")),
-                Said::Unknown => Ok(Answered::Perhaps),
+                CallOutcome::Reply(_) => Ok(Answered::Done),
+                CallOutcome::Error(error) => Err(format!("the cart refuses: {error}")),
+                CallOutcome::Unknown => Ok(Answered::Unknown),
             }
         }
         Intent::Cancel { order } => match call(life, &context, CancelOrder { order_id: order }).await {
-            Said::Yes(order) if order.status == OrderStatus::Cancelled => {
+            CallOutcome::Reply(order) if order.status == OrderStatus::Cancelled => {
                 life.world(|world| world.model.sale(order.id).state = State::Cancelled);
-                Ok(Answered::Yes)
+                Ok(Answered::Done)
             }
-            Said::Yes(_) | Said::Unknown | Said::No(OrdersError::Busy) => Ok(Answered::Perhaps),
-            Said::No(OrdersError::NotCancellable { .. }) => Ok(Answered::No),
-            Said::No(error) => Err(format!("{order} cannot be cancelled: {error}")),
+            CallOutcome::Reply(_) | CallOutcome::Unknown | CallOutcome::Error(OrdersError::Busy) => {
+                Ok(Answered::Unknown)
+            }
+            CallOutcome::Error(OrdersError::NotCancellable { .. }) => Ok(Answered::Refused),
+            CallOutcome::Error(error) => Err(format!("{order} cannot be cancelled: {error}")),
         },
         Intent::Return { order, key, lines } => {
             let reason = "It is too loud.".parse().expect("a reason");
             let request = ReturnItems { order_id: order, key, lines: stock_lines(&lines), reason };
             match call(life, &context, request).await {
-                Said::Yes(refund) => {
-                    life.world(|world| world.model.returned(order, &lines, &refund)).map(|()| Answered::Yes)
+                CallOutcome::Reply(refund) => {
+                    life.world(|world| world.model.returned(order, &lines, &refund)).map(|()| Answered::Done)
                 }
-                Said::No(OrdersError::Busy) | Said::Unknown => Ok(Answered::Perhaps),
-                Said::No(
+                CallOutcome::Error(OrdersError::Busy) | CallOutcome::Unknown => Ok(Answered::Unknown),
+                CallOutcome::Error(
                     OrdersError::NotReturnable { .. }
                     | OrdersError::TooManyReturned { .. }
                     | OrdersError::RefundTooLarge { .. },
-                ) => Ok(Answered::No),
-                Said::No(error) => Err(format!("{order} cannot be returned: {error}")),
+                ) => Ok(Answered::Refused),
+                CallOutcome::Error(error) => Err(format!("{order} cannot be returned: {error}")),
             }
         }
         Intent::Fulfil { order, to } => match call(life, &context, FulfilOrder { order_id: order, to }).await {
-            Said::Yes(answer) => {
+            CallOutcome::Reply(answer) => {
                 let wanted = match to {
                     Fulfilment::Packed => OrderStatus::Packed,
                     Fulfilment::Shipped => OrderStatus::Shipped,
                 };
                 if !answer.timeline.iter().any(|entry| entry.status == wanted) {
-                    return Ok(Answered::Perhaps);
+                    return Ok(Answered::Unknown);
                 }
                 let reached = if to == Fulfilment::Packed { State::Packed } else { State::Shipped };
                 life.world(|world| world.model.sale(order).reaches(reached));
-                Ok(Answered::Yes)
+                Ok(Answered::Done)
             }
-            Said::No(OrdersError::Busy) | Said::Unknown => Ok(Answered::Perhaps),
-            Said::No(OrdersError::IllegalTransition { .. }) => Ok(Answered::No),
-            Said::No(error) => Err(format!("{order} cannot be fulfilled: {error}")),
+            CallOutcome::Error(OrdersError::Busy) | CallOutcome::Unknown => Ok(Answered::Unknown),
+            CallOutcome::Error(OrdersError::IllegalTransition { .. }) => Ok(Answered::Refused),
+            CallOutcome::Error(error) => Err(format!("{order} cannot be fulfilled: {error}")),
         },
         Intent::Refund { order, key, amount } => {
             let amount = Money::new(amount, Currency::EUR).expect("an amount");
             let reason = "It came late.".parse().expect("a reason");
             let request = IssueRefund { payment: PaymentRef::OfOrder(order), key, amount: Some(amount), reason };
             match call(life, &context, request).await {
-                Said::Yes(refund) => {
+                CallOutcome::Reply(refund) => {
                     life.world(|world| world.model.refunded(order, &refund));
-                    Ok(Answered::Yes)
+                    Ok(Answered::Done)
                 }
-                Said::No(_) => Ok(Answered::No),
-                Said::Unknown => Ok(Answered::Perhaps),
+                CallOutcome::Error(_) => Ok(Answered::Refused),
+                CallOutcome::Unknown => Ok(Answered::Unknown),
             }
         }
         // This request is not idempotent, so it is sent once. The reconciliation shows whether it
@@ -185,7 +187,7 @@ async fn ask(life: &Life, who: usize, intent: Intent) -> Result<Answered, String
         Intent::Restock { product, pieces } => {
             let request = SetStock { product_id: product, seen: None, change: StockChange::AdjustBy(pieces) };
             call(life, &context, request).await;
-            Ok(Answered::Yes)
+            Ok(Answered::Done)
         }
         Intent::Abandon { order, product } => {
             let until = galleria::env::later(life.shop.env.now(), Duration::from_secs(30));
@@ -196,24 +198,24 @@ async fn ask(life: &Life, who: usize, intent: Intent) -> Result<Answered, String
                 ReserveStock { order_id: order, lines, until },
             )
             .await;
-            Ok(Answered::Yes)
+            Ok(Answered::Done)
         }
     }
 }
 
-enum Said<T, E> {
-    Yes(T),
-    No(E),
+enum CallOutcome<T, E> {
+    Reply(T),
+    Error(E),
     Unknown,
 }
 
-async fn call<R: Request>(life: &Life, context: &Context, request: R) -> Said<R::Reply, R::Error> {
+async fn call<R: Request>(life: &Life, context: &Context, request: R) -> CallOutcome<R::Reply, R::Error> {
     match life.shop.mesh.call(context, request).await {
-        Ok(reply) => Said::Yes(reply),
-        Err(CallError::Domain(error)) => Said::No(error),
+        Ok(reply) => CallOutcome::Reply(reply),
+        Err(CallError::Domain(error)) => CallOutcome::Error(error),
         Err(CallError::Mesh(error)) => {
             debug_assert_ne!(error, MeshError::Refused);
-            Said::Unknown
+            CallOutcome::Unknown
         }
     }
 }
@@ -259,21 +261,21 @@ impl World {
     fn record_result(&mut self, who: usize, answered: Result<Answered, String>) {
         let person = &mut self.people[who];
         let heard = match &answered {
-            Ok(Answered::Yes) => "is answered",
-            Ok(Answered::No) => "is refused",
-            Ok(Answered::Perhaps) => "asks again",
+            Ok(Answered::Done) => "is answered",
+            Ok(Answered::Refused) => "is refused",
+            Ok(Answered::Unknown) => "asks again",
             Err(fault) => fault,
         };
         let line = format!("{} {heard}", person.name);
         match answered {
             // Some customers never repeat a request without an answer.
-            Ok(Answered::Perhaps) if !self.is_calm && self.plan.random_range(0..100) < 8 => {
+            Ok(Answered::Unknown) if !self.is_calm && self.plan.random_range(0..100) < 8 => {
                 person.gone.extend(person.intent.take_if(|intent| matches!(intent, Intent::Place { .. })));
             }
-            Ok(Answered::Perhaps) => {}
-            Ok(Answered::Yes) => person.intent = None,
-            Ok(Answered::No) if self.is_calm => person.intent = None,
-            Ok(Answered::No) => person.refused.extend(person.intent.take()),
+            Ok(Answered::Unknown) => {}
+            Ok(Answered::Done) => person.intent = None,
+            Ok(Answered::Refused) if self.is_calm => person.intent = None,
+            Ok(Answered::Refused) => person.refused.extend(person.intent.take()),
             Err(fault) => self.fault = Some(fault),
         }
         self.note(line);
