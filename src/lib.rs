@@ -84,10 +84,10 @@
 //!   `every_service_has_the_same_rooms_and_one_public_face`)
 //! - No room imports [`app`], except the command line. (`tests/boundaries.rs`:
 //!   `every_arrow_runs_the_way_it_may`)
-//! - A reply to a command means that the change is on disk. (`tests/shop/killing.rs`:
-//!   `however_often_the_shop_is_killed_no_acknowledged_order_is_lost_and_nobody_pays_twice`)
+//! - A reply to a command means that the change is on disk. (`tests/shop/kills.rs`:
+//!   `after_many_kills_no_acknowledged_order_is_lost_and_no_customer_pays_twice`)
 //! - After any fault the shop comes to rest in a state that a small model allows.
-//!   (`tests/simulation/main.rs`: `whatever_goes_wrong_everything_comes_to_rest_as_the_model_says`)
+//!   (`tests/simulation/main.rs`: `after_any_faults_the_shop_reaches_the_state_of_the_model`)
 //! - The records of all services agree; the audit finds every disagreement. (`src/audit/tests.rs`:
 //!   `books_that_were_cooked_do_not_balance`)
 //! - A record and its pending events are one write; a record with unfinished work has an open
@@ -97,15 +97,16 @@
 //!   operator can redeliver. (`src/mesh/tests/events.rs`:
 //!   `after_ten_failed_deliveries_an_event_is_a_dead_letter_and_is_replayed_once`)
 //! - Every route says which clients may call it; every row of the table is tried as an anonymous
-//!   client, as a customer and as another customer. (`tests/shop/access.rs`:
-//!   `every_route_lets_in_whom_it_says_and_nobody_else`)
+//!   client, as a customer and as another customer. (`tests/shop/access/mod.rs`:
+//!   `every_route_admits_only_the_callers_that_its_row_lists`)
 //! - The principals that may send a message are checked before its handler runs.
 //!   (`src/services/tests/access.rs`:
 //!   `staff_and_program_requests_are_refused_to_every_other_principal`)
 //! - The filters run in one order. (`src/gateway/filters/chain.rs`:
 //!   `the_filters_stand_in_this_order`)
 //! - A client that was told of a change never reads an older version from the cache.
-//!   (`tests/shop/caching.rs`: `who_was_told_of_a_change_never_reads_what_was_before`)
+//!   (`tests/shop/caching/mod.rs`:
+//!   `a_client_that_was_told_of_a_change_never_reads_the_old_version`)
 //! - A service that grows or shrinks loses no call. (`src/mesh/tests/scaling.rs`:
 //!   `a_service_that_grows_and_shrinks_under_load_loses_no_call`)
 //! - Outlier ejection never takes the last instance, nor more than half.
@@ -114,19 +115,18 @@
 //! - No call is tried past its deadline. (`src/mesh/tests/retries.rs`:
 //!   `no_retry_is_made_past_the_deadline`)
 //! - A fault in one service affects only requests that need it, and not for long.
-//!   (`tests/shop/chaos.rs`:
-//!   `whatever_is_done_to_a_service_only_what_needs_it_suffers_and_not_for_long`)
+//!   (`tests/shop/chaos.rs`: `a_fault_of_one_service_affects_only_its_dependents_and_ends_soon`)
 //! - An invalid change of a control changes nothing. (`tests/shop/controls.rs`:
-//!   `a_change_that_makes_no_sense_is_refused_and_changes_nothing`)
+//!   `an_invalid_change_is_refused_and_changes_nothing`)
 //! - A change of a control outlives a restart. (`tests/shop/controls.rs`:
-//!   `what_was_changed_is_so_after_a_restart_and_forgotten_when_that_is_asked_for`)
+//!   `a_change_of_an_operator_survives_a_restart_and_can_be_reset`)
 //! - Every message of a request is in its trace, also later messages and messages after a restart.
-//!   (`tests/shop/traces.rs`:
-//!   `a_saga_that_goes_on_after_a_restart_goes_on_in_the_trace_of_its_request`)
-//! - No secret is in a trace, a log line or an export. (`tests/shop/traces.rs`:
+//!   (`tests/shop/traces/mod.rs`:
+//!   `a_saga_that_resumes_after_a_restart_continues_the_trace_of_its_request`)
+//! - No secret is in a trace, a log line or an export. (`tests/shop/traces/mod.rs`:
 //!   `no_secret_is_in_any_trace_log_or_export`)
-//! - Every refusal is a problem document, and no input causes a 5xx. (`tests/shop/bad_input.rs`:
-//!   `whatever_is_sent_the_shop_answers_for_itself`)
+//! - Every refusal is a problem document, and no input causes a 5xx.
+//!   (`tests/shop/bad_input/mod.rs`: `malformed_input_is_refused_and_changes_nothing`)
 //! - A panic takes down one instance, and only its caller notices. (`src/mesh/tests/calls.rs`:
 //!   `a_panic_fails_only_its_own_call_and_the_instance_is_replaced`)
 //!
@@ -139,18 +139,18 @@
 //!
 //! | pattern                        | book's term                | file                                                       | test |
 //! | ------------------------------ | -------------------------- | ---------------------------------------------------------- | ---- |
-//! | API gateway                    | MP 8                       | `src/gateway/routes.rs`                                    | `tests/shop/access.rs`: `every_route_lets_in_whom_it_says_and_nobody_else` |
-//! | Filter chain                   | HTTP filters, Envoy        | `src/gateway/filters/chain.rs`                             | `tests/shop/filters.rs`: `who_it_is_is_asked_before_what_they_may` |
-//! | Request context                | Pingora, Envoy             | `src/gateway/context.rs`                                   | `tests/shop/filters.rs`: `whatever_is_refused_is_logged_with_its_reason` |
-//! | API composition                | MP 7                       | `src/gateway/api/composed.rs`                              | `tests/shop/journeys/parts.rs`: `a_page_says_which_of_its_parts_are_missing_and_is_none_without_what_it_is_about` |
-//! | Access token                   | MP 11, RFC 8725            | `src/gateway/filters/authentication/token_verifier/mod.rs` | `tests/shop/access/tokens.rs`: `a_token_that_was_not_signed_here_for_this_opens_nothing` |
-//! | Rate limit                     | GCRA                       | `src/gateway/filters/rate_limit/limiter.rs`                | `tests/shop/overload.rs`: `of_a_thousand_requests_at_once_exactly_the_burst_is_served` |
-//! | Adaptive concurrency limit     | load shedding, RI 5        | `src/gateway/filters/admission/concurrency_limit.rs`       | `src/gateway/filters/admission/concurrency_limit.rs`: `at_three_times_the_load_that_it_can_serve_those_let_in_are_answered_as_soon_as_ever` |
-//! | Idempotency key                | IETF draft                 | `src/gateway/filters/idempotency/mod.rs`                   | `tests/shop/journeys/keys.rs`: `many_at_once_with_one_key_place_one_order` |
-//! | Conditional request            | RFC 9110                   | `src/gateway/filters/conditional/mod.rs`                   | `tests/shop/journeys/catalogue.rs`: `of_many_who_change_the_same_version_one_succeeds` |
-//! | Response cache                 | RFC 9111, RFC 5861         | `src/gateway/filters/cache/mod.rs`                         | `tests/shop/caching.rs`: `who_was_told_of_a_change_never_reads_what_was_before` |
-//! | Single flight                  | request coalescing         | `src/gateway/filters/cache/store.rs`                       | `tests/shop/caching.rs`: `many_who_ask_for_the_same_at_once_make_one_call` |
-//! | Problem details                | RFC 9457                   | `src/gateway/respond/problem.rs`                           | `tests/shop/bad_input.rs`: `whatever_is_sent_the_shop_answers_for_itself` |
+//! | API gateway                    | MP 8                       | `src/gateway/routes.rs`                                    | `tests/shop/access/mod.rs`: `every_route_admits_only_the_callers_that_its_row_lists` |
+//! | Filter chain                   | HTTP filters, Envoy        | `src/gateway/filters/chain.rs`                             | `tests/shop/filters.rs`: `authentication_runs_before_authorization` |
+//! | Request context                | Pingora, Envoy             | `src/gateway/context.rs`                                   | `tests/shop/filters.rs`: `every_refused_request_is_logged_with_its_reason` |
+//! | API composition                | MP 7                       | `src/gateway/api/composed.rs`                              | `tests/shop/journeys/parts.rs`: `a_page_names_its_missing_parts_and_fails_without_its_main_part` |
+//! | Access token                   | MP 11, RFC 8725            | `src/gateway/filters/authentication/token_verifier/mod.rs` | `tests/shop/access/tokens.rs`: `a_token_with_a_wrong_signature_or_purpose_is_refused` |
+//! | Rate limit                     | GCRA                       | `src/gateway/filters/rate_limit/limiter.rs`                | `tests/shop/overload.rs`: `of_a_thousand_concurrent_requests_exactly_the_burst_is_served` |
+//! | Adaptive concurrency limit     | load shedding, RI 5        | `src/gateway/filters/admission/concurrency_limit.rs`       | `src/gateway/filters/admission/concurrency_limit.rs`: `at_three_times_the_capacity_admitted_requests_are_answered_as_fast_as_at_the_capacity` |
+//! | Idempotency key                | IETF draft                 | `src/gateway/filters/idempotency/mod.rs`                   | `tests/shop/journeys/keys.rs`: `many_concurrent_requests_with_one_key_place_one_order` |
+//! | Conditional request            | RFC 9110                   | `src/gateway/filters/conditional/mod.rs`                   | `tests/shop/journeys/catalogue.rs`: `of_many_concurrent_changes_of_one_version_one_succeeds` |
+//! | Response cache                 | RFC 9111, RFC 5861         | `src/gateway/filters/cache/mod.rs`                         | `tests/shop/caching/mod.rs`: `a_client_that_was_told_of_a_change_never_reads_the_old_version` |
+//! | Single flight                  | request coalescing         | `src/gateway/filters/cache/store.rs`                       | `tests/shop/caching/mod.rs`: `many_concurrent_requests_for_the_same_entry_make_one_call` |
+//! | Problem details                | RFC 9457                   | `src/gateway/respond/problem.rs`                           | `tests/shop/bad_input/mod.rs`: `malformed_input_is_refused_and_changes_nothing` |
 //! | Client-side load balancing     | MP 3; P2C, peak EWMA       | `src/mesh/balance.rs`                                      | `src/mesh/tests/balancing.rs`: `a_slow_instance_gets_few_calls_by_power_of_two_and_its_share_by_round_robin` |
 //! | Service registry, health check | MP 3, MP 11                | `src/mesh/pool.rs`                                         | `src/mesh/tests/scaling.rs`: `a_paused_instance_is_detected_and_replaced` |
 //! | Canary release                 | weighted routing           | `src/mesh/balance.rs`                                      | `src/mesh/tests/balancing.rs`: `a_canary_gets_five_calls_of_a_hundred` |
@@ -161,7 +161,7 @@
 //! | Bulkhead                       | RI 5                       | `src/mesh/permit.rs`                                       | `src/mesh/tests/calls.rs`: `calls_in_flight_are_bounded_and_an_abandoned_call_keeps_its_slot` |
 //! | Supervision                    | let it crash, RI 5         | `src/mesh/supervise.rs`                                    | `src/mesh/tests/calls.rs`: `a_panic_fails_only_its_own_call_and_the_instance_is_replaced` |
 //! | Autoscaler                     | horizontal autoscaling     | `src/mesh/autoscale.rs`                                    | `src/mesh/tests/scaling.rs`: `a_service_that_grows_and_shrinks_under_load_loses_no_call` |
-//! | Fault injection                | chaos engineering; Istio   | `src/mesh/link.rs`                                         | `tests/shop/chaos.rs`: `whatever_is_done_to_a_service_only_what_needs_it_suffers_and_not_for_long` |
+//! | Fault injection                | chaos engineering; Istio   | `src/mesh/link.rs`                                         | `tests/shop/chaos.rs`: `a_fault_of_one_service_affects_only_its_dependents_and_ends_soon` |
 //! | Database per service           | MP 1                       | `src/services/mod.rs`                                      | `tests/boundaries.rs`: `every_service_has_the_same_rooms_and_one_public_face` |
 //! | Saga, orchestrated             | MP 4                       | `src/services/orders/saga.rs`                              | `src/services/orders/tests/sagas.rs`: `the_table_of_what_follows_each_step_and_result_is_complete` |
 //! | Compensation                   | MP 4                       | `src/services/orders/saga.rs`                              | `src/services/orders/tests/placing.rs`: `a_refusal_compensates_the_begun_steps_last_first_and_rejects_the_order` |
@@ -175,14 +175,14 @@
 //! | Projection                     | CQRS, MP 7                 | `src/services/products/catalogue.rs`                       | `src/services/products/tests/catalogue.rs`: `changes_one_by_one_lead_to_the_same_catalogue_as_filling_it` |
 //! | Compare-and-swap               | optimistic concurrency     | `src/storage/table/mod.rs`                                 | `src/storage/table/tests.rs`: `changes_by_several_threads_lose_no_update` |
 //! | Group commit                   | Gray & Reuter              | `src/storage/commit.rs`                                    | `src/storage/tests/crash.rs`: `acknowledged_writes_survive_a_kill` |
-//! | Distributed tracing            | MP 11, W3C                 | `src/telemetry/tracer.rs`                                  | `tests/shop/traces.rs`: `an_order_is_seen_whole_from_the_door_to_the_inbox` |
-//! | Application metrics            | MP 11                      | `src/telemetry/metrics.rs`                                 | `tests/shop/metrics.rs`: `what_happens_is_counted_where_it_happens` |
-//! | Health check API               | MP 11                      | `src/gateway/api/operation.rs`                             | `tests/shop/graceful.rs`: `a_shop_that_closes_says_so_before_it_is_closed` |
-//! | Externalized configuration     | MP 11                      | `src/config/mod.rs`                                        | `tests/shop/command_line.rs`: `flags_win_over_the_environment_and_that_over_the_file` |
+//! | Distributed tracing            | MP 11, W3C                 | `src/telemetry/tracer.rs`                                  | `tests/shop/traces/mod.rs`: `one_trace_shows_an_order_from_the_gateway_to_the_inbox` |
+//! | Application metrics            | MP 11                      | `src/telemetry/metrics.rs`                                 | `tests/shop/metrics.rs`: `each_metric_counts_the_events_of_its_layer` |
+//! | Health check API               | MP 11                      | `src/gateway/api/operation.rs`                             | `tests/shop/graceful.rs`: `the_readiness_probe_fails_before_the_shop_stops_serving` |
+//! | Externalized configuration     | MP 11                      | `src/config/mod.rs`                                        | `tests/shop/command_line.rs`: `flags_override_the_environment_and_the_environment_overrides_the_file` |
 //! | Login throttle                 | OWASP ASVS 6.3             | `src/services/users/login_throttle.rs`                     | `src/services/users/login_throttle.rs`: `strangers_do_not_lock_the_owner_out` |
 //! | Reconciliation                 | accounting                 | `src/audit/equations.rs`                                   | `src/audit/tests.rs`: `books_that_were_cooked_do_not_balance` |
-//! | Deterministic simulation       | FoundationDB               | `tests/simulation/world.rs`                                | `tests/simulation/main.rs`: `whatever_goes_wrong_everything_comes_to_rest_as_the_model_says` |
-//! | Crash test                     | failpoints                 | `src/storage/failpoint.rs`                                 | `tests/shop/dying.rs`: `wherever_the_shop_dies_the_customer_gets_what_he_came_for_and_once` |
+//! | Deterministic simulation       | FoundationDB               | `tests/simulation/world.rs`                                | `tests/simulation/main.rs`: `after_any_faults_the_shop_reaches_the_state_of_the_model` |
+//! | Crash test                     | failpoints                 | `src/storage/failpoint.rs`                                 | `tests/shop/crash_points.rs`: `after_a_crash_at_any_point_the_request_takes_effect_exactly_once` |
 
 pub mod app;
 pub mod audit;

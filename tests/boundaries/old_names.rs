@@ -162,7 +162,7 @@ impl Text {
         let quoted: Vec<(usize, &str)> = spans.iter().flat_map(|(line, span)| words(*line, span)).collect();
         let mut found = Vec::new();
         for (old, form, within, new) in OLD_NAMES {
-            if !self.file.starts_with(within) && !(self.extension() == "md" && within.is_empty()) {
+            if !self.file.starts_with(within) {
                 continue;
             }
             let lines = lines_of(old, *form, &tokens, &quoted);

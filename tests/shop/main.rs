@@ -19,11 +19,12 @@ mod graceful;
 mod harness;
 mod journeys;
 mod kills;
-mod link_faults;
+
 mod links;
 mod logs;
 mod metrics;
 mod overload;
+mod provider_faults;
 mod recovery;
 mod settings;
 mod streams;

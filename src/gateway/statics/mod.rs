@@ -17,6 +17,7 @@
 //!   the old addresses give 404.
 
 mod docs;
+mod files;
 mod pages;
 
 use super::{context::RequestContext, extract::head, respond::Problem};
@@ -28,35 +29,13 @@ use actix_web::{
     },
     web::Bytes,
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use files::{Files, StaticFile, VERSIONED, tag};
 use flate2::{Compression, write::GzEncoder};
 use parking_lot::Mutex;
-use rust_embed::{EmbeddedFile, RustEmbed};
-use sha2::{Digest, Sha256};
 use std::{borrow::Cow, collections::HashMap, io::Write, sync::LazyLock};
-
-#[derive(RustEmbed)]
-#[folder = "static/"]
-struct Files;
-
-/// The prefix of addresses whose content never changes: `/v/{version}/js/main.js`. Pages name their
-/// files with it. Modules and style sheets name each other by relative paths, which keep the
-/// prefix.
-static VERSIONED: LazyLock<String> = LazyLock::new(|| format!("/v/{}", version()));
 
 /// A browser need not ask again for a year (RFC 8246).
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
-
-/// The file at a path.
-struct StaticFile {
-    name: String,
-    mime: String,
-    data: Cow<'static, [u8]>,
-    /// The entity tag, without its quotes: a hash of the content.
-    tag: String,
-    /// Whether the content at this address never changes.
-    is_immutable: bool,
-}
 
 /// Serves the requests that no route serves: a file, a page of the shop, or 404.
 pub async fn serve(context: RequestContext, request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -164,23 +143,6 @@ fn find(path: &str) -> Option<StaticFile> {
     let file = Files::get(&name)?;
     let (tag, mime) = (tag(&file.metadata.sha256_hash()), file.metadata.mimetype().to_owned());
     Some(StaticFile { name, mime, data: file.data, tag, is_immutable })
-}
-
-fn tag(hash: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(&hash[..15])
-}
-
-/// The hash of all files. A change of one file changes all addresses, because the files are made
-/// for each other.
-fn version() -> String {
-    let mut names: Vec<_> = Files::iter().collect();
-    names.sort();
-    let mut hash = Sha256::new();
-    for name in names {
-        hash.update(name.as_bytes());
-        hash.update(Files::get(&name).map_or([0; 32], |file: EmbeddedFile| file.metadata.sha256_hash()));
-    }
-    URL_SAFE_NO_PAD.encode(&hash.finalize()[..9])
 }
 
 fn is_text(name: &str) -> bool {

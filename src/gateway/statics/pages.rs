@@ -1,7 +1,7 @@
 //! The pages of the web shop. Each is `index.html` with links in its head that preload the modules
 //! of the page.
 
-use super::{Files, VERSIONED, tag};
+use super::files::{Files, VERSIONED, tag};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeSet, sync::LazyLock};
 

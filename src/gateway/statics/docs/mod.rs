@@ -1,7 +1,7 @@
 //! `/docs`: the OpenAPI document for people, shown by Swagger UI. The files of Swagger UI come from
 //! the archive of its publisher, and are unpacked at their first use.
 
-use super::{StaticFile, tag};
+use super::files::{StaticFile, tag};
 use sha2::{Digest, Sha256};
 use std::{
     io::{Cursor, Read},
