@@ -121,9 +121,14 @@ fn uses_crates_at_home(_: &House, named: &Named) -> bool {
     home.is_none_or(|(_, rooms)| rooms.contains(&named.room()))
 }
 
-fn asks_env(_: &House, named: &Named) -> bool {
+/// `std::time::Instant` may stand in the signature of a crate's trait, in a file that never asks it
+/// for the time.
+fn asks_env(house: &House, named: &Named) -> bool {
     let asks = named.path.windows(2).any(|pair| CLOCKS.iter().any(|(a, b)| pair[0] == *a && pair[1] == *b));
-    let std_instant = named.path.starts_with(&["std".into(), "time".into(), "Instant".into()]);
+    let source = house.sources.iter().find(|source| source.file == named.file);
+    let is_signature = named.path.len() == 3
+        && source.is_some_and(|source| source.has(&["Instant"]) && !source.text.contains("Instant::now"));
+    let std_instant = named.path.starts_with(&["std".into(), "time".into(), "Instant".into()]) && !is_signature;
     named.room() == "env" || !(asks || std_instant)
 }
 
