@@ -132,7 +132,8 @@ fn asks_env(house: &House, named: &Named) -> bool {
     named.room() == "env" || !(asks || std_instant)
 }
 
-/// The items that open, copy or check the whole data folder. A glob would hide whether one is named.
+/// The items that open, copy or check the whole data folder. A glob would hide whether one is
+/// named.
 const WHOLE_FOLDER: [&str; 5] = ["Storage", "backup", "restore", "check", "*"];
 
 fn opens_no_folder(_: &House, named: &Named) -> bool {

@@ -1,5 +1,5 @@
-//! The gateway's own tree: its secret and the changes of operators. The responses of idempotency keys are in it, too
-//! ([`gateway::tables`]).
+//! The gateway's own tree: its secret and the changes of operators. The responses of idempotency
+//! keys are in it, too ([`gateway::tables`]).
 
 use super::Shop;
 use crate::{
@@ -85,7 +85,8 @@ impl Shop {
         tree.commit().await
     }
 
-    /// The secret from which the gateway derives its keys (cart cookies, fingerprints). It is made once and stored in the data folder.
+    /// The secret from which the gateway derives its keys (cart cookies, fingerprints). It is made
+    /// once and stored in the data folder.
     pub(super) async fn gateway_secret(&self) -> Result<[u8; 32], StorageError> {
         let tree = self.storage.outside_tree(GATEWAY)?;
         let fresh = GatewaySecret { cart: self.env.bytes(), made_at: self.env.now() };

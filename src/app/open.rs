@@ -31,10 +31,12 @@ pub struct OpenShop {
     pub setup_token: Option<Secret>,
 }
 
-/// The listening socket. It stays open while the data folder is opened again: new connections wait a moment and are served.
+/// The listening socket. It stays open while the data folder is opened again: new connections wait
+/// a moment and are served.
 pub struct Listener {
     socket: TcpListener,
-    /// Kept as well: a certificate made at the start stays the same, and files that became invalid change nothing.
+    /// Kept as well: a certificate made at the start stays the same, and files that became invalid
+    /// change nothing.
     certificates: Option<Arc<Certificates>>,
     /// Kept as well: spans from before a disk failure can still be read.
     tracer: Tracer,
@@ -46,11 +48,13 @@ impl Listener {
         self.tracer
     }
 
-    /// Takes the address and reads the certificate. Do this first: a start that fails here has not touched the data.
+    /// Takes the address and reads the certificate. Do this first: a start that fails here has not
+    /// touched the data.
     pub fn take(settings: &Settings, env: &Env) -> Result<Self, Fatal> {
         let cannot = |error: io::Error| cannot_listen(settings, &error);
         let socket = TcpListener::bind(settings.listen).map_err(cannot)?;
-        // Listen again with a longer queue than the 128 of the standard library: a client that finds the queue full retries after a second.
+        // Listen again with a longer queue than the 128 of the standard library: a client that
+        // finds the queue full retries after a second.
         rustix::net::listen(&socket, BACKLOG).map_err(|error| cannot(error.into()))?;
         Ok(Self { socket, certificates: certificates(settings, env)?, tracer: tracer(settings, env)? })
     }
@@ -144,8 +148,8 @@ fn certificates(settings: &Settings, env: &Env) -> Result<Option<Arc<Certificate
 }
 
 impl OpenShop {
-    /// Applies the settings that can change while the shop runs, and logs the names of those that need a restart. The files of the
-    /// certificate are read again in any case.
+    /// Applies the settings that can change while the shop runs, and logs the names of those that
+    /// need a restart. The files of the certificate are read again in any case.
     pub async fn change(&self, settings: &mut Settings, new: Settings) {
         if let Err(error) = self.server.reload_certificates() {
             log::error!("the certificate stays as it is: {error}");

@@ -21,7 +21,8 @@ use std::{sync::Arc, time::Duration};
 
 const CHECK_DISK_EVERY: Duration = Duration::from_secs(1);
 
-/// The services over an open data folder, without a gateway: `check` and `operator create` need no more.
+/// The services over an open data folder, without a gateway: `check` and `operator create` need no
+/// more.
 pub struct Shop {
     pub env: Env,
     pub mesh: Mesh,
@@ -71,8 +72,8 @@ impl Shop {
         Context::new(Principal::System, Duration::from_secs(30), TraceId(self.env.bytes()))
     }
 
-    /// Returns when the disk has failed and then accepts writes again. After a failed write sled accepts no other: close the folder and
-    /// open it again.
+    /// Returns when the disk has failed and then accepts writes again. After a failed write sled
+    /// accepts no other: close the folder and open it again.
     pub async fn disk_comes_back(&self) {
         loop {
             tokio::time::sleep(CHECK_DISK_EVERY).await;
@@ -92,7 +93,8 @@ impl Shop {
         drop((self.mesh, self.provider));
         match Arc::try_unwrap(self.storage) {
             Ok(storage) => storage.close(),
-            // Another owner is left. Acknowledged writes are on disk anyway, and the next start recovers.
+            // Another owner is left. Acknowledged writes are on disk anyway, and the next start
+            // recovers.
             Err(_) => Ok(()),
         }
     }
@@ -116,7 +118,8 @@ impl Shop {
         Ok(())
     }
 
-    /// Makes the account of the first operator, if it is given; else gives the token of the set-up link. `None` if an operator exists.
+    /// Makes the account of the first operator, if it is given; else gives the token of the set-up
+    /// link. `None` if an operator exists.
     pub(super) async fn first_operator(&self, given: Option<FirstOperator>) -> Result<Option<Secret>, Fatal> {
         let failed = |error: CallError<UsersError>| not_ready(error.into_mesh());
         if self.mesh.call(&self.context(), HasOperator {}).await.map_err(failed)? {

@@ -27,7 +27,8 @@ pub struct Books {
 }
 
 impl Books {
-    /// Reads the stock first (see [`Books::reconcile_sales`]) and the orders last: every record that names an order was written after it.
+    /// Reads the stock first (see [`Books::reconcile_sales`]) and the orders last: every record
+    /// that names an order was written after it.
     pub async fn gather(mesh: &Mesh, context: &Context) -> Result<Self, MeshError> {
         let stock = pages(
             mesh,
@@ -73,7 +74,8 @@ impl Books {
         })
     }
 
-    /// The records of each order; also of an order that only a payment, a shipment or a reservation names.
+    /// The records of each order; also of an order that only a payment, a shipment or a reservation
+    /// names.
     pub fn by_order(self) -> impl Iterator<Item = OrderBooks> {
         let Self { orders, mut reservations, mut payments, mut shipments, .. } = self;
         let mut orders: HashMap<_, _> = orders.into_iter().map(|order| (order.order_id, order)).collect();
@@ -102,7 +104,8 @@ pub struct OrderBooks {
 }
 
 impl OrderBooks {
-    /// Reads the records of one order as of one moment. `None` if the order changed while the other services answered.
+    /// Reads the records of one order as of one moment. `None` if the order changed while the other
+    /// services answered.
     pub async fn at_one_moment(mesh: &Mesh, context: &Context, id: OrderId) -> Result<Option<Self>, MeshError> {
         let after = Some(OrderId::from_uuid(Uuid::from_u128(id.uuid().as_u128().saturating_sub(1))));
         let order = one(mesh, context, ReconcileOrders { after, limit: 1 }, |found| found.order_id == id).await?;

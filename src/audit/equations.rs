@@ -16,14 +16,15 @@ use crate::{
 };
 use std::{collections::HashMap, time::Duration};
 
-/// An unfinished saga that is older is a fault: orders gives up placing an order after a minute (`PATIENCE` in `orders/saga.rs`), and its
-/// compensations need some seconds.
+/// An unfinished saga that is older is a fault: orders gives up placing an order after a minute
+/// (`PATIENCE` in `orders/saga.rs`), and its compensations need some seconds.
 const MOST_UNFINISHED: Duration = Duration::from_secs(60 + 15);
 /// A reservation that expired longer ago is a fault: products should have released it.
 const MOST_LAPSED: Duration = Duration::from_secs(60);
 
 impl Books {
-    /// The equations that one look decides, and the result for each suspect: an order with an equation that does not hold.
+    /// The equations that one look decides, and the result for each suspect: an order with an
+    /// equation that does not hold.
     pub fn reconcile(self, began: Timestamp, now: Timestamp) -> (Reconciliation, Vec<(OrderId, Reconciliation)>) {
         let (mut reconciliation, mut suspects) = (Reconciliation::default(), Vec::new());
         self.reconcile_stock(&mut reconciliation);
@@ -163,7 +164,8 @@ impl OrderBooks {
             OrderStatus::Pending => reconciliation.same("a pending order has a saga under way", id, "none", "one"),
             OrderStatus::Rejected | OrderStatus::Cancelled => {
                 reconciliation.same("nothing is held for an order that came to nothing", id, paid.held, 0);
-                // A cancelled order was captured and refunded. If the bank refused the refund later, the payment shows it.
+                // A cancelled order was captured and refunded. If the bank refused the refund
+                // later, the payment shows it.
                 let kept = if order.status == OrderStatus::Rejected { paid.captured - paid.refunded } else { 0 };
                 reconciliation.same("a rejected order costs nothing", id, kept, 0);
                 reconciliation.same("no shipment without a confirmed order", id, moving, false);
@@ -185,7 +187,8 @@ impl OrderBooks {
     }
 }
 
-/// Events that are neither delivered nor put aside as dead letters. `pending` holds the ones that are too old.
+/// Events that are neither delivered nor put aside as dead letters. `pending` holds the ones that
+/// are too old.
 pub fn reconcile_pending_events(pending: &[PendingEvent], now: Timestamp) -> Reconciliation {
     let mut reconciliation = Reconciliation::default();
     for PendingEvent { publisher, record, event } in pending {

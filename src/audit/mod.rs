@@ -1,22 +1,28 @@
-//! The audit: it asks every service for its records and compares the two sides of each equation (a reconciliation, as accountants
-//! call it).
+//! The audit: it asks every service for its records and compares the two sides of each equation (a
+//! reconciliation, as accountants call it).
 //!
-//! The shop keeps running during an audit. No moment exists at which all trees could be read together, and none is needed:
+//! The shop keeps running during an audit. No moment exists at which all trees could be read
+//! together, and none is needed:
 //!
-//! - **One record** (the stock of a product): one read gives both sides, so the equation is always exact.
-//! - **One order across services**: an order whose equation does not hold at the first look is a suspect. The audit reads the order, then
-//!   its payment and its shipment, then the order again. If the order has the same version before and after, all records were read
-//!   as of one moment, and only then does the audit report the equation as broken. An order whose saga still runs is not judged.
-//! - **All orders together** (pieces sold by products against pieces bought in orders): the audit reads the products first. An order that
-//!   was finished then and has not changed since counts exactly. An order that changed counts as a range, from none to all of
-//!   its pieces. So the result is exact in an idle shop, and a narrow range under load.
+//! - **One record** (the stock of a product): one read gives both sides, so the equation is always
+//!   exact.
+//! - **One order across services**: an order whose equation does not hold at the first look is a
+//!   suspect. The audit reads the order, then its payment and its shipment, then the order again.
+//!   If the order has the same version before and after, all records were read as of one moment,
+//!   and only then does the audit report the equation as broken. An order whose saga still runs is
+//!   not judged.
+//! - **All orders together** (pieces sold by products against pieces bought in orders): the audit
+//!   reads the products first. An order that was finished then and has not changed since counts
+//!   exactly. An order that changed counts as a range, from none to all of its pieces. So the
+//!   result is exact in an idle shop, and a narrow range under load.
 //!
 //! ## Decisions
 //!
-//! - **Read records, do not stop the shop.** A global lock or snapshot would contradict one tree a service. Consequence: the rules above,
-//!   and up to five looks at a suspect.
-//! - **The equations are code of their own, not assertions inside the services.** A fault in a service cannot hide itself. Consequence:
-//!   each service has a query for the audit (`Reconcile…`), which only staff may send.
+//! - **Read records, do not stop the shop.** A global lock or snapshot would contradict one tree a
+//!   service. Consequence: the rules above, and up to five looks at a suspect.
+//! - **The equations are code of their own, not assertions inside the services.** A fault in a
+//!   service cannot hide itself. Consequence: each service has a query for the audit
+//!   (`Reconcile…`), which only staff may send.
 
 mod books;
 mod equations;
@@ -50,13 +56,15 @@ const NEXT_LOOK: Duration = Duration::from_millis(100);
 /// How many times the audit looks at a suspect again.
 const LOOKS: u32 = 5;
 
-/// The most suspects that the audit looks at again. If there are more, the audit reports that it did not look at the rest.
+/// The most suspects that the audit looks at again. If there are more, the audit reports that it
+/// did not look at the rest.
 const MOST_SUSPECTS: usize = 10_000;
-/// A pending event that is older is a fault. Ten failed deliveries take two and a half minutes, and an earlier event of the same record
-/// may have taken as long.
+/// A pending event that is older is a fault. Ten failed deliveries take two and a half minutes, and
+/// an earlier event of the same record may have taken as long.
 const OLDEST_PENDING: Duration = Duration::from_secs(5 * 60);
 
-/// Runs the audit. The context's deadline must leave time for it: some seconds for 100,000 orders. `Err` where a service did not answer.
+/// Runs the audit. The context's deadline must leave time for it: some seconds for 100,000 orders.
+/// `Err` where a service did not answer.
 pub async fn run(mesh: &Mesh, context: &Context, now: impl Fn() -> Timestamp) -> Result<Audit, MeshError> {
     let began = now();
     let (mut reconciliation, mut suspects) = Books::gather(mesh, context).await?.reconcile(began, now());

@@ -4,7 +4,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// `left = right`, about a subject. An equation that holds for many subjects appears once: both sides are then the number of subjects.
+/// `left = right`, about a subject. An equation that holds for many subjects appears once: both
+/// sides are then the number of subjects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Equation {
     pub name: &'static str,
@@ -45,7 +46,8 @@ impl Reconciliation {
         }
     }
 
-    /// First each broken equation; then one line for each equation that holds, for all its subjects.
+    /// First each broken equation; then one line for each equation that holds, for all its
+    /// subjects.
     pub fn into_equations(self) -> Vec<Equation> {
         let summed = self.held.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| {
             let (left, right) = (count.to_string(), count.to_string());

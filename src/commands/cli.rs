@@ -59,7 +59,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum OperatorCommand {
-    /// Create an operator's account, or give an account the role; the password is read from the terminal or a pipe
+    /// Create an operator's account, or give an account the role; the password is read from the
+    /// terminal or a pipe
     Create {
         #[arg(long)]
         email: Email,

@@ -1,4 +1,5 @@
-//! The commands of `galleria`: one function a command. Here are the commands that need no running shop.
+//! The commands of `galleria`: one function a command. Here are the commands that need no running
+//! shop.
 
 mod cli;
 mod output;
@@ -100,8 +101,8 @@ fn backup(settings: &Settings, file: &Path) -> Result<ExitCode, Fatal> {
         return Err(Fatal::Refused(format!("{} exists already; name a file that does not", file.display())));
     }
     let storage = Storage::open(&settings.data_dir, &Env::system())?;
-    // Written to a file beside it and renamed, so that a backup is never half written. It holds the signing keys, too:
-    // only its owner may read it.
+    // Written to a file beside it and renamed, so that a backup is never half written. It holds the
+    // signing keys, too: only its owner may read it.
     let part = PathBuf::from(format!("{}.part", file.display()));
     let out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part).map_err(refused)?;
     let written = storage::backup(&storage, BufWriter::new(&out)).map_err(Fatal::from).and_then(|lines| {

@@ -1,5 +1,5 @@
-//! `galleria serve`: opens the shop and serves until a signal stops it. SIGHUP makes it read the settings again. If a failed disk accepts
-//! writes again, it opens the data folder again.
+//! `galleria serve`: opens the shop and serves until a signal stops it. SIGHUP makes it read the
+//! settings again. If a failed disk accepts writes again, it opens the data folder again.
 
 use super::output::say;
 use crate::{
@@ -60,8 +60,9 @@ pub fn serve(
     })
 }
 
-/// Raises the limit of open files to the most that the system allows: every connection is an open file. With the usual limit of a
-/// thousand, some hundreds of idle connections would keep all other clients out.
+/// Raises the limit of open files to the most that the system allows: every connection is an open
+/// file. With the usual limit of a thousand, some hundreds of idle connections would keep all other
+/// clients out.
 fn open_all_files() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {

@@ -1,4 +1,5 @@
-//! `galleria top`: the metrics of a running shop (`/metrics`) in a terminal, refreshed every second.
+//! `galleria top`: the metrics of a running shop (`/metrics`) in a terminal, refreshed every
+//! second.
 //!
 //! Rates and percentiles cover the time between two snapshots of the same counters.
 
@@ -69,7 +70,8 @@ impl Snapshot {
         self.all(name).map(|(_, value)| value).sum()
     }
 
-    /// The increase of each series of that name since `before`; the whole value if the shop was restarted in between.
+    /// The increase of each series of that name since `before`; the whole value if the shop was
+    /// restarted in between.
     fn since<'a>(
         &'a self,
         before: &'a Self,
@@ -116,7 +118,8 @@ struct Row {
 }
 
 impl Row {
-    /// The upper bound of the bucket with the 99th percentile; a histogram says no more. `None` without values.
+    /// The upper bound of the bucket with the 99th percentile; a histogram says no more. `None`
+    /// without values.
     fn p99(&self) -> Option<f64> {
         let mut buckets = self.buckets.clone();
         buckets.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -125,7 +128,8 @@ impl Row {
     }
 }
 
-/// Rates of the counter `count` and times of the histogram `histogram`, by a label. `is_failure` decides by the labels of a series.
+/// Rates of the counter `count` and times of the histogram `histogram`, by a label. `is_failure`
+/// decides by the labels of a series.
 fn rows(
     (before, now, passed): (&Snapshot, &Snapshot, Duration),
     (count, histogram): (&str, &str),

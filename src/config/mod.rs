@@ -1,15 +1,17 @@
 //! Settings: defaults < `galleria.toml` < environment < flags.
 //!
-//! The table in `settings!` is the only list. Each row makes a field of [`Settings`], its default, its flag, its environment variable, its
-//! key in the file, its line in `--help` and `galleria config`, and its row in the README. A setting has one name, spelled `carrier_speed`
-//! in the file, `GALLERIA_CARRIER_SPEED` in the environment and `--carrier-speed` on the command line.
+//! The table in `settings!` is the only list. Each row makes a field of [`Settings`], its default,
+//! its flag, its environment variable, its key in the file, its line in `--help` and `galleria
+//! config`, and its row in the README. A setting has one name, spelled `carrier_speed` in the file,
+//! `GALLERIA_CARRIER_SPEED` in the environment and `--carrier-speed` on the command line.
 //!
 //! ## Decisions
 //!
-//! - **One table of our own instead of a settings crate.** A reader finds name, type, default and meaning of a setting in one line. A new
-//!   setting is one line. The cost is a macro of forty lines.
-//! - **A later source replaces an earlier one setting by setting.** `instances` and `throttling` are lists of pairs: a later source
-//!   replaces only the pairs that it names.
+//! - **One table of our own instead of a settings crate.** A reader finds name, type, default and
+//!   meaning of a setting in one line. A new setting is one line. The cost is a macro of forty
+//!   lines.
+//! - **A later source replaces an earlier one setting by setting.** `instances` and `throttling`
+//!   are lists of pairs: a later source replaces only the pairs that it names.
 
 mod parse;
 mod sources;
@@ -32,8 +34,9 @@ pub struct FirstOperator {
 }
 
 impl Settings {
-    /// The defaults, replaced by each of the sources in turn. `Err` names the source and the reason. Also an error: one of two settings
-    /// that go together (`tls_cert` and `tls_key`; `operator_email` and `operator_password`), and both kinds of certificate.
+    /// The defaults, replaced by each of the sources in turn. `Err` names the source and the
+    /// reason. Also an error: one of two settings that go together (`tls_cert` and `tls_key`;
+    /// `operator_email` and `operator_password`), and both kinds of certificate.
     pub fn from_sources(sources: &[Source]) -> Result<(Self, Option<FirstOperator>), BadSetting> {
         let mut settings = Self::default();
         for (name, text, place) in sources.iter().flat_map(Source::values) {

@@ -1,4 +1,5 @@
-//! From a setting's text to its value. Each parser also takes the value of the sources before, if any.
+//! From a setting's text to its value. Each parser also takes the value of the sources before, if
+//! any.
 
 use crate::{
     gateway::Throttling,
@@ -106,7 +107,8 @@ pub(super) fn tls(text: &str, _: Option<&bool>) -> Parsed<bool> {
     }
 }
 
-/// Origins as browsers send them (RFC 6454 §6.2): a scheme and a host, perhaps a port, nothing after it.
+/// Origins as browsers send them (RFC 6454 §6.2): a scheme and a host, perhaps a port, nothing
+/// after it.
 pub(super) fn origins(text: &str, _: Option<&Vec<String>>) -> Parsed<Vec<String>> {
     let origin = |text: &str| {
         let (scheme, host) = text.split_once("://").unwrap_or_default();

@@ -26,7 +26,8 @@ impl BadSetting {
     }
 }
 
-/// The settings of one source: by name, as text, with the place that an error names (the flag, the variable, the file).
+/// The settings of one source: by name, as text, with the place that an error names (the flag, the
+/// variable, the file).
 #[derive(Debug, Default, Clone)]
 pub struct Source(BTreeMap<&'static str, (String, String)>);
 
@@ -55,7 +56,8 @@ impl Source {
         Ok(source)
     }
 
-    /// The settings file: `path`, else the one that `GALLERIA_CONFIG` names, else `galleria.toml` where it exists.
+    /// The settings file: `path`, else the one that `GALLERIA_CONFIG` names, else `galleria.toml`
+    /// where it exists.
     pub fn file(path: Option<&Path>) -> Result<Self, BadSetting> {
         let named = path.map(Path::to_owned).or_else(|| std::env::var_os(CONFIG).map(PathBuf::from));
         let path = named.clone().unwrap_or_else(|| FILE.into());

@@ -41,8 +41,9 @@ impl Setting {
     }
 }
 
-/// Makes [`Settings`] and [`SETTINGS`] from the table. A parser is `fn(&str, Option<&T>) -> Result<T, String>`: it takes the text and
-/// the value of the sources before, if any. A list of pairs keeps what the text does not name.
+/// Makes [`Settings`] and [`SETTINGS`] from the table. A parser is `fn(&str, Option<&T>) ->
+/// Result<T, String>`: it takes the text and the value of the sources before, if any. A list of
+/// pairs keeps what the text does not name.
 macro_rules! settings {
     ($($name:ident: $type:ty, $parse:ident, $form:ident, $default:literal, $value:literal, $meaning:literal;)*) => {
         /// What the shop runs with: a field for each row of the table.
@@ -70,7 +71,8 @@ macro_rules! settings {
                 Ok(())
             }
 
-            /// The names of the settings that `other` has with another value. Secrets are not compared.
+            /// The names of the settings that `other` has with another value. Secrets are not
+            /// compared.
             pub fn differences(&self, other: &Self) -> Vec<&'static str> {
                 let differs = [$((stringify!($name), format!("{:?}", self.$name) != format!("{:?}", other.$name)),)*];
                 differs.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
@@ -81,7 +83,8 @@ macro_rules! settings {
 
 #[rustfmt::skip]
 settings! {
-//  name               type                 parser        form         default           value                meaning
+//  name               type                 parser        form         default           value
+//  meaning
     listen:            SocketAddr,          address,      Value,       "127.0.0.1:8080", "ADDRESS",           "address and port; port 0 takes a free port";
     data_dir:          PathBuf,             folder,       Value,       "./data",         "FOLDER",            "folder of all data";
     instances:         Instances,           instances,    List,        "",               "SERVICE=N",         "instances of a service, such as orders=4 (2 of each)";

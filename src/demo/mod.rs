@@ -1,9 +1,10 @@
-//! The demo catalogue: 66 products in eight categories. Each product has a picture under `static/pictures/`.
+//! The demo catalogue: 66 products in eight categories. Each product has a picture under
+//! `static/pictures/`.
 //!
 //! ## Decisions
 //!
-//! - **The catalogue is data in the binary, sent to products as one command.** So the demo takes the same path as an operator. Consequence:
-//!   a shop that already has products is not touched.
+//! - **The catalogue is data in the binary, sent to products as one command.** So the demo takes
+//!   the same path as an operator. Consequence: a shop that already has products is not touched.
 
 use crate::{
     services::products::messages::{CreateProduct, Description, ProductName, ProductTag},

@@ -12,8 +12,8 @@
 //!   not read.
 //! - cache: for how many seconds the gateway caches the response, as one copy for all callers
 //!   (`Shared`) or one for each user (`Private`). `Never` for routes that are not `GET`.
-//! - s: the deadline in seconds, from the moment when the body has arrived. A call to a service that
-//!   does not end in this time gives 504.
+//! - s: the deadline in seconds, from the moment when the body has arrived. A call to a service
+//!   that does not end in this time gives 504.
 //! - handler: the function in [`api`](super::api). Its name is the id of the route: `products.get`.
 
 use super::{

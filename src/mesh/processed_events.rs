@@ -1,5 +1,5 @@
-//! Idempotent consumer (Richardson, *Microservices Patterns*, ch. 3): a subscriber remembers the events
-//! that it has processed, because the relay delivers at least once.
+//! Idempotent consumer (Richardson, *Microservices Patterns*, ch. 3): a subscriber remembers the
+//! events that it has processed, because the relay delivers at least once.
 
 use super::{EventId, MeshError};
 use crate::storage::{Decision, Record, StorageError, Tree};

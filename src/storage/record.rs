@@ -132,7 +132,8 @@ macro_rules! record {
 }
 
 /// SHA-256 of the parts, as 64 hexadecimal digits: a record's key for parts of any length and any
-/// characters. Different lists of parts give different digests: `["a", "bc"]` and `["ab", "c"]`, too.
+/// characters. Different lists of parts give different digests: `["a", "bc"]` and `["ab", "c"]`,
+/// too.
 pub fn digest(parts: &[&str]) -> String {
     // JSON keeps the parts apart.
     format!("{:x}", Sha256::digest(serde_json::json!(parts).to_string()))

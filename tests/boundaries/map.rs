@@ -116,7 +116,8 @@ mod tests {
         assert!(broken.is_empty(), "{broken:#?}");
     }
 
-    /// `[text](path)`: the path exists, and if the text is the name of a function, it is in that file.
+    /// `[text](path)`: the path exists, and if the text is the name of a function, it is in that
+    /// file.
     #[test]
     fn each_link_of_the_readme_leads_to_a_file_and_a_test_that_exist() {
         let readme = fs::read_to_string(root().join("README.md")).expect("a text");

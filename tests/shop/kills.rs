@@ -143,8 +143,8 @@ fn after_many_kills_no_acknowledged_order_is_lost_and_no_customer_pays_twice() {
     let mut scene = ShopWithBuyers::open(BUYERS);
     let kills = repeats("TEST_KILLS", 8, 30);
     for kill in 1..=kills {
-        // Two of three rounds wait for one or two acknowledged orders, so that on a slow machine not
-        // every kill comes before the first order.
+        // Two of three rounds wait for one or two acknowledged orders, so that on a slow machine
+        // not every kill comes before the first order.
         scene.buy_until_killed(kill % 3, Duration::from_millis(1500));
         scene.shop.start();
         let lost = scene.lost();

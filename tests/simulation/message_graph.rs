@@ -1,8 +1,8 @@
 //! The graph of messages between services: every allowed call and every subscription is used, and
 //! nothing else is sent.
 //!
-//! A customer makes one purchase of each kind in a shop without faults. The spans of that run name the
-//! caller and the service of each call, and the event and the subscriber of each delivery.
+//! A customer makes one purchase of each kind in a shop without faults. The spans of that run name
+//! the caller and the service of each call, and the event and the subscriber of each delivery.
 
 use galleria::{
     app::Shop,

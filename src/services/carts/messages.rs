@@ -20,7 +20,7 @@ requests! { Service::Carts, CartsError,
     query anyone CountCarts "carts.count"             -> CartCounts,
 }
 
-/// Who owns a cart.
+/// The owner of a cart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CartOwner {

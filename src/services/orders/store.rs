@@ -200,7 +200,7 @@ impl Store {
         Ok(self.orders.open_keys()?.iter().filter_map(|key| key.parse().ok()).collect())
     }
 
-    /// Those of the open orders that have a running saga; the others only have pending events.
+    /// The open orders that have a running saga; the other open orders only have pending events.
     pub fn with_running_saga(&self, open: Vec<OrderId>) -> Result<Vec<OrderId>, StorageError> {
         let mut running = Vec::new();
         for id in open {

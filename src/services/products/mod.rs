@@ -19,8 +19,8 @@
 //!   a crash.
 //! - **An inverted index of our own** instead of a search engine. Tantivy brings a large dependency
 //!   tree and a second file format beside storage. The index holds what a shop needs: prefixes,
-//!   accents, fields with weights. It is built from the records at start-up. Consequence: no stemming
-//!   and no typo tolerance, and the catalogue must fit into memory.
+//!   accents, fields with weights. It is built from the records at start-up. Consequence: no
+//!   stemming and no typo tolerance, and the catalogue must fit into memory.
 //! - **`ProductChanged` is not in an outbox.** It only invalidates caches in this process, and a
 //!   new process has empty caches.
 

@@ -14,8 +14,8 @@
 //!
 //! - **Routes are computed once, with Dijkstra's algorithm.** The network is a constant of the
 //!   program. The cheapest, the fastest and a balanced route to each of the 38 hubs are found for
-//!   every weight at the first quote (`petgraph`). Consequence: a quote is a lookup, and a change of
-//!   the network needs a new version of the program.
+//!   every weight at the first quote (`petgraph`). Consequence: a quote is a lookup, and a change
+//!   of the network needs a new version of the program.
 //! - **All scans of a parcel are planned at hand-over, in the shipment's record.** Consequence: the
 //!   carrier has no state of its own. After a crash it makes up for missed scans, each with its
 //!   planned time, and a change of the network moves no parcel that is on its way.

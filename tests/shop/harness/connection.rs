@@ -33,8 +33,8 @@ impl RawConnection {
         self
     }
 
-    /// Sends one piece after another until the shop closes the connection. Gives the number of pieces
-    /// that were sent before; `None` where the shop took all of them.
+    /// Sends one piece after another until the shop closes the connection. Gives the number of
+    /// pieces that were sent before; `None` where the shop took all of them.
     pub fn pour(&mut self, pieces: impl IntoIterator<Item = String>) -> Option<usize> {
         pieces.into_iter().position(|piece| self.stream.write_all(piece.as_bytes()).is_err())
     }

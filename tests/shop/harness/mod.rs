@@ -18,8 +18,9 @@ pub use table::routes;
 
 use std::time::{Duration, Instant};
 
-/// A test waits this long for an event before the test fails. This bound is for a hanging program on
-/// a busy machine. It is many times longer than any of these events takes; no test measures with it.
+/// A test waits this long for an event before the test fails. This bound is for a hanging program
+/// on a busy machine. It is many times longer than any of these events takes; no test measures with
+/// it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Repeats `look` until it gives a value.

@@ -49,7 +49,7 @@ struct ClassLimit {
     most_taken: usize,
     /// Responses in the current sample.
     answered: u32,
-    /// Those of them that were late.
+    /// Late responses in the current sample.
     late: u32,
     /// Since when too many responses are late.
     late_since: Option<Instant>,

@@ -6,8 +6,9 @@ use cookie::{Cookie, CookieJar, Key, SameSite, time::Duration};
 
 /// The cookie of the access token.
 ///
-/// `__Host-` binds a cookie to this host (draft-ietf-httpbis-rfc6265bis §4.1.3.2): no other host, no subdomain and no
-/// path can set it. Over plain HTTP, browsers take such a cookie from localhost and 127.0.0.1 only.
+/// `__Host-` binds a cookie to this host (draft-ietf-httpbis-rfc6265bis §4.1.3.2): no other host,
+/// no subdomain and no path can set it. Over plain HTTP, browsers take such a cookie from localhost
+/// and 127.0.0.1 only.
 pub const ACCESS: &str = "__Host-access";
 /// The cookie of the refresh token.
 pub const REFRESH: &str = "__Host-refresh";

@@ -113,8 +113,9 @@ fn survived_kills(kills_at: impl Fn(Kill) -> usize) -> Survived {
     survived
 }
 
-/// Kills the shop during a request, starts it again after the outage, and repeats this for each kill; then checks that all
-/// is well. Gives the number of kills that took place: a request that makes fewer calls than `Kill::call` is not killed.
+/// Kills the shop during a request, starts it again after the outage, and repeats this for each
+/// kill; then checks that all is well. Gives the number of kills that took place: a request that
+/// makes fewer calls than `Kill::call` is not killed.
 fn killed(request: Request, obstacle: fn(&Stage), kills: &[Kill], outage: u64) -> usize {
     let (folder, stage) = (tempfile::tempdir().unwrap(), new_stage());
     obstacle(&stage);

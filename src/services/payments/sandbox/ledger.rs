@@ -52,7 +52,7 @@ struct PerformedOperation {
     request: OperationRequest,
     outcome: OperationOutcome,
     at: Timestamp,
-    /// Of a refund that fails after it was accepted.
+    /// Set if the operation is a refund that failed after it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<RefundFailure>,
 }

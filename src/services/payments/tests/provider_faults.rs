@@ -175,7 +175,8 @@ fn an_abandoned_authorization_is_voided_when_it_expires_also_after_a_restart() {
     });
     on_one_thread(async {
         let shop = Shop::open(left_behind.path(), simulated(), 2);
-        // The clock jumps over the week. With `TEST_FULL=1` it ticks, and so does everything that looks at it every second.
+        // The clock jumps over the week. With `TEST_FULL=1` it ticks, and so does everything that
+        // looks at it every second.
         match std::env::var("TEST_FULL").as_deref() {
             Ok("1") => wait(week - 60).await,
             _ => tokio::time::advance(Duration::from_secs(week - 60)).await,

@@ -156,7 +156,7 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
-/// Whoever had the folder before may need a moment to let go of it.
+/// Opens the folder. Its last owner may need a moment to release it.
 async fn opened(folder: &Path, env: &Env) -> Storage {
     for _ in 0..500 {
         if let Ok(storage) = Storage::open(folder, env) {
