@@ -1,5 +1,13 @@
 //! The commands of `galleria`: one function a command. Here are the commands that need no running
 //! shop.
+//!
+//! ## Decisions
+//!
+//! - **The command line is part of the library.** `main.rs` only calls it. An async function is compiled
+//!   where it is awaited, so in the binary the server would be compiled once more. Consequence: a first
+//!   build takes less time.
+//! - **Commands that check or change data open the data folder themselves.** Consequence: they need no
+//!   running shop, and the lock of the folder keeps them from a running one.
 
 mod cli;
 mod output;

@@ -34,7 +34,7 @@ pub fn a_generated_client_buys_something(_: &Open) {
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file");
     write("package.json", r#"{"type": "module"}"#);
     write("openapi.json", &DOCUMENT.to_string());
-    write("purchase.ts", include_str!("clients/purchase.ts"));
+    write("purchase.ts", include_str!("purchase.ts"));
 
     let node = |tool: &str, arguments: &[&str]| {
         let mut command = Command::new("node");
@@ -50,7 +50,7 @@ pub fn a_generated_client_buys_something(_: &Open) {
     let compiled = |source: &str| node(&tool(COMPILER), &[&compile[..], &[source]].concat());
     done(compiled("purchase.ts"));
     // The types also refuse a mistake.
-    write("mistaken.ts", &include_str!("clients/purchase.ts").replace("quantity: 2", "quantity: 'two'"));
+    write("mistaken.ts", &include_str!("purchase.ts").replace("quantity: 2", "quantity: 'two'"));
     let (succeeded, said) = compiled("mistaken.ts");
     assert!(!succeeded && said.contains("Type 'string' is not assignable to type 'number'"), "{said}");
 

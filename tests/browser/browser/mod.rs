@@ -158,7 +158,7 @@ impl Browser {
 
     fn find(&self, kind: &str, words: &str) -> Option<WebElement> {
         let arguments = vec![json!(kind), json!(words)];
-        self.block_on(self.driver().execute(include_str!("finding.js"), arguments)).ok()?.element().ok()
+        self.block_on(self.driver().execute(include_str!("../finding.js"), arguments)).ok()?.element().ok()
     }
 
     fn count(&self) {
