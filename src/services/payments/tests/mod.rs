@@ -105,7 +105,7 @@ impl Shop {
         reconciliation.ours
     }
 
-    /// ProviderFaults that end after so many milliseconds.
+    /// Injects faults that end after `millis` milliseconds.
     fn disturb(&self, faults: ProviderFaults, millis: u64) {
         self.sandbox.set_faults(faults);
         let sandbox = self.sandbox.clone();
