@@ -3,7 +3,7 @@
 //!
 //! Filters fill it in on the way to the handler; handlers take it as a parameter. What only one
 //! filter needs between request and response is a field of that filter, not of the context.
-#![deny(missing_docs)]
+#![deny(missing_docs, clippy::missing_docs_in_private_items)]
 
 use super::{
     client_address,

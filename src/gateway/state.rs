@@ -1,5 +1,5 @@
 //! The gateway's shared state: the mesh, the environment, the trusted hosts, and whether it drains.
-#![deny(missing_docs)]
+#![deny(missing_docs, clippy::missing_docs_in_private_items)]
 
 use crate::{env::Env, mesh::Mesh, telemetry::metrics::StorageReport, types::Network};
 use arc_swap::ArcSwap;

@@ -6,6 +6,7 @@
 //! as ignored; with `TEST_BROWSER=required` that is a failure. A test that fails prints the page's
 //! text and writes a screenshot to `target/browser`.
 
+mod broken_services;
 mod browser;
 mod browsing;
 mod buying;
@@ -19,7 +20,6 @@ mod operating;
 mod pages;
 mod pictures;
 mod quality;
-mod weather;
 
 use browser::Browser;
 use driver::Driver;
@@ -59,7 +59,7 @@ const TESTS: [Test; 18] = [
     test!(buying::a_session_that_ends_at_the_checkout_costs_nothing_of_what_was_typed),
     test!(keyboard::a_purchase_needs_no_mouse_and_always_shows_where_the_focus_is),
     test!(operating::an_operator_makes_a_product_and_packs_ships_and_refunds_an_order),
-    test!(weather::a_page_says_what_is_missing_shows_the_rest_and_is_whole_again),
+    test!(broken_services::a_page_says_what_is_missing_shows_the_rest_and_is_whole_again),
     test!(clients::the_api_is_read_and_tried_out_at_docs),
     test!(clients::a_generated_client_buys_something,           with clients::GENERATOR),
     test!(pages::every_page_of_the_shop_is_among_those_looked_at),

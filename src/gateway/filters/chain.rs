@@ -12,7 +12,7 @@
 //!   check its order, and the access log can name the filter that responded. Consequence: the chain
 //!   is one `wrap`, and only it knows actix-web's `Next`.
 //! - **A request that may change something outlives its client.** See [`run`].
-#![deny(missing_docs)]
+#![deny(missing_docs, clippy::missing_docs_in_private_items)]
 
 use super::{
     access_log::AccessLog,
@@ -94,6 +94,7 @@ pub const FILTERS: &[(&str, MakeFilter)] = &[
     ("cache",            |s| Box::new(Cache::new(&s.cache))),                         // stored responses
 ];
 
+/// Makes a filter for one request.
 type MakeFilter = fn(&FilterState) -> Box<dyn Filter>;
 
 /// What the filters keep from one request to the next. All workers share it. Each field belongs to
@@ -146,6 +147,7 @@ pub async fn run(
     task.await.map_err(actix_web::error::ErrorInternalServerError)?
 }
 
+/// Reads the parts of a request that its context begins with: trace, method, client address.
 fn head(
     gateway: &Gateway,
     route: &'static Route,
@@ -158,6 +160,7 @@ fn head(
     RequestHead { method: known_method(request.method()), route, settings, trace, parent, client }
 }
 
+/// The address of the client, behind the trusted proxies; 0.0.0.0 if the socket has none.
 fn client(gateway: &Gateway, peer: Option<IpAddr>, headers: &HeaderMap) -> IpAddr {
     let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
     client_address::address(peer, headers, &gateway.trust.load().proxies)
@@ -170,6 +173,7 @@ fn known_method(method: &Method) -> &'static str {
     known.into_iter().find(|known| method == *known).unwrap_or("_OTHER")
 }
 
+/// The chain itself: the filters in order, the handler, the filters in reverse order.
 async fn run_filters(
     gateway: Arc<Gateway>,
     state: Arc<FilterState>,
@@ -229,9 +233,11 @@ async fn on_request(
 
 /// A request with its response, before the filters see the response.
 struct Answered {
+    /// The head of the request.
     request: HttpRequest,
     /// What was not read of the body of a request that a filter stopped.
     unread: Option<Payload>,
+    /// The response of the handler or of the filter that stopped the request.
     response: HttpResponse,
 }
 
@@ -293,7 +299,9 @@ async fn handle(handler: impl Future<Output = Result<ServiceResponse<BoxBody>, E
 /// payload were dropped first, actix-web would wait for the rest of a chunked body, without a time
 /// limit.
 struct WithUnreadRequest {
+    /// The body of the response.
     body: BoxBody,
+    /// The unread rest of the request.
     _unread: Payload,
 }
 

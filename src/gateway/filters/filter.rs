@@ -1,5 +1,5 @@
 //! What a filter is: one thing that the gateway does for every request.
-#![deny(missing_docs)]
+#![deny(missing_docs, clippy::missing_docs_in_private_items)]
 
 use crate::gateway::{context::RequestContext, respond::Problem};
 use actix_web::{HttpRequest, HttpResponse, dev::ServiceRequest};

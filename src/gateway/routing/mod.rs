@@ -1,6 +1,6 @@
 //! What a route is: a row of the table, the settings that an operator can change, and the types of
 //! its handler's parameters and replies.
-#![deny(missing_docs)]
+#![deny(missing_docs, clippy::missing_docs_in_private_items)]
 
 pub mod route;
 pub mod settings;

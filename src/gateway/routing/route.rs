@@ -1,5 +1,5 @@
 //! A row of the route table.
-#![deny(missing_docs)]
+#![deny(missing_docs, clippy::missing_docs_in_private_items)]
 
 use super::signature::{Accepts, Signature};
 use crate::gateway::filters::rate_limit::policy::Class;

@@ -1,5 +1,5 @@
 //! What an operator can change about a route while the shop runs.
-#![deny(missing_docs)]
+#![deny(missing_docs, clippy::missing_docs_in_private_items)]
 
 use super::route::Route;
 use crate::types::Text;
@@ -31,10 +31,12 @@ pub struct RouteSettings {
     pub cache_ttl_ms: Option<u64>,
 }
 
+/// The default of `enabled`.
 fn yes() -> bool {
     true
 }
 
+/// The default of `message`.
 fn disabled_message() -> Text<1, 200> {
     "This is closed for the moment. Try again later.".parse().expect("the message is short plain text")
 }

@@ -3,7 +3,7 @@
 //! A handler's parameters say whether the route accepts a query or a body, and its return type says
 //! which replies it gives. The filter `unexpected_input` and the OpenAPI document read both from
 //! here, so neither can contradict the code.
-#![deny(missing_docs)]
+#![deny(missing_docs, clippy::missing_docs_in_private_items)]
 
 use actix_web::{Handler, HttpRequest, web::Data};
 use utoipa::{
@@ -31,6 +31,7 @@ impl Accepts {
         P::ACCEPTS
     }
 
+    /// Accepts what either accepts.
     const fn or(self, other: Self) -> Self {
         Self { query: self.query || other.query, body: self.body || other.body }
     }
@@ -119,6 +120,7 @@ pub trait Parameters {
     fn describe(signature: &mut Signature);
 }
 
+/// Implements [`Parameters`] for tuples of parameters.
 macro_rules! parameters {
     ($($parameter:ident)*) => {
         impl<$($parameter: Parameter),*> Parameters for ($($parameter,)*) {

@@ -13,7 +13,7 @@ pub fn the_api_is_read_and_tried_out_at_docs(open: &Open) {
     let browser = open(&shop);
     browser.go_to("/");
     browser.click("API documentation");
-    browser.see("a tree of its own on disk");
+    browser.see("with its own tree on disk");
     browser.click("products");
     browser.click("get /api/v1/products");
     browser.click("Try it out");

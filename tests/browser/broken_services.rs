@@ -35,14 +35,14 @@ pub fn a_page_says_what_is_missing_shows_the_rest_and_is_whole_again(open: &Open
     browser.go_to(&format!("/products/{PRODUCT}"));
     browser.see("Add to cart");
     browser.click("Cart");
-    browser.see("in trouble");
+    browser.see("not available because of errors");
     let_be(operator, "carts", Value::Null);
     browser.click("Try again");
     browser.see("Subtotal");
     browser.click("Close");
     let_be(operator, "carts", json!("open"));
     browser.click("Add to cart");
-    browser.see("in trouble");
+    browser.see("not available because of errors");
     let_be(operator, "carts", Value::Null);
     browser.click("Add to cart");
     browser.click("Go to the cart");
