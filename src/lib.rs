@@ -1,13 +1,12 @@
 //! # Galleria: the map of the code
 //!
 //! Galleria is one binary that is a complete web shop and a lesson in microservices and API
-//! gateways. Each business capability is an
-//! actor with its own tree on disk. Services know each other only by typed messages. The gateway is
-//! the only way in.
+//! gateways. Each business capability is an actor with its own tree on disk. Services know each
+//! other only by typed messages. The gateway is the only way in.
 //!
 //! Think of a house: the gateway is its only door, and each folder of `src/` is a room. That
-//! picture is used here only. The code uses
-//! the terms of the books; the [glossary](#glossary) below leads from each term to its file.
+//! picture is used here only. The code uses the terms of the books; the [glossary](#glossary) below
+//! leads from each term to its file.
 //!
 //! ```text
 //!                        browser, curl
@@ -33,9 +32,8 @@
 //! 1. [`gateway::routes`]: what clients can ask of the shop.
 //! 2. `gateway/filters/chain.rs`: what happens to every request, in which order.
 //! 3. [`services`]: which service may call which; then [`services::carts`], the smallest service.
-//!    All services have the same files:
-//!    `messages.rs` (the only public one), `rules.rs` (pure decisions), `store.rs` (the tree),
-//!    `actor.rs` (a short handler for each
+//!    All services have the same files: `messages.rs` (the only public one), `rules.rs` (pure
+//!    decisions), `records.rs` and `store.rs` (the tree), `actor.rs` (a short handler for each
 //!    request).
 //! 4. [`services::orders`]: `saga.rs` is the list of steps of an order, with the compensation of
 //!    each step.
@@ -133,9 +131,8 @@
 //! ## Glossary
 //!
 //! The pattern, the book's term, the file, and a test that shows the pattern at work. *MP* is
-//! Richardson, *Microservices Patterns*;
-//! *RI* is Nygard, *Release It!* (2nd edition); *SRE* is Google's *Site Reliability Engineering*;
-//! numbers are chapters.
+//! Richardson, *Microservices Patterns*; *RI* is Nygard, *Release It!* (2nd edition); *SRE* is
+//! Google's *Site Reliability Engineering*; numbers are chapters.
 //!
 //! | pattern                        | book's term                | file                                                       | test |
 //! | ------------------------------ | -------------------------- | ---------------------------------------------------------- | ---- |
