@@ -206,6 +206,8 @@ fn an_arrow_that_runs_another_way_is_found() {
         (5, "services/users/planted.rs",      "use std::time::SystemTime;\nfn f() { SystemTime::now(); }"),
         (5, "services/users/planted.rs",      "use crate::types::Timestamp as Now;\nfn f() { Now::now(); }"),
         (5, "gateway/planted.rs",             "fn f() { let begun = std::time::Instant::now(); }"),
+        (5, "gateway/filters/authentication/token_verifier/mod.rs", "fn f() { std::time::Instant::now(); }"),
+        (5, "gateway/filters/authentication/token_verifier/mod.rs", "use std::time::Instant as Clock;\nfn f() { Clock::now(); }"),
         (5, "mesh/planted.rs",                "fn f() { uuid::Uuid::now_v7(); }"),
         (6, "gateway/planted.rs",             "use crate::storage::Storage;"),
         (6, "gateway/planted.rs",             "use crate::storage;\nfn f() { storage::Storage::open() }"),
